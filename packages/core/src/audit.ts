@@ -1,0 +1,66 @@
+import type { ChangeSet } from './change-set.js'
+import { checkPointer, pointersOf } from './conflicts.js'
+import type { Entry } from './entry.js'
+import { depsOf, type ManifestRef } from './header.js'
+import type { ActorId, AgentId, BranchName, ChangeId } from './ids.js'
+import { pointersTouch } from './json.js'
+import type { View } from './view.js'
+
+export interface AuditFilter {
+  /** Changes that wrote this state pointer, something above it or something below it. */
+  readonly pointer?: string
+  readonly agent?: AgentId
+  readonly branch?: BranchName
+  /** Changes that hold an entry of this kind. */
+  readonly kind?: string
+}
+
+/** One change, as an auditor reads it. */
+export interface AuditRecord {
+  readonly change: ChangeId
+  readonly branch: BranchName
+  readonly agent: AgentId
+  readonly actor: ActorId
+  readonly seq: number
+  readonly lamport: number
+  /** The author's wall clock, ms since 1970 UTC. */
+  readonly time: number
+  readonly deps: readonly ChangeId[]
+  readonly entries: readonly Entry[]
+  /** State pointers it wrote. */
+  readonly pointers: readonly string[]
+  readonly reads: readonly ManifestRef[]
+  readonly reason: string | undefined
+  readonly forks: readonly BranchName[]
+  readonly merges: readonly BranchName[]
+}
+
+/** The changes of a view in order, filtered; nothing is decoded that is not yielded. @throws WEFT_POINTER_INVALID */
+export function* audit(set: ChangeSet, view: View, filter: AuditFilter = {}): Generator<AuditRecord> {
+  const { pointer, agent, branch, kind } = filter
+  if (pointer !== undefined) checkPointer(pointer)
+  for (const node of view.flatten()) {
+    const { id, header } = set.change(node)
+    if (agent !== undefined && header.agent !== agent) continue
+    if (branch !== undefined && header.branch !== branch) continue
+    if (kind !== undefined && !header.kinds.includes(kind)) continue
+    const pointers = pointersOf(header.writes)
+    if (pointer !== undefined && !pointers.some(written => pointersTouch(written, pointer))) continue
+    yield {
+      change: id,
+      branch: header.branch,
+      agent: header.agent,
+      actor: header.actor,
+      seq: header.seq,
+      lamport: header.lamport,
+      time: header.time,
+      deps: depsOf(header),
+      entries: set.entriesOf(node),
+      pointers,
+      reads: header.reads,
+      reason: header.notes.reason,
+      forks: header.notes.forks ?? [],
+      merges: Object.keys(header.notes.merges ?? {}).filter(name => name !== header.branch),
+    }
+  }
+}

@@ -1,0 +1,141 @@
+import { toHex } from './bytes.js'
+import { type Change, sealChange } from './change.js'
+import type { ChangeSet } from './change-set.js'
+import { checkPointer, stateRef } from './conflicts.js'
+import { NO_NODE, type Node } from './dag.js'
+import { WeftError } from './errors.js'
+import { ACTOR_BYTES, type HeaderNotes, type ManifestRef, NO_NOTES } from './header.js'
+import { type ActorId, type AgentId, type BranchName, checkId } from './ids.js'
+import type { Json, JsonObject } from './json.js'
+import type { Host } from './ports.js'
+import { StateDoc } from './state-doc.js'
+
+/** What goes into one change. */
+export interface Write {
+  readonly entries?: readonly { readonly kind: string; readonly value: Json }[]
+  /** The whole state as it should be; the difference is what is written. */
+  readonly state?: JsonObject
+  readonly reads?: readonly ManifestRef[]
+  /** Pointers to name as written even where the value is what it was: a resolution that keeps the winner. */
+  readonly touches?: readonly string[]
+  readonly notes?: HeaderNotes
+  /** Heads to depend on instead of the branch's. */
+  readonly at?: readonly Node[]
+}
+
+export function newActor(random: Host['random']): ActorId {
+  const bytes = new Uint8Array(ACTOR_BYTES)
+  random(bytes)
+  return toHex(bytes)
+}
+
+/**
+ * One actor on one branch: turns writes into changes and adds them to the set. Its deps are what the branch shows at
+ * that moment, and always its own previous change (CHG-2).
+ */
+export class BranchWriter {
+  readonly state: StateDoc
+
+  constructor(
+    readonly set: ChangeSet,
+    private readonly host: Host,
+    readonly branch: BranchName,
+    readonly agent: AgentId,
+    readonly actor: ActorId = newActor(host.random),
+  ) {
+    checkId('branch', branch)
+    checkId('agent', agent)
+    this.state = new StateDoc(set, set.view(branch), actor)
+  }
+
+  /**
+   * @returns the change, in the set already; or undefined if there was nothing to write
+   * @throws WEFT_CHANGE_TOO_LARGE; then nothing has changed
+   */
+  write(write: Write): Change | undefined {
+    const entries = write.entries ?? []
+    const state = write.state && this.state.write(write.state)
+    const pointers = [...new Set([...(state?.pointers ?? []), ...(write.touches ?? []).map(checkPointer)])]
+    const notes = write.notes ?? NO_NOTES
+    if (entries.length === 0 && pointers.length === 0 && Object.keys(notes).length === 0) return undefined
+    const deps = this.#deps(write.at ?? this.set.branches.heads(this.branch))
+    const previous = this.set.dag.lastOf(this.actor)
+    try {
+      const change = sealChange(
+        {
+          actor: this.actor,
+          seq: previous === NO_NODE ? 1 : this.set.dag.seq(previous) + 1,
+          lamport: 1 + deps.reduce((most, node) => Math.max(most, this.set.dag.lamport(node)), 0),
+          time: this.host.now(),
+          branch: this.branch,
+          agent: this.agent,
+          deps: this.set.dag.packIds(deps),
+          kinds: entries.map(entry => entry.kind),
+          values: entries.map(entry => entry.value),
+          state: state?.bytes ?? null,
+          writes: pointers.map(stateRef),
+          reads: write.reads ?? [],
+          notes,
+        },
+        this.host,
+      )
+      this.set.add(change)
+      return change
+    } catch (error) {
+      if (state) this.state.reset()
+      throw error
+    }
+  }
+
+  /**
+   * Begins branches at the heads of this one, in the order given.
+   * @throws WEFT_ID_INVALID · WEFT_BRANCH_EXISTS
+   */
+  fork(names: readonly BranchName[]): Change {
+    for (const [index, name] of names.entries()) {
+      checkId('branch', name)
+      if (!this.set.branches.has(name) && names.indexOf(name) === index) continue
+      throw new WeftError(
+        'WEFT_BRANCH_EXISTS',
+        `there is a branch ${name} already`,
+        'choose another name, or open that branch instead of forking it',
+        { branch: name },
+      )
+    }
+    return this.write({ notes: { forks: names } })!
+  }
+
+  /**
+   * Brings branches into this one: one change that depends on all their heads.
+   * @throws WEFT_BRANCH_UNKNOWN
+   */
+  merge(names: readonly BranchName[]): Change {
+    const { branches, dag } = this.set
+    const merges: Record<BranchName, Uint8Array> = { [this.branch]: dag.packIds([...branches.heads(this.branch)]) }
+    const heads = [...branches.heads(this.branch)]
+    for (const name of names) {
+      if (!branches.has(name)) throw unknownBranch(name, branches.names())
+      const theirs = [...branches.heads(name)]
+      merges[name] = dag.packIds(theirs)
+      heads.push(...theirs)
+    }
+    return this.write({ notes: { merges }, at: heads })!
+  }
+
+  #deps(heads: Iterable<Node>): Node[] {
+    const deps = this.set.maximal(heads)
+    const previous = this.set.dag.lastOf(this.actor)
+    if (previous !== NO_NODE && !deps.includes(previous)) deps.push(previous)
+    return deps
+  }
+}
+
+export function unknownBranch(name: BranchName, known: readonly BranchName[]): WeftError {
+  return new WeftError(
+    'WEFT_BRANCH_UNKNOWN',
+    `there is no branch ${JSON.stringify(name)} in this context`,
+    `fork it first, or use one of: ${known.join(', ')}`,
+    { branch: name },
+  )
+}
+

@@ -1,0 +1,70 @@
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+const NIBBLE = new Uint8Array(128)
+for (let i = 0; i < 16; i++) NIBBLE['0123456789abcdef'.charCodeAt(i)] = i
+
+const utf8Encoder = new TextEncoder()
+const utf8Decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+export const EMPTY_BYTES = new Uint8Array(0)
+
+export function toHex(bytes: Uint8Array, start = 0, end = bytes.length): string {
+  let hex = ''
+  for (let i = start; i < end; i++) hex += HEX[bytes[i]!]
+  return hex
+}
+
+/** Writes `hex` (lower case, even length) into `target` at `offset`. */
+export function writeHex(hex: string, target: Uint8Array, offset = 0): void {
+  for (let i = 0, j = offset; i < hex.length; i += 2, j++) {
+    target[j] = (NIBBLE[hex.charCodeAt(i)]! << 4) | NIBBLE[hex.charCodeAt(i + 1)]!
+  }
+}
+
+export function fromHex(hex: string): Uint8Array {
+  const bytes = new Uint8Array(hex.length / 2)
+  writeHex(hex, bytes)
+  return bytes
+}
+
+/** Whether `bytes` at `offset` are what `hex` spells, without building a string. */
+export function hexEquals(hex: string, bytes: Uint8Array, offset = 0): boolean {
+  for (let i = 0, j = offset; i < hex.length; i += 2, j++) {
+    if (bytes[j] !== ((NIBBLE[hex.charCodeAt(i)]! << 4) | NIBBLE[hex.charCodeAt(i + 1)]!)) return false
+  }
+  return true
+}
+
+export function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  const shared = Math.min(a.length, b.length)
+  for (let i = 0; i < shared; i++) {
+    const difference = a[i]! - b[i]!
+    if (difference !== 0) return difference
+  }
+  return a.length - b.length
+}
+
+/** By code unit, not by locale: the same on every machine. */
+export function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
+export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
+  let length = 0
+  for (const part of parts) length += part.length
+  const whole = new Uint8Array(length)
+  let offset = 0
+  for (const part of parts) {
+    whole.set(part, offset)
+    offset += part.length
+  }
+  return whole
+}
+
+export function encodeUtf8(text: string): Uint8Array {
+  return utf8Encoder.encode(text)
+}
+
+/** @throws TypeError on bytes that are not UTF-8 */
+export function decodeUtf8(bytes: Uint8Array): string {
+  return utf8Decoder.decode(bytes)
+}

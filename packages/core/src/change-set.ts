@@ -1,0 +1,156 @@
+import { Branches, maximal } from './branches.js'
+import { type Change, decodeEntries } from './change.js'
+import { Dag, NO_NODE, type Node } from './dag.js'
+import type { Entry } from './entry.js'
+import { WeftError } from './errors.js'
+import type { FlattenOrder } from './flatten.js'
+import { type BranchName, type ChangeId, entryId } from './ids.js'
+import { deepFreeze, type Json } from './json.js'
+import { OrderTree } from './order.js'
+import type { Hash } from './ports.js'
+import { StateLedger } from './state-ledger.js'
+import { View } from './view.js'
+
+/**
+ * A context: a set of changes (CHG-4). Everything else here (order, branches, views, entries) is a function of that
+ * set, computed when it is read and kept up to date one change at a time.
+ */
+export class ChangeSet {
+  readonly dag = new Dag()
+  readonly tree = new OrderTree(this.dag)
+  readonly branches = new Branches(this.dag)
+  readonly ledger: StateLedger
+  readonly #changes: Change[] = []
+  readonly #values: (readonly Json[])[] = []
+  readonly #entries: (readonly Entry[] | undefined)[] = []
+  readonly #views = new Map<BranchName, View>()
+  #everything: View | undefined
+
+  constructor(hash: Hash) {
+    this.ledger = new StateLedger(this.dag, hash)
+  }
+
+  get size(): number {
+    return this.dag.size
+  }
+
+  has(id: ChangeId): boolean {
+    return this.dag.find(id) !== NO_NODE
+  }
+
+  change(node: Node): Change {
+    return this.#changes[node]!
+  }
+
+  /** All changes, deps first. */
+  changes(): readonly Change[] {
+    return this.#changes
+  }
+
+  /**
+   * Adds a verified change whose deps are here.
+   * @returns its node, or `NO_NODE` if it was here already
+   * @throws the errors of `Dag.add`, WEFT_CHANGE_STATE, WEFT_CHANGE_MALFORMED; then nothing has changed
+   */
+  add(change: Change): Node {
+    if (this.has(change.id)) return NO_NODE
+    const values = completeValues(change)
+    const chunk = this.dag.missingDeps(change.header).length === 0 ? this.ledger.check(change) : undefined
+    const node = this.dag.add(change)
+    if (chunk) this.ledger.add(node, chunk)
+    this.#changes.push(change)
+    this.#values.push(values)
+    const { header } = change
+    const forks = header.notes.forks ?? []
+    this.tree.add(node, header)
+    this.branches.add(node, header.branch, forks)
+    this.#views.get(header.branch)?.include([node])
+    for (const fork of forks) this.#views.get(fork)?.include([node])
+    this.#everything?.include([node])
+    return node
+  }
+
+  /** What is visible on a branch; kept up to date as changes are added. */
+  view(branch: BranchName): View {
+    let view = this.#views.get(branch)
+    if (view === undefined) {
+      view = new View(this.dag, this.tree, this.branches.heads(branch))
+      this.#views.set(branch, view)
+    }
+    return view
+  }
+
+  /** What these heads and all their ancestors show. */
+  viewAt(heads: Iterable<Node>): View {
+    return new View(this.dag, this.tree, heads)
+  }
+
+  /** All branches together. */
+  everything(): View {
+    this.#everything ??= new View(this.dag, this.tree, this.dag.heads)
+    return this.#everything
+  }
+
+  /** Heads of a branch by id, ascending. */
+  heads(branch: BranchName): ChangeId[] {
+    return this.ids(this.branches.heads(branch))
+  }
+
+  ids(nodes: Iterable<Node>): ChangeId[] {
+    return [...nodes].map(node => this.dag.id(node)).sort()
+  }
+
+  nodes(ids: Iterable<ChangeId>): Node[] {
+    return [...ids].map(id => this.dag.node(id))
+  }
+
+  maximal(nodes: Iterable<Node>): Node[] {
+    return maximal(this.dag, nodes)
+  }
+
+  /** The entries of a change; frozen, made once. */
+  entriesOf(node: Node): readonly Entry[] {
+    const known = this.#entries[node]
+    if (known) return known
+    const entries = makeEntries(this.change(node), this.#values[node]!)
+    this.#entries[node] = entries
+    return entries
+  }
+
+  /** The entries of a view, flattened. */
+  entries(view: View, order: FlattenOrder = 'branches'): Entry[] {
+    const entries: Entry[] = []
+    for (const node of view.flatten(order)) for (const entry of this.entriesOf(node)) entries.push(entry)
+    return entries
+  }
+}
+
+function completeValues(change: Change): readonly Json[] {
+  const values = decodeEntries(change)
+  if (values !== undefined && (change.statePart !== null || change.header.stateHash === null)) return values
+  throw new WeftError(
+    'WEFT_CHANGE_MALFORMED',
+    `change ${change.id.slice(0, 12)} came without a part that its header names`,
+    'send the change with both of its parts',
+    { change: change.id },
+  )
+}
+
+function makeEntries(change: Change, values: readonly Json[]): readonly Entry[] {
+  const { branch, agent, actor, lamport, time, kinds, reads } = change.header
+  return kinds.map((kind, index) =>
+    Object.freeze({
+      id: entryId(change.id, index),
+      kind,
+      value: deepFreeze(values[index]),
+      tier: 'durable' as const,
+      change: change.id,
+      branch,
+      agent,
+      actor,
+      lamport,
+      time,
+      reads: reads.filter(ref => ref.entry === undefined || ref.entry === index),
+    }),
+  )
+}

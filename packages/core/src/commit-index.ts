@@ -1,0 +1,59 @@
+import { Branches } from './branches.js'
+import type { ChangeSet } from './change-set.js'
+import type { Node } from './dag.js'
+import { WeftError } from './errors.js'
+import type { BranchName, ChangeId, Position } from './ids.js'
+
+/** What a replica was told of the committed log: which change has which position, and how far it knows all of them. */
+export class CommitIndex {
+  readonly #idAt: (ChangeId | undefined)[] = [undefined]
+  readonly #positionOf = new Map<ChangeId, Position>()
+  #contiguous: Position = 0
+
+  /** The highest position up to which every change is known. */
+  get position(): Position {
+    return this.#contiguous
+  }
+
+  record(position: Position, id: ChangeId): void {
+    this.#idAt[position] = id
+    this.#positionOf.set(id, position)
+    while (this.#idAt[this.#contiguous + 1] !== undefined) this.#contiguous++
+  }
+
+  positionOf(id: ChangeId): Position | undefined {
+    return this.#positionOf.get(id)
+  }
+
+  idAt(position: Position): ChangeId | undefined {
+    return this.#idAt[position]
+  }
+
+  clear(): void {
+    this.#idAt.length = 1
+    this.#positionOf.clear()
+    this.#contiguous = 0
+  }
+
+  /**
+   * The heads of a branch in the first `position` changes of the log.
+   * @throws WEFT_POSITION_UNKNOWN when the replica has not been told of them all
+   */
+  headsAt(set: ChangeSet, branch: BranchName, position: Position): Node[] {
+    if (!Number.isSafeInteger(position) || position < 0 || position > this.#contiguous) {
+      throw new WeftError(
+        'WEFT_POSITION_UNKNOWN',
+        `position ${position} is not known here; this replica knows the log up to ${this.#contiguous}`,
+        'pass a position from 0 up to that, or flush and wait until the replica has caught up',
+        { position, known: this.#contiguous },
+      )
+    }
+    const branches = new Branches(set.dag)
+    for (let at = 1; at <= position; at++) {
+      const node = set.dag.node(this.#idAt[at]!)
+      const { header } = set.change(node)
+      branches.add(node, header.branch, header.notes.forks ?? [])
+    }
+    return [...branches.heads(branch)]
+  }
+}

@@ -1,0 +1,129 @@
+import type { ChangeSet } from './change-set.js'
+import type { Node } from './dag.js'
+import type { ActorId, AgentId, BranchName, ChangeId } from './ids.js'
+import { type Json, jsonEquals, parsePointer, valueAt } from './json.js'
+import type { StateDoc } from './state-doc.js'
+import type { View } from './view.js'
+
+const STATE_REF = 'state:'
+/** The end of a list, as RFC 6902 writes it: an insertion. Concurrent insertions both stay, so they never conflict. */
+const LIST_END = '/-'
+
+/** One of the concurrent writes in a conflict, with what its author wrote; `value` is undefined for a deletion. */
+export interface ConflictValue {
+  readonly pointer: string
+  readonly value: Json | undefined
+  readonly change: ChangeId
+  readonly actor: ActorId
+  readonly agent: AgentId
+  readonly branch: BranchName
+  /** The author's wall clock, ms since 1970 UTC. */
+  readonly time: number
+}
+
+/**
+ * Concurrent writes to one pointer, or to a pointer and something below it, that nobody has resolved (MRG-2).
+ * `winner` is what the state shows meanwhile, the same on every replica.
+ */
+export interface Conflict {
+  readonly pointer: string
+  readonly winner: Json | undefined
+  readonly values: readonly ConflictValue[]
+}
+
+export function stateRef(pointer: string): string {
+  return STATE_REF + pointer
+}
+
+/** The state pointers a change wrote. */
+export function pointersOf(writes: readonly string[]): string[] {
+  return writes.filter(ref => ref.startsWith(STATE_REF)).map(ref => ref.slice(STATE_REF.length))
+}
+
+/**
+ * Open conflicts of a view, by pointer. Found from the writes that headers name, not from Automerge's own conflicts:
+ * those miss a deletion and an edit inside of what another branch replaced, which would be lost without a word.
+ * List items are compared by the index that their author saw, so a list can report more than it must, never less.
+ */
+export function findConflicts(set: ChangeSet, view: View, state: StateDoc): Conflict[] {
+  const last = lastWriters(set, view)
+  const snapshot = state.read()
+  const conflicts: Conflict[] = []
+  for (const pointer of [...last.keys()].sort()) {
+    const writers = disagreeing(set, last, pointer)
+    if (writers.length < 2) continue
+    const values = writers
+      .sort((a, b) => set.tree.compare(a.node, b.node))
+      .map(writer => describe(set, state, writer.node, writer.pointer))
+    const first = values[0]!
+    if (values.every(value => value.pointer === first.pointer && jsonEquals(value.value, first.value))) continue
+    conflicts.push({ pointer, winner: valueAt(snapshot, pointer), values })
+  }
+  return conflicts
+}
+
+interface Writer {
+  readonly pointer: string
+  readonly node: Node
+}
+
+/** For each pointer the writes that no later write to it, or above it, has in its past. */
+function lastWriters(set: ChangeSet, view: View): Map<string, Node[]> {
+  const last = new Map<string, Node[]>()
+  for (const node of view.arrived) {
+    if (set.ledger.hashOf(node) === undefined) continue
+    for (const pointer of pointersOf(set.change(node).header.writes)) {
+      for (const [other, nodes] of last) {
+        if (other !== pointer && !other.startsWith(`${pointer}/`)) continue
+        const open = nodes.filter(writer => writer === node || !set.dag.isAncestor(writer, node))
+        if (open.length > 0) last.set(other, open)
+        else last.delete(other)
+      }
+      const writers = last.get(pointer)
+      if (!writers) last.set(pointer, [node])
+      else if (!writers.includes(node)) writers.push(node)
+    }
+  }
+  return last
+}
+
+/** Writers of `pointer`, and writers below it, as far as they are concurrent to one of the former. */
+function disagreeing(set: ChangeSet, last: ReadonlyMap<string, readonly Node[]>, pointer: string): Writer[] {
+  const own = last.get(pointer)!
+  const writers: Writer[] = []
+  if (own.length > 1 && !pointer.endsWith(LIST_END)) for (const node of own) writers.push({ pointer, node })
+  for (const [below, nodes] of last) {
+    if (!below.startsWith(`${pointer}/`)) continue
+    for (const node of nodes) {
+      const rivals = own.filter(writer => writer !== node && !set.dag.isAncestor(writer, node))
+      if (rivals.length === 0) continue
+      writers.push({ pointer: below, node })
+      for (const rival of rivals) {
+        if (!writers.some(known => known.pointer === pointer && known.node === rival)) {
+          writers.push({ pointer, node: rival })
+        }
+      }
+    }
+  }
+  return writers
+}
+
+function describe(set: ChangeSet, state: StateDoc, node: Node, pointer: string): ConflictValue {
+  const { id, header } = set.change(node)
+  const readable = pointer.endsWith(LIST_END) ? pointer.slice(0, -LIST_END.length) : pointer
+  return {
+    pointer: readable,
+    value: state.readAfter(node, readable),
+    change: id,
+    actor: header.actor,
+    agent: header.agent,
+    branch: header.branch,
+    time: header.time,
+  }
+}
+
+/** @throws WEFT_POINTER_INVALID */
+export function checkPointer(pointer: string): string {
+  parsePointer(pointer)
+  return pointer
+}

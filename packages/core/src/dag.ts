@@ -1,0 +1,263 @@
+import { toHex, writeHex } from './bytes.js'
+import { ByteIndex } from './byte-index.js'
+import type { Change } from './change.js'
+import { WeftError } from './errors.js'
+import { ACTOR_BYTES, HASH_BYTES, type Header } from './header.js'
+import { type ActorId, type ChangeId, isChangeId } from './ids.js'
+import { IntList } from './int-list.js'
+
+/** A change's number within one `Dag`: the order of its arrival. Means nothing outside of it. */
+export type Node = number
+export const NO_NODE: Node = -1
+
+/**
+ * The causal graph of one context: the headers' causal metadata and nothing else, about 100 bytes a change. A peer
+ * holds only this of an open context; a replica builds order, branches and state on top of it.
+ *
+ * Nodes are numbered in order of arrival, and a change arrives after its deps, so a node's number is above those of
+ * all its ancestors.
+ */
+export class Dag {
+  readonly #ids = new ByteIndex(HASH_BYTES)
+  readonly #actors = new ByteIndex(ACTOR_BYTES)
+  readonly #lastOfActor = new IntList()
+  readonly #actor = new IntList()
+  readonly #seq = new IntList()
+  readonly #lamport = new IntList()
+  readonly #previous = new IntList()
+  /** The nearest ancestor-or-self of the same actor that has a dep beside its actor's previous change. */
+  readonly #runStart = new IntList()
+  readonly #depsStart = new IntList()
+  readonly #deps = new IntList()
+  readonly #heads = new Set<Node>()
+  readonly #scratchId = new Uint8Array(HASH_BYTES)
+  readonly #scratchActor = new Uint8Array(ACTOR_BYTES)
+
+  get size(): number {
+    return this.#ids.size
+  }
+
+  get heads(): ReadonlySet<Node> {
+    return this.#heads
+  }
+
+  find(id: ChangeId): Node {
+    if (!isChangeId(id)) return NO_NODE
+    writeHex(id, this.#scratchId)
+    return this.#ids.find(this.#scratchId)
+  }
+
+  /** @throws WEFT_CHANGE_UNKNOWN */
+  node(id: ChangeId): Node {
+    const node = this.find(id)
+    if (node !== NO_NODE) return node
+    throw new WeftError(
+      'WEFT_CHANGE_UNKNOWN',
+      `this replica holds no change ${String(id).slice(0, 64)}`,
+      'check the id, or wait until the change has been synced',
+      { change: id },
+    )
+  }
+
+  id(node: Node): ChangeId {
+    return toHex(this.#ids.key(node))
+  }
+
+  compareIds(a: Node, b: Node): number {
+    return this.#ids.compare(a, b)
+  }
+
+  actorOf(node: Node): ActorId {
+    return toHex(this.#actors.key(this.#actor.at(node)))
+  }
+
+  compareActors(a: Node, b: Node): number {
+    const x = this.#actor.at(a)
+    const y = this.#actor.at(b)
+    return x === y ? 0 : this.#actors.compare(x, y)
+  }
+
+  seq(node: Node): number {
+    return this.#seq.at(node)
+  }
+
+  lamport(node: Node): number {
+    return this.#lamport.at(node)
+  }
+
+  depCount(node: Node): number {
+    return this.#depsEnd(node) - this.#depsStart.at(node)
+  }
+
+  dep(node: Node, index: number): Node {
+    return this.#deps.at(this.#depsStart.at(node) + index)
+  }
+
+  /** The actor's latest change here, or `NO_NODE`. */
+  lastOf(actor: ActorId): Node {
+    writeHex(actor, this.#scratchActor)
+    const number = this.#actors.find(this.#scratchActor)
+    return number < 0 ? NO_NODE : this.#lastOfActor.at(number)
+  }
+
+  /** The ids of these nodes as a header carries them: ascending, end to end. */
+  packIds(nodes: readonly Node[]): Uint8Array {
+    const sorted = nodes.length > 1 ? [...nodes].sort((a, b) => this.compareIds(a, b)) : nodes
+    const packed = new Uint8Array(sorted.length * HASH_BYTES)
+    sorted.forEach((node, index) => {
+      packed.set(this.#ids.key(node), index * HASH_BYTES)
+    })
+    return packed
+  }
+
+  missingDeps(header: Header): ChangeId[] {
+    const missing: ChangeId[] = []
+    for (let at = 0; at < header.deps.length; at += HASH_BYTES) {
+      if (this.#ids.find(header.deps, at) < 0) missing.push(toHex(header.deps, at, at + HASH_BYTES))
+    }
+    return missing
+  }
+
+  /**
+   * Checks a change against what is here and adds it (CHG-2, CHG-3).
+   * @returns its node, or `NO_NODE` if it was here already
+   * @throws WEFT_CHANGE_DEPS_MISSING · WEFT_CHANGE_SEQ · WEFT_CHANGE_LAMPORT · WEFT_CHANGE_DEPS_ACTOR ·
+   *   WEFT_CHANGE_EQUIVOCATION; then nothing was added
+   */
+  add(change: Pick<Change, 'id' | 'header'>): Node {
+    const { header } = change
+    writeHex(change.id, this.#scratchId)
+    if (this.#ids.find(this.#scratchId) >= 0) return NO_NODE
+    const previous = this.lastOf(header.actor)
+    this.#check(change, previous)
+    return this.#insert(header, previous)
+  }
+
+  #check({ id, header }: Pick<Change, 'id' | 'header'>, previous: Node): void {
+    const expected = previous === NO_NODE ? 1 : this.seq(previous) + 1
+    if (header.seq < expected) throw equivocation(header, id, this.id(this.#atSeq(previous, header.seq)))
+    let lamport = 0
+    let includesPrevious = previous === NO_NODE
+    for (let at = 0; at < header.deps.length; at += HASH_BYTES) {
+      const dep = this.#ids.find(header.deps, at)
+      if (dep < 0) throw depsMissing(id, this.missingDeps(header))
+      lamport = Math.max(lamport, this.#lamport.at(dep))
+      if (dep === previous) includesPrevious = true
+    }
+    if (header.seq > expected) throw badSeq(header, id, expected)
+    if (!includesPrevious) throw depsActor(header, id)
+    if (header.lamport !== lamport + 1) throw badLamport(header, id, lamport + 1)
+  }
+
+  #insert(header: Header, previous: Node): Node {
+    const node = this.#ids.add(this.#scratchId)
+    writeHex(header.actor, this.#scratchActor)
+    const actor = this.#actors.add(this.#scratchActor)
+    if (previous === NO_NODE) this.#lastOfActor.push(node)
+    else this.#lastOfActor.set(actor, node)
+    this.#actor.push(actor)
+    this.#seq.push(header.seq)
+    this.#lamport.push(header.lamport)
+    this.#previous.push(previous)
+    this.#depsStart.push(this.#deps.length)
+    for (let at = 0; at < header.deps.length; at += HASH_BYTES) {
+      const dep = this.#ids.find(header.deps, at)
+      this.#deps.push(dep)
+      this.#heads.delete(dep)
+    }
+    const continuesRun = previous !== NO_NODE && header.deps.length === HASH_BYTES
+    this.#runStart.push(continuesRun ? this.#runStart.at(previous) : node)
+    this.#heads.add(node)
+    return node
+  }
+
+  /**
+   * Whether `ancestor` is in the past of `node` (a change is not in its own past). Walks runs of one actor, not
+   * single changes, and never below the ancestor's lamport.
+   */
+  isAncestor(ancestor: Node, node: Node): boolean {
+    if (ancestor >= node) return false
+    const floor = this.#lamport.at(ancestor)
+    const actor = this.#actor.at(ancestor)
+    const seen = new Set<Node>()
+    const stack = [node]
+    for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
+      if (this.#actor.at(next) === actor && next >= ancestor) return true
+      const start = this.#runStart.at(next)
+      if (seen.has(start)) continue
+      seen.add(start)
+      for (let i = this.depCount(start) - 1; i >= 0; i--) {
+        const dep = this.dep(start, i)
+        if (this.#lamport.at(dep) >= floor) stack.push(dep)
+      }
+    }
+    return false
+  }
+
+  /** Calls `visit` for each node in `from` and their ancestors that `enter` admits, each once, deps first or not. */
+  walk(from: Iterable<Node>, enter: (node: Node) => boolean): void {
+    const stack = [...from]
+    for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
+      if (!enter(node)) continue
+      for (let i = this.depCount(node) - 1; i >= 0; i--) stack.push(this.dep(node, i))
+    }
+  }
+
+  #atSeq(last: Node, seq: number): Node {
+    let node = last
+    while (this.#seq.at(node) > seq) node = this.#previous.at(node)
+    return node
+  }
+
+  #depsEnd(node: Node): number {
+    return node + 1 < this.#depsStart.length ? this.#depsStart.at(node + 1) : this.#deps.length
+  }
+}
+
+const AUTHOR_CURE = 'the author of this change is at fault (or its bytes were forged): it must be written again by a new actor'
+
+function depsMissing(id: ChangeId, missing: readonly ChangeId[]): WeftError {
+  return new WeftError(
+    'WEFT_CHANGE_DEPS_MISSING',
+    `change ${id.slice(0, 12)} depends on ${missing.length} change(s) that are not here`,
+    'send the missing changes first, in causal order',
+    { change: id, missing },
+  )
+}
+
+function badSeq(header: Header, id: ChangeId, expected: number): WeftError {
+  return new WeftError(
+    'WEFT_CHANGE_SEQ',
+    `change ${id.slice(0, 12)} has seq ${header.seq} where its actor's next is ${expected}`,
+    header.seq > expected ? 'send the changes between first, in order' : AUTHOR_CURE,
+    { change: id, actor: header.actor, seq: header.seq, expected },
+  )
+}
+
+function badLamport(header: Header, id: ChangeId, expected: number): WeftError {
+  return new WeftError(
+    'WEFT_CHANGE_LAMPORT',
+    `change ${id.slice(0, 12)} has lamport ${header.lamport} where its deps make ${expected}`,
+    AUTHOR_CURE,
+    { change: id, lamport: header.lamport, expected },
+  )
+}
+
+function depsActor(header: Header, id: ChangeId): WeftError {
+  return new WeftError(
+    'WEFT_CHANGE_DEPS_ACTOR',
+    `change ${id.slice(0, 12)} (seq ${header.seq}) does not depend on its actor's previous change`,
+    AUTHOR_CURE,
+    { change: id, actor: header.actor },
+  )
+}
+
+function equivocation(header: Header, offered: ChangeId, known: ChangeId): WeftError {
+  return new WeftError(
+    'WEFT_CHANGE_EQUIVOCATION',
+    `actor ${header.actor.slice(0, 8)} wrote two changes with seq ${header.seq}: ` +
+      `${known.slice(0, 12)} is kept, ${offered.slice(0, 12)} is refused`,
+    'an actor must never be reused: open a new branch handle instead of restoring an old one',
+    { actor: header.actor, seq: header.seq, known, offered },
+  )
+}

@@ -1,0 +1,95 @@
+/** Every way in which Weft refuses. A code never changes its meaning; messages may. */
+export type ErrorCode =
+  // addresses and credentials
+  | 'WEFT_ID_INVALID'
+  | 'WEFT_TOKEN_MISSING'
+  | 'WEFT_TOKEN_INVALID'
+  | 'WEFT_TOKEN_EXPIRED'
+  | 'WEFT_TOKEN_AUDIENCE'
+  | 'WEFT_TOKEN_ALGORITHM'
+  | 'WEFT_TOKEN_CLAIMS'
+  | 'WEFT_SCOPE'
+  | 'WEFT_WORKFLOW_FORBIDDEN'
+  // changes
+  | 'WEFT_CHANGE_MALFORMED'
+  | 'WEFT_CHANGE_HASH'
+  | 'WEFT_CHANGE_TOO_LARGE'
+  | 'WEFT_CHANGE_SEQ'
+  | 'WEFT_CHANGE_LAMPORT'
+  | 'WEFT_CHANGE_DEPS_MISSING'
+  | 'WEFT_CHANGE_DEPS_ACTOR'
+  | 'WEFT_CHANGE_EQUIVOCATION'
+  | 'WEFT_CHANGE_STATE'
+  | 'WEFT_CHANGE_UNKNOWN'
+  | 'WEFT_QUEUE_FULL'
+  // schemas, branches, pointers
+  | 'WEFT_SCHEMA_REFUSED'
+  | 'WEFT_SCHEMA_ASYNC'
+  | 'WEFT_VALUE_NOT_JSON'
+  | 'WEFT_KIND_UNKNOWN'
+  | 'WEFT_BRANCH_EXISTS'
+  | 'WEFT_BRANCH_UNKNOWN'
+  | 'WEFT_POINTER_INVALID'
+  | 'WEFT_POSITION_UNKNOWN'
+  // wire
+  | 'WEFT_FRAME_MALFORMED'
+  | 'WEFT_FRAME_TOO_LARGE'
+  | 'WEFT_FRAME_UNKNOWN'
+  | 'WEFT_FRAME_UNEXPECTED'
+  | 'WEFT_VERSION'
+  | 'WEFT_FLOW_CONTROL'
+  | 'WEFT_AUTH_DEADLINE'
+  | 'WEFT_LIMIT'
+  // storage
+  | 'WEFT_STORE_LOCKED'
+  | 'WEFT_STORE_FAILED'
+  | 'WEFT_STORE_CORRUPT'
+  | 'WEFT_STORE_VERSION'
+  | 'WEFT_STORE_CLOSED'
+  | 'WEFT_ROLLBACK'
+  // processes
+  | 'WEFT_DRAINING'
+  | 'WEFT_PEER_UNREACHABLE'
+  | 'WEFT_NOT_SYNCED'
+  | 'WEFT_FLUSH_DEADLINE'
+  | 'WEFT_CLOSED'
+  | 'WEFT_ABORTED'
+  | 'WEFT_PORT_IN_USE'
+  | 'WEFT_USAGE'
+  | 'WEFT_FILE_INVALID'
+  | 'WEFT_INTERNAL'
+
+export interface ErrorDetails {
+  readonly [key: string]: unknown
+}
+
+/**
+ * The one error class of Weft: a stable `code`, the cause as `message`, and what to do about it as `cure`.
+ * `details` holds the values a program may act on (ids, counts, positions).
+ */
+export class WeftError extends Error {
+  override readonly name = 'WeftError'
+
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    readonly cure: string,
+    readonly details: ErrorDetails = {},
+    options?: { cause?: unknown },
+  ) {
+    super(message, options)
+  }
+
+  toJSON(): { code: ErrorCode; message: string; cure: string; details: ErrorDetails } {
+    return { code: this.code, message: this.message, cure: this.cure, details: this.details }
+  }
+}
+
+export function isWeftError(value: unknown): value is WeftError {
+  return value instanceof WeftError
+}
+
+/** The text of anything that was thrown. */
+export function reasonOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown)
+}

@@ -1,0 +1,90 @@
+import { WeftError } from './errors.js'
+
+declare const brand: unique symbol
+type Branded<T, Name extends string> = T & { readonly [brand]?: Name }
+
+export type TenantId = Branded<string, 'tenant'>
+export type WorkflowId = Branded<string, 'workflow'>
+export type AgentId = Branded<string, 'agent'>
+export type BranchName = Branded<string, 'branch'>
+/** 64 lower-case hex digits: the SHA-256 of a change's header bytes. */
+export type ChangeId = Branded<string, 'change'>
+/** 32 lower-case hex digits, drawn at random for each open branch handle. */
+export type ActorId = Branded<string, 'actor'>
+/** `<change id>.<index of the entry in its change>` */
+export type EntryId = Branded<string, 'entry'>
+/** Offset of a change in a context's committed log: gapless, from 1; 0 is before the first. */
+export type Position = Branded<number, 'position'>
+
+export const MAIN_BRANCH: BranchName = 'main'
+
+const ID = /^[A-Za-z0-9._~-]{1,128}$/
+const CHANGE_ID = /^[0-9a-f]{64}$/
+
+export type IdRole = 'tenant' | 'workflow' | 'agent' | 'branch' | 'kind'
+
+/** Returns `id` if it is a valid id (TEN-3). @throws WEFT_ID_INVALID */
+export function checkId(role: IdRole, id: unknown): string {
+  if (typeof id === 'string' && ID.test(id)) return id
+  throw new WeftError(
+    'WEFT_ID_INVALID',
+    `the ${role} id ${quote(id)} is not allowed`,
+    'use 1 to 128 characters of A-Z a-z 0-9 . _ ~ - (no separators such as ":" or "/")',
+    { role },
+  )
+}
+
+/** As `checkId('workflow', …)`, and refuses the engine's own workflows, which begin with `@`. */
+export function checkWorkflow(id: unknown): WorkflowId {
+  return checkId('workflow', id)
+}
+
+export function isChangeId(value: unknown): value is ChangeId {
+  return typeof value === 'string' && CHANGE_ID.test(value)
+}
+
+export function entryId(change: ChangeId, index: number): EntryId {
+  return `${change}.${index}`
+}
+
+export interface Address {
+  readonly tenant: TenantId
+  readonly workflow: WorkflowId
+  readonly agent: AgentId
+  readonly position: Position
+}
+
+/** `tenant:workflow:agent:position`. @throws WEFT_ID_INVALID */
+export function formatAddress(address: Address): string {
+  checkId('tenant', address.tenant)
+  checkWorkflow(address.workflow)
+  checkId('agent', address.agent)
+  if (!Number.isSafeInteger(address.position) || address.position < 0) throw badAddress(address.position)
+  return `${address.tenant}:${address.workflow}:${address.agent}:${address.position}`
+}
+
+/** Reads what `formatAddress` writes, and nothing else. @throws WEFT_ID_INVALID */
+export function parseAddress(text: string): Address {
+  const parts = text.split(':')
+  const [tenant, workflow, agent, position] = parts
+  if (parts.length !== 4 || !/^(0|[1-9][0-9]{0,15})$/.test(position ?? '')) throw badAddress(text)
+  return {
+    tenant: checkId('tenant', tenant),
+    workflow: checkWorkflow(workflow),
+    agent: checkId('agent', agent),
+    position: Number(position),
+  }
+}
+
+function badAddress(value: unknown): WeftError {
+  return new WeftError(
+    'WEFT_ID_INVALID',
+    `${quote(value)} is not an address`,
+    'write tenant:workflow:agent:position, with a whole number from 0 as the position',
+  )
+}
+
+function quote(value: unknown): string {
+  const text = typeof value === 'string' ? JSON.stringify(value) : String(value)
+  return text.length > 80 ? `${text.slice(0, 77)}…` : text
+}

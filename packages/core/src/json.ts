@@ -1,0 +1,124 @@
+import { WeftError } from './errors.js'
+import { LIMITS } from './limits.js'
+
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
+export type JsonObject = { readonly [key: string]: Json }
+
+/**
+ * Throws unless JSON can carry `value` without losing anything: no undefined items, NaN, bigints, dates, class
+ * instances, cycles. A property whose value is undefined counts as absent. @throws WEFT_VALUE_NOT_JSON
+ */
+export function assertJson(value: unknown, pointer = '', depth = 0): asserts value is Json {
+  if (value === null) return
+  switch (typeof value) {
+    case 'string':
+    case 'boolean':
+      return
+    case 'number':
+      if (Number.isFinite(value)) return
+      throw notJson(pointer, String(value))
+    case 'object':
+      break
+    default:
+      throw notJson(pointer, `a ${typeof value}`)
+  }
+  if (depth >= LIMITS.value_depth_max) {
+    throw notJson(pointer, `nested deeper than ${LIMITS.value_depth_max} levels (or a cycle)`)
+  }
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) assertJson(value[i], `${pointer}/${i}`, depth + 1)
+    return
+  }
+  if (!isPlainObject(value)) throw notJson(pointer, `an instance of ${value.constructor?.name ?? 'a class'}`)
+  for (const key of Object.keys(value)) {
+    if (key === '__proto__') throw notJson(pointer, 'an object with the key "__proto__"')
+    const item = value[key]
+    if (item !== undefined) assertJson(item, depth < 8 ? childPointer(pointer, key) : pointer, depth + 1)
+  }
+}
+
+function notJson(pointer: string, what: string): WeftError {
+  return new WeftError(
+    'WEFT_VALUE_NOT_JSON',
+    `the value at "${pointer}" is ${what}, which JSON cannot carry`,
+    'pass null, booleans, finite numbers, strings, arrays and plain objects',
+    { pointer },
+  )
+}
+
+export function isPlainObject(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null
+}
+
+export function jsonEquals(a: Json | undefined, b: Json | undefined): boolean {
+  if (a === b) return true
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
+  if (isJsonArray(a)) {
+    return isJsonArray(b) && a.length === b.length && a.every((item, i) => jsonEquals(item, b[i]))
+  }
+  if (isJsonArray(b)) return false
+  const keys = Object.keys(a)
+  return (
+    keys.length === Object.keys(b).length && keys.every(key => Object.hasOwn(b, key) && jsonEquals(a[key], b[key]))
+  )
+}
+
+export function isJsonArray(value: Json): value is readonly Json[] {
+  return Array.isArray(value)
+}
+
+/** One text per value: keys sorted by code unit, no white space. After RFC 8785, for values JSON can carry. */
+export function canonicalJson(value: Json): string {
+  if (value === null || typeof value !== 'object') return JSON.stringify(value)
+  if (isJsonArray(value)) return `[${value.map(canonicalJson).join(',')}]`
+  const properties = Object.keys(value)
+    .sort()
+    .map(key => `${JSON.stringify(key)}:${canonicalJson(value[key]!)}`)
+  return `{${properties.join(',')}}`
+}
+
+export function deepFreeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
+  for (const item of Object.values(value)) deepFreeze(item)
+  return Object.freeze(value)
+}
+
+/** RFC 6901: `~` is written `~0`, `/` is written `~1`. */
+export function childPointer(parent: string, key: string | number): string {
+  const text = String(key)
+  return `${parent}/${/[~/]/.test(text) ? text.replaceAll('~', '~0').replaceAll('/', '~1') : text}`
+}
+
+/** The keys of a JSON pointer; `''` is the whole document. @throws WEFT_POINTER_INVALID */
+export function parsePointer(pointer: string): string[] {
+  if (pointer === '') return []
+  if (!pointer.startsWith('/') || /~(?![01])/.test(pointer)) {
+    throw new WeftError(
+      'WEFT_POINTER_INVALID',
+      `${JSON.stringify(pointer)} is not a JSON pointer`,
+      'write "" for the whole state or "/key/key", with "~0" for "~" and "~1" for "/" (RFC 6901)',
+    )
+  }
+  return pointer
+    .slice(1)
+    .split('/')
+    .map(key => key.replaceAll('~1', '/').replaceAll('~0', '~'))
+}
+
+/** The value at `pointer`, or undefined when there is nothing. */
+export function valueAt(root: Json, pointer: string): Json | undefined {
+  let value: Json | undefined = root
+  for (const key of parsePointer(pointer)) {
+    if (value === null || typeof value !== 'object') return undefined
+    value = Object.hasOwn(value, key) ? (value as JsonObject)[key] : undefined
+    if (value === undefined) return undefined
+  }
+  return value
+}
+
+/** STL-2: two pointers touch when one is a prefix of the other. */
+export function pointersTouch(a: string, b: string): boolean {
+  return a === b || a.startsWith(`${b}/`) || b.startsWith(`${a}/`)
+}

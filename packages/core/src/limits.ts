@@ -1,0 +1,15 @@
+/** Hard bounds of the model. A change beyond any of them is refused at every door. */
+export const LIMITS = {
+  change_bytes_max: 1_000_000,
+  header_bytes_max: 65_536,
+  deps_max: 1_024,
+  entries_per_change_max: 4_096,
+  refs_per_change_max: 4_096,
+  ref_chars_max: 1_024,
+  label_chars_max: 1_024,
+  forks_per_change_max: 1_024,
+  value_depth_max: 64,
+  /** Changes that wait for a dep, per context. */
+  waiting_changes_max: 10_000,
+  waiting_bytes_max: 16_777_216,
+} as const

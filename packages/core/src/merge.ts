@@ -1,0 +1,114 @@
+import type { ChangeSet } from './change-set.js'
+import { type Conflict, findConflicts } from './conflicts.js'
+import type { Node } from './dag.js'
+import { WeftError } from './errors.js'
+import { unpackIds } from './header.js'
+import type { AgentId, BranchName, ChangeId, EntryId } from './ids.js'
+import { StateDoc } from './state-doc.js'
+
+/** What one merged branch brought that the branch merged into did not have. */
+export interface MergedBranch {
+  readonly branch: BranchName
+  readonly heads: readonly ChangeId[]
+  readonly changes: number
+  readonly entries: readonly EntryId[]
+  readonly agents: readonly AgentId[]
+}
+
+/** The account of a merge (MRG-3): a function of the merge change and its past, so the same on every replica. */
+export interface MergeReport {
+  readonly change: ChangeId
+  readonly branch: BranchName
+  /** In the order in which their entries come. */
+  readonly merged: readonly MergedBranch[]
+  /** The entries that the merge brought, flattened. */
+  readonly order: readonly EntryId[]
+  /** Conflicts in which a write that the merge brought takes part. */
+  readonly conflicts: readonly Conflict[]
+}
+
+/** @throws WEFT_CHANGE_UNKNOWN when `change` is not here or is not a merge */
+export function mergeReport(set: ChangeSet, change: ChangeId): MergeReport {
+  const node = set.dag.node(change)
+  const { header } = set.change(node)
+  const { merges } = header.notes
+  if (merges === undefined) {
+    throw new WeftError(
+      'WEFT_CHANGE_UNKNOWN',
+      `change ${change.slice(0, 12)} is not a merge`,
+      'pass the id that a merge returned in its report',
+      { change },
+    )
+  }
+  const ours = set.viewAt(set.nodes(unpackIds(merges[header.branch] ?? new Uint8Array(0))))
+  const view = set.viewAt([node])
+  const sources = mergedBranches(merges, header.branch)
+  const brought = attribute(set, sources, added => !ours.has(added))
+  const flattened = [...view.flatten()].filter(added => brought.has(added))
+  const state = new StateDoc(set, view)
+  try {
+    return {
+      change,
+      branch: header.branch,
+      merged: sources.map(source => describe(set, source, flattened, brought)).sort(byFirst(flattened, brought)),
+      order: flattened.flatMap(added => set.entriesOf(added).map(entry => entry.id)),
+      conflicts: findConflicts(set, view, state).filter(conflict =>
+        conflict.values.some(value => brought.has(set.dag.node(value.change))),
+      ),
+    }
+  } finally {
+    state.free()
+  }
+}
+
+interface Source {
+  readonly branch: BranchName
+  readonly heads: readonly ChangeId[]
+}
+
+function mergedBranches(merges: Readonly<Record<BranchName, Uint8Array>>, into: BranchName): Source[] {
+  return Object.keys(merges)
+    .filter(branch => branch !== into)
+    .sort()
+    .map(branch => ({ branch, heads: unpackIds(merges[branch]!) }))
+}
+
+/** Which branch brought each new node: the one that carries its name if it is merged, else the first that reaches it. */
+function attribute(set: ChangeSet, sources: readonly Source[], isNew: (node: Node) => boolean): Map<Node, BranchName> {
+  const names = new Set(sources.map(source => source.branch))
+  const brought = new Map<Node, BranchName>()
+  for (const source of sources) {
+    for (const node of set.viewAt(set.nodes(source.heads)).arrived) {
+      if (!isNew(node) || brought.has(node)) continue
+      const own = set.tree.branchOf(node)
+      brought.set(node, names.has(own) ? own : source.branch)
+    }
+  }
+  return brought
+}
+
+function describe(
+  set: ChangeSet,
+  { branch, heads }: Source,
+  flattened: readonly Node[],
+  brought: ReadonlyMap<Node, BranchName>,
+): MergedBranch {
+  const nodes = flattened.filter(node => brought.get(node) === branch)
+  return {
+    branch,
+    heads,
+    changes: nodes.length,
+    entries: nodes.flatMap(node => set.entriesOf(node).map(entry => entry.id)),
+    agents: [...new Set(nodes.map(node => set.change(node).header.agent))].sort(),
+  }
+}
+
+function byFirst(flattened: readonly Node[], brought: ReadonlyMap<Node, BranchName>) {
+  const first = new Map<BranchName, number>()
+  flattened.forEach((node, index) => {
+    const branch = brought.get(node)!
+    if (!first.has(branch)) first.set(branch, index)
+  })
+  const at = (merged: MergedBranch): number => first.get(merged.branch) ?? flattened.length
+  return (a: MergedBranch, b: MergedBranch): number => at(a) - at(b)
+}

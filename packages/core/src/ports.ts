@@ -1,0 +1,78 @@
+import type { ChangeId, Position, TenantId, WorkflowId } from './ids.js'
+
+/** SHA-256 of `bytes` as 64 lower-case hex digits. */
+export type Hash = (bytes: Uint8Array) => string
+
+/** Fills `target` with cryptographically strong random bytes. */
+export type Random = (target: Uint8Array) => void
+
+/** Milliseconds since 1970-01-01 UTC, and timers. */
+export interface Clock {
+  now(): number
+  /** Calls `fn` once after `ms`; the returned function cancels it. */
+  after(ms: number, fn: () => void): () => void
+}
+
+/** What the core needs of its host. */
+export interface Host {
+  readonly hash: Hash
+  readonly random: Random
+  readonly now: () => number
+}
+
+/** A change as it lies in a committed log. The store owns `bytes` it returns; callers must not write into them. */
+export interface LogRecord {
+  readonly position: Position
+  readonly id: ChangeId
+  readonly bytes: Uint8Array
+}
+
+/** What is known of a context without reading its log. */
+export interface LogHead {
+  readonly workflow: WorkflowId
+  readonly count: Position
+  readonly heads: readonly ChangeId[]
+}
+
+/** One context's share of a commit. `records` follow `count` without a gap; `head` is the head after them. */
+export interface LogAppend {
+  readonly records: readonly LogRecord[]
+  readonly head: LogHead
+}
+
+/** The committed logs of one tenant. No function here takes a tenant id (TEN-2). */
+export interface TenantStore {
+  readonly tenant: TenantId
+  /** Undefined when the context was never written. @throws WEFT_STORE_CORRUPT */
+  head(workflow: WorkflowId): Promise<LogHead | undefined>
+  /** Heads of all contexts, by workflow id. */
+  heads(): AsyncIterable<LogHead>
+  /**
+   * Records from `from` on (1 is the first), at least one if there is one, then until `bytes_max` is reached.
+   * Every record is verified against its id. @throws WEFT_STORE_CORRUPT, also for a gap.
+   */
+  read(workflow: WorkflowId, from: Position, bytes_max: number): Promise<LogRecord[]>
+  /**
+   * Resolves when the records and the head are on disk, fsynced, together. Appends that arrive while a write
+   * is in flight share the next one. After a rejection the outcome is unknown: reopen and look (DUR-3).
+   */
+  append(append: LogAppend): Promise<void>
+  /** Removes everything of this tenant and says what it was. */
+  drop(): Promise<{ workflows: number; changes: number }>
+}
+
+export interface Store {
+  tenant(id: TenantId): TenantStore
+  /** Ids of the tenants that have any context, in order. */
+  tenants(): AsyncIterable<TenantId>
+  /** Waits for appends in flight. */
+  close(): Promise<void>
+}
+
+/** An open, ordered, reliable message stream; frames arrive whole. */
+export interface Transport {
+  send(frame: Uint8Array): void
+  close(code: number, reason: string): void
+  onFrame: ((frame: Uint8Array) => void) | undefined
+  onClose: ((code: number, reason: string) => void) | undefined
+}

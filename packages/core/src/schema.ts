@@ -1,0 +1,109 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { WeftError } from './errors.js'
+import { checkId } from './ids.js'
+import { assertJson, deepFreeze, isPlainObject, type Json, type JsonObject } from './json.js'
+
+export type AnySchema = StandardSchemaV1
+export type EntrySchemas = Readonly<Record<string, AnySchema>>
+
+/** What a context holds: the schema of its state and of each kind of entry, by any Standard Schema library. */
+export interface ContextDefinition<State = unknown, Entries extends EntrySchemas = EntrySchemas> {
+  readonly name: string
+  readonly version: number
+  readonly state: StandardSchemaV1<unknown, State> | undefined
+  readonly entries: Entries
+  readonly initial: JsonObject | undefined
+}
+
+export type KindOf<Entries extends EntrySchemas> = keyof Entries & string
+export type ValueOf<Entries extends EntrySchemas, Kind extends KindOf<Entries>> = StandardSchemaV1.InferOutput<
+  Entries[Kind]
+>
+export type InputOf<Entries extends EntrySchemas, Kind extends KindOf<Entries>> = StandardSchemaV1.InferInput<
+  Entries[Kind]
+>
+
+/**
+ * Names a context's shape once; types of state and entries follow from it.
+ * @param options.version counts from 1 and grows when the shape changes
+ * @param options.initial the state of a context that nobody has written to; must satisfy `state`
+ * @throws WEFT_ID_INVALID · WEFT_SCHEMA_REFUSED · WEFT_SCHEMA_ASYNC · WEFT_VALUE_NOT_JSON
+ */
+export function defineContext<
+  const StateSchema extends AnySchema = StandardSchemaV1<unknown, JsonObject>,
+  const Entries extends EntrySchemas = EntrySchemas,
+>(options: {
+  name: string
+  version: number
+  state?: StateSchema
+  entries: Entries
+  initial?: StandardSchemaV1.InferInput<StateSchema>
+}): ContextDefinition<StandardSchemaV1.InferOutput<StateSchema>, Entries> {
+  const { name, version, entries } = options
+  checkId('kind', name)
+  for (const kind of Object.keys(entries)) checkId('kind', kind)
+  if (!Number.isSafeInteger(version) || version < 1) {
+    throw new WeftError(
+      'WEFT_SCHEMA_REFUSED',
+      `the version of context ${name} is ${version}`,
+      'count versions from 1, in whole numbers',
+    )
+  }
+  const state = options.state as StandardSchemaV1<unknown, StandardSchemaV1.InferOutput<StateSchema>> | undefined
+  const initial =
+    options.initial === undefined ? undefined : deepFreeze(validateState(state, structuredCopy(options.initial)))
+  return Object.freeze({ name, version, state, entries, initial })
+}
+
+function structuredCopy(value: unknown): unknown {
+  assertJson(value)
+  return JSON.parse(JSON.stringify(value))
+}
+
+/** The schema's output for a state, as JSON. @throws WEFT_SCHEMA_REFUSED · WEFT_SCHEMA_ASYNC · WEFT_VALUE_NOT_JSON */
+export function validateState(schema: AnySchema | undefined, value: unknown): JsonObject {
+  const output = schema === undefined ? value : validate(schema, value, 'the state')
+  assertJson(output)
+  if (isPlainObject(output)) return output as JsonObject
+  throw new WeftError('WEFT_SCHEMA_REFUSED', 'the state is not an object', 'make the state a JSON object')
+}
+
+/** The schema's output for an entry of `kind`. @throws also WEFT_KIND_UNKNOWN */
+export function validateEntry(definition: ContextDefinition, kind: string, value: unknown): Json {
+  const schema = Object.hasOwn(definition.entries, kind) ? definition.entries[kind] : undefined
+  if (schema === undefined) {
+    throw new WeftError(
+      'WEFT_KIND_UNKNOWN',
+      `context ${definition.name}@${definition.version} has no entries of kind ${JSON.stringify(kind)}`,
+      `use one of ${Object.keys(definition.entries).join(', ') || '(none defined)'}, or define the kind`,
+      { kind },
+    )
+  }
+  const output = validate(schema, value, `the ${kind} entry`)
+  assertJson(output)
+  return output
+}
+
+function validate(schema: AnySchema, value: unknown, what: string): unknown {
+  const result = schema['~standard'].validate(value)
+  if (result instanceof Promise) {
+    throw new WeftError(
+      'WEFT_SCHEMA_ASYNC',
+      `the schema of ${what} validates asynchronously`,
+      'local writes are synchronous: use a schema without async refinements',
+    )
+  }
+  if (result.issues === undefined) return result.value
+  const issues = result.issues.map(issue => ({
+    pointer: (issue.path ?? []).map(part => `/${String(typeof part === 'object' ? part.key : part)}`).join(''),
+    message: issue.message,
+  }))
+  const first = issues[0]
+  throw new WeftError(
+    'WEFT_SCHEMA_REFUSED',
+    `${what} does not fit its schema: ${first?.pointer ? `${first.pointer}: ` : ''}${first?.message ?? 'refused'}` +
+      (issues.length > 1 ? ` (and ${issues.length - 1} more)` : ''),
+    'correct the value; nothing was written',
+    { issues },
+  )
+}

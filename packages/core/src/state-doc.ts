@@ -1,0 +1,148 @@
+import { getBackend, init, isImmutableString } from '@automerge/automerge'
+import { stateBytes } from './change.js'
+import type { ChangeSet } from './change-set.js'
+import type { Node } from './dag.js'
+import type { ActorId } from './ids.js'
+import { deepFreeze, type Json, type JsonObject, parsePointer } from './json.js'
+import { type AutomergeDocument, writeDifference } from './state-diff.js'
+import type { View } from './view.js'
+
+/** Whoever only reads writes as nobody. */
+const READER: ActorId = '00000000000000000000000000000000'
+
+/**
+ * The state of one view: an Automerge document that lags behind and applies what is pending, in one batch, when it is
+ * read. One that writes belongs to one actor and to the branch handle that owns it.
+ *
+ * A state change that Automerge refuses counts for nothing, alike on every replica: the document is rebuilt from
+ * scratch, one change at a time, without it.
+ */
+export class StateDoc {
+  #document: AutomergeDocument
+  #applied = 0
+  #snapshot: JsonObject | undefined
+  #ownIsHere = true
+  readonly #refused = new Set<Node>()
+
+  constructor(
+    private readonly set: ChangeSet,
+    private readonly view: View,
+    private readonly actor: ActorId = READER,
+  ) {
+    this.#document = newDocument(actor)
+  }
+
+  /** Nodes whose state change Automerge would not take. */
+  get refused(): ReadonlySet<Node> {
+    this.#catchUp()
+    return this.#refused
+  }
+
+  /** The whole state, deeply frozen; the same object until something changes. */
+  read(): JsonObject {
+    this.#catchUp()
+    this.#snapshot ??= deepFreeze(toJson(this.#document.materialize('/')) as JsonObject)
+    return this.#snapshot
+  }
+
+  /** What `pointer` held for the author of the state change at `node`, right after it. */
+  readAfter(node: Node, pointer: string): Json | undefined {
+    this.#catchUp()
+    const hash = this.set.ledger.hashOf(node)
+    if (hash === undefined || this.#refused.has(node)) return undefined
+    const heads = [hash]
+    let object = '/'
+    let value: Json | undefined = null
+    for (const key of parsePointer(pointer)) {
+      const prop = this.#document.objInfo(object, heads).type === 'list' ? Number(key) : key
+      if (typeof prop === 'number' && !Number.isSafeInteger(prop)) return undefined
+      const found = this.#document.getWithType(object, prop, heads)
+      if (found === null || found === undefined) return undefined
+      const [type, inner] = found
+      const container = type === 'map' || type === 'list' || type === 'table'
+      if (container) object = inner as string
+      value = toJson(container ? this.#document.materialize(object, heads) : inner)
+      if (!container) object = ''
+    }
+    return pointer === '' ? toJson(this.#document.materialize('/', heads)) : value
+  }
+
+  /**
+   * Turns the difference from `read()` to `next` into one Automerge change of this document's actor.
+   * @returns its bytes and the pointers it writes, or undefined when nothing differs
+   */
+  write(next: JsonObject): { bytes: Uint8Array; pointers: string[] } | undefined {
+    const pointers = writeDifference(this.#document, this.read(), next)
+    if (pointers.length === 0) return undefined
+    this.#document.commit(null, 0)
+    const bytes = this.#document.getLastLocalChange()
+    if (!bytes) throw new Error('Automerge made no change of a difference')
+    this.#snapshot = undefined
+    return { bytes, pointers }
+  }
+
+  /** Forgets what was written but did not become a change. */
+  reset(): void {
+    this.#document.free()
+    this.#document = newDocument(this.actor)
+    this.#applied = 0
+    this.#snapshot = undefined
+    this.#ownIsHere = false
+  }
+
+  free(): void {
+    this.#document.free()
+  }
+
+  #catchUp(): void {
+    const pending: Node[] = []
+    for (; this.#applied < this.view.arrived.length; this.#applied++) {
+      const node = this.view.arrived.at(this.#applied)
+      if (this.set.ledger.hashOf(node) === undefined) continue
+      if (this.#ownIsHere && this.set.dag.actorOf(node) === this.actor) continue
+      pending.push(node)
+    }
+    this.#ownIsHere = true
+    if (pending.length === 0) return
+    this.#snapshot = undefined
+    try {
+      this.#document.applyChanges(pending.map(node => stateBytes(this.set.change(node))!))
+    } catch {
+      this.#rebuild()
+    }
+  }
+
+  #rebuild(): void {
+    this.#document.free()
+    this.#document = newDocument(this.actor)
+    const good: Uint8Array[] = []
+    for (let i = 0; i < this.#applied; i++) {
+      const node = this.view.arrived.at(i)
+      if (this.set.ledger.hashOf(node) === undefined) continue
+      const bytes = stateBytes(this.set.change(node))!
+      try {
+        this.#document.applyChanges([bytes])
+        good.push(bytes)
+      } catch {
+        // A throw may have changed the document already (limits: Automerge on hostile input).
+        this.#refused.add(node)
+        this.#document.free()
+        this.#document = newDocument(this.actor)
+        this.#document.applyChanges(good)
+      }
+    }
+  }
+}
+
+function newDocument(actor: ActorId): AutomergeDocument {
+  return getBackend(init({ actor }))
+}
+
+function toJson(value: unknown): Json {
+  if (isImmutableString(value)) return value.toString()
+  if (Array.isArray(value)) return value.map(toJson)
+  if (value instanceof Date) return value.getTime()
+  if (typeof value === 'bigint') return Number(value)
+  if (typeof value !== 'object' || value === null) return value as Json
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, toJson(item)]))
+}

@@ -1,0 +1,77 @@
+import type { Dag, Node } from './dag.js'
+import { type FlattenOrder, flatten } from './flatten.js'
+import { IntList } from './int-list.js'
+import type { OrderTree } from './order.js'
+import { SortedNodes } from './sorted-nodes.js'
+
+/** Beyond this many unplaced nodes (and a sixteenth of all) flattening anew is cheaper than placing each. */
+const PLACE_MAX = 64
+
+/**
+ * The part of a context that some heads can see: those nodes and all their ancestors, flattened when it is read.
+ * Grows with `include`, never shrinks.
+ */
+export class View {
+  /** Visible nodes in a causal order: deps first. Append only, so a reader can keep an offset into it. */
+  readonly arrived = new IntList()
+  readonly #visible: number[] = []
+  readonly #sorted: SortedNodes
+  #placed = 0
+
+  constructor(
+    private readonly dag: Dag,
+    private readonly tree: OrderTree,
+    heads: Iterable<Node> = [],
+  ) {
+    this.#sorted = new SortedNodes((a, b) => tree.compare(a, b))
+    this.include(heads)
+  }
+
+  get size(): number {
+    return this.arrived.length
+  }
+
+  has(node: Node): boolean {
+    return this.#visible[node] === 1
+  }
+
+  include(heads: Iterable<Node>): void {
+    const found: Node[] = []
+    this.dag.walk(heads, node => {
+      if (this.#visible[node] === 1) return false
+      while (this.#visible.length < node) this.#visible.push(0)
+      this.#visible[node] = 1
+      found.push(node)
+      return true
+    })
+    if (found.length > 1) found.sort((a, b) => a - b)
+    for (const node of found) this.arrived.push(node)
+  }
+
+  /** The visible nodes in order (ORD-1, ORD-2). */
+  flatten(order: FlattenOrder = 'branches'): Iterable<Node> & { readonly length: number } {
+    if (order === 'interleaved') return flatten(this.dag, this.tree, node => this.has(node), order)
+    this.#place()
+    return this.#sorted
+  }
+
+  #place(): void {
+    const pending = this.size - this.#placed
+    if (pending === 0) return
+    if (pending > PLACE_MAX && pending > this.size / 16) {
+      this.#sorted.reset(flatten(this.dag, this.tree, node => this.has(node), 'branches'))
+    } else {
+      for (let i = this.#placed; i < this.size; i++) this.#placeOne(this.arrived.at(i))
+    }
+    this.#placed = this.size
+  }
+
+  #placeOne(node: Node): void {
+    const last = this.#sorted.last
+    if (last === undefined || this.tree.parent(node) === last || this.tree.compare(last, node) < 0) {
+      this.#sorted.push(node)
+    } else {
+      this.#sorted.insert(node)
+    }
+  }
+}
