@@ -1,7 +1,7 @@
 import type { ChangeSet } from './change-set.js'
 import { checkPointer, pointersOf } from './conflicts.js'
 import type { Entry } from './entry.js'
-import { depsOf, type ManifestRef } from './header.js'
+import type { ManifestRef } from './header.js'
 import type { ActorId, AgentId, BranchName, ChangeId } from './ids.js'
 import { pointersTouch } from './json.js'
 import type { View } from './view.js'
@@ -54,7 +54,7 @@ export function* audit(set: ChangeSet, view: View, filter: AuditFilter = {}): Ge
       seq: header.seq,
       lamport: header.lamport,
       time: header.time,
-      deps: depsOf(header),
+      deps: header.deps,
       entries: set.entriesOf(node),
       pointers,
       reads: header.reads,

@@ -25,7 +25,7 @@ export interface Write {
 
 export function newActor(random: Host['random']): ActorId {
   const bytes = new Uint8Array(ACTOR_BYTES)
-  random(bytes)
+  random(bytes, 0, ACTOR_BYTES)
   return toHex(bytes)
 }
 
@@ -35,6 +35,7 @@ export function newActor(random: Host['random']): ActorId {
  */
 export class BranchWriter {
   readonly state: StateDoc
+  #last: Node = NO_NODE
 
   constructor(
     readonly set: ChangeSet,
@@ -53,18 +54,18 @@ export class BranchWriter {
    * @throws WEFT_CHANGE_TOO_LARGE; then nothing has changed
    */
   write(write: Write): Change | undefined {
-    const entries = write.entries ?? []
+    const entries = write.entries ?? NONE
     const state = write.state && this.state.write(write.state)
-    const pointers = [...new Set([...(state?.pointers ?? []), ...(write.touches ?? []).map(checkPointer)])]
+    const pointers =
+      state === undefined && write.touches === undefined ? NONE : pointersWritten(state, write.touches)
     const notes = write.notes ?? NO_NOTES
-    if (entries.length === 0 && pointers.length === 0 && Object.keys(notes).length === 0) return undefined
+    if (entries.length === 0 && pointers.length === 0 && notes === NO_NOTES) return undefined
     const deps = this.#deps(write.at ?? this.set.branches.heads(this.branch))
-    const previous = this.set.dag.lastOf(this.actor)
     try {
       const change = sealChange(
         {
           actor: this.actor,
-          seq: previous === NO_NODE ? 1 : this.set.dag.seq(previous) + 1,
+          seq: this.#last === NO_NODE ? 1 : this.set.dag.seq(this.#last) + 1,
           lamport: 1 + deps.reduce((most, node) => Math.max(most, this.set.dag.lamport(node)), 0),
           time: this.host.now(),
           branch: this.branch,
@@ -79,7 +80,7 @@ export class BranchWriter {
         },
         this.host,
       )
-      this.set.add(change)
+      this.#last = this.set.add(change)
       return change
     } catch (error) {
       if (state) this.state.reset()
@@ -111,7 +112,9 @@ export class BranchWriter {
    */
   merge(names: readonly BranchName[]): Change {
     const { branches, dag } = this.set
-    const merges: Record<BranchName, Uint8Array> = { [this.branch]: dag.packIds([...branches.heads(this.branch)]) }
+    const merges: Record<BranchName, Uint8Array> = {
+      [this.branch]: dag.packIds([...branches.heads(this.branch)]),
+    }
     const heads = [...branches.heads(this.branch)]
     for (const name of names) {
       if (!branches.has(name)) throw unknownBranch(name, branches.names())
@@ -124,10 +127,18 @@ export class BranchWriter {
 
   #deps(heads: Iterable<Node>): Node[] {
     const deps = this.set.maximal(heads)
-    const previous = this.set.dag.lastOf(this.actor)
-    if (previous !== NO_NODE && !deps.includes(previous)) deps.push(previous)
+    if (this.#last !== NO_NODE && !deps.includes(this.#last)) deps.push(this.#last)
     return deps
   }
+}
+
+const NONE: readonly never[] = []
+
+function pointersWritten(
+  state: { pointers: string[] } | undefined,
+  touches: readonly string[] = [],
+): string[] {
+  return [...new Set([...(state?.pointers ?? []), ...touches.map(checkPointer)])]
 }
 
 export function unknownBranch(name: BranchName, known: readonly BranchName[]): WeftError {
@@ -138,4 +149,3 @@ export function unknownBranch(name: BranchName, known: readonly BranchName[]): W
     { branch: name },
   )
 }
-

@@ -40,6 +40,7 @@ export class Branches {
 
 /** The nodes of `heads` that are not in the past of another one. */
 export function maximal(dag: Dag, heads: Iterable<Node>): Node[] {
-  const all = [...new Set(heads)]
+  const all = heads instanceof Set ? [...(heads as Set<Node>)] : [...new Set(heads)]
+  if (all.length === 1) return all
   return all.filter(node => !all.some(other => other !== node && dag.isAncestor(node, other)))
 }

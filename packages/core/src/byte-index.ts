@@ -48,7 +48,11 @@ export class ByteIndex {
   #slot(bytes: Uint8Array, offset: number): number {
     const mask = this.#table.length - 1
     let slot =
-      ((bytes[offset]! | (bytes[offset + 1]! << 8) | (bytes[offset + 2]! << 16) | (bytes[offset + 3]! << 24)) >>> 0) &
+      ((bytes[offset]! |
+        (bytes[offset + 1]! << 8) |
+        (bytes[offset + 2]! << 16) |
+        (bytes[offset + 3]! << 24)) >>>
+        0) &
       mask
     for (;;) {
       const number = this.#table[slot]!

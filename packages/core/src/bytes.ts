@@ -48,16 +48,30 @@ export function compareText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
 }
 
-export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
-  let length = 0
-  for (const part of parts) length += part.length
-  const whole = new Uint8Array(length)
-  let offset = 0
-  for (const part of parts) {
-    whole.set(part, offset)
-    offset += part.length
+const LOOP_MAX = 64
+
+/** As `target.set(source, at)`, which costs more than its work on a few bytes. */
+export function copyBytes(source: Uint8Array, target: Uint8Array, at: number): void {
+  if (source.length > LOOP_MAX) target.set(source, at)
+  else for (let i = 0; i < source.length; i++) target[at + i] = source[i]!
+}
+
+const SLAB_BYTES = 65_536
+const SLAB_SHARE = 4
+let slab = new Uint8Array(SLAB_BYTES)
+let slabAt = 0
+
+/** A copy of its own, cut from a shared slab: allocating a buffer for each change costs as much as hashing it. */
+export function keepBytes(view: Uint8Array): Uint8Array {
+  if (view.length * SLAB_SHARE > SLAB_BYTES) return view.slice()
+  if (slabAt + view.length > SLAB_BYTES) {
+    slab = new Uint8Array(SLAB_BYTES)
+    slabAt = 0
   }
-  return whole
+  const kept = slab.subarray(slabAt, slabAt + view.length)
+  kept.set(view)
+  slabAt += view.length
+  return kept
 }
 
 export function encodeUtf8(text: string): Uint8Array {
@@ -67,4 +81,18 @@ export function encodeUtf8(text: string): Uint8Array {
 /** @throws TypeError on bytes that are not UTF-8 */
 export function decodeUtf8(bytes: Uint8Array): string {
   return utf8Decoder.decode(bytes)
+}
+
+/** Encodes text behind a gap, into one buffer that is used again and again. */
+export class Utf8Writer {
+  #bytes = new Uint8Array(4096)
+
+  /** @returns a view, good until the next call; its first `gap` bytes are whatever was there */
+  write(gap: number, text: string): Uint8Array {
+    // A UTF-16 unit becomes at most three bytes.
+    const length_max = gap + text.length * 3
+    if (length_max > this.#bytes.length) this.#bytes = new Uint8Array(length_max * 2)
+    const { written } = utf8Encoder.encodeInto(text, this.#bytes.subarray(gap))
+    return this.#bytes.subarray(0, gap + written)
+  }
 }

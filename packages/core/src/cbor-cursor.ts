@@ -1,24 +1,24 @@
-import { decodeUtf8, encodeUtf8 } from './bytes.js'
+import { copyBytes, decodeUtf8, encodeUtf8, writeHex } from './bytes.js'
+import { checkId } from './ids.js'
 
 /**
  * Reading and writing the few CBOR shapes of a change's frame (RFC 8949, deterministic: shortest heads, definite
- * lengths). A general decoder builds maps and copies; the graph needs neither, and reads a header millions of times.
+ * lengths) in place. A general decoder builds maps and copies; the graph needs neither, and a merge reads thousands of
+ * headers at a time, where every object that survives costs more than the reading.
  */
 const MAJOR_UINT = 0x00
 const MAJOR_BYTES = 0x40
 const MAJOR_TEXT = 0x60
 const MAJOR_ARRAY = 0x80
 const NULL = 0xf6
-const UINT53_MAX = Number.MAX_SAFE_INTEGER
+export const ABSENT = -1
 
 export class CborReader {
-  at = 0
-
-  constructor(readonly bytes: Uint8Array) {}
-
-  get rest(): Uint8Array {
-    return this.bytes.subarray(this.at)
-  }
+  constructor(
+    readonly bytes: Uint8Array,
+    public at: number,
+    readonly end: number,
+  ) {}
 
   uint(): number {
     return this.#head(MAJOR_UINT, 'an unsigned integer')
@@ -30,76 +30,115 @@ export class CborReader {
     return length
   }
 
-  /** A view into the input, not a copy. */
-  byteString(): Uint8Array {
-    return this.#take(this.#head(MAJOR_BYTES, 'a byte string'))
+  /** Passes over a byte string; returns where its content starts. It ends at `this.at`. */
+  byteString(): number {
+    const length = this.#head(MAJOR_BYTES, 'a byte string')
+    this.#skip(length)
+    return this.at - length
   }
 
-  byteStringOrNull(): Uint8Array | null {
-    if (this.bytes[this.at] !== NULL) return this.byteString()
-    this.at++
-    return null
+  /** As `byteString`, or `ABSENT` for null. */
+  byteStringOrNull(): number {
+    return this.#isNull() ? ABSENT : this.byteString()
   }
 
   text(bytes_max: number): string {
     const length = this.#head(MAJOR_TEXT, 'a text string')
     if (length > bytes_max) throw new RangeError(`text of ${length} bytes where ${bytes_max} are allowed`)
-    const start = this.at
-    const bytes = this.#take(length)
-    let ascii = ''
-    for (let i = start; i < this.at; i++) {
-      const code = this.bytes[i]!
-      if (code > 0x7f) return decodeUtf8(bytes)
-      ascii += String.fromCharCode(code)
-    }
-    return ascii
+    this.#skip(length)
+    return decodeUtf8(this.bytes.subarray(this.at - length, this.at))
   }
 
   textOrNull(bytes_max: number): string | null {
-    if (this.bytes[this.at] !== NULL) return this.text(bytes_max)
-    this.at++
-    return null
+    return this.#isNull() ? null : this.text(bytes_max)
   }
 
   uintOrNull(): number | null {
-    if (this.bytes[this.at] !== NULL) return this.uint()
+    return this.#isNull() ? null : this.uint()
+  }
+
+  /** An id: checked when it is new, shared when it was seen lately. */
+  id(role: 'branch' | 'agent' | 'kind'): string {
+    const length = this.#head(MAJOR_TEXT, 'an id')
+    this.#skip(length)
+    const start = this.at - length
+    const slot = (length * 31 + (this.bytes[start] ?? 0) * 7 + (this.bytes[this.at - 1] ?? 0)) % RECENT_IDS
+    const recent = recentIds[slot]
+    if (recent !== undefined && recent.length === length) {
+      let i = 0
+      while (i < length && recent.charCodeAt(i) === this.bytes[start + i]) i++
+      if (i === length) return recent
+    }
+    const id = checkId(role, decodeUtf8(this.bytes.subarray(start, this.at)))
+    recentIds[slot] = id
+    return id
+  }
+
+  finish(): void {
+    if (this.at !== this.end) throw new RangeError(`${this.end - this.at} bytes follow the end`)
+  }
+
+  #isNull(): boolean {
+    if (this.at >= this.end || this.bytes[this.at] !== NULL) return false
     this.at++
-    return null
+    return true
   }
 
-  end(): void {
-    if (this.at !== this.bytes.length) throw new RangeError(`${this.bytes.length - this.at} bytes follow the end`)
-  }
-
-  #take(length: number): Uint8Array {
-    const end = this.at + length
-    if (end > this.bytes.length) throw new RangeError(`${length} bytes announced, ${this.bytes.length - this.at} left`)
-    const view = this.bytes.subarray(this.at, end)
-    this.at = end
-    return view
+  #skip(length: number): void {
+    if (this.at + length > this.end)
+      throw new RangeError(`${length} bytes announced, ${this.end - this.at} left`)
+    this.at += length
   }
 
   #head(major: number, expected: string): number {
-    const byte = this.bytes[this.at]
-    if (byte === undefined) throw new RangeError(`ends where ${expected} should begin`)
-    if ((byte & 0xe0) !== major) throw new RangeError(`byte ${this.at} does not begin ${expected}`)
+    if (this.at >= this.end) throw new RangeError(`ends where ${expected} should begin`)
+    const byte = this.bytes[this.at]!
+    if ((byte & 0xe0) !== major) throw new RangeError(`no ${expected} where one is due`)
     this.at++
     const info = byte & 0x1f
-    if (info < 24) return info
-    const width = info === 24 ? 1 : info === 25 ? 2 : info === 26 ? 4 : info === 27 ? 8 : 0
-    if (width === 0 || this.at + width > this.bytes.length) throw new RangeError(`broken head of ${expected}`)
-    let value = 0
-    for (let i = 0; i < width; i++) value = value * 256 + this.bytes[this.at++]!
+    return info < 24 ? info : this.#longHead(info, expected)
+  }
+
+  #longHead(info: number, expected: string): number {
+    const width = info > 27 ? 0 : 1 << (info - 24)
+    if (width === 0 || this.at + width > this.end) throw new RangeError(`broken head of ${expected}`)
+    const value = width === 8 ? this.#bits(4) * 2 ** 32 + this.#bits(4) : this.#bits(width)
     const shortest = width === 1 ? value >= 24 : value >= 2 ** (width * 4)
-    if (!shortest || value > UINT53_MAX) throw new RangeError(`${expected} with a head that is not the shortest`)
+    if (!shortest || value > Number.MAX_SAFE_INTEGER)
+      throw new RangeError(`${expected} is not in its shortest form`)
     return value
+  }
+
+  /** A big-endian number of up to four bytes. */
+  #bits(width: number): number {
+    let bits = 0
+    for (let i = 0; i < width; i++) bits = (bits << 8) | this.bytes[this.at++]!
+    return bits >>> 0
   }
 }
 
-/** Appends to one growing buffer; `finish()` copies out what was written. */
+/** Workers repeat a handful of branch, agent and kind names; sharing the strings halves what a header keeps alive. */
+const RECENT_IDS = 256
+const recentIds: (string | undefined)[] = []
+
+/** Appends to one growing buffer, used again after `reset`. */
 export class CborWriter {
   #bytes = new Uint8Array(4096)
   #at = 0
+
+  reset(): this {
+    this.#at = 0
+    return this
+  }
+
+  /** A view of what was written, good until the next write. */
+  written(): Uint8Array {
+    return this.#bytes.subarray(0, this.#at)
+  }
+
+  get length(): number {
+    return this.#at
+  }
 
   uint(value: number): this {
     return this.#head(MAJOR_UINT, value)
@@ -146,16 +185,19 @@ export class CborWriter {
 
   raw(bytes: Uint8Array): this {
     this.#reserve(bytes.length)
-    this.#bytes.set(bytes, this.#at)
+    copyBytes(bytes, this.#bytes, this.#at)
     this.#at += bytes.length
     return this
   }
 
-  /** The bytes written since the last `finish()`. */
-  finish(): Uint8Array {
-    const written = this.#bytes.slice(0, this.#at)
-    this.#at = 0
-    return written
+  /** A byte string given as lower-case hex, or null. */
+  hexOrNull(hex: string | null): this {
+    if (hex === null) return this.null()
+    this.#head(MAJOR_BYTES, hex.length / 2)
+    this.#reserve(hex.length / 2)
+    writeHex(hex, this.#bytes, this.#at)
+    this.#at += hex.length / 2
+    return this
   }
 
   #head(major: number, value: number): this {

@@ -1,11 +1,12 @@
 import { Branches, maximal } from './branches.js'
-import { type Change, decodeEntries } from './change.js'
+import { ABSENT } from './cbor-cursor.js'
+import type { Change } from './change.js'
 import { Dag, NO_NODE, type Node } from './dag.js'
 import type { Entry } from './entry.js'
 import { WeftError } from './errors.js'
 import type { FlattenOrder } from './flatten.js'
 import { type BranchName, type ChangeId, entryId } from './ids.js'
-import { deepFreeze, type Json } from './json.js'
+import { deepFreeze } from './json.js'
 import { OrderTree } from './order.js'
 import type { Hash } from './ports.js'
 import { StateLedger } from './state-ledger.js'
@@ -21,7 +22,6 @@ export class ChangeSet {
   readonly branches = new Branches(this.dag)
   readonly ledger: StateLedger
   readonly #changes: Change[] = []
-  readonly #values: (readonly Json[])[] = []
   readonly #entries: (readonly Entry[] | undefined)[] = []
   readonly #views = new Map<BranchName, View>()
   #everything: View | undefined
@@ -53,15 +53,18 @@ export class ChangeSet {
    * @throws the errors of `Dag.add`, WEFT_CHANGE_STATE, WEFT_CHANGE_MALFORMED; then nothing has changed
    */
   add(change: Change): Node {
-    if (this.has(change.id)) return NO_NODE
-    const values = completeValues(change)
-    const chunk = this.dag.missingDeps(change.header).length === 0 ? this.ledger.check(change) : undefined
+    if (!change.complete) throw incomplete(change.id)
+    const carriesState = change.header.stateHashAt !== ABSENT
+    if (carriesState && (this.has(change.id) || this.dag.missingDeps(change.header).length > 0)) {
+      return this.dag.add(change)
+    }
+    const chunk = carriesState ? this.ledger.check(change) : undefined
     const node = this.dag.add(change)
+    if (node === NO_NODE) return NO_NODE
     if (chunk) this.ledger.add(node, chunk)
     this.#changes.push(change)
-    this.#values.push(values)
     const { header } = change
-    const forks = header.notes.forks ?? []
+    const forks = header.notes.forks ?? NO_FORKS
     this.tree.add(node, header)
     this.branches.add(node, header.branch, forks)
     this.#views.get(header.branch)?.include([node])
@@ -108,11 +111,14 @@ export class ChangeSet {
     return maximal(this.dag, nodes)
   }
 
-  /** The entries of a change; frozen, made once. */
+  /**
+   * The entries of a change; frozen, made once. What a door has let in reads; should it not, the change has no
+   * entries, alike on every replica.
+   */
   entriesOf(node: Node): readonly Entry[] {
     const known = this.#entries[node]
     if (known) return known
-    const entries = makeEntries(this.change(node), this.#values[node]!)
+    const entries = makeEntries(this.change(node))
     this.#entries[node] = entries
     return entries
   }
@@ -125,19 +131,31 @@ export class ChangeSet {
   }
 }
 
-function completeValues(change: Change): readonly Json[] {
-  const values = decodeEntries(change)
-  if (values !== undefined && (change.statePart !== null || change.header.stateHash === null)) return values
-  throw new WeftError(
+const NO_FORKS: readonly BranchName[] = []
+
+function incomplete(id: ChangeId): WeftError {
+  return new WeftError(
     'WEFT_CHANGE_MALFORMED',
-    `change ${change.id.slice(0, 12)} came without a part that its header names`,
+    `change ${id.slice(0, 12)} came without a part that its header names`,
     'send the change with both of its parts',
-    { change: change.id },
+    { change: id },
   )
 }
 
-function makeEntries(change: Change, values: readonly Json[]): readonly Entry[] {
+const NO_ENTRIES: readonly Entry[] = []
+
+function readable(change: Change): readonly unknown[] | undefined {
+  try {
+    return change.values()
+  } catch {
+    return undefined
+  }
+}
+
+function makeEntries(change: Change): readonly Entry[] {
   const { branch, agent, actor, lamport, time, kinds, reads } = change.header
+  const values = readable(change)
+  if (values === undefined) return NO_ENTRIES
   return kinds.map((kind, index) =>
     Object.freeze({
       id: entryId(change.id, index),

@@ -1,102 +1,138 @@
-import { decodeUtf8, encodeUtf8, fromHex, hexEquals } from './bytes.js'
-import { CborReader, CborWriter } from './cbor-cursor.js'
+import { hexEquals, keepBytes, Utf8Writer } from './bytes.js'
+import { ABSENT, CborReader, CborWriter } from './cbor-cursor.js'
 import { reasonOf, WeftError } from './errors.js'
-import { decodeHeader, encodeHeader, type Header } from './header.js'
+import { Header, type HeaderFields, writeHeader } from './header.js'
 import type { ChangeId } from './ids.js'
-import type { Json } from './json.js'
+import { parseJson, type Json } from './json.js'
 import { LIMITS } from './limits.js'
 import type { Hash, Host } from './ports.js'
 
 export const SALT_BYTES = 16
 
 /**
- * The atomic unit of replication (CHG-1). `id` is the SHA-256 of `headerBytes`; the header holds the SHA-256 of each
- * part. A part that is null where the header has a hash is not here: not fetched, or erased.
+ * The atomic unit of replication (CHG-1): a header and up to two salted parts, as one run of bytes that is stored and
+ * sent as its author made it: a CBOR array of three byte strings, absent parts being null.
+ *
+ * `id` is the SHA-256 of the header's bytes, and the header holds the SHA-256 of each part. The entries part is salt,
+ * then the values as a JSON array in UTF-8; the state part is salt, then one Automerge change.
  */
-export interface Change {
-  readonly id: ChangeId
-  readonly header: Header
-  readonly headerBytes: Uint8Array
-  /** Salt, then the entries' values as a JSON array in UTF-8. */
-  readonly entriesPart: Uint8Array | null
-  /** Salt, then one Automerge change. */
-  readonly statePart: Uint8Array | null
+export class Change {
+  constructor(
+    readonly id: ChangeId,
+    readonly bytes: Uint8Array,
+    readonly header: Header,
+    private readonly entriesAt: number,
+    private readonly entriesEnd: number,
+    private readonly stateAt: number,
+    private readonly stateEnd: number,
+  ) {}
+
+  /** Whether both parts that the header names are here. */
+  get complete(): boolean {
+    return (
+      (this.entriesAt === ABSENT) === (this.header.entriesHashAt === ABSENT) &&
+      (this.stateAt === ABSENT) === (this.header.stateHashAt === ABSENT)
+    )
+  }
+
+  /** The Automerge change it carries, or null. */
+  get state(): Uint8Array | null {
+    return this.stateAt === ABSENT ? null : this.bytes.subarray(this.stateAt + SALT_BYTES, this.stateEnd)
+  }
+
+  /** The values of its entries, read anew at each call. @throws WEFT_CHANGE_MALFORMED */
+  values(): readonly Json[] {
+    const { kinds } = this.header
+    if (this.entriesAt === ABSENT) return []
+    let values: unknown
+    try {
+      values = parseJson(this.bytes, this.entriesAt + SALT_BYTES, this.entriesEnd)
+    } catch (thrown) {
+      throw malformed(`its entries are not JSON in UTF-8: ${reasonOf(thrown)}`, thrown)
+    }
+    if (Array.isArray(values) && values.length === kinds.length) return values
+    throw malformed(`its entries are not a list of ${kinds.length} values`)
+  }
 }
 
-export interface ChangeDraft extends Omit<Header, 'entriesHash' | 'stateHash'> {
+export interface ChangeDraft extends HeaderFields {
   readonly values: readonly Json[]
   readonly state: Uint8Array | null
 }
 
+const entriesWriter = new Utf8Writer()
+const headerWriter = new CborWriter()
+const frameWriter = new CborWriter()
+
 /** Seals a draft: salts and hashes its parts, encodes its header. @throws WEFT_CHANGE_TOO_LARGE */
 export function sealChange(draft: ChangeDraft, host: Pick<Host, 'hash' | 'random'>): Change {
-  const { values, state, ...rest } = draft
-  const entriesPart = values.length === 0 ? null : salted(encodeUtf8(JSON.stringify(values)), host)
-  const statePart = state === null ? null : salted(state, host)
-  const header: Header = {
-    ...rest,
-    entriesHash: entriesPart && fromHex(host.hash(entriesPart)),
-    stateHash: statePart && fromHex(host.hash(statePart)),
+  const entries = draft.values.length === 0 ? null : saltedEntries(draft.values, host)
+  const state = draft.state === null ? null : saltedState(draft.state, host)
+  writeHeader(headerWriter.reset(), draft, entries && host.hash(entries), state && host.hash(state))
+  const header = headerWriter.written()
+  frameWriter.reset().array(3).byteString(header).byteStringOrNull(entries).byteStringOrNull(state)
+  if (frameWriter.length > LIMITS.change_bytes_max || header.length > LIMITS.header_bytes_max) {
+    throw tooLarge(frameWriter.length)
   }
-  const headerBytes = encodeHeader(header)
-  const bytes = headerBytes.length + (entriesPart?.length ?? 0) + (statePart?.length ?? 0)
-  if (bytes > LIMITS.change_bytes_max || headerBytes.length > LIMITS.header_bytes_max) throw tooLarge(bytes)
-  return { id: host.hash(headerBytes), header, headerBytes, entriesPart, statePart }
+  return readChange(keepBytes(frameWriter.written()), host.hash)
 }
 
-function salted(payload: Uint8Array, host: Pick<Host, 'random'>): Uint8Array {
-  const part = new Uint8Array(SALT_BYTES + payload.length)
-  host.random(part.subarray(0, SALT_BYTES))
-  part.set(payload, SALT_BYTES)
+function saltedEntries(values: readonly Json[], host: Pick<Host, 'random'>): Uint8Array {
+  const part = entriesWriter.write(SALT_BYTES, JSON.stringify(values))
+  host.random(part, 0, SALT_BYTES)
   return part
 }
 
-const writer = new CborWriter()
-
-/** The form in which a change is stored and sent: a CBOR array of the header's bytes and the two parts' (or null). */
-export function encodeChange(change: Change): Uint8Array {
-  writer.array(3).byteString(change.headerBytes)
-  writer.byteStringOrNull(change.entriesPart).byteStringOrNull(change.statePart)
-  return writer.finish()
+function saltedState(state: Uint8Array, host: Pick<Host, 'random'>): Uint8Array {
+  const part = new Uint8Array(SALT_BYTES + state.length)
+  host.random(part, 0, SALT_BYTES)
+  part.set(state, SALT_BYTES)
+  return part
 }
 
 /**
- * Reads what `encodeChange` wrote and verifies it: the id is computed, the parts are checked against the header.
- * Views into `bytes` are kept, so the caller gives up ownership of them.
+ * Reads and verifies a change that came from elsewhere. It keeps `bytes`, so the caller gives up ownership of them.
  * @throws WEFT_CHANGE_MALFORMED · WEFT_CHANGE_HASH · WEFT_CHANGE_TOO_LARGE
  */
 export function decodeChange(bytes: Uint8Array, hash: Hash): Change {
-  if (bytes.length > LIMITS.change_bytes_max + 64) throw tooLarge(bytes.length)
-  const { headerBytes, entriesPart, statePart } = readFrame(bytes)
-  const header = decodeHeader(headerBytes)
-  checkPart('entries', entriesPart, header.entriesHash, hash)
-  checkPart('state', statePart, header.stateHash, hash)
-  return { id: hash(headerBytes), header, headerBytes, entriesPart, statePart }
-}
-
-function readFrame(bytes: Uint8Array): Pick<Change, 'headerBytes' | 'entriesPart' | 'statePart'> {
+  if (bytes.length > LIMITS.change_bytes_max) throw tooLarge(bytes.length)
   try {
-    const reader = new CborReader(bytes)
-    if (reader.array(3) !== 3) throw new RangeError('a change has 3 items')
-    const headerBytes = reader.byteString()
-    const entriesPart = reader.byteStringOrNull()
-    const statePart = reader.byteStringOrNull()
-    reader.end()
-    return { headerBytes, entriesPart, statePart }
+    return readChange(bytes, hash, true)
   } catch (thrown) {
-    throw new WeftError(
-      'WEFT_CHANGE_MALFORMED',
-      `the change cannot be read: ${reasonOf(thrown)}`,
-      'send the exact bytes that its author made',
-      {},
-      { cause: thrown },
-    )
+    throw thrown instanceof WeftError && thrown.code !== 'WEFT_ID_INVALID'
+      ? thrown
+      : malformed(reasonOf(thrown), thrown)
   }
 }
 
-function checkPart(name: string, part: Uint8Array | null, expected: Uint8Array | null, hash: Hash): void {
-  if (part === null) return
-  if (expected !== null && part.length > SALT_BYTES && hexEquals(hash(part), expected)) return
+function readChange(bytes: Uint8Array, hash: Hash, verify = false): Change {
+  const reader = new CborReader(bytes, 0, bytes.length)
+  if (reader.array(3) !== 3) throw new RangeError('a change has 3 items')
+  const headerAt = reader.byteString()
+  const headerEnd = reader.at
+  const header = new Header(bytes, new CborReader(bytes, headerAt, headerEnd))
+  const entriesAt = reader.byteStringOrNull()
+  const entriesEnd = reader.at
+  const stateAt = reader.byteStringOrNull()
+  const stateEnd = reader.at
+  reader.finish()
+  if (verify && entriesAt !== ABSENT)
+    checkPart('entries', bytes, entriesAt, entriesEnd, header.entriesHashAt, hash)
+  if (verify && stateAt !== ABSENT) checkPart('state', bytes, stateAt, stateEnd, header.stateHashAt, hash)
+  const id = hash(bytes.subarray(headerAt, headerEnd))
+  return new Change(id, bytes, header, entriesAt, entriesEnd, stateAt, stateEnd)
+}
+
+function checkPart(
+  name: string,
+  bytes: Uint8Array,
+  at: number,
+  end: number,
+  hashAt: number,
+  hash: Hash,
+): void {
+  if (hashAt !== ABSENT && end - at > SALT_BYTES && hexEquals(hash(bytes.subarray(at, end)), bytes, hashAt))
+    return
   throw new WeftError(
     'WEFT_CHANGE_HASH',
     `the ${name} of the change do not match the hash in its header`,
@@ -104,38 +140,14 @@ function checkPart(name: string, part: Uint8Array | null, expected: Uint8Array |
   )
 }
 
-/** The header's share of a change, its parts left out. */
-export function headerOnly(change: Change): Change {
-  return { ...change, entriesPart: null, statePart: null }
-}
-
-/** The values of a change's entries, or undefined when the part is not here. @throws WEFT_CHANGE_MALFORMED */
-export function decodeEntries(change: Change): readonly Json[] | undefined {
-  if (change.entriesPart === null) return change.header.kinds.length === 0 ? [] : undefined
-  let values: unknown
-  try {
-    values = JSON.parse(decodeUtf8(change.entriesPart.subarray(SALT_BYTES)))
-  } catch (thrown) {
-    throw badEntries(change.id, reasonOf(thrown))
-  }
-  if (!Array.isArray(values) || values.length !== change.header.kinds.length) {
-    throw badEntries(change.id, `not a list of ${change.header.kinds.length} values`)
-  }
-  return values
-}
-
-function badEntries(id: ChangeId, reason: string): WeftError {
+function malformed(reason: string, cause?: unknown): WeftError {
   return new WeftError(
     'WEFT_CHANGE_MALFORMED',
-    `the entries of change ${id.slice(0, 12)} cannot be read: ${reason}`,
-    'the author wrote something that is not a JSON array in UTF-8: fix the author',
-    { change: id },
+    `the change cannot be read: ${reason}`,
+    'send the exact bytes that its author made; if the author is of a newer version, upgrade this side first',
+    {},
+    { cause },
   )
-}
-
-/** The Automerge change a change carries, or null. */
-export function stateBytes(change: Change): Uint8Array | null {
-  return change.statePart === null ? null : change.statePart.subarray(SALT_BYTES)
 }
 
 function tooLarge(bytes: number): WeftError {
@@ -146,4 +158,3 @@ function tooLarge(bytes: number): WeftError {
     { bytes },
   )
 }
-

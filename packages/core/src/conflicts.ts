@@ -56,7 +56,8 @@ export function findConflicts(set: ChangeSet, view: View, state: StateDoc): Conf
       .sort((a, b) => set.tree.compare(a.node, b.node))
       .map(writer => describe(set, state, writer.node, writer.pointer))
     const first = values[0]!
-    if (values.every(value => value.pointer === first.pointer && jsonEquals(value.value, first.value))) continue
+    if (values.every(value => value.pointer === first.pointer && jsonEquals(value.value, first.value)))
+      continue
     conflicts.push({ pointer, winner: valueAt(snapshot, pointer), values })
   }
   return conflicts

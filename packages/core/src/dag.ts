@@ -100,9 +100,10 @@ export class Dag {
     return number < 0 ? NO_NODE : this.#lastOfActor.at(number)
   }
 
-  /** The ids of these nodes as a header carries them: ascending, end to end. */
+  /** The ids of these nodes as a header carries them: ascending, end to end. Not to be written to. */
   packIds(nodes: readonly Node[]): Uint8Array {
-    const sorted = nodes.length > 1 ? [...nodes].sort((a, b) => this.compareIds(a, b)) : nodes
+    if (nodes.length === 1) return this.#ids.key(nodes[0]!)
+    const sorted = [...nodes].sort((a, b) => this.compareIds(a, b))
     const packed = new Uint8Array(sorted.length * HASH_BYTES)
     sorted.forEach((node, index) => {
       packed.set(this.#ids.key(node), index * HASH_BYTES)
@@ -110,10 +111,10 @@ export class Dag {
     return packed
   }
 
-  missingDeps(header: Header): ChangeId[] {
+  missingDeps({ bytes, depsAt, depsEnd }: Header): ChangeId[] {
     const missing: ChangeId[] = []
-    for (let at = 0; at < header.deps.length; at += HASH_BYTES) {
-      if (this.#ids.find(header.deps, at) < 0) missing.push(toHex(header.deps, at, at + HASH_BYTES))
+    for (let at = depsAt; at < depsEnd; at += HASH_BYTES) {
+      if (this.#ids.find(bytes, at) < 0) missing.push(toHex(bytes, at, at + HASH_BYTES))
     }
     return missing
   }
@@ -124,48 +125,47 @@ export class Dag {
    * @throws WEFT_CHANGE_DEPS_MISSING · WEFT_CHANGE_SEQ · WEFT_CHANGE_LAMPORT · WEFT_CHANGE_DEPS_ACTOR ·
    *   WEFT_CHANGE_EQUIVOCATION; then nothing was added
    */
-  add(change: Pick<Change, 'id' | 'header'>): Node {
-    const { header } = change
-    writeHex(change.id, this.#scratchId)
+  add({ id, header }: Pick<Change, 'id' | 'header'>): Node {
+    writeHex(id, this.#scratchId)
     if (this.#ids.find(this.#scratchId) >= 0) return NO_NODE
-    const previous = this.lastOf(header.actor)
-    this.#check(change, previous)
-    return this.#insert(header, previous)
-  }
-
-  #check({ id, header }: Pick<Change, 'id' | 'header'>, previous: Node): void {
-    const expected = previous === NO_NODE ? 1 : this.seq(previous) + 1
-    if (header.seq < expected) throw equivocation(header, id, this.id(this.#atSeq(previous, header.seq)))
+    const { bytes, actorAt, depsAt, depsEnd, seq } = header
+    const actor = this.#actors.find(bytes, actorAt)
+    const previous = actor < 0 ? NO_NODE : this.#lastOfActor.at(actor)
+    const expected = previous === NO_NODE ? 1 : this.#seq.at(previous) + 1
+    if (seq < expected) throw equivocation(header, id, this.id(this.#atSeq(previous, seq)))
+    const firstDep = this.#deps.length
     let lamport = 0
     let includesPrevious = previous === NO_NODE
-    for (let at = 0; at < header.deps.length; at += HASH_BYTES) {
-      const dep = this.#ids.find(header.deps, at)
-      if (dep < 0) throw depsMissing(id, this.missingDeps(header))
+    for (let at = depsAt; at < depsEnd; at += HASH_BYTES) {
+      const dep = this.#ids.find(bytes, at)
+      if (dep < 0) {
+        this.#deps.length = firstDep
+        throw depsMissing(id, this.missingDeps(header))
+      }
       lamport = Math.max(lamport, this.#lamport.at(dep))
       if (dep === previous) includesPrevious = true
+      this.#deps.push(dep)
     }
-    if (header.seq > expected) throw badSeq(header, id, expected)
-    if (!includesPrevious) throw depsActor(header, id)
-    if (header.lamport !== lamport + 1) throw badLamport(header, id, lamport + 1)
+    if (seq !== expected || !includesPrevious || header.lamport !== lamport + 1) {
+      this.#deps.length = firstDep
+      if (seq > expected) throw badSeq(header, id, expected)
+      throw includesPrevious ? badLamport(header, id, lamport + 1) : depsActor(header, id)
+    }
+    return this.#insert(header, previous, firstDep)
   }
 
-  #insert(header: Header, previous: Node): Node {
+  #insert(header: Header, previous: Node, firstDep: number): Node {
     const node = this.#ids.add(this.#scratchId)
-    writeHex(header.actor, this.#scratchActor)
-    const actor = this.#actors.add(this.#scratchActor)
+    const actor = this.#actors.add(header.bytes, header.actorAt)
     if (previous === NO_NODE) this.#lastOfActor.push(node)
     else this.#lastOfActor.set(actor, node)
     this.#actor.push(actor)
     this.#seq.push(header.seq)
     this.#lamport.push(header.lamport)
     this.#previous.push(previous)
-    this.#depsStart.push(this.#deps.length)
-    for (let at = 0; at < header.deps.length; at += HASH_BYTES) {
-      const dep = this.#ids.find(header.deps, at)
-      this.#deps.push(dep)
-      this.#heads.delete(dep)
-    }
-    const continuesRun = previous !== NO_NODE && header.deps.length === HASH_BYTES
+    this.#depsStart.push(firstDep)
+    for (let i = firstDep; i < this.#deps.length; i++) this.#heads.delete(this.#deps.at(i))
+    const continuesRun = previous !== NO_NODE && this.#deps.length - firstDep === 1
     this.#runStart.push(continuesRun ? this.#runStart.at(previous) : node)
     this.#heads.add(node)
     return node
@@ -177,6 +177,7 @@ export class Dag {
    */
   isAncestor(ancestor: Node, node: Node): boolean {
     if (ancestor >= node) return false
+    if (this.#actor.at(ancestor) === this.#actor.at(node) || this.isDep(ancestor, node)) return true
     const floor = this.#lamport.at(ancestor)
     const actor = this.#actor.at(ancestor)
     const seen = new Set<Node>()
@@ -194,7 +195,12 @@ export class Dag {
     return false
   }
 
-  /** Calls `visit` for each node in `from` and their ancestors that `enter` admits, each once, deps first or not. */
+  isDep(dep: Node, node: Node): boolean {
+    for (let i = this.depCount(node) - 1; i >= 0; i--) if (this.dep(node, i) === dep) return true
+    return false
+  }
+
+  /** Visits `from` and their ancestors, going on below a node only where `enter` says so. */
   walk(from: Iterable<Node>, enter: (node: Node) => boolean): void {
     const stack = [...from]
     for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
@@ -214,7 +220,8 @@ export class Dag {
   }
 }
 
-const AUTHOR_CURE = 'the author of this change is at fault (or its bytes were forged): it must be written again by a new actor'
+const AUTHOR_CURE =
+  'the author of this change is at fault (or its bytes were forged): it must be written again by a new actor'
 
 function depsMissing(id: ChangeId, missing: readonly ChangeId[]): WeftError {
   return new WeftError(

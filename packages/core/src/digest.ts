@@ -28,7 +28,11 @@ export function digest(set: ChangeSet, hash: Hash): string {
       conflicts: findConflicts(set, view, state).map(({ pointer, winner, values }) => ({
         pointer,
         winner: winner ?? null,
-        values: values.map(value => ({ change: value.change, pointer: value.pointer, value: value.value ?? null })),
+        values: values.map(value => ({
+          change: value.change,
+          pointer: value.pointer,
+          value: value.value ?? null,
+        })),
       })),
     }
     return hash(encodeUtf8(canonicalJson(content as Json)))

@@ -8,7 +8,12 @@ export type FlattenOrder = 'branches' | 'interleaved'
 /**
  * All nodes that `visible` admits, in order, in O(n) plus the sorting of siblings. The set must be causally closed.
  */
-export function flatten(dag: Dag, tree: OrderTree, visible: (node: Node) => boolean, order: FlattenOrder): Node[] {
+export function flatten(
+  dag: Dag,
+  tree: OrderTree,
+  visible: (node: Node) => boolean,
+  order: FlattenOrder,
+): Node[] {
   if (order === 'interleaved') {
     const nodes: Node[] = []
     for (let node = 0; node < dag.size; node++) if (visible(node)) nodes.push(node)

@@ -1,7 +1,7 @@
 import { type Change, sealChange } from './change.js'
 import { ChangeSet } from './change-set.js'
 import { canonicalJson, type Json } from './json.js'
-import { encodeUtf8, EMPTY_BYTES, writeHex } from './bytes.js'
+import { EMPTY_BYTES, encodeUtf8, writeHex } from './bytes.js'
 import { ACTOR_BYTES } from './header.js'
 import { MAIN_BRANCH } from './ids.js'
 import type { Host } from './ports.js'
@@ -20,7 +20,9 @@ export const GENESIS_AGENT = 'weft'
 export function genesis(definition: ContextDefinition, hash: Host['hash']): Change | undefined {
   const { name, version, initial } = definition
   if (initial === undefined || Object.keys(initial).length === 0) return undefined
-  const seed = hash(encodeUtf8(canonicalJson(['weft-genesis', GENESIS_FORMAT, name, version, initial] as Json)))
+  const seed = hash(
+    encodeUtf8(canonicalJson(['weft-genesis', GENESIS_FORMAT, name, version, initial] as Json)),
+  )
   const actor = seed.slice(0, ACTOR_BYTES * 2)
   const empty = new ChangeSet(hash)
   const state = new StateDoc(empty, empty.everything(), actor)
@@ -42,7 +44,7 @@ export function genesis(definition: ContextDefinition, hash: Host['hash']): Chan
         reads: [],
         notes: { schema: { name, version } },
       },
-      { hash, random: salt => writeHex(seed.slice(-salt.length * 2), salt) },
+      { hash, random: (target, at, length) => writeHex(seed.slice(-length * 2), target, at) },
     )
   } finally {
     state.free()

@@ -1,7 +1,6 @@
 import { decode, encode } from 'cborg'
-import { fromHex, toHex } from './bytes.js'
-import { CborReader, CborWriter } from './cbor-cursor.js'
-import { reasonOf, WeftError } from './errors.js'
+import { toHex } from './bytes.js'
+import { ABSENT, type CborReader, type CborWriter } from './cbor-cursor.js'
 import { type ActorId, type AgentId, type BranchName, type ChangeId, checkId } from './ids.js'
 import { isPlainObject } from './json.js'
 import { LIMITS } from './limits.js'
@@ -9,6 +8,7 @@ import { LIMITS } from './limits.js'
 export const HEADER_VERSION = 1
 export const HASH_BYTES = 32
 export const ACTOR_BYTES = 16
+const COUNTER_MAX = 0x7fffffff
 
 /** One thing a change was derived from. `entry` names one entry of the change; without it, all of it. */
 export interface ManifestRef {
@@ -28,8 +28,8 @@ export interface HeaderNotes {
   readonly [key: string]: unknown
 }
 
-/** The causal metadata of a change (CHG-1). Hashes stay bytes: the graph looks them up without building strings. */
-export interface Header {
+/** What a header says, as its author puts it together; the hashes of the parts come beside it. */
+export interface HeaderFields {
   readonly actor: ActorId
   readonly seq: number
   readonly lamport: number
@@ -41,8 +41,6 @@ export interface Header {
   readonly deps: Uint8Array
   /** The kind of each entry of the change, so that a log can be filtered without its parts. */
   readonly kinds: readonly string[]
-  readonly entriesHash: Uint8Array | null
-  readonly stateHash: Uint8Array | null
   /** What the change writes: `state:/pointer` and other refs. */
   readonly writes: readonly string[]
   readonly reads: readonly ManifestRef[]
@@ -50,18 +48,82 @@ export interface Header {
 }
 
 const NO_NOTES: HeaderNotes = Object.freeze({})
-const EMPTY_MAP = 0xa0
+const EMPTY_MAP = Uint8Array.of(0xa0)
 const NONE: readonly never[] = Object.freeze([])
-const writer = new CborWriter()
 
-/** The header's exact bytes: a CBOR array of 14 items, in the order of `Header` behind a version. */
-export function encodeHeader(header: Header): Uint8Array {
-  writer.array(14).uint(HEADER_VERSION).byteString(fromHex(header.actor))
+/**
+ * The causal metadata of a change (CHG-1), read in place: byte strings are kept as offsets into `bytes`, which nobody
+ * may write to any more.
+ */
+export class Header {
+  readonly actorAt: number
+  readonly seq: number
+  readonly lamport: number
+  readonly time: number
+  readonly branch: BranchName
+  readonly agent: AgentId
+  readonly depsAt: number
+  readonly depsEnd: number
+  readonly kinds: readonly string[]
+  /** Offset of the hash, or `ABSENT`. */
+  readonly entriesHashAt: number
+  readonly stateHashAt: number
+  readonly writes: readonly string[]
+  readonly reads: readonly ManifestRef[]
+  readonly notes: HeaderNotes
+
+  constructor(
+    readonly bytes: Uint8Array,
+    reader: CborReader,
+  ) {
+    if (reader.end - reader.at > LIMITS.header_bytes_max) throw new RangeError('the header is too long')
+    if (reader.array(14) !== 14) throw new RangeError('a header has 14 items')
+    const version = reader.uint()
+    if (version !== HEADER_VERSION) {
+      throw new RangeError(`header version ${version}, where this build reads ${HEADER_VERSION}`)
+    }
+    this.actorAt = sized(reader, reader.byteString(), ACTOR_BYTES, 'actor')
+    this.seq = counter(reader.uint(), 'seq')
+    this.lamport = counter(reader.uint(), 'lamport')
+    this.time = reader.uint()
+    this.branch = reader.id('branch')
+    this.agent = reader.id('agent')
+    this.depsAt = reader.byteString()
+    this.depsEnd = reader.at
+    checkDeps(bytes, this.depsAt, this.depsEnd)
+    this.kinds = readKinds(reader)
+    this.entriesHashAt = sized(reader, reader.byteStringOrNull(), HASH_BYTES, 'entries hash')
+    this.stateHashAt = sized(reader, reader.byteStringOrNull(), HASH_BYTES, 'state hash')
+    if ((this.entriesHashAt === ABSENT) !== (this.kinds.length === 0)) {
+      throw new RangeError('kinds without entries, or the reverse')
+    }
+    this.writes = readList(reader, LIMITS.refs_per_change_max, readRef)
+    this.reads = readList(reader, LIMITS.refs_per_change_max, readManifestRef)
+    this.notes = readNotes(reader)
+  }
+
+  get actor(): ActorId {
+    return toHex(this.bytes, this.actorAt, this.actorAt + ACTOR_BYTES)
+  }
+
+  get deps(): ChangeId[] {
+    return unpackIds(this.bytes, this.depsAt, this.depsEnd)
+  }
+}
+
+/** Writes the header's exact bytes: a CBOR array of 14 items, `HeaderFields` in order behind a version. */
+export function writeHeader(
+  writer: CborWriter,
+  header: HeaderFields,
+  entriesHash: string | null,
+  stateHash: string | null,
+): void {
+  writer.array(14).uint(HEADER_VERSION).hexOrNull(header.actor)
   writer.uint(header.seq).uint(header.lamport).uint(header.time)
   writer.text(header.branch).text(header.agent).byteString(header.deps)
   writer.array(header.kinds.length)
   for (const kind of header.kinds) writer.text(kind)
-  writer.byteStringOrNull(header.entriesHash).byteStringOrNull(header.stateHash)
+  writer.hexOrNull(entriesHash).hexOrNull(stateHash)
   writer.array(header.writes.length)
   for (const ref of header.writes) writer.text(ref)
   writer.array(header.reads.length)
@@ -72,41 +134,20 @@ export function encodeHeader(header: Header): Uint8Array {
     if (entry === undefined) writer.null()
     else writer.uint(entry)
   }
-  if (header.notes === NO_NOTES) writer.raw(Uint8Array.of(EMPTY_MAP))
-  else writer.raw(encode(header.notes))
-  return writer.finish()
+  writer.raw(header.notes === NO_NOTES ? EMPTY_MAP : encode(header.notes))
 }
 
-/** @throws WEFT_CHANGE_MALFORMED, naming what is wrong */
-export function decodeHeader(bytes: Uint8Array): Header {
-  try {
-    return readHeader(bytes)
-  } catch (thrown) {
-    throw malformed(reasonOf(thrown), thrown)
-  }
-}
+const singleKind = new Map<string, readonly string[]>()
+const SINGLE_KINDS_MAX = 1_024
 
-function readHeader(bytes: Uint8Array): Header {
-  if (bytes.length > LIMITS.header_bytes_max) throw new RangeError(`header of ${bytes.length} bytes`)
-  const reader = new CborReader(bytes)
-  if (reader.array(14) !== 14) throw new RangeError('a header has 14 items')
-  const version = reader.uint()
-  if (version !== HEADER_VERSION) throw new RangeError(`header version ${version}, this build reads ${HEADER_VERSION}`)
-  const actor = sized(reader.byteString(), ACTOR_BYTES, 'actor')
-  const seq = positive(reader.uint(), 'seq')
-  const lamport = positive(reader.uint(), 'lamport')
-  const time = reader.uint()
-  const branch = checkId('branch', reader.text(128))
-  const agent = checkId('agent', reader.text(128))
-  const deps = checkDeps(reader.byteString())
+/** Most changes hold one entry, of one of a few kinds: those share their list. */
+function readKinds(reader: CborReader): readonly string[] {
   const kinds = readList(reader, LIMITS.entries_per_change_max, readKind)
-  const entriesHash = hashOrNull(reader.byteStringOrNull(), 'entries hash')
-  const stateHash = hashOrNull(reader.byteStringOrNull(), 'state hash')
-  if ((entriesHash === null) !== (kinds.length === 0)) throw new RangeError('kinds without entries, or the reverse')
-  const writes = readList(reader, LIMITS.refs_per_change_max, readRef)
-  const reads = readList(reader, LIMITS.refs_per_change_max, readManifestRef)
-  const notes = readNotes(reader)
-  return { actor: toHex(actor), seq, lamport, time, branch, agent, deps, kinds, entriesHash, stateHash, writes, reads, notes }
+  if (kinds.length !== 1) return kinds
+  const shared = singleKind.get(kinds[0]!)
+  if (shared !== undefined) return shared
+  if (singleKind.size < SINGLE_KINDS_MAX) singleKind.set(kinds[0]!, kinds)
+  return kinds
 }
 
 function readList<T>(reader: CborReader, length_max: number, read: (reader: CborReader) => T): readonly T[] {
@@ -117,7 +158,7 @@ function readList<T>(reader: CborReader, length_max: number, read: (reader: Cbor
   return items
 }
 
-const readKind = (reader: CborReader): string => checkId('kind', reader.text(128))
+const readKind = (reader: CborReader): string => reader.id('kind')
 const readRef = (reader: CborReader): string => reader.text(LIMITS.ref_chars_max)
 
 function readManifestRef(reader: CborReader): ManifestRef {
@@ -129,13 +170,14 @@ function readManifestRef(reader: CborReader): ManifestRef {
 }
 
 function readNotes(reader: CborReader): HeaderNotes {
-  const rest = reader.rest
-  if (rest.length === 1 && rest[0] === EMPTY_MAP) return NO_NOTES
+  if (reader.end - reader.at === 1 && reader.bytes[reader.at] === EMPTY_MAP[0]) return NO_NOTES
+  const rest = reader.bytes.subarray(reader.at, reader.end)
   const notes: unknown = decode(rest, { strict: true, rejectDuplicateMapKeys: true, allowIndefinite: false })
   if (!isPlainObject(notes)) throw new TypeError('notes are not a map')
   const { forks, merges, schema, reason } = notes
   if (forks !== undefined) {
-    if (!Array.isArray(forks) || forks.length > LIMITS.forks_per_change_max) throw new TypeError('forks is not a list')
+    if (!Array.isArray(forks) || forks.length > LIMITS.forks_per_change_max)
+      throw new TypeError('forks is not a list')
     for (const name of forks) checkId('branch', name)
   }
   if (merges !== undefined) {
@@ -143,7 +185,7 @@ function readNotes(reader: CborReader): HeaderNotes {
     for (const [name, heads] of Object.entries(merges)) {
       checkId('branch', name)
       if (!(heads instanceof Uint8Array)) throw new TypeError(`heads of merged branch ${name} are not bytes`)
-      checkDeps(heads)
+      checkDeps(heads, 0, heads.length)
     }
   }
   if (schema !== undefined) {
@@ -157,62 +199,41 @@ function readNotes(reader: CborReader): HeaderNotes {
   return notes
 }
 
-function sized(bytes: Uint8Array, length: number, what: string): Uint8Array {
-  if (bytes.length !== length) throw new RangeError(`${what} of ${bytes.length} bytes, not ${length}`)
-  return bytes
+/** Checks the byte string that `reader` has just passed over; returns its offset. */
+function sized(reader: CborReader, at: number, length: number, what: string): number {
+  if (at !== ABSENT && reader.at - at !== length)
+    throw new RangeError(`${what} of ${reader.at - at} bytes, not ${length}`)
+  return at
 }
 
-function hashOrNull(bytes: Uint8Array | null, what: string): Uint8Array | null {
-  return bytes === null ? null : sized(bytes, HASH_BYTES, what)
-}
-
-function positive(value: number, what: string): number {
-  if (value < 1 || value > 0x7fffffff) throw new RangeError(`${what} ${value} is out of range`)
+function counter(value: number, what: string): number {
+  if (value < 1 || value > COUNTER_MAX) throw new RangeError(`${what} ${value} is out of range`)
   return value
 }
 
-function checkDeps(deps: Uint8Array): Uint8Array {
-  if (deps.length % HASH_BYTES !== 0 || deps.length > LIMITS.deps_max * HASH_BYTES) {
-    throw new RangeError(`deps of ${deps.length} bytes are not up to ${LIMITS.deps_max} hashes`)
+function checkDeps(bytes: Uint8Array, start: number, end: number): void {
+  const length = end - start
+  if (length % HASH_BYTES !== 0 || length > LIMITS.deps_max * HASH_BYTES) {
+    throw new RangeError(`deps of ${length} bytes are not up to ${LIMITS.deps_max} hashes`)
   }
-  for (let at = HASH_BYTES; at < deps.length; at += HASH_BYTES) {
-    if (!ascends(deps, at)) throw new RangeError('deps are not in ascending order, each once')
+  for (let at = start + HASH_BYTES; at < end; at += HASH_BYTES) {
+    if (!ascends(bytes, at)) throw new RangeError('deps are not in ascending order, each once')
   }
-  return deps
 }
 
-function ascends(deps: Uint8Array, at: number): boolean {
+function ascends(bytes: Uint8Array, at: number): boolean {
   for (let i = 0; i < HASH_BYTES; i++) {
-    const difference = deps[at + i]! - deps[at - HASH_BYTES + i]!
+    const difference = bytes[at + i]! - bytes[at - HASH_BYTES + i]!
     if (difference !== 0) return difference > 0
   }
   return false
 }
 
-function malformed(reason: string, cause: unknown): WeftError {
-  return new WeftError(
-    'WEFT_CHANGE_MALFORMED',
-    `the change cannot be read: ${reason}`,
-    'send the exact bytes that its author made; if the author is of a newer version, upgrade this side first',
-    {},
-    { cause },
-  )
-}
-
-/** Ids to the form a header carries: sorted, each once, end to end. */
-export function packIds(ids: Iterable<ChangeId>): Uint8Array {
-  const sorted = [...new Set(ids)].sort()
-  return fromHex(sorted.join(''))
-}
-
-export function unpackIds(packed: Uint8Array): ChangeId[] {
+/** The ids in hashes that stand end to end. */
+export function unpackIds(packed: Uint8Array, start = 0, end = packed.length): ChangeId[] {
   const ids: ChangeId[] = []
-  for (let at = 0; at < packed.length; at += HASH_BYTES) ids.push(toHex(packed, at, at + HASH_BYTES))
+  for (let at = start; at < end; at += HASH_BYTES) ids.push(toHex(packed, at, at + HASH_BYTES))
   return ids
-}
-
-export function depsOf(header: Header): ChangeId[] {
-  return unpackIds(header.deps)
 }
 
 export { NO_NOTES }

@@ -1,31 +1,24 @@
 export { type AuditFilter, type AuditRecord, audit } from './audit.js'
 export { BranchWriter, newActor, unknownBranch, type Write } from './branch-writer.js'
 export { compareText, decodeUtf8, encodeUtf8, fromHex, toHex } from './bytes.js'
-export {
-  type Change,
-  decodeChange,
-  encodeChange,
-  sealChange,
-} from './change.js'
+export { Change, decodeChange, sealChange } from './change.js'
 export { ChangeSet } from './change-set.js'
 export { CommitIndex } from './commit-index.js'
-export { type Conflict, type ConflictValue, checkPointer, findConflicts, pointersOf, stateRef } from './conflicts.js'
+export {
+  type Conflict,
+  type ConflictValue,
+  checkPointer,
+  findConflicts,
+  pointersOf,
+  stateRef,
+} from './conflicts.js'
 export { Dag, NO_NODE, type Node } from './dag.js'
 export { digest } from './digest.js'
 export type { Entry, Tier } from './entry.js'
 export { type ErrorCode, type ErrorDetails, isWeftError, reasonOf, WeftError } from './errors.js'
 export type { FlattenOrder } from './flatten.js'
 export { genesis } from './genesis.js'
-export {
-  decodeHeader,
-  depsOf,
-  encodeHeader,
-  type Header,
-  type HeaderNotes,
-  type ManifestRef,
-  packIds,
-  unpackIds,
-} from './header.js'
+export { Header, type HeaderNotes, type ManifestRef, unpackIds } from './header.js'
 export * from './ids.js'
 export { Intake, type IntakeResult } from './intake.js'
 export {

@@ -42,7 +42,7 @@ export class Intake {
   }
 
   #wait(change: Change, dep: ChangeId): void {
-    const bytes = sizeOf(change)
+    const bytes = change.bytes.length
     if (this.#waiting.size >= LIMITS.waiting_changes_max || this.#bytes + bytes > LIMITS.waiting_bytes_max) {
       throw new WeftError(
         'WEFT_QUEUE_FULL',
@@ -68,7 +68,7 @@ export class Intake {
       for (const id of ready) {
         const change = this.#waiting.get(id)!
         this.#waiting.delete(id)
-        this.#bytes -= sizeOf(change)
+        this.#bytes -= change.bytes.length
         const missing = this.set.dag.missingDeps(change.header)
         if (missing.length > 0) {
           this.#wait(change, missing[0]!)
@@ -83,8 +83,4 @@ export class Intake {
     }
     return { applied, refused }
   }
-}
-
-function sizeOf(change: Change): number {
-  return change.headerBytes.length + (change.entriesPart?.length ?? 0) + (change.statePart?.length ?? 0)
 }

@@ -1,3 +1,4 @@
+import { decodeUtf8 } from './bytes.js'
 import { WeftError } from './errors.js'
 import { LIMITS } from './limits.js'
 
@@ -37,6 +38,11 @@ export function assertJson(value: unknown, pointer = '', depth = 0): asserts val
   }
 }
 
+/** Parses the JSON text in `bytes[start…end]`. @throws SyntaxError · TypeError */
+export function parseJson(bytes: Uint8Array, start: number, end: number): unknown {
+  return JSON.parse(decodeUtf8(bytes.subarray(start, end)))
+}
+
 function notJson(pointer: string, what: string): WeftError {
   return new WeftError(
     'WEFT_VALUE_NOT_JSON',
@@ -61,7 +67,8 @@ export function jsonEquals(a: Json | undefined, b: Json | undefined): boolean {
   if (isJsonArray(b)) return false
   const keys = Object.keys(a)
   return (
-    keys.length === Object.keys(b).length && keys.every(key => Object.hasOwn(b, key) && jsonEquals(a[key], b[key]))
+    keys.length === Object.keys(b).length &&
+    keys.every(key => Object.hasOwn(b, key) && jsonEquals(a[key], b[key]))
   )
 }
 

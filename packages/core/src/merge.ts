@@ -50,7 +50,9 @@ export function mergeReport(set: ChangeSet, change: ChangeId): MergeReport {
     return {
       change,
       branch: header.branch,
-      merged: sources.map(source => describe(set, source, flattened, brought)).sort(byFirst(flattened, brought)),
+      merged: sources
+        .map(source => describe(set, source, flattened, brought))
+        .sort(byFirst(flattened, brought)),
       order: flattened.flatMap(added => set.entriesOf(added).map(entry => entry.id)),
       conflicts: findConflicts(set, view, state).filter(conflict =>
         conflict.values.some(value => brought.has(set.dag.node(value.change))),
@@ -74,7 +76,11 @@ function mergedBranches(merges: Readonly<Record<BranchName, Uint8Array>>, into: 
 }
 
 /** Which branch brought each new node: the one that carries its name if it is merged, else the first that reaches it. */
-function attribute(set: ChangeSet, sources: readonly Source[], isNew: (node: Node) => boolean): Map<Node, BranchName> {
+function attribute(
+  set: ChangeSet,
+  sources: readonly Source[],
+  isNew: (node: Node) => boolean,
+): Map<Node, BranchName> {
   const names = new Set(sources.map(source => source.branch))
   const brought = new Map<Node, BranchName>()
   for (const source of sources) {

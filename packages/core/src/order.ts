@@ -97,7 +97,9 @@ export class OrderTree {
   /** The alternative of ORD-2: by lamport, branches interleaved. */
   compareInterleaved(a: Node, b: Node): number {
     if (a === b) return 0
-    return this.dag.lamport(a) - this.dag.lamport(b) || this.#compareBranches(a, b) || this.#compareAuthors(a, b)
+    return (
+      this.dag.lamport(a) - this.dag.lamport(b) || this.#compareBranches(a, b) || this.#compareAuthors(a, b)
+    )
   }
 
   #compareBranches(a: Node, b: Node): number {

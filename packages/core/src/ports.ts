@@ -3,8 +3,8 @@ import type { ChangeId, Position, TenantId, WorkflowId } from './ids.js'
 /** SHA-256 of `bytes` as 64 lower-case hex digits. */
 export type Hash = (bytes: Uint8Array) => string
 
-/** Fills `target` with cryptographically strong random bytes. */
-export type Random = (target: Uint8Array) => void
+/** Fills `length` bytes of `target` from `at` on with cryptographically strong random bytes. */
+export type Random = (target: Uint8Array, at: number, length: number) => void
 
 /** Milliseconds since 1970-01-01 UTC, and timers. */
 export interface Clock {

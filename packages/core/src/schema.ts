@@ -16,9 +16,10 @@ export interface ContextDefinition<State = unknown, Entries extends EntrySchemas
 }
 
 export type KindOf<Entries extends EntrySchemas> = keyof Entries & string
-export type ValueOf<Entries extends EntrySchemas, Kind extends KindOf<Entries>> = StandardSchemaV1.InferOutput<
-  Entries[Kind]
->
+export type ValueOf<
+  Entries extends EntrySchemas,
+  Kind extends KindOf<Entries>,
+> = StandardSchemaV1.InferOutput<Entries[Kind]>
 export type InputOf<Entries extends EntrySchemas, Kind extends KindOf<Entries>> = StandardSchemaV1.InferInput<
   Entries[Kind]
 >
@@ -49,9 +50,13 @@ export function defineContext<
       'count versions from 1, in whole numbers',
     )
   }
-  const state = options.state as StandardSchemaV1<unknown, StandardSchemaV1.InferOutput<StateSchema>> | undefined
+  const state = options.state as
+    | StandardSchemaV1<unknown, StandardSchemaV1.InferOutput<StateSchema>>
+    | undefined
   const initial =
-    options.initial === undefined ? undefined : deepFreeze(validateState(state, structuredCopy(options.initial)))
+    options.initial === undefined
+      ? undefined
+      : deepFreeze(validateState(state, structuredCopy(options.initial)))
   return Object.freeze({ name, version, state, entries, initial })
 }
 
@@ -95,7 +100,9 @@ function validate(schema: AnySchema, value: unknown, what: string): unknown {
   }
   if (result.issues === undefined) return result.value
   const issues = result.issues.map(issue => ({
-    pointer: (issue.path ?? []).map(part => `/${String(typeof part === 'object' ? part.key : part)}`).join(''),
+    pointer: (issue.path ?? [])
+      .map(part => `/${String(typeof part === 'object' ? part.key : part)}`)
+      .join(''),
     message: issue.message,
   }))
   const first = issues[0]

@@ -14,7 +14,8 @@ export class SortedNodes {
   /** Takes over a list that is sorted already. */
   reset(sorted: readonly Node[]): void {
     this.#blocks = []
-    for (let at = 0; at < sorted.length; at += BLOCK_MAX / 2) this.#blocks.push(sorted.slice(at, at + BLOCK_MAX / 2))
+    for (let at = 0; at < sorted.length; at += BLOCK_MAX / 2)
+      this.#blocks.push(sorted.slice(at, at + BLOCK_MAX / 2))
     this.length = sorted.length
   }
 
@@ -37,7 +38,11 @@ export class SortedNodes {
     }
     const at = Math.max(0, this.#search(this.#blocks.length, index => this.#blocks[index]![0]!, node) - 1)
     const block = this.#blocks[at]!
-    block.splice(this.#search(block.length, index => block[index]!, node), 0, node)
+    block.splice(
+      this.#search(block.length, index => block[index]!, node),
+      0,
+      node,
+    )
     if (block.length > BLOCK_MAX) this.#blocks.splice(at + 1, 0, block.splice(BLOCK_MAX / 2))
   }
 

@@ -19,7 +19,13 @@ interface Target {
   readonly writes: string[]
 }
 
-function differMap(target: Target, object: string, pointer: string, base: JsonObject, next: JsonObject): void {
+function differMap(
+  target: Target,
+  object: string,
+  pointer: string,
+  base: JsonObject,
+  next: JsonObject,
+): void {
   for (const key of Object.keys(base)) {
     if (next[key] !== undefined) continue
     target.document.delete(object, key)
@@ -65,7 +71,8 @@ function differList(
   let head = 0
   while (head < shorter && jsonEquals(base[head], next[head])) head++
   let tail = 0
-  while (tail < shorter - head && jsonEquals(base[base.length - 1 - tail], next[next.length - 1 - tail])) tail++
+  while (tail < shorter - head && jsonEquals(base[base.length - 1 - tail], next[next.length - 1 - tail]))
+    tail++
   const baseEnd = base.length - tail
   const nextEnd = next.length - tail
   let at = head
@@ -96,7 +103,8 @@ function put(document: AutomergeDocument, object: string, key: Key, value: Json)
 }
 
 function insert(document: AutomergeDocument, object: string, index: number, value: Json): void {
-  if (isContainer(value)) fill(document, document.insertObject(object, index, isJsonArray(value) ? [] : {}), value)
+  if (isContainer(value))
+    fill(document, document.insertObject(object, index, isJsonArray(value) ? [] : {}), value)
   else document.insert(object, index, value, datatype(value))
 }
 

@@ -1,5 +1,4 @@
 import { getBackend, init, isImmutableString } from '@automerge/automerge'
-import { stateBytes } from './change.js'
 import type { ChangeSet } from './change-set.js'
 import type { Node } from './dag.js'
 import type { ActorId } from './ids.js'
@@ -106,7 +105,7 @@ export class StateDoc {
     if (pending.length === 0) return
     this.#snapshot = undefined
     try {
-      this.#document.applyChanges(pending.map(node => stateBytes(this.set.change(node))!))
+      this.#document.applyChanges(pending.map(node => this.set.change(node).state!))
     } catch {
       this.#rebuild()
     }
@@ -119,7 +118,7 @@ export class StateDoc {
     for (let i = 0; i < this.#applied; i++) {
       const node = this.view.arrived.at(i)
       if (this.set.ledger.hashOf(node) === undefined) continue
-      const bytes = stateBytes(this.set.change(node))!
+      const bytes = this.set.change(node).state!
       try {
         this.#document.applyChanges([bytes])
         good.push(bytes)

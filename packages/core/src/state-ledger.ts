@@ -1,7 +1,6 @@
 import { badState, readStateChunk, type StateChunk } from './automerge-chunk.js'
-import { type Change, stateBytes } from './change.js'
+import type { Change } from './change.js'
 import { type Dag, NO_NODE, type Node } from './dag.js'
-import { depsOf } from './header.js'
 import type { ActorId } from './ids.js'
 import type { Hash } from './ports.js'
 
@@ -22,14 +21,15 @@ export class StateLedger {
 
   /** @throws WEFT_CHANGE_STATE when the change's state part contradicts its header or its past */
   check(change: Change): StateChunk | undefined {
-    const bytes = stateBytes(change)
+    const bytes = change.state
     if (bytes === null) return undefined
     const chunk = readStateChunk(bytes, this.hash)
     const { actor } = change.header
     if (chunk.actor !== actor) throw badState('it is by another actor than the change')
     const expected = (this.#lastSeq.get(actor) ?? 0) + 1
-    if (chunk.seq !== expected) throw badState(`it has Automerge seq ${chunk.seq} where the actor's next is ${expected}`)
-    const past = depsOf(change.header).map(id => this.dag.find(id))
+    if (chunk.seq !== expected)
+      throw badState(`it has Automerge seq ${chunk.seq} where the actor's next is ${expected}`)
+    const past = change.header.deps.map(id => this.dag.find(id))
     for (const dep of chunk.deps) {
       const node = this.#nodes.get(dep) ?? NO_NODE
       const seen = node !== NO_NODE && past.some(head => head === node || this.dag.isAncestor(node, head))
