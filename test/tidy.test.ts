@@ -1,0 +1,346 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, posix, relative, sep } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+
+/**
+ * The architecture as a test. Each rule is a function from the files of the repository to a list of violations, each
+ * beginning with `file:line`; below, every rule is also shown a planted violation, so that none can pass by accident.
+ */
+
+/** An import may only point to a lower floor. A new package takes its place here first. */
+const FLOOR_OF: Readonly<Record<string, number>> = {
+  core: 0,
+  protocol: 1,
+  'store-level': 2,
+  scratch: 2,
+  replica: 3,
+  peer: 3,
+  testkit: 4,
+  cli: 5,
+}
+const PURE = ['core', 'protocol']
+/** Libraries that one package alone may know. */
+const CONFINED: Readonly<Record<string, string>> = {
+  '@automerge/automerge': 'core',
+  yjs: 'scratch',
+  'y-protocols': 'scratch',
+  'y-websocket': 'scratch',
+}
+
+/** What a pure package must be given instead of taking it. */
+const AMBIENT = [
+  /\bDate\.now\b/,
+  /\bnew Date\b/,
+  /\bMath\.random\b/,
+  /(?<![.\w])process\.\w/,
+  /(?<![.\w])Buffer\b/,
+  /(?<![.\w])set(?:Timeout|Interval|Immediate)\b/,
+  /(?<![.\w])performance\./,
+  /(?<![.\w])console\./,
+  /(?<![.\w])fetch\(/,
+  /(?<![.\w])crypto\./,
+  /\bglobalThis\b/,
+]
+
+const LINES_MAX = 400
+const MEDIAN_LINES_MAX = 120
+/** What each package has reached already. A ratchet: numbers here go down, or they get a good reason in review. */
+const RATCHET: Readonly<Record<string, { readonly median: number; readonly longest: number }>> = {
+  core: { median: 90, longest: 280 },
+}
+
+/** Every law of the model, by the number of laws in its group. */
+const LAWS_PER_GROUP: Readonly<Record<string, number>> = {
+  TEN: 5,
+  CHG: 5,
+  ORD: 3,
+  MRG: 3,
+  STL: 6,
+  TIR: 2,
+  DUR: 7,
+  SES: 3,
+  HND: 3,
+  OVL: 3,
+  STP: 4,
+  WIN: 5,
+  CMP: 1,
+  WAK: 1,
+  ERA: 1,
+}
+const LAWS = new Set(
+  Object.entries(LAWS_PER_GROUP).flatMap(([group, count]) =>
+    Array.from({ length: count }, (_, index) => `${group}-${index + 1}`),
+  ),
+)
+
+type Files = ReadonlyMap<string, string>
+type Rule = (files: Files) => string[]
+
+const RULES: Readonly<Record<string, Rule>> = {
+  'every package has a floor': files =>
+    packagesIn(files)
+      .filter(name => FLOOR_OF[name] === undefined)
+      .map(name => `packages/${name}/package.json:1 has no floor in test/tidy.test.ts`),
+
+  'imports between packages point down': files =>
+    packageImports(files).flatMap(({ from, target, where }) => {
+      const to = weftPackage(target)
+      if (to === undefined || to === from || FLOOR_OF[to]! < FLOOR_OF[from]!) return []
+      return [`${where} ${from} imports ${target}, which is not on a lower floor`]
+    }),
+
+  'a package is reached by its name, never by a path into it': files =>
+    imports(files).flatMap(({ path, target, where }) => {
+      if (!target.startsWith('.')) return []
+      const resolved = posix.join(posix.dirname(path), target)
+      const owner = packageOf(resolved)
+      return owner === undefined || owner === packageOf(path) ? [] : [`${where} reaches ${target}`]
+    }),
+
+  'what a package imports is declared in its package.json': files =>
+    packageImports(files).flatMap(({ from, target, where }) => {
+      const name = libraryOf(target)
+      if (name === undefined || name === `@weft/${from}`) return []
+      const { dependencies = {}, peerDependencies = {} } = readJson(files, `packages/${from}/package.json`)
+      return name in { ...dependencies, ...peerDependencies } ? [] : [`${where} imports undeclared ${name}`]
+    }),
+
+  'what a package imports is referenced in its tsconfig.json': files =>
+    packageImports(files).flatMap(({ from, target, where }) => {
+      const to = weftPackage(target)
+      if (to === undefined || to === from) return []
+      const { references = [] } = readJson(files, `packages/${from}/tsconfig.json`)
+      return references.some(({ path }) => path === `../${to}`)
+        ? []
+        : [`${where} lacks a reference to ../${to}`]
+    }),
+
+  'core and protocol import nothing of the host': files =>
+    packageImports(files).flatMap(({ from, target, where }) =>
+      PURE.includes(from) && /^(node:|ws$|level$|classic-level$)/.test(target)
+        ? [`${where} imports ${target}`]
+        : [],
+    ),
+
+  'core and protocol read no clock, no randomness and no environment': files =>
+    sources(files, path => PURE.includes(packageOf(path) ?? '')).flatMap(([path, text]) =>
+      grep(path, withoutProse(text), AMBIENT),
+    ),
+
+  'automerge and yjs each have one package that knows them': files =>
+    packageImports(files).flatMap(({ from, target, where }) => {
+      const owner = CONFINED[libraryOf(target) ?? '']
+      return owner === undefined || owner === from ? [] : [`${where} only ${owner} imports ${target}`]
+    }),
+
+  [`no file is longer than ${LINES_MAX} lines`]: files =>
+    sources(files).flatMap(([path, text]) => {
+      const longest = RATCHET[packageOf(path) ?? '']?.longest ?? LINES_MAX
+      const lines = lineCount(text)
+      return lines > longest ? [`${path}:${lines} is longer than ${longest} lines`] : []
+    }),
+
+  'the median file of a package stays short': files =>
+    packagesIn(files).flatMap(name => {
+      const lengths = sources(files, path => path.startsWith(`packages/${name}/src/`))
+        .map(([, text]) => lineCount(text))
+        .sort((a, b) => a - b)
+      const median = lengths[lengths.length >> 1] ?? 0
+      const most = RATCHET[name]?.median ?? MEDIAN_LINES_MAX
+      return median > most ? [`packages/${name}/src:1 has a median of ${median} lines, above ${most}`] : []
+    }),
+
+  'nothing is left for later': files =>
+    sources(files).flatMap(([path, text]) => grep(path, text, [/\b(?:T[O]DO|F[I]XME|X[X]X|H[A]CK)\b/])),
+
+  'types are not switched off': files =>
+    sources(files).flatMap(([path, text]) => [
+      ...grep(path, withoutProse(text), [/(?::|\bas|<|\|)\s*any\b/, /,\s*any\s*>/]),
+      ...grep(path, text, [/@ts-(?:ignore|nocheck)\b/]),
+    ]),
+
+  'every test runs': files =>
+    sources(files, path => path.startsWith('test/')).flatMap(([path, text]) =>
+      grep(path, withoutProse(text), [/\b(?:test|it|describe|suite)\.(?:only|skip|todo|fails)\b/]),
+    ),
+
+  'test titles name laws that exist': files =>
+    sources(files, path => path.startsWith('test/')).flatMap(([path, text]) =>
+      matches(path, text, /\[([A-Z]{3}-\d+)\]/g)
+        .filter(({ match }) => !LAWS.has(match[1]!))
+        .map(({ where, match }) => `${where} there is no law ${match[1]}`),
+    ),
+
+  'no file depends on one machine or one registry': files =>
+    [...files].flatMap(([path, text]) =>
+      grep(path, text, [
+        /(?<![\w.~$})\]/-])\/(?:root|home|work|Users)\/\w/,
+        /https?:\/\/[\w.-]*registry[\w.-]*/i,
+        /"resolved"\s*:\s*"http/,
+      ]),
+    ),
+}
+
+describe('the repository is tidy', () => {
+  const files = readRepository()
+  test.each(Object.entries(RULES))('%s', (_, rule) => {
+    expect(rule(files)).toEqual([])
+  })
+})
+
+const PLANTED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'every package has a floor': { 'packages/attic/package.json': '{}' },
+  'imports between packages point down': { 'packages/replica/src/a.ts': "import { p } from '@weft/peer'" },
+  'a package is reached by its name, never by a path into it': {
+    'packages/peer/src/a.ts': "export * from '../../core/src/dag.js'",
+  },
+  'what a package imports is declared in its package.json': {
+    'packages/peer/package.json': '{ "dependencies": { "ws": "8" } }',
+    'packages/peer/src/a.ts': "import 'ws'\nimport pino from 'pino/file'",
+  },
+  'what a package imports is referenced in its tsconfig.json': {
+    'packages/peer/tsconfig.json': '{ "references": [{ "path": "../protocol" }] }',
+    'packages/peer/src/a.ts':
+      "import {\n  a,\n} from '@weft/protocol'\nconst core = await import('@weft/core')",
+  },
+  'core and protocol import nothing of the host': { 'packages/core/src/a.ts': "import fs from 'node:fs'" },
+  'core and protocol read no clock, no randomness and no environment': {
+    'packages/protocol/src/a.ts':
+      '/** Date.now() is allowed\n here */\nconst a = "Math.random"\nconst b = Date.now()',
+  },
+  'automerge and yjs each have one package that knows them': {
+    'packages/replica/src/a.ts': "import type { Doc } from '@automerge/automerge'",
+  },
+  [`no file is longer than ${LINES_MAX} lines`]: { 'test/laws/a.test.ts': '\n'.repeat(LINES_MAX + 1) },
+  'the median file of a package stays short': {
+    'packages/peer/package.json': '{}',
+    'packages/peer/src/a.ts': '\n'.repeat(MEDIAN_LINES_MAX + 1),
+  },
+  'nothing is left for later': { 'packages/peer/src/a.ts': `// ${'TO'}DO: later` },
+  'types are not switched off': { 'bench/a.ts': 'const a = JSON.parse(b) as any' },
+  'every test runs': { 'test/a.test.ts': "test.only('a', () => {})" },
+  'test titles name laws that exist': { 'test/a.test.ts': `test('[${'ORD'}-9] sorted', () => {})` },
+  'no file depends on one machine or one registry': { 'README.md': `see ${'/home'}/ada/weft` },
+}
+
+describe('each rule finds what it forbids', () => {
+  test.each(Object.entries(RULES))('%s', (name, rule) => {
+    const planted = PLANTED[name]
+    expect(planted, `plant a violation of "${name}"`).toBeDefined()
+    const found = rule(new Map(Object.entries(planted!)))
+    expect(found).toHaveLength(1)
+    expect(found[0]).toMatch(/^[\w./-]+:\d+ /)
+  })
+})
+
+const SKIPPED_FOLDERS = ['.git', '.weft', 'coverage', 'dist', 'node_modules']
+const TEXT_FILE =
+  /\.(?:ts|js|mjs|json|md|yml|yaml|sh|html|css)$|(?:^|\/)(?:run|Dockerfile|\.npmrc|\.gitignore)$/
+
+/** All text files of the repository by their path from its root. */
+function readRepository(): Files {
+  const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+  const files = new Map<string, string>()
+  const walk = (folder: string): void => {
+    for (const entry of readdirSync(folder, { withFileTypes: true })) {
+      const path = join(folder, entry.name)
+      const name = relative(root, path).replaceAll(sep, '/')
+      if (entry.isDirectory() && !SKIPPED_FOLDERS.includes(entry.name)) walk(path)
+      if (entry.isFile() && TEXT_FILE.test(name)) files.set(name, readFileSync(path, 'utf8'))
+    }
+  }
+  walk(root)
+  return files
+}
+
+function sources(files: Files, admit: (path: string) => boolean = () => true): [string, string][] {
+  return [...files].filter(([path]) => /\.(?:ts|js|mjs)$/.test(path) && admit(path))
+}
+
+function packageOf(path: string): string | undefined {
+  return /^packages\/([^/]+)\//.exec(path)?.[1]
+}
+
+function packagesIn(files: Files): string[] {
+  return [...files.keys()]
+    .filter(path => /^packages\/[^/]+\/package\.json$/.test(path))
+    .map(path => packageOf(path)!)
+}
+
+interface Import {
+  readonly path: string
+  readonly target: string
+  readonly where: string
+}
+
+const IMPORT =
+  /^[ \t]*(?:import|export)\b[^'"`;()]*?\bfrom\s*['"]([^'"]+)['"]|^[ \t]*import\s*['"]([^'"]+)['"]|\b(?:import|require)\(\s*['"]([^'"]+)['"]/gm
+
+function imports(files: Files): Import[] {
+  return sources(files)
+    .filter(([path]) => path !== 'test/tidy.test.ts')
+    .flatMap(([path, text]) =>
+      matches(path, text, IMPORT).map(({ match, where }) => ({
+        path,
+        target: (match[1] ?? match[2] ?? match[3])!,
+        where,
+      })),
+    )
+}
+
+/** Imports in the packages, each with the package that it stands in. */
+function packageImports(files: Files): (Import & { readonly from: string })[] {
+  return imports(files).flatMap(found => {
+    const from = packageOf(found.path)
+    return from === undefined ? [] : [{ ...found, from }]
+  })
+}
+
+function weftPackage(target: string): string | undefined {
+  return /^@weft\/([^/]+)/.exec(target)?.[1]
+}
+
+/** The npm package of an import, or undefined for what is relative or of Node. */
+function libraryOf(target: string): string | undefined {
+  if (target.startsWith('.') || target.startsWith('node:')) return undefined
+  return target
+    .split('/')
+    .slice(0, target.startsWith('@') ? 2 : 1)
+    .join('/')
+}
+
+interface Manifest {
+  readonly dependencies?: Readonly<Record<string, string>>
+  readonly peerDependencies?: Readonly<Record<string, string>>
+  readonly references?: readonly { readonly path: string }[]
+}
+
+function readJson(files: Files, path: string): Manifest {
+  return JSON.parse(files.get(path) ?? '{}')
+}
+
+function lineCount(text: string): number {
+  return text.split('\n').length - 1
+}
+
+const PROSE = /\/\*[\s\S]*?\*\/|\/\/[^\n]*|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"/g
+
+/** The text with comments and quoted strings emptied, line by line as it was. Templates stay: they hold code too. */
+function withoutProse(text: string): string {
+  return text.replace(PROSE, prose => prose.replace(/[^\n]/g, ' '))
+}
+
+function matches(path: string, text: string, pattern: RegExp): { match: RegExpExecArray; where: string }[] {
+  return [...text.matchAll(pattern)].map(match => {
+    const before = text.slice(0, match.index + match[0].search(/\S/))
+    return { match, where: `${path}:${before.split('\n').length}` }
+  })
+}
+
+function grep(path: string, text: string, patterns: readonly RegExp[]): string[] {
+  return text.split('\n').flatMap((line, index) => {
+    const found = patterns.map(pattern => pattern.exec(line)?.[0]).find(hit => hit !== undefined)
+    return found === undefined ? [] : [`${path}:${index + 1} "${found}"`]
+  })
+}
