@@ -18,7 +18,7 @@ export type { Entry, Tier } from './entry.js'
 export { type ErrorCode, type ErrorDetails, isWeftError, reasonOf, WeftError } from './errors.js'
 export type { FlattenOrder } from './flatten.js'
 export { genesis } from './genesis.js'
-export { Header, type HeaderNotes, type ManifestRef, unpackIds } from './header.js'
+export { HASH_BYTES, Header, type HeaderNotes, type ManifestRef, unpackIds } from './header.js'
 export * from './ids.js'
 export { Intake, type IntakeResult } from './intake.js'
 export {

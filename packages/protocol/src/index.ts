@@ -1,1 +1,7 @@
-export {}
+export { type Advice, adviceOf, CLOSE_CODES, closeCodeOf } from './close-codes.js'
+export { decodeMessage, encodeMessage } from './codec.js'
+export { describeShapes } from './fields.js'
+export { MESSAGES, type Message, type MessageName, PROTOCOL_VERSIONS, WIRE_LIMITS } from './messages.js'
+export { type Grant, type PeerEffect, PeerSession, type Scope } from './peer-session.js'
+export { type LogItem, type ReplicaEffect, ReplicaSession } from './replica-session.js'
+export { negotiateVersion } from './version.js'

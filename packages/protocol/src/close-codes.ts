@@ -1,0 +1,38 @@
+import type { ErrorCode } from '@weft/core'
+
+/** Why a peer ended a connection, and what a client should do: 44xx give up, 4401 get a new token, others retry. */
+export const CLOSE_CODES = {
+  normal: 1000,
+  /** The peer is going down or restarting: connect again. */
+  restart: 1012,
+  /** The peer lost its store for a moment, or has no room: connect again later. */
+  retry: 1013,
+  protocol: 4400,
+  unauthorized: 4401,
+  forbidden: 4403,
+  authDeadline: 4408,
+} as const
+
+export type Advice = 'retry' | 'new-token' | 'give-up'
+
+export function adviceOf(closeCode: number): Advice {
+  switch (closeCode) {
+    case CLOSE_CODES.unauthorized:
+      return 'new-token'
+    case CLOSE_CODES.protocol:
+    case CLOSE_CODES.forbidden:
+      return 'give-up'
+    default:
+      return 'retry'
+  }
+}
+
+export function closeCodeOf(code: ErrorCode): number {
+  if (code.startsWith('WEFT_TOKEN')) return CLOSE_CODES.unauthorized
+  if (code === 'WEFT_SCOPE' || code === 'WEFT_WORKFLOW_FORBIDDEN') return CLOSE_CODES.forbidden
+  if (code === 'WEFT_AUTH_DEADLINE') return CLOSE_CODES.authDeadline
+  if (code === 'WEFT_DRAINING') return CLOSE_CODES.restart
+  if (code.startsWith('WEFT_STORE') || code === 'WEFT_INTERNAL' || code === 'WEFT_LIMIT')
+    return CLOSE_CODES.retry
+  return CLOSE_CODES.protocol
+}

@@ -1,0 +1,81 @@
+import { reasonOf, WeftError } from '@weft/core'
+import { decode, encode } from 'cborg'
+import type { Field } from './fields.js'
+import { MESSAGES, type Message, type MessageName, WIRE_LIMITS } from './messages.js'
+
+interface Layout {
+  readonly name: MessageName
+  readonly fields: readonly (readonly [string, Field<unknown>])[]
+}
+
+const LAYOUTS = new Map<number, Layout>(
+  (Object.keys(MESSAGES) as MessageName[]).map(name => [
+    MESSAGES[name].type,
+    { name, fields: Object.entries(MESSAGES[name].fields) as [string, Field<unknown>][] },
+  ]),
+)
+
+const STRICT = {
+  strict: true,
+  allowIndefinite: false,
+  allowUndefined: false,
+  rejectDuplicateMapKeys: true,
+} as const
+
+export function encodeMessage(message: Message): Uint8Array {
+  const values = message as unknown as Readonly<Record<string, unknown>>
+  const { type, fields } = MESSAGES[message.name]
+  return encode([type, ...Object.keys(fields).map(field => values[field])])
+}
+
+/** @throws WEFT_FRAME_TOO_LARGE · WEFT_FRAME_MALFORMED · WEFT_FRAME_UNKNOWN */
+export function decodeMessage(frame: Uint8Array): Message {
+  if (frame.length > WIRE_LIMITS.frame_bytes_max) {
+    throw new WeftError(
+      'WEFT_FRAME_TOO_LARGE',
+      `a frame of ${frame.length} bytes; at most ${WIRE_LIMITS.frame_bytes_max} are allowed`,
+      'send fewer changes in one frame',
+      { bytes: frame.length },
+    )
+  }
+  const [type, ...values] = decodeArray(frame)
+  const layout = typeof type === 'number' ? LAYOUTS.get(type) : undefined
+  if (layout === undefined) {
+    throw new WeftError(
+      'WEFT_FRAME_UNKNOWN',
+      `there is no message of type ${String(type)}`,
+      'speak a version of the protocol that both sides have agreed on in hello and welcome',
+      { type },
+    )
+  }
+  if (values.length !== layout.fields.length) {
+    throw malformed(`${layout.name} has ${values.length} fields where ${layout.fields.length} are due`)
+  }
+  const message: Record<string, unknown> = { name: layout.name }
+  layout.fields.forEach(([field, { check }], index) => {
+    if (!check(values[index])) throw malformed(`field ${field} of ${layout.name} is not what it should be`)
+    message[field] = values[index]
+  })
+  return message as unknown as Message
+}
+
+function decodeArray(frame: Uint8Array): unknown[] {
+  let value: unknown
+  try {
+    value = decode(frame, STRICT)
+  } catch (thrown) {
+    throw malformed(reasonOf(thrown), thrown)
+  }
+  if (!Array.isArray(value)) throw malformed('it is not an array')
+  return value
+}
+
+function malformed(reason: string, cause?: unknown): WeftError {
+  return new WeftError(
+    'WEFT_FRAME_MALFORMED',
+    `the frame cannot be read: ${reason}`,
+    'send deterministic CBOR as PROTOCOL.md lays it out; nothing of this frame was taken',
+    {},
+    { cause },
+  )
+}

@@ -1,0 +1,98 @@
+import { LIMITS } from '@weft/core'
+import { bool, bytes, type FieldType, hashes, list, orNull, text, uint } from './fields.js'
+
+/** Versions of the wire that this build speaks, best first. */
+export const PROTOCOL_VERSIONS: readonly number[] = [1]
+
+export const WIRE_LIMITS = {
+  /** A frame; a change and its envelope always fit. */
+  frame_bytes_max: 1_048_576,
+  changes_per_frame_max: 4_096,
+  channels_max: 4_096,
+  /** Changes a replica may have sent without an answer, per connection. */
+  push_bytes_max: 4_194_304,
+  /** Log a peer may have sent without a `seen`, per channel. */
+  log_bytes_max: 1_048_576,
+  token_chars_max: 8_192,
+} as const
+
+const channel = uint
+const label = text(256)
+const reason = text(1_024)
+const change = bytes(LIMITS.change_bytes_max)
+
+/**
+ * All messages: a frame is the CBOR array of the type and then the fields in this order. See PROTOCOL.md.
+ * Types below 16 go from replica to peer, the others from peer to replica.
+ */
+export const MESSAGES = {
+  /** Opens the conversation. */
+  hello: {
+    type: 1,
+    fields: { versions: list(uint, 16), token: text(WIRE_LIMITS.token_chars_max), client: label },
+  },
+  /** Subscribes to a context from after a position on; `last` is the id of the change there, empty at 0. */
+  open: { type: 2, fields: { channel, workflow: text(128), after: uint, last: hashes(1) } },
+  /** Offers changes, deps first. */
+  push: { type: 3, fields: { channel, changes: list(change, WIRE_LIMITS.changes_per_frame_max) } },
+  /** The log up to here has been taken in: the peer may send on. */
+  seen: { type: 4, fields: { channel, position: uint } },
+  /** Ends a subscription. */
+  shut: { type: 5, fields: { channel } },
+
+  welcome: {
+    type: 16,
+    fields: {
+      version: uint,
+      tenant: text(128),
+      scopes: list(text(16), 8),
+      push_bytes_max: uint,
+      frame_bytes_max: uint,
+    },
+  },
+  /** `known` is false when the log does not hold `last` at `after`: it is sent from the beginning then. */
+  opened: { type: 17, fields: { channel, count: uint, heads: hashes(LIMITS.deps_max * 4), known: bool } },
+  /**
+   * The log from a position on, without gaps: changes, or 32 bytes for one that came over this very connection. Such
+   * an id also says that the change is committed.
+   */
+  log: { type: 18, fields: { channel, from: uint, items: list(change, WIRE_LIMITS.changes_per_frame_max) } },
+  /** These changes are on disk, fsynced, at these positions. */
+  ack: {
+    type: 19,
+    fields: {
+      channel,
+      ids: hashes(WIRE_LIMITS.changes_per_frame_max),
+      positions: list(uint, WIRE_LIMITS.changes_per_frame_max),
+    },
+  },
+  /** This change was not taken and changed nothing; `id` is empty if the change could not be read. */
+  refuse: {
+    type: 20,
+    fields: {
+      channel,
+      id: hashes(1),
+      code: label,
+      message: reason,
+      cure: reason,
+      details: orNull(text(8_192)),
+    },
+  },
+  /** A channel (or, with null, the connection) cannot go on. */
+  fail: { type: 21, fields: { channel: orNull(channel), code: label, message: reason, cure: reason } },
+} as const
+
+export type MessageName = keyof typeof MESSAGES
+export type Fields<Name extends MessageName> = {
+  -readonly [Key in keyof (typeof MESSAGES)[Name]['fields']]: FieldType<
+    (typeof MESSAGES)[Name]['fields'][Key]
+  >
+}
+/** A message of either side, told apart by `name`. */
+export type Message = { [Name in MessageName]: { readonly name: Name } & Fields<Name> }[MessageName]
+
+const REPLICA_TYPES_END = 16
+
+export function isFromReplica(name: MessageName): boolean {
+  return MESSAGES[name].type < REPLICA_TYPES_END
+}

@@ -1,0 +1,372 @@
+import {
+  type Change,
+  type ChangeId,
+  decodeChange,
+  fromHex,
+  type Hash,
+  type LogRecord,
+  type Position,
+  toHex,
+  WeftError,
+} from '@weft/core'
+import { closeCodeOf } from './close-codes.js'
+import { decodeMessage, encodeMessage } from './codec.js'
+import { groupsOf } from './groups.js'
+import { type Fields, isFromReplica, type Message, type MessageName, WIRE_LIMITS } from './messages.js'
+import { asWeftError, unexpected } from './session-errors.js'
+import { negotiateVersion } from './version.js'
+
+export type Scope = 'read' | 'write' | 'admin'
+
+/** What a verified credential says (TEN-1). */
+export interface Grant {
+  readonly tenant: string
+  readonly scopes: readonly Scope[]
+}
+
+/** What the shell must do next, in order. Answers come back as inputs of the session. */
+export type PeerEffect =
+  | { readonly do: 'send'; readonly frame: Uint8Array }
+  | { readonly do: 'authenticate'; readonly token: string }
+  | {
+      readonly do: 'open'
+      readonly channel: number
+      readonly workflow: string
+      readonly after: Position
+      readonly last: ChangeId | ''
+    }
+  | { readonly do: 'submit'; readonly channel: number; readonly changes: readonly Change[] }
+  | { readonly do: 'read'; readonly channel: number; readonly from: Position; readonly bytes_max: number }
+  | { readonly do: 'release'; readonly channel: number }
+  | { readonly do: 'close'; readonly code: number; readonly reason: string }
+
+/** One read of the log; small, so that no channel keeps the others waiting. */
+const READ_BYTES_MAX = 262_144
+const SEEN_GRAIN_BYTES = 16_384
+
+type Phase = 'greeting' | 'authenticating' | 'open' | 'closed'
+
+interface Channel {
+  readonly workflow: string
+  ready: boolean
+  /** The last position sent. */
+  cursor: Position
+  /** The last position there is. */
+  count: Position
+  reading: boolean
+  /** Frames sent and not yet reported as seen: their last position and size. */
+  readonly unseen: { position: Position; bytes: number }[]
+  unseenBytes: number
+  /** Sizes of changes that came over this connection and that the cursor has not passed. */
+  readonly own: Map<ChangeId, number>
+}
+
+/**
+ * One connection as the peer sees it, without sockets, stores or clocks: inputs in, effects out.
+ *
+ *   greeting ── hello ──▶ authenticating ── authenticated ──▶ open ──▶ closed
+ *       └──────────── any error, deadline, close ─────────────┴──────────▲
+ *
+ * A subscriber is a cursor into the log: at most `log_bytes_max` is under way to it, and what it has not asked for
+ * stays on disk. A replica may have `push_bytes_max` of changes unanswered; more ends the connection.
+ */
+export class PeerSession {
+  #phase: Phase = 'greeting'
+  #version = 0
+  #grant: Grant | undefined
+  #unansweredBytes = 0
+  #congested = false
+  readonly #channels = new Map<number, Channel>()
+
+  constructor(private readonly hash: Hash) {}
+
+  get phase(): Phase {
+    return this.#phase
+  }
+
+  receive(frame: Uint8Array): PeerEffect[] {
+    if (this.#phase === 'closed') return []
+    try {
+      return this.#dispatch(decodeMessage(frame))
+    } catch (thrown) {
+      return this.fail(thrown)
+    }
+  }
+
+  authenticated(grant: Grant): PeerEffect[] {
+    if (this.#phase !== 'authenticating') return []
+    this.#phase = 'open'
+    this.#grant = grant
+    const { push_bytes_max, frame_bytes_max } = WIRE_LIMITS
+    const { tenant, scopes } = grant
+    return [
+      send({ name: 'welcome', version: this.#version, tenant, scopes, push_bytes_max, frame_bytes_max }),
+    ]
+  }
+
+  /** The context of a channel is open: how long its log is, its heads, and whether it holds what the replica knows. */
+  opened(channel: number, count: Position, heads: readonly ChangeId[], known: boolean): PeerEffect[] {
+    const state = this.#channels.get(channel)
+    if (state === undefined || this.#phase === 'closed') return []
+    state.ready = true
+    state.count = count
+    if (!known) state.cursor = 0
+    return [
+      send({ name: 'opened', channel, count, heads: fromHex(heads.join('')), known }),
+      ...this.#pull(channel, state),
+    ]
+  }
+
+  /** The answer to a `read`. */
+  records(channel: number, records: readonly LogRecord[]): PeerEffect[] {
+    const state = this.#channels.get(channel)
+    if (state === undefined || this.#phase === 'closed') return []
+    state.reading = false
+    const first = records[0]
+    if (first === undefined || first.position !== state.cursor + 1) return this.#pull(channel, state)
+    const items = records.map(({ id, bytes }) => (this.#passed(state, id) ? fromHex(id) : bytes))
+    const effects: PeerEffect[] = []
+    for (const group of groupsOf(items, item => item.length)) {
+      const frame = encodeMessage({ name: 'log', channel, from: state.cursor + 1, items: group })
+      state.cursor += group.length
+      this.#sent(state, frame.length)
+      effects.push({ do: 'send', frame })
+    }
+    return [...effects, ...this.#pull(channel, state)]
+  }
+
+  /** The log has grown to `count`, fsynced; `own` are the changes in it that came over this connection. */
+  committed(channel: number, count: Position, own: readonly LogRecord[]): PeerEffect[] {
+    const state = this.#channels.get(channel)
+    if (state === undefined || this.#phase === 'closed') return []
+    for (const { id } of own) this.#answered(state, id)
+    state.count = Math.max(state.count, count)
+    const atTip = state.ready && !state.reading && own.length > 0 && own[0]!.position === state.cursor + 1
+    if (atTip && own.length === state.count - state.cursor) {
+      // The log itself is the acknowledgement.
+      return this.records(channel, own)
+    }
+    const effects = own.length === 0 ? [] : [acknowledge(channel, own)]
+    return [...effects, ...this.#pull(channel, state)]
+  }
+
+  /** A change that is in the log already was offered again: harmless, and acknowledged with its position. */
+  duplicate(channel: number, record: LogRecord): PeerEffect[] {
+    const state = this.#channels.get(channel)
+    if (state === undefined || this.#phase === 'closed') return []
+    this.#answered(state, record.id)
+    if (record.position <= state.cursor) state.own.delete(record.id)
+    return [acknowledge(channel, [record])]
+  }
+
+  refused(channel: number, id: ChangeId | '', error: unknown): PeerEffect[] {
+    const state = this.#channels.get(channel)
+    if (state === undefined || this.#phase === 'closed') return []
+    this.#passed(state, id)
+    const { code, message, cure, details } = asWeftError(error)
+    const json = JSON.stringify(details)
+    return [
+      send({
+        name: 'refuse',
+        channel,
+        id: fromHex(id),
+        code,
+        message: message.slice(0, 1_024),
+        cure: cure.slice(0, 1_024),
+        details: json.length > 8_192 ? null : json,
+      }),
+    ]
+  }
+
+  /** Whether the socket has more to send than it should hold; reading of the log waits meanwhile. */
+  congested(congested: boolean): PeerEffect[] {
+    this.#congested = congested
+    if (congested || this.#phase === 'closed') return []
+    return [...this.#channels].flatMap(([channel, state]) => this.#pull(channel, state))
+  }
+
+  /** Ends one channel, the connection living on. */
+  failChannel(channel: number, error: unknown): PeerEffect[] {
+    if (!this.#drop(channel) || this.#phase === 'closed') return []
+    const { code, message, cure } = asWeftError(error)
+    return [
+      send({ name: 'fail', channel, code, message: message.slice(0, 1_024), cure: cure.slice(0, 1_024) }),
+    ]
+  }
+
+  /** Ends the connection, saying why. */
+  fail(error: unknown): PeerEffect[] {
+    if (this.#phase === 'closed') return []
+    const { code, message, cure } = asWeftError(error)
+    this.#phase = 'closed'
+    const released = [...this.#channels.keys()].map(channel => ({ do: 'release' as const, channel }))
+    this.#channels.clear()
+    return [
+      send({
+        name: 'fail',
+        channel: null,
+        code,
+        message: message.slice(0, 1_024),
+        cure: cure.slice(0, 1_024),
+      }),
+      ...released,
+      { do: 'close', code: closeCodeOf(code), reason: code },
+    ]
+  }
+
+  /** The socket is gone. */
+  disconnected(): PeerEffect[] {
+    this.#phase = 'closed'
+    const released = [...this.#channels.keys()].map(channel => ({ do: 'release' as const, channel }))
+    this.#channels.clear()
+    return released
+  }
+
+  #dispatch(message: Message): PeerEffect[] {
+    if (!isFromReplica(message.name)) throw unexpected(message.name, 'only a peer sends it')
+    if ((message.name === 'hello') !== (this.#phase === 'greeting')) {
+      throw unexpected(
+        message.name,
+        this.#phase === 'greeting' ? 'hello comes first' : `the session is ${this.#phase}`,
+      )
+    }
+    if (message.name !== 'hello' && this.#phase !== 'open')
+      throw unexpected(message.name, 'wait for the welcome')
+    switch (message.name) {
+      case 'hello':
+        this.#version = negotiateVersion(message.versions)
+        this.#phase = 'authenticating'
+        return [{ do: 'authenticate', token: message.token }]
+      case 'open':
+        return this.#open(message)
+      case 'push':
+        return this.#push(message)
+      case 'seen':
+        return this.#seen(message)
+      case 'shut':
+        return this.#drop(message.channel) ? [{ do: 'release', channel: message.channel }] : []
+      default:
+        throw unexpected(message.name, 'only a peer sends it')
+    }
+  }
+
+  #open({ channel, workflow, after, last }: Fields<'open'>): PeerEffect[] {
+    if (this.#channels.has(channel)) throw unexpected('open', `channel ${channel} is open already`)
+    if (this.#channels.size >= WIRE_LIMITS.channels_max)
+      throw unexpected('open', 'there are too many channels')
+    const state: Channel = {
+      workflow,
+      ready: false,
+      cursor: after,
+      count: 0,
+      reading: false,
+      unseen: [],
+      unseenBytes: 0,
+      own: new Map(),
+    }
+    this.#channels.set(channel, state)
+    return [{ do: 'open', channel, workflow, after, last: toHex(last) }]
+  }
+
+  #push({ channel, changes: frames }: Fields<'push'>): PeerEffect[] {
+    const state = this.#channel(channel, 'push')
+    if (!this.#grant?.scopes.includes('write')) throw noWriteScope()
+    const changes: Change[] = []
+    const effects: PeerEffect[] = []
+    for (const bytes of frames) {
+      try {
+        const change = decodeChange(bytes, this.hash)
+        change.values()
+        this.#unansweredBytes += state.own.has(change.id) ? 0 : bytes.length
+        state.own.set(change.id, bytes.length)
+        changes.push(change)
+      } catch (thrown) {
+        effects.push(...this.refused(channel, '', thrown))
+      }
+    }
+    if (this.#unansweredBytes > WIRE_LIMITS.push_bytes_max) throw tooMuchUnanswered(this.#unansweredBytes)
+    if (changes.length > 0) effects.push({ do: 'submit', channel, changes })
+    return effects
+  }
+
+  #seen({ channel, position }: Fields<'seen'>): PeerEffect[] {
+    const state = this.#channel(channel, 'seen')
+    if (position > state.cursor) throw unexpected('seen', `position ${position} was never sent`)
+    while (state.unseen.length > 0 && state.unseen[0]!.position <= position) {
+      state.unseenBytes -= state.unseen.shift()!.bytes
+    }
+    return this.#pull(channel, state)
+  }
+
+  /** Asks for more of the log if there is more, and room on the way to the replica. */
+  #pull(channel: number, state: Channel): PeerEffect[] {
+    if (!state.ready || state.reading || this.#congested || state.cursor >= state.count) return []
+    const bytes_max = WIRE_LIMITS.log_bytes_max - state.unseenBytes
+    if (bytes_max <= 0) return []
+    state.reading = true
+    return [{ do: 'read', channel, from: state.cursor + 1, bytes_max: Math.min(bytes_max, READ_BYTES_MAX) }]
+  }
+
+  #sent(state: Channel, bytes: number): void {
+    const last = state.unseen.at(-1)
+    if (last !== undefined && last.bytes < SEEN_GRAIN_BYTES) {
+      last.position = state.cursor
+      last.bytes += bytes
+    } else {
+      state.unseen.push({ position: state.cursor, bytes })
+    }
+    state.unseenBytes += bytes
+  }
+
+  /** The replica has its answer for this change; the log has yet to pass it. */
+  #answered(state: Channel, id: ChangeId): void {
+    const bytes = state.own.get(id)
+    if (bytes === undefined) return
+    this.#unansweredBytes -= bytes
+    state.own.set(id, 0)
+  }
+
+  /** The log has passed this change: whether it came over this connection. */
+  #passed(state: Channel, id: ChangeId): boolean {
+    this.#answered(state, id)
+    return state.own.delete(id)
+  }
+
+  #drop(channel: number): boolean {
+    for (const bytes of this.#channels.get(channel)?.own.values() ?? []) this.#unansweredBytes -= bytes
+    return this.#channels.delete(channel)
+  }
+
+  #channel(channel: number, message: MessageName): Channel {
+    const state = this.#channels.get(channel)
+    if (state === undefined) throw unexpected(message, `channel ${channel} is not open`)
+    return state
+  }
+}
+
+function send(message: Message): PeerEffect {
+  return { do: 'send', frame: encodeMessage(message) }
+}
+
+function acknowledge(channel: number, records: readonly LogRecord[]): PeerEffect {
+  const ids = fromHex(records.map(record => record.id).join(''))
+  return send({ name: 'ack', channel, ids, positions: records.map(record => record.position) })
+}
+
+function noWriteScope(): WeftError {
+  return new WeftError(
+    'WEFT_SCOPE',
+    'the token does not allow to write',
+    'use a token whose scopes include "write"',
+    { needed: 'write' },
+  )
+}
+
+function tooMuchUnanswered(bytes: number): WeftError {
+  return new WeftError(
+    'WEFT_FLOW_CONTROL',
+    `${bytes} bytes of changes are unanswered; at most ${WIRE_LIMITS.push_bytes_max} may be`,
+    'wait for acks before pushing more, as welcome.push_bytes_max says',
+    { bytes },
+  )
+}

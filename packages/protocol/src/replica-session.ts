@@ -1,0 +1,352 @@
+import {
+  type Change,
+  type ChangeId,
+  type ErrorCode,
+  fromHex,
+  type Position,
+  toHex,
+  unpackIds,
+  WeftError,
+} from '@weft/core'
+import { decodeMessage, encodeMessage } from './codec.js'
+import { groupsOf } from './groups.js'
+import { type Fields, isFromReplica, type Message, PROTOCOL_VERSIONS, WIRE_LIMITS } from './messages.js'
+import { unexpected } from './session-errors.js'
+
+/** A piece of the log: a change, or the id of one that this replica sent itself. */
+export type LogItem = { readonly bytes: Uint8Array } | { readonly id: ChangeId }
+
+/** What the shell must do next, in order. */
+export type ReplicaEffect =
+  | { readonly do: 'send'; readonly frame: Uint8Array }
+  | { readonly do: 'welcomed'; readonly tenant: string; readonly scopes: readonly string[] }
+  /**
+   * The log has `count` changes. After a rollback (DUR-5) it lacks some that it had before; up to `position` it still
+   * is what this replica knows.
+   */
+  | {
+      readonly do: 'opened'
+      readonly workflow: string
+      readonly count: Position
+      readonly rollback: boolean
+      readonly position: Position
+    }
+  | {
+      readonly do: 'deliver'
+      readonly workflow: string
+      readonly from: Position
+      readonly items: readonly LogItem[]
+    }
+  | {
+      readonly do: 'acked'
+      readonly workflow: string
+      readonly acks: readonly { readonly id: ChangeId; readonly position: Position }[]
+    }
+  | {
+      readonly do: 'refused'
+      readonly workflow: string
+      readonly id: ChangeId | ''
+      readonly error: WeftError
+    }
+  /** Everything that the log held when the channel opened has been delivered. */
+  | { readonly do: 'caught-up'; readonly workflow: string; readonly afterRollback: boolean }
+  | { readonly do: 'channel-failed'; readonly workflow: string; readonly error: WeftError }
+  | { readonly do: 'failed'; readonly error: WeftError }
+
+type Phase = 'offline' | 'greeting' | 'ready'
+
+interface Subscription {
+  readonly workflow: string
+  readonly channel: number
+  status: 'wanted' | 'opening' | 'catching-up' | 'live'
+  /** The log is known up to here; `last` is the change there. */
+  position: Position
+  last: ChangeId | ''
+  /** The highest position the peer ever told (DUR-5). */
+  told: Position
+  /** The length of the log when the channel opened. */
+  target: Position
+  afterRollback: boolean
+  unseenBytes: number
+  /** Changes without an answer, deps first. */
+  readonly pending: Map<ChangeId, { readonly bytes: Uint8Array; sent: boolean }>
+}
+
+/**
+ * One replica's side of the wire, over any number of connections, without sockets or clocks: inputs in, effects out.
+ *
+ *   offline ── connected ──▶ greeting ── welcome ──▶ ready ── disconnected ──▶ offline
+ *
+ * and for each subscription, while ready: wanted ▶ opening ▶ catching-up ▶ live. Changes are pushed while live, or
+ * catching up without a rollback; after a rollback they wait until the replica has seen what the peer still has.
+ */
+export class ReplicaSession {
+  #phase: Phase = 'offline'
+  #nextChannel = 1
+  #pushBytesMax: number = WIRE_LIMITS.push_bytes_max
+  #inFlight = 0
+  readonly #byWorkflow = new Map<string, Subscription>()
+  readonly #byChannel = new Map<number, Subscription>()
+
+  constructor(private readonly client: string) {}
+
+  get phase(): Phase {
+    return this.#phase
+  }
+
+  connected(token: string): ReplicaEffect[] {
+    this.#phase = 'greeting'
+    return [send({ name: 'hello', versions: PROTOCOL_VERSIONS, token, client: this.client })]
+  }
+
+  disconnected(): void {
+    this.#phase = 'offline'
+    this.#inFlight = 0
+    for (const subscription of this.#byWorkflow.values()) {
+      subscription.status = 'wanted'
+      subscription.unseenBytes = 0
+      for (const change of subscription.pending.values()) change.sent = false
+    }
+  }
+
+  /** Subscribes to a context from the beginning; again after every reconnect, from where it was. */
+  open(workflow: string): ReplicaEffect[] {
+    if (this.#byWorkflow.has(workflow)) return []
+    const subscription: Subscription = {
+      workflow,
+      channel: this.#nextChannel++,
+      status: 'wanted',
+      position: 0,
+      last: '',
+      told: 0,
+      target: 0,
+      afterRollback: false,
+      unseenBytes: 0,
+      pending: new Map(),
+    }
+    this.#byWorkflow.set(workflow, subscription)
+    this.#byChannel.set(subscription.channel, subscription)
+    return this.#phase === 'ready' ? [this.#openMessage(subscription)] : []
+  }
+
+  shut(workflow: string): ReplicaEffect[] {
+    const subscription = this.#byWorkflow.get(workflow)
+    if (subscription === undefined) return []
+    this.#forget(subscription)
+    return this.#phase === 'ready' ? [send({ name: 'shut', channel: subscription.channel })] : []
+  }
+
+  /** Queues a change of this replica; `pump` sends it when it may. */
+  push(workflow: string, change: Change): void {
+    const pending = this.#byWorkflow.get(workflow)?.pending
+    if (pending && !pending.has(change.id)) pending.set(change.id, { bytes: change.bytes, sent: false })
+  }
+
+  /** Takes changes back that were not sent or were refused. */
+  withdraw(workflow: string, ids: Iterable<ChangeId>): void {
+    const subscription = this.#byWorkflow.get(workflow)
+    if (subscription) for (const id of ids) this.#answered(subscription, id)
+  }
+
+  /** Replaces the queue: what the log lacks of what this replica holds, deps first. */
+  offer(workflow: string, changes: readonly Change[]): void {
+    const subscription = this.#byWorkflow.get(workflow)
+    if (subscription === undefined) return
+    this.withdraw(workflow, [...subscription.pending.keys()])
+    subscription.afterRollback = false
+    for (const change of changes) this.push(workflow, change)
+  }
+
+  /** Changes without an answer. */
+  pendingOf(workflow: string): ReadonlySet<ChangeId> {
+    return new Set(this.#byWorkflow.get(workflow)?.pending.keys())
+  }
+
+  /** Sends what may be sent, as few frames as will do. */
+  pump(): ReplicaEffect[] {
+    if (this.#phase !== 'ready') return []
+    const effects: ReplicaEffect[] = []
+    for (const subscription of this.#byWorkflow.values()) {
+      const { status, afterRollback, channel } = subscription
+      if (status === 'wanted' || status === 'opening' || afterRollback) continue
+      const ready = this.#takeUnsent(subscription)
+      for (const changes of groupsOf(ready, change => change.length)) {
+        effects.push(send({ name: 'push', channel, changes }))
+      }
+    }
+    return effects
+  }
+
+  /** @throws WEFT_FRAME_* when the peer does not keep to the protocol; the connection should be ended then */
+  receive(frame: Uint8Array): ReplicaEffect[] {
+    const message = decodeMessage(frame)
+    if (isFromReplica(message.name)) throw unexpected(message.name, 'only a replica sends it')
+    if ((message.name === 'welcome') === (this.#phase === 'ready')) {
+      if (message.name !== 'fail') throw unexpected(message.name, `the session is ${this.#phase}`)
+    }
+    switch (message.name) {
+      case 'welcome':
+        return this.#welcomed(message)
+      case 'opened':
+        return this.#opened(message)
+      case 'log':
+        return this.#log(message)
+      case 'ack':
+        return this.#acked(message)
+      case 'refuse':
+        return this.#refused(message)
+      default:
+        return this.#failed(message as Message & { name: 'fail' })
+    }
+  }
+
+  #welcomed({ tenant, scopes, push_bytes_max }: Fields<'welcome'>): ReplicaEffect[] {
+    this.#phase = 'ready'
+    this.#pushBytesMax = push_bytes_max
+    const opens = [...this.#byWorkflow.values()].map(subscription => this.#openMessage(subscription))
+    return [{ do: 'welcomed', tenant, scopes }, ...opens]
+  }
+
+  #opened({ channel, count, known }: Fields<'opened'>): ReplicaEffect[] {
+    const subscription = this.#subscription(channel)
+    if (subscription === undefined) return []
+    const { workflow } = subscription
+    const rollback = count < subscription.told || !known
+    if (!known) {
+      subscription.position = 0
+      subscription.last = ''
+    }
+    if (rollback) {
+      subscription.told = count
+      subscription.afterRollback = true
+    }
+    subscription.status = 'catching-up'
+    subscription.target = count
+    subscription.told = Math.max(subscription.told, count)
+    const { position } = subscription
+    return [{ do: 'opened', workflow, count, rollback, position }, ...this.#checkCaughtUp(subscription)]
+  }
+
+  #log({ channel, from, items: parts }: Fields<'log'>): ReplicaEffect[] {
+    const subscription = this.#subscription(channel)
+    if (subscription === undefined || parts.length === 0) return []
+    if (from !== subscription.position + 1)
+      throw unexpected('log', `it begins at ${from}, not ${subscription.position + 1}`)
+    const items: LogItem[] = parts.map(part =>
+      part.length === ID_BYTES ? { id: toHex(part) } : { bytes: part },
+    )
+    subscription.position += items.length
+    subscription.told = Math.max(subscription.told, subscription.position)
+    for (const item of items) if ('id' in item) this.#answered(subscription, item.id)
+    const effects: ReplicaEffect[] = [{ do: 'deliver', workflow: subscription.workflow, from, items }]
+    return [
+      ...effects,
+      ...this.#reportSeen(subscription, parts),
+      ...this.#checkCaughtUp(subscription),
+      ...this.pump(),
+    ]
+  }
+
+  /** The shell says which change the log ends with here, for the next `open`. */
+  delivered(workflow: string, position: Position, last: ChangeId): void {
+    const subscription = this.#byWorkflow.get(workflow)
+    if (subscription?.position === position) subscription.last = last
+  }
+
+  #acked({ channel, ids, positions }: Fields<'ack'>): ReplicaEffect[] {
+    const subscription = this.#subscription(channel)
+    if (subscription === undefined) return []
+    const acks = unpackIds(ids).map((id, index) => ({ id, position: positions[index] ?? 0 }))
+    for (const { id, position } of acks) {
+      this.#answered(subscription, id)
+      subscription.told = Math.max(subscription.told, position)
+    }
+    return [{ do: 'acked', workflow: subscription.workflow, acks }, ...this.pump()]
+  }
+
+  #refused({ channel, id: idBytes, code, message, cure, details }: Fields<'refuse'>): ReplicaEffect[] {
+    const subscription = this.#subscription(channel)
+    if (subscription === undefined) return []
+    const id = toHex(idBytes)
+    this.#answered(subscription, id)
+    const error = new WeftError(code as ErrorCode, message, cure, parseDetails(details))
+    return [{ do: 'refused', workflow: subscription.workflow, id, error }, ...this.pump()]
+  }
+
+  #failed({ channel, code, message, cure }: Fields<'fail'>): ReplicaEffect[] {
+    const error = new WeftError(code as ErrorCode, message, cure)
+    if (channel === null) return [{ do: 'failed', error }]
+    const subscription = this.#subscription(channel)
+    if (subscription === undefined) return []
+    this.#forget(subscription)
+    return [{ do: 'channel-failed', workflow: subscription.workflow, error }]
+  }
+
+  #openMessage(subscription: Subscription): ReplicaEffect {
+    subscription.status = 'opening'
+    const { channel, workflow, position, last } = subscription
+    return send({ name: 'open', channel, workflow, after: position, last: fromHex(last) })
+  }
+
+  #checkCaughtUp(subscription: Subscription): ReplicaEffect[] {
+    const { status, position, target, workflow, afterRollback } = subscription
+    if (status !== 'catching-up' || position < target) return []
+    subscription.status = 'live'
+    return [{ do: 'caught-up', workflow, afterRollback }]
+  }
+
+  #reportSeen(subscription: Subscription, parts: readonly Uint8Array[]): ReplicaEffect[] {
+    for (const part of parts) subscription.unseenBytes += part.length
+    if (subscription.unseenBytes * SEEN_SHARE < WIRE_LIMITS.log_bytes_max) return []
+    subscription.unseenBytes = 0
+    return [send({ name: 'seen', channel: subscription.channel, position: subscription.position })]
+  }
+
+  #takeUnsent({ pending }: Subscription): Uint8Array[] {
+    const taken: Uint8Array[] = []
+    for (const change of pending.values()) {
+      if (change.sent) continue
+      if (this.#inFlight > 0 && this.#inFlight + change.bytes.length > this.#pushBytesMax) break
+      change.sent = true
+      this.#inFlight += change.bytes.length
+      taken.push(change.bytes)
+    }
+    return taken
+  }
+
+  #answered({ pending }: Subscription, id: ChangeId): void {
+    const change = pending.get(id)
+    if (change === undefined) return
+    if (change.sent) this.#inFlight -= change.bytes.length
+    pending.delete(id)
+  }
+
+  #forget(subscription: Subscription): void {
+    this.withdraw(subscription.workflow, [...subscription.pending.keys()])
+    this.#byWorkflow.delete(subscription.workflow)
+    this.#byChannel.delete(subscription.channel)
+  }
+
+  /** Undefined for a channel that has been shut while its messages were under way. */
+  #subscription(channel: number): Subscription | undefined {
+    return this.#byChannel.get(channel)
+  }
+}
+
+const ID_BYTES = 32
+/** `seen` is due at this share of what the peer may have under way. */
+const SEEN_SHARE = 4
+
+function send(message: Message): ReplicaEffect {
+  return { do: 'send', frame: encodeMessage(message) }
+}
+
+function parseDetails(json: string | null): Record<string, unknown> {
+  if (json === null) return {}
+  try {
+    const details: unknown = JSON.parse(json)
+    return typeof details === 'object' && details !== null ? (details as Record<string, unknown>) : {}
+  } catch {
+    return {}
+  }
+}
