@@ -1,3 +1,4 @@
+import { compareText } from './bytes.js'
 import type { ChangeSet } from './change-set.js'
 import type { Node } from './dag.js'
 import type { ActorId, AgentId, BranchName, ChangeId } from './ids.js'
@@ -53,7 +54,7 @@ export function findConflicts(set: ChangeSet, view: View, state: StateDoc): Conf
     const writers = disagreeing(set, last, pointer)
     if (writers.length < 2) continue
     const values = writers
-      .sort((a, b) => set.tree.compare(a.node, b.node))
+      .sort((a, b) => set.tree.compare(a.node, b.node) || compareText(a.pointer, b.pointer))
       .map(writer => describe(set, state, writer.node, writer.pointer))
     const first = values[0]!
     if (values.every(value => value.pointer === first.pointer && jsonEquals(value.value, first.value)))
