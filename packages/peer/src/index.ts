@@ -1,1 +1,11 @@
-export {}
+export { DEFAULT_LIMITS, type PeerLimits } from './limits.js'
+export { DEFAULT_PORT, type DrainReport, type Peer, type PeerOptions, startPeer } from './peer.js'
+export {
+  DEFAULT_AUDIENCE,
+  signToken,
+  type TokenGrant,
+  type TokenKey,
+  type TokenRequest,
+  type TokenVerifier,
+  tokenVerifier,
+} from './token.js'

@@ -141,8 +141,14 @@ export class PeerSession {
     if (state === undefined || this.#phase === 'closed') return []
     for (const { id } of own) this.#answered(state, id)
     state.count = Math.max(state.count, count)
-    const atTip = state.ready && !state.reading && own.length > 0 && own[0]!.position === state.cursor + 1
-    if (atTip && own.length === state.count - state.cursor) {
+    const { cursor } = state
+    const allOwn = own.length > 0 && own.length === state.count - cursor
+    if (
+      state.ready &&
+      !state.reading &&
+      allOwn &&
+      own.every(({ position }, i) => position === cursor + 1 + i)
+    ) {
       // The log itself is the acknowledgement.
       return this.records(channel, own)
     }
@@ -270,12 +276,17 @@ export class PeerSession {
 
   #push({ channel, changes: frames }: Fields<'push'>): PeerEffect[] {
     const state = this.#channel(channel, 'push')
-    if (!this.#grant?.scopes.includes('write')) throw noWriteScope()
+    const mayWrite = this.#grant?.scopes.includes('write')
     const changes: Change[] = []
     const effects: PeerEffect[] = []
     for (const bytes of frames) {
       try {
         const change = decodeChange(bytes, this.hash)
+        if (!mayWrite) {
+          effects.push(...this.refused(channel, change.id, noWriteScope()))
+          continue
+        }
+        // A door lets in only what can be read (CHG-5).
         change.values()
         this.#unansweredBytes += state.own.has(change.id) ? 0 : bytes.length
         state.own.set(change.id, bytes.length)

@@ -253,6 +253,14 @@ export class ReplicaSession {
     if (subscription?.position === position) subscription.last = last
   }
 
+  /** The shell could take the log in only up to here; what came after is asked for again at the next connection. */
+  rewind(workflow: string, position: Position, last: ChangeId | ''): void {
+    const subscription = this.#byWorkflow.get(workflow)
+    if (subscription === undefined) return
+    subscription.position = position
+    subscription.last = last
+  }
+
   #acked({ channel, ids, positions }: Fields<'ack'>): ReplicaEffect[] {
     const subscription = this.#subscription(channel)
     if (subscription === undefined) return []

@@ -1,0 +1,255 @@
+import { type Clock, checkWorkflow, type Hash, WeftError } from '@weft/core'
+import { type PeerEffect, PeerSession } from '@weft/protocol'
+import type { Logger } from 'pino'
+import type { WebSocket } from 'ws'
+import type { ContextLog, Subscriber } from './context-log.js'
+import type { Contexts } from './contexts.js'
+import type { PeerLimits } from './limits.js'
+import type { PeerMetrics } from './peer-metrics.js'
+import { matchesWorkflow, type TokenGrant, type TokenVerifier } from './token.js'
+
+export interface ConnectionHost {
+  readonly contexts: Contexts
+  readonly verify: TokenVerifier
+  readonly limits: PeerLimits
+  readonly metrics: PeerMetrics
+  readonly clock: Clock
+  readonly hash: Hash
+  readonly log: Logger
+}
+
+interface OpenChannel {
+  readonly workflow: string
+  readonly context: Promise<ContextLog>
+  readonly subscriber: Subscriber
+  /** Once it is open, so that later effects need not wait a turn. */
+  log: ContextLog | undefined
+}
+
+/** One socket: carries frames between it and a `PeerSession`, and out what the session decides. */
+export class Connection {
+  readonly #session: PeerSession
+  readonly #channels = new Map<number, OpenChannel>()
+  #cancelDeadline: () => void
+  #cancelPing: () => void = () => {}
+  #cancelExpiry: () => void = () => {}
+  #grant: TokenGrant | undefined
+  #congested = false
+  #alive = true
+
+  constructor(
+    private readonly socket: WebSocket,
+    private readonly host: ConnectionHost,
+  ) {
+    this.#session = new PeerSession(host.hash)
+    const { limits, clock } = host
+    this.#cancelDeadline = clock.after(limits.auth_deadline_ms, () => this.#authDeadline())
+    this.#schedulePing()
+    socket.on('message', (data, binary) => this.#receive(data as Buffer, binary))
+    socket.on('pong', () => {
+      this.#alive = true
+    })
+    socket.on('error', error => host.log.debug({ err: error.message }, 'socket error'))
+    socket.on('close', () => this.#closed())
+  }
+
+  /** Ends the connection, telling the replica why. */
+  fail(error: unknown): void {
+    if (error instanceof WeftError) this.host.metrics.failed(1, { code: error.code })
+    this.#perform(this.#session.fail(error))
+  }
+
+  terminate(): void {
+    this.socket.terminate()
+  }
+
+  #receive(data: Buffer, binary: boolean): void {
+    this.host.metrics.framesIn()
+    if (!binary) {
+      this.fail(
+        new WeftError(
+          'WEFT_FRAME_MALFORMED',
+          'the frame is text',
+          'send binary frames: CBOR, as PROTOCOL.md lays it out',
+        ),
+      )
+      return
+    }
+    this.#perform(this.#session.receive(data))
+  }
+
+  #perform(effects: readonly PeerEffect[]): void {
+    for (const effect of effects) this.#performOne(effect)
+  }
+
+  #performOne(effect: PeerEffect): void {
+    switch (effect.do) {
+      case 'send':
+        return this.#send(effect.frame)
+      case 'authenticate':
+        return void this.#authenticate(effect.token)
+      case 'open':
+        return void this.#open(effect)
+      case 'submit':
+        return void this.#submit(effect)
+      case 'read':
+        return void this.#read(effect)
+      case 'release':
+        return this.#release(effect.channel)
+      case 'close':
+        this.host.log.info({ tenant: this.#grant?.tenant, code: effect.reason }, 'connection ended')
+        return this.socket.close(effect.code, effect.reason)
+    }
+  }
+
+  #send(frame: Uint8Array): void {
+    const { socket, host } = this
+    if (socket.readyState !== socket.OPEN) return
+    host.metrics.framesOut()
+    socket.send(frame, () => this.#drained())
+    if (socket.bufferedAmount > host.limits.buffered_bytes_max) {
+      host.log.warn({ tenant: this.#grant?.tenant, bytes: socket.bufferedAmount }, 'reader too slow, cut off')
+      host.metrics.failed(1, { code: 'WEFT_LIMIT' })
+      socket.terminate()
+    } else if (!this.#congested && socket.bufferedAmount > host.limits.congested_bytes) {
+      this.#congested = true
+      this.#perform(this.#session.congested(true))
+    }
+  }
+
+  #drained(): void {
+    if (!this.#congested || this.socket.bufferedAmount > this.host.limits.congested_bytes / 2) return
+    this.#congested = false
+    this.#perform(this.#session.congested(false))
+  }
+
+  async #authenticate(token: string): Promise<void> {
+    try {
+      const grant = await this.host.verify(token)
+      this.#grant = grant
+      const left_ms = Math.max(0, grant.expires * 1000 - this.host.clock.now())
+      this.#cancelDeadline()
+      this.#cancelExpiry = this.host.clock.after(Math.min(left_ms, TIMER_MS_MAX), () => this.fail(expired()))
+      this.#perform(this.#session.authenticated(grant))
+      this.host.log.info({ tenant: grant.tenant, subject: grant.subject, scopes: grant.scopes }, 'connected')
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+
+  async #open({ channel, workflow, after, last }: PeerEffect & { do: 'open' }): Promise<void> {
+    const grant = this.#grant!
+    try {
+      checkWorkflow(workflow)
+      if (!grant.scopes.includes('read')) {
+        throw new WeftError(
+          'WEFT_SCOPE',
+          'the token does not allow to read',
+          'use a token with the scope "read"',
+        )
+      }
+      if (!matchesWorkflow(grant.workflows, workflow)) {
+        throw forbidden(
+          `the token is not for workflow ${workflow}`,
+          `a token whose pattern covers it; this one is for ${grant.workflows}`,
+        )
+      }
+    } catch (error) {
+      this.#perform(this.#session.failChannel(channel, error))
+      return
+    }
+    const context = this.host.contexts.acquire(grant.tenant, workflow)
+    const open: OpenChannel = { workflow, context, subscriber: this.#subscriber(channel), log: undefined }
+    this.#channels.set(channel, open)
+    try {
+      const log = await context
+      // The replica may have left while the log was read.
+      if (this.#channels.get(channel) !== open) return
+      open.log = log
+      log.subscribe(open.subscriber)
+      this.#perform(this.#session.opened(channel, log.count, log.heads, log.holds(after, last)))
+    } catch (error) {
+      this.host.log.error({ tenant: grant.tenant, workflow, err: error }, 'context cannot be opened')
+      this.#release(channel)
+      this.#perform(this.#session.failChannel(channel, error))
+    }
+  }
+
+  #subscriber(channel: number): Subscriber {
+    const { metrics } = this.host
+    return {
+      committed: (count, own) => this.#perform(this.#session.committed(channel, count, own)),
+      duplicate: record => {
+        metrics.duplicate()
+        this.#perform(this.#session.duplicate(channel, record))
+      },
+      refused: (id, error) => {
+        metrics.refused(1, { code: error instanceof WeftError ? error.code : 'WEFT_INTERNAL' })
+        this.#perform(this.#session.refused(channel, id, error))
+      },
+    }
+  }
+
+  async #submit({ channel, changes }: PeerEffect & { do: 'submit' }): Promise<void> {
+    const open = this.#channels.get(channel)
+    const log = open?.log ?? (await open?.context.catch(() => undefined))
+    if (open && log) log.submit(changes, open.subscriber)
+  }
+
+  async #read({ channel, from, bytes_max }: PeerEffect & { do: 'read' }): Promise<void> {
+    const log = this.#channels.get(channel)?.log
+    if (log === undefined) return
+    const inMemory = log.readTail(from, bytes_max)
+    if (inMemory) return this.#perform(this.#session.records(channel, inMemory))
+    try {
+      this.#perform(this.#session.records(channel, await log.read(from, bytes_max)))
+    } catch (error) {
+      this.host.log.error({ tenant: this.#grant?.tenant, err: error }, 'log cannot be read')
+      this.#release(channel)
+      this.#perform(this.#session.failChannel(channel, error))
+    }
+  }
+
+  #release(channel: number): void {
+    const open = this.#channels.get(channel)
+    if (open === undefined) return
+    this.#channels.delete(channel)
+    open.log?.unsubscribe(open.subscriber)
+    this.host.contexts.release(this.#grant!.tenant, open.workflow)
+  }
+
+  #authDeadline(): void {
+    const { phase } = this.#session
+    if (phase !== 'greeting' && phase !== 'authenticating') return
+    const message = `no valid hello came within ${this.host.limits.auth_deadline_ms} ms`
+    this.fail(new WeftError('WEFT_AUTH_DEADLINE', message, 'send hello with a token right after connecting'))
+  }
+
+  #schedulePing(): void {
+    const { clock, limits } = this.host
+    this.#cancelPing = clock.after(limits.ping_ms, () => {
+      if (!this.#alive) return this.terminate()
+      this.#alive = false
+      this.socket.ping()
+      this.#schedulePing()
+    })
+  }
+
+  #closed(): void {
+    this.#cancelDeadline()
+    this.#cancelPing()
+    this.#cancelExpiry()
+    this.#perform(this.#session.disconnected())
+  }
+}
+
+/** The longest that a timer of Node waits. */
+const TIMER_MS_MAX = 2_147_483_647
+
+function expired(): WeftError {
+  return new WeftError('WEFT_TOKEN_EXPIRED', 'the token has expired', 'get a new token and connect again')
+}
+
+function forbidden(message: string, cure: string): WeftError {
+  return new WeftError('WEFT_WORKFLOW_FORBIDDEN', message, `use ${cure}`)
+}

@@ -1,0 +1,217 @@
+import {
+  type Change,
+  type ChangeId,
+  Dag,
+  decodeChange,
+  type Hash,
+  type LogRecord,
+  NO_NODE,
+  type Position,
+  StateLedger,
+  type TenantStore,
+} from '@weft/core'
+
+/** Whoever follows a context or writes to it: one channel of one connection. */
+export interface Subscriber {
+  /** The log has grown to `count`, fsynced; `own` are the records in it that this subscriber submitted. */
+  committed(count: Position, own: readonly LogRecord[]): void
+  duplicate(record: LogRecord): void
+  refused(id: ChangeId, error: unknown): void
+}
+
+export interface ContextHooks {
+  /** Changes were written in so many seconds. */
+  committed(changes: number, seconds: number): void
+  /** The store rejected a write: what became of it is unknown (DUR-3). */
+  failed(error: unknown): void
+}
+
+interface Admitted {
+  readonly record: LogRecord
+  readonly origin: Subscriber
+}
+
+const LOAD_BYTES = 1_048_576
+const TAIL_BYTES_MAX = 1_048_576
+const TAIL_RECORDS_MAX = 4_096
+
+/**
+ * The committed log of one open context: its causal graph, to admit changes by (CHG-2, CHG-3), and the last records,
+ * to feed those who follow. The n-th node of the graph is the change at position n + 1: nothing else is indexed.
+ *
+ * While a write to the store is under way admitted changes gather; the next one takes them all.
+ */
+export class ContextLog {
+  readonly #dag = new Dag()
+  readonly #ledger: StateLedger
+  readonly #subscribers = new Set<Subscriber>()
+  #admitted: Admitted[] = []
+  #committed: Position = 0
+  #writing: Promise<void> | undefined
+  #tail: LogRecord[] = []
+  #tailBytes = 0
+
+  private constructor(
+    private readonly store: TenantStore,
+    readonly workflow: string,
+    hash: Hash,
+    private readonly hooks: ContextHooks,
+  ) {
+    this.#ledger = new StateLedger(this.#dag, hash)
+  }
+
+  /** Reads the whole log once, for its graph. @throws WEFT_STORE_CORRUPT · WEFT_STORE_FAILED */
+  static async open(
+    store: TenantStore,
+    workflow: string,
+    hash: Hash,
+    hooks: ContextHooks,
+  ): Promise<ContextLog> {
+    const log = new ContextLog(store, workflow, hash, hooks)
+    const head = await store.head(workflow)
+    while (log.#committed < (head?.count ?? 0)) {
+      for (const record of await store.read(workflow, log.#committed + 1, LOAD_BYTES)) {
+        log.#addToGraph(decodeChange(record.bytes, hash))
+        log.#committed = record.position
+      }
+    }
+    return log
+  }
+
+  get count(): Position {
+    return this.#committed
+  }
+
+  get heads(): ChangeId[] {
+    return [...this.#dag.heads].map(node => this.#dag.id(node))
+  }
+
+  /** Changes that were admitted and are not on disk yet. */
+  get unwritten(): number {
+    return this.#dag.size - this.#committed
+  }
+
+  /** Whether the log holds `last` at `position`. */
+  holds(position: Position, last: ChangeId | ''): boolean {
+    return position === 0 ? last === '' : position <= this.#committed && this.#dag.id(position - 1) === last
+  }
+
+  subscribe(subscriber: Subscriber): void {
+    this.#subscribers.add(subscriber)
+  }
+
+  unsubscribe(subscriber: Subscriber): void {
+    this.#subscribers.delete(subscriber)
+  }
+
+  submit(changes: readonly Change[], origin: Subscriber): void {
+    for (const change of changes) this.#admit(change, origin)
+    if (this.#admitted.length > 0) this.#writing ??= this.#write()
+  }
+
+  /** Records from `from` on, as `TenantStore.read`; those of late from memory. */
+  async read(from: Position, bytes_max: number): Promise<readonly LogRecord[]> {
+    return this.readTail(from, bytes_max) ?? this.store.read(this.workflow, from, bytes_max)
+  }
+
+  /** As `read`, when memory holds the record at `from`. */
+  readTail(from: Position, bytes_max: number): readonly LogRecord[] | undefined {
+    const first = this.#tail[0]
+    if (first === undefined || from < first.position) return undefined
+    const start = from - first.position
+    let bytes = 0
+    let end = start
+    while (end < this.#tail.length && (end === start || bytes < bytes_max))
+      bytes += this.#tail[end++]!.bytes.length
+    return this.#tail.slice(start, end)
+  }
+
+  /** Resolves when everything admitted so far is on disk, or the store has failed. */
+  async flush(): Promise<void> {
+    while (this.#writing !== undefined) await this.#writing
+  }
+
+  #admit(change: Change, origin: Subscriber): void {
+    const { id, bytes } = change
+    const known = this.#dag.find(id)
+    if (known !== NO_NODE) {
+      const position = known + 1
+      const record = { position, id, bytes }
+      if (position <= this.#committed) origin.duplicate(record)
+      else this.#admitted.push({ record, origin })
+      return
+    }
+    try {
+      this.#addToGraph(change)
+      this.#admitted.push({ record: { position: this.#dag.size, id, bytes }, origin })
+    } catch (error) {
+      origin.refused(id, error)
+    }
+  }
+
+  #addToGraph(change: Change): void {
+    const checkable = change.state !== null && this.#dag.missingDeps(change.header).length === 0
+    const chunk = checkable ? this.#ledger.check(change) : undefined
+    const node = this.#dag.add(change)
+    if (chunk) this.#ledger.add(node, chunk)
+  }
+
+  async #write(): Promise<void> {
+    // A turn of the microtask queue: what else came in the same frame joins the first write.
+    await undefined
+    try {
+      while (this.#admitted.length > 0) {
+        const batch = this.#admitted
+        this.#admitted = []
+        const records = newRecords(batch, this.#committed)
+        const count = records.at(-1)?.position ?? this.#committed
+        const started = performance.now()
+        if (records.length > 0) {
+          await this.store.append({ records, head: { workflow: this.workflow, count, heads: this.heads } })
+        }
+        this.hooks.committed(records.length, (performance.now() - started) / 1000)
+        this.#committed = count
+        this.#remember(records)
+        this.#tell(batch, count)
+      }
+    } catch (error) {
+      this.hooks.failed(error)
+    } finally {
+      this.#writing = undefined
+    }
+  }
+
+  #tell(batch: readonly Admitted[], count: Position): void {
+    const own = new Map<Subscriber, LogRecord[]>()
+    for (const { record, origin } of batch) {
+      const records = own.get(origin)
+      if (records) records.push(record)
+      else own.set(origin, [record])
+    }
+    for (const subscriber of this.#subscribers) subscriber.committed(count, own.get(subscriber) ?? [])
+  }
+
+  #remember(records: readonly LogRecord[]): void {
+    for (const record of records) {
+      this.#tail.push(record)
+      this.#tailBytes += record.bytes.length
+    }
+    let drop = 0
+    while (this.#tailBytes > TAIL_BYTES_MAX || this.#tail.length - drop > TAIL_RECORDS_MAX) {
+      this.#tailBytes -= this.#tail[drop++]!.bytes.length
+    }
+    if (drop > 0) this.#tail = this.#tail.slice(drop)
+  }
+}
+
+/** A change that two connections offer at once is in the batch twice and goes to the log once. */
+function newRecords(batch: readonly Admitted[], committed: Position): LogRecord[] {
+  const records: LogRecord[] = []
+  let last = committed
+  for (const { record } of batch) {
+    if (record.position !== last + 1) continue
+    records.push(record)
+    last = record.position
+  }
+  return records
+}

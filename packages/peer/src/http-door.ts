@@ -1,0 +1,38 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+
+export interface HttpDoorHost {
+  readonly ready: () => boolean
+  readonly metrics: () => string
+}
+
+/** `/livez`, `/readyz` and `/metrics`: what an orchestrator and a scraper ask. Nothing of any tenant is told. */
+export function httpDoor({ ready, metrics }: HttpDoorHost): RequestListener {
+  return (request: IncomingMessage, response: ServerResponse) => {
+    const path = new URL(request.url ?? '/', 'http://peer').pathname
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      reply(response, 405, 'method not allowed: use GET\n')
+    } else if (path === '/livez') {
+      reply(response, 200, 'ok\n')
+    } else if (path === '/readyz') {
+      reply(
+        response,
+        ready() ? 200 : 503,
+        ready() ? 'ready\n' : 'not ready: draining, or the store is being opened\n',
+      )
+    } else if (path === '/metrics') {
+      reply(response, 200, metrics(), 'text/plain; version=0.0.4; charset=utf-8')
+    } else {
+      reply(response, 404, 'there is /livez, /readyz and /metrics here, and the websocket at /\n')
+    }
+  }
+}
+
+function reply(
+  response: ServerResponse,
+  status: number,
+  body: string,
+  type = 'text/plain; charset=utf-8',
+): void {
+  response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(body) })
+  response.end(body)
+}

@@ -1,0 +1,26 @@
+/** Bounds of one connection and of the peer. */
+export interface PeerLimits {
+  readonly connections_max: number
+  /** From the socket's opening to a valid token. */
+  readonly auth_deadline_ms: number
+  /** Between pings; a replica that has not answered one by the next is cut off. */
+  readonly ping_ms: number
+  /** Bytes a socket may hold before the log is read on for it. */
+  readonly congested_bytes: number
+  /** Bytes a socket may hold at all. */
+  readonly buffered_bytes_max: number
+  /** How long a context that nobody uses stays open. */
+  readonly idle_ms: number
+  /** How long a drain waits for replicas to take their acks. */
+  readonly drain_ms: number
+}
+
+export const DEFAULT_LIMITS: PeerLimits = {
+  connections_max: 10_000,
+  auth_deadline_ms: 5_000,
+  ping_ms: 15_000,
+  congested_bytes: 1_048_576,
+  buffered_bytes_max: 16_777_216,
+  idle_ms: 10_000,
+  drain_ms: 5_000,
+}

@@ -1,0 +1,30 @@
+import { Metrics } from './metrics.js'
+
+/** What a peer counts of itself. */
+export function peerMetrics(read: {
+  connections: () => number
+  contexts: () => number
+  ready: () => boolean
+}) {
+  const metrics = new Metrics()
+  metrics.gauge('weft_connections', 'Open connections.', read.connections)
+  metrics.gauge('weft_contexts_open', 'Contexts whose causal graph is in memory.', read.contexts)
+  metrics.gauge('weft_ready', '1 while the peer takes connections.', () => (read.ready() ? 1 : 0))
+  metrics.gauge('process_resident_memory_bytes', 'Resident memory.', () => process.memoryUsage.rss())
+  return {
+    render: () => metrics.render(),
+    committed: metrics.counter('weft_changes_committed_total', 'Changes written and fsynced.'),
+    duplicate: metrics.counter('weft_changes_duplicate_total', 'Changes offered that the log held already.'),
+    refused: metrics.counter('weft_changes_refused_total', 'Changes refused, by error code.'),
+    failed: metrics.counter('weft_connections_failed_total', 'Connections ended by an error, by its code.'),
+    framesIn: metrics.counter('weft_frames_received_total', 'Frames received.'),
+    framesOut: metrics.counter('weft_frames_sent_total', 'Frames sent.'),
+    commitSeconds: metrics.histogram('weft_commit_seconds', 'From a change received to its fsync.'),
+    storeFailures: metrics.counter(
+      'weft_store_failures_total',
+      'Times the store failed and was opened again.',
+    ),
+  }
+}
+
+export type PeerMetrics = ReturnType<typeof peerMetrics>
