@@ -7,16 +7,21 @@ import { IntList } from './int-list.js'
 /**
  * The order of a context (ORD-1, ORD-2), as a comparator that adding changes never alters.
  *
- * Each change hangs below that one of its deps which comes last; the order is the pre-order walk of this tree.
- * Siblings, which are concurrent, come: first those that continue their parent's branch, then by when their branch
- * was forked, its name, lamport, actor, id. Parent and sibling key of a change depend on its ancestors alone, so any
- * set of changes has one order, and a new change (which nothing depends on yet) only finds its place in it (ORD-3).
+ * The order is the pre-order walk of a tree. A change that continues the branch of its last dep (that one which comes
+ * last) hangs below it; a run is a chain of such. A change that leaves the branch, by a fork or a merge, hangs below
+ * the first change of the run, and so comes behind all of it, beside all others that leave it anywhere: else branches
+ * that were forked one by one would come in reverse. Siblings come: first those that continue their parent's branch,
+ * then by when their branch was forked, its name, lamport, actor, id. Parent and sibling key of a change depend on its
+ * ancestors alone, so any set of changes has one order, and a new change (which nothing depends on yet) only finds its
+ * place in it (ORD-3).
  *
  * Ancestors at a depth are found in O(log n) by jump pointers: E. W. Myers, "An applicative random-access stack",
  * Information Processing Letters 17 (1983).
  */
 export class OrderTree {
   readonly #parent = new IntList()
+  /** The first change of the run that a change stands in. */
+  readonly #runStart = new IntList()
   readonly #jump = new IntList()
   readonly #depth = new IntList()
   readonly #branch = new IntList()
@@ -44,14 +49,19 @@ export class OrderTree {
 
   /** Adds the node that the dag has just added. */
   add(node: Node, header: Header): void {
-    let parent = NO_NODE
+    let last = NO_NODE
     for (let i = this.dag.depCount(node) - 1; i >= 0; i--) {
       const dep = this.dag.dep(node, i)
-      if (parent === NO_NODE || this.compare(parent, dep) < 0) parent = dep
+      if (last === NO_NODE || this.compare(last, dep) < 0) last = dep
     }
+    const branch = this.#branchNumber(header.branch)
+    const start = last === NO_NODE ? NO_NODE : this.#runStart.at(last)
+    const continues = last !== NO_NODE && this.#branch.at(last) === branch
+    const parent = continues ? last : start
+    this.#runStart.push(continues ? start : node)
     this.#parent.push(parent)
     this.#addJump(parent)
-    this.#branch.push(this.#branchNumber(header.branch))
+    this.#branch.push(branch)
     this.#addBirth(node, header.branch)
     const { forks } = header.notes
     if (forks === undefined) return
