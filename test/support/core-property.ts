@@ -1,0 +1,62 @@
+import { hash as sha } from 'node:crypto'
+import type { Hash, Host } from '@weft/core'
+import fc from 'fast-check'
+
+const SEED = Number(process.env.WEFT_SEED ?? 20_261_122)
+
+/**
+ * Checks that a law holds for every generated value. The seed is fixed, so that a failure is the same on every
+ * machine; set WEFT_SEED to look elsewhere.
+ */
+export function holds<T>(arbitrary: fc.Arbitrary<T>, law: (value: T) => void, numRuns = 200): void {
+  fc.assert(fc.property(arbitrary, law), { numRuns, seed: SEED })
+}
+
+export const sha256: Hash = bytes => sha('sha256', bytes, 'hex')
+
+/** Numbers in [0, below), the same for the same seed (mulberry32). */
+export type Dice = (below: number) => number
+
+export function seededDice(seed: number): Dice {
+  let state = seed | 0
+  return below => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % below
+  }
+}
+
+/** A host whose salts, actors and clock follow from a seed. */
+export function seededHost(seed: number): Host {
+  const dice = seededDice(seed)
+  let time = 1_700_000_000_000
+  return {
+    hash: sha256,
+    random: (target, at, length) => {
+      for (let i = at; i < at + length; i++) target[i] = dice(256)
+    },
+    now: () => time++,
+  }
+}
+
+export function shuffled<T>(items: readonly T[], dice: Dice): T[] {
+  const copy = [...items]
+  for (let i = copy.length - 1; i > 0; i--) {
+    const j = dice(i + 1)
+    const held = copy[i]!
+    copy[i] = copy[j]!
+    copy[j] = held
+  }
+  return copy
+}
+
+/** One of `items`, chosen by any natural number: so that a shrunk plan still means something. */
+export function pick<T>(items: readonly T[], number: number): T {
+  return items[number % items.length]!
+}
+
+/** Those of `items` whose bit is set in `bits`. */
+export function pickSome<T>(items: readonly T[], bits: number): T[] {
+  return items.filter((_, index) => (bits >>> index) & 1)
+}
