@@ -89,10 +89,11 @@ export class BranchWriter {
   }
 
   /**
-   * Begins branches at the heads of this one, in the order given.
+   * Begins branches, in the order given, at the heads of this one, or at nodes in its past. There only a new writer
+   * may fork: an actor's change depends on all that it wrote before.
    * @throws WEFT_ID_INVALID · WEFT_BRANCH_EXISTS
    */
-  fork(names: readonly BranchName[]): Change {
+  fork(names: readonly BranchName[], at?: readonly Node[]): Change {
     for (const [index, name] of names.entries()) {
       checkId('branch', name)
       if (!this.set.branches.has(name) && names.indexOf(name) === index) continue
@@ -103,7 +104,7 @@ export class BranchWriter {
         { branch: name },
       )
     }
-    return this.write({ notes: { forks: names } })!
+    return this.write({ notes: { forks: names }, ...(at && { at }) })!
   }
 
   /**

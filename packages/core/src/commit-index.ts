@@ -29,10 +29,14 @@ export class CommitIndex {
     return this.#idAt[position]
   }
 
-  clear(): void {
-    this.#idAt.length = 1
-    this.#positionOf.clear()
-    this.#contiguous = 0
+  /** Forgets what was said of the log after `position`. */
+  truncate(position: Position): void {
+    for (let at = position + 1; at < this.#idAt.length; at++) {
+      const id = this.#idAt[at]
+      if (id !== undefined) this.#positionOf.delete(id)
+    }
+    this.#idAt.length = Math.min(this.#idAt.length, position + 1)
+    this.#contiguous = Math.min(this.#contiguous, position)
   }
 
   /**

@@ -85,20 +85,26 @@ export class Connection {
   #performOne(effect: PeerEffect): void {
     switch (effect.do) {
       case 'send':
-        return this.#send(effect.frame)
+        this.#send(effect.frame)
+        return
       case 'authenticate':
-        return void this.#authenticate(effect.token)
+        void this.#authenticate(effect.token)
+        return
       case 'open':
-        return void this.#open(effect)
+        void this.#open(effect)
+        return
       case 'submit':
-        return void this.#submit(effect)
+        void this.#submit(effect)
+        return
       case 'read':
-        return void this.#read(effect)
+        void this.#read(effect)
+        return
       case 'release':
-        return this.#release(effect.channel)
+        this.#release(effect.channel)
+        return
       case 'close':
         this.host.log.info({ tenant: this.#grant?.tenant, code: effect.reason }, 'connection ended')
-        return this.socket.close(effect.code, effect.reason)
+        this.socket.close(effect.code, effect.reason)
     }
   }
 

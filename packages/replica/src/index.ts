@@ -1,1 +1,25 @@
-export {}
+export {
+  type AuditFilter,
+  type AuditRecord,
+  type Conflict,
+  type ConflictValue,
+  type ContextDefinition,
+  defineContext,
+  type Entry,
+  type MergeReport,
+  WeftError,
+} from '@weft/core'
+export { type AppendOptions, Context, type EntryOf, type Merge, type WriteOptions } from './context.js'
+export type { DraftChange, Recipe } from './draft-change.js'
+export type { ReplicaEvent, ReplicaListener } from './events.js'
+export type { TokenSource } from './link.js'
+export type { Receipt } from './receipt.js'
+export {
+  type ConnectOptions,
+  connect,
+  type OpenOptions,
+  type Replica,
+  type Unacknowledged,
+} from './replica.js'
+export type { Snapshot } from './snapshot.js'
+export type { WaitOptions } from './waiting.js'

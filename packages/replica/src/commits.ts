@@ -1,0 +1,46 @@
+import { type ChangeId, type CommitIndex, type Position, WeftError } from '@weft/core'
+import { type Deferred, deferred } from './waiting.js'
+
+/** Who waits for which change to become durable. Promises are made only for those who ask. */
+export class Commits {
+  readonly #waiting = new Map<ChangeId, Deferred<Position>>()
+  readonly #refused = new Map<ChangeId, WeftError>()
+  #closed: WeftError | undefined
+
+  constructor(private readonly index: CommitIndex) {}
+
+  settled(id: ChangeId): Promise<Position> {
+    const position = this.index.positionOf(id)
+    if (position !== undefined) return Promise.resolve(position)
+    const known = this.#waiting.get(id)
+    if (known) return known.promise
+    const waiting = deferred<Position>()
+    const error = this.#refused.get(id) ?? this.#closed
+    if (error) waiting.reject(error)
+    else this.#waiting.set(id, waiting)
+    return waiting.promise
+  }
+
+  committed(id: ChangeId, position: Position): void {
+    this.#waiting.get(id)?.resolve(position)
+    this.#waiting.delete(id)
+  }
+
+  refused(ids: Iterable<ChangeId>, error: WeftError): void {
+    for (const id of ids) {
+      this.#refused.set(id, error)
+      this.#waiting.get(id)?.reject(error)
+      this.#waiting.delete(id)
+    }
+  }
+
+  close(): void {
+    this.#closed = new WeftError(
+      'WEFT_CLOSED',
+      'the replica was closed before this change was acknowledged',
+      'flush before closing, or write it again on a new replica',
+    )
+    for (const waiting of this.#waiting.values()) waiting.reject(this.#closed)
+    this.#waiting.clear()
+  }
+}

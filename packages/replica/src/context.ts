@@ -1,0 +1,358 @@
+import {
+  type AgentId,
+  type AuditFilter,
+  type AuditRecord,
+  audit,
+  type BranchName,
+  BranchWriter,
+  type Change,
+  type ChangeId,
+  type ChangeSet,
+  type Conflict,
+  type ContextDefinition,
+  checkPointer,
+  digest,
+  type Entry,
+  type EntrySchemas,
+  entryId,
+  type FlattenOrder,
+  findConflicts,
+  genesis,
+  type InputOf,
+  type Json,
+  type JsonObject,
+  type KindOf,
+  type MergeReport,
+  mergeReport,
+  type Position,
+  type ValueOf,
+  validateEntry,
+  validateState,
+  WeftError,
+  type Write,
+} from '@weft/core'
+import { produce } from 'immer'
+import type { ContextReplica } from './context-replica.js'
+import { DraftChange, type Recipe } from './draft-change.js'
+import { nodeHost } from './node-host.js'
+import { withValueAt } from './pointer-write.js'
+import { Receipt } from './receipt.js'
+import { Snapshot } from './snapshot.js'
+import { type WaitOptions, within } from './waiting.js'
+
+/** An entry of any kind that a definition names; `kind` tells its value's type. */
+export type EntryOf<Entries extends EntrySchemas> = {
+  [Kind in KindOf<Entries>]: Entry<Kind, ValueOf<Entries, Kind>>
+}[KindOf<Entries>]
+
+export interface WriteOptions {
+  /** Why, for people: up to 1,024 characters. */
+  readonly reason?: string
+}
+
+export interface AppendOptions extends WriteOptions {
+  /** Refs this entry was derived from; an external one with the version seen: `ext:doc/17@v3`. */
+  readonly dependsOn?: readonly string[]
+}
+
+/** A handle of whatever shape, to whoever keeps count of them. */
+export interface ContextHandle {
+  readonly workflow: string
+  close(options?: WaitOptions): Promise<void>
+}
+
+export type Merge = MergeReport & { readonly receipt: Receipt }
+
+/**
+ * A branch of a context, open for one agent: what it reads is what is visible on the branch, and what it writes is
+ * visible at once, here, and everywhere when it has been synced. Local writes are synchronous and work offline.
+ * Each handle is an actor of its own.
+ */
+export class Context<State, Entries extends EntrySchemas> {
+  #writer: BranchWriter
+  #closed = false
+  readonly #genesis: Change | undefined
+
+  /** @internal Made by `Replica.open`, `fork` and `fanOut`. */
+  constructor(
+    private readonly context: ContextReplica,
+    readonly definition: ContextDefinition<State, Entries>,
+    readonly agent: AgentId,
+    readonly branch: BranchName,
+    private readonly onOpen: (handle: ContextHandle) => void,
+    private readonly onClose: (handle: ContextHandle) => void,
+  ) {
+    this.#writer = this.#newWriter()
+    this.#genesis = genesis(definition as ContextDefinition, nodeHost.hash)
+  }
+
+  get workflow(): string {
+    return this.context.workflow
+  }
+
+  /** The committed log is known here up to this position. */
+  get position(): Position {
+    return this.context.index.position
+  }
+
+  get heads(): readonly ChangeId[] {
+    return this.#set.heads(this.branch)
+  }
+
+  get branches(): readonly BranchName[] {
+    return this.#set.branches.names()
+  }
+
+  /** The state, deeply frozen; the same object until it changes. */
+  get state(): Readonly<State> {
+    const { set, state } = this.#open()
+    const initial = set.size === 0 ? this.definition.initial : undefined
+    return (initial ?? state.read()) as Readonly<State>
+  }
+
+  /** The entries visible on the branch, flattened. */
+  entries(options: { readonly order?: FlattenOrder } = {}): readonly EntryOf<Entries>[] {
+    const { set } = this.#open()
+    return set.entries(
+      set.view(this.branch),
+      options.order,
+    ) as readonly Entry[] as readonly EntryOf<Entries>[]
+  }
+
+  /**
+   * Writes one entry.
+   * @throws WEFT_SCHEMA_REFUSED · WEFT_SCHEMA_ASYNC · WEFT_KIND_UNKNOWN · WEFT_VALUE_NOT_JSON ·
+   *   WEFT_CHANGE_TOO_LARGE · WEFT_CLOSED; then nothing was written
+   */
+  append<Kind extends KindOf<Entries>>(
+    kind: Kind,
+    value: InputOf<Entries, Kind>,
+    options: AppendOptions = {},
+  ): Receipt {
+    const json = validateEntry(this.definition as ContextDefinition, kind, value)
+    const reads = options.dependsOn?.map(ref => ({ ref, entry: 0 }))
+    return this.#write({ entries: [{ kind, value: json }], ...(reads && { reads }) }, options)
+  }
+
+  /**
+   * Changes the state: mutate the draft, or return a new state.
+   * @throws WEFT_SCHEMA_REFUSED · WEFT_SCHEMA_ASYNC · WEFT_VALUE_NOT_JSON · WEFT_CHANGE_TOO_LARGE · WEFT_CLOSED
+   */
+  change(recipe: Recipe<State>, options: WriteOptions = {}): Receipt {
+    return this.#write({ state: this.#next(recipe) }, options)
+  }
+
+  /** Writes entries and a state change as one atomic change. @throws as `append` and `change` */
+  write(compose: (draft: DraftChange<State, Entries>) => void, options: WriteOptions = {}): Receipt {
+    const draft = new DraftChange<State, Entries>(this.definition)
+    compose(draft)
+    const { recipe, entries, reads } = draft
+    return this.#write({ entries, reads, ...(recipe && { state: this.#next(recipe) }) }, options)
+  }
+
+  /**
+   * Begins a branch here and opens it.
+   * @param options.at a position of the committed log, or heads, to begin at instead of the present
+   * @throws WEFT_BRANCH_EXISTS · WEFT_ID_INVALID · WEFT_POSITION_UNKNOWN · WEFT_CHANGE_UNKNOWN
+   */
+  fork(
+    name: BranchName,
+    options: WriteOptions & { readonly agent?: AgentId; readonly at?: Position | readonly ChangeId[] } = {},
+  ): Context<State, Entries> {
+    this.#fork([name], options.at)
+    return this.#sibling(name, options.agent)
+  }
+
+  /**
+   * Forks a branch per name, runs `work` on all of them at once, and merges them back. When some fail, nothing is
+   * merged, their branches stay as they are, and the errors are thrown together.
+   */
+  async fanOut(
+    names: readonly BranchName[],
+    work: (branch: Context<State, Entries>) => Promise<void> | void,
+  ): Promise<Merge> {
+    this.#fork(names)
+    const branches = names.map(name => this.#sibling(name))
+    const results = await Promise.allSettled(branches.map(async branch => work(branch)))
+    for (const branch of branches) branch.#giveUp()
+    const errors = results.flatMap(result => (result.status === 'rejected' ? [result.reason] : []))
+    if (errors.length > 1)
+      throw new AggregateError(errors, `${errors.length} of ${names.length} branches failed`)
+    if (errors.length === 1) throw errors[0]
+    return this.merge(...names)
+  }
+
+  /** Brings branches into this one. The report is the same on every replica. @throws WEFT_BRANCH_UNKNOWN */
+  merge(...branches: readonly BranchName[]): Merge {
+    const change = this.#open().merge(branches)
+    const receipt = this.#record(change)
+    return { ...mergeReport(this.#set, change.id), receipt }
+  }
+
+  /** The report of a merge made anywhere. @throws WEFT_CHANGE_UNKNOWN */
+  mergeReport(change: ChangeId): MergeReport {
+    return mergeReport(this.#set, change)
+  }
+
+  /** Concurrent writes that nobody has resolved, with all their values. */
+  conflicts(): readonly Conflict[] {
+    const { set, state } = this.#open()
+    return findConflicts(set, set.view(this.branch), state)
+  }
+
+  /**
+   * Settles what is in conflict at a pointer: a change like any other, after all the values. Undefined deletes.
+   * @throws WEFT_POINTER_INVALID, and as `change`
+   */
+  resolve(pointer: string, value: Json | undefined, options: WriteOptions = {}): Receipt {
+    checkPointer(pointer)
+    const state = this.#validated(withValueAt(this.state as JsonObject, pointer, value))
+    return this.#write({ state, touches: [pointer] }, options)
+  }
+
+  /** The branch as it was at a position of the committed log, or as heads show it. */
+  at(when: Position | readonly ChangeId[]): Snapshot<State, EntryOf<Entries>> {
+    const set = this.#set
+    const heads =
+      typeof when === 'number' ? set.ids(this.context.index.headsAt(set, this.branch, when)) : when
+    return new Snapshot(set, this.branch, heads)
+  }
+
+  /** The changes of the branch in order, filtered. @throws WEFT_POINTER_INVALID */
+  audit(filter: AuditFilter = {}): Iterable<AuditRecord> {
+    const { set } = this.#open()
+    return audit(set, set.view(this.branch), filter)
+  }
+
+  /** Equal on every replica that holds the same changes (CHG-4). */
+  digest(): string {
+    return digest(this.#set, nodeHost.hash)
+  }
+
+  /** Calls back after changes were taken in, local or not, until the returned function is called. */
+  onChange(listener: (changes: readonly ChangeId[]) => void): () => void {
+    return this.context.listen(listener)
+  }
+
+  /** Resolves when `holds` does, asked now and after every change. @throws WEFT_ABORTED · WEFT_NOT_SYNCED */
+  async until(holds: () => boolean, options: WaitOptions = {}): Promise<void> {
+    let stop = (): void => {}
+    const held = new Promise<void>(resolve => {
+      const ask = (): void => {
+        if (holds()) resolve()
+      }
+      stop = this.context.listen(ask)
+      ask()
+    })
+    await within(held, options, () => notYet(options.timeout_ms)).finally(() => stop())
+  }
+
+  /** Resolves when all that was written to this context here is durable. @throws WEFT_FLUSH_DEADLINE · WEFT_ABORTED */
+  async flush(options: WaitOptions = {}): Promise<void> {
+    await within(this.context.drained(), options, () => flushDeadline(this.context.unacknowledgedCount))
+  }
+
+  /** Flushes, and gives the handle up. Throws as `flush`, and stays open then. */
+  async close(options: WaitOptions = {}): Promise<void> {
+    if (this.#closed) return
+    await this.flush(options)
+    this.#giveUp()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  get #set(): ChangeSet {
+    return this.#open().set
+  }
+
+  /** The writer on the present set: after a withdrawal, a new one, as another actor. */
+  #open(): BranchWriter {
+    if (this.#closed) throw closed()
+    if (this.#writer.set !== this.context.set) {
+      this.#writer.state.free()
+      this.#writer = this.#newWriter()
+    }
+    return this.#writer
+  }
+
+  #newWriter(): BranchWriter {
+    return new BranchWriter(this.context.set, nodeHost, this.branch, this.agent)
+  }
+
+  #next(recipe: Recipe<State>): JsonObject {
+    return this.#validated(produce(this.state as State, recipe as never) as JsonObject)
+  }
+
+  #validated(state: JsonObject): JsonObject {
+    return validateState(this.definition.state, state)
+  }
+
+  #write(write: Write, { reason }: WriteOptions): Receipt {
+    const writer = this.#open()
+    if (this.#genesis && writer.set.size === 0) {
+      writer.set.add(this.#genesis)
+      this.context.wrote(this.#genesis)
+    }
+    return this.#record(writer.write(reason === undefined ? write : { ...write, notes: { reason } }))
+  }
+
+  #record(change: Change | undefined): Receipt {
+    if (change === undefined) return new Receipt(undefined, [], () => Promise.resolve(this.position))
+    this.context.wrote(change)
+    const entries = change.header.kinds.map((_, index) => entryId(change.id, index))
+    return new Receipt(change.id, entries, () => this.context.commits.settled(change.id))
+  }
+
+  /** Forks at the present, or, as an actor of its own, at a point in the past. */
+  #fork(names: readonly BranchName[], at?: Position | readonly ChangeId[]): void {
+    const writer = this.#open()
+    if (at === undefined) {
+      this.#record(writer.fork(names))
+      return
+    }
+    const { set } = writer
+    const past = typeof at === 'number' ? this.context.index.headsAt(set, this.branch, at) : set.nodes(at)
+    const elsewhere = this.#newWriter()
+    this.#record(elsewhere.fork(names, past))
+    elsewhere.state.free()
+  }
+
+  #sibling(branch: BranchName, agent: AgentId = this.agent): Context<State, Entries> {
+    const handle = new Context(this.context, this.definition, agent, branch, this.onOpen, this.onClose)
+    this.onOpen(handle)
+    return handle
+  }
+
+  #giveUp(): void {
+    this.#closed = true
+    this.#writer.state.free()
+    this.onClose(this)
+  }
+}
+
+function closed(): WeftError {
+  return new WeftError(
+    'WEFT_CLOSED',
+    'this handle was closed',
+    'open the context again: a handle is never used twice',
+  )
+}
+
+export function flushDeadline(count: number): WeftError {
+  return new WeftError(
+    'WEFT_FLUSH_DEADLINE',
+    `${count} change(s) are not acknowledged yet`,
+    'they are kept and will be sent: wait on, check the connection to the peer, or take them from `unacknowledged`',
+    { count },
+  )
+}
+
+function notYet(timeout_ms: number | undefined): WeftError {
+  return new WeftError(
+    'WEFT_NOT_SYNCED',
+    `what was waited for did not come within ${timeout_ms} ms`,
+    'wait longer, or check that the one who is to write it is connected',
+  )
+}

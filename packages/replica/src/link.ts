@@ -1,0 +1,166 @@
+import type { Clock, ErrorCode } from '@weft/core'
+import { reasonOf, WeftError } from '@weft/core'
+import { adviceOf, type ReplicaEffect, type ReplicaSession, WIRE_LIMITS } from '@weft/protocol'
+import { WebSocket } from 'ws'
+import { backoff } from './backoff.js'
+import type { ReplicaListener } from './events.js'
+
+export type TokenSource = string | (() => string | Promise<string>)
+
+export interface LinkOptions {
+  readonly url: string
+  readonly token: TokenSource
+  readonly clock: Clock
+  readonly onEvent: ReplicaListener
+  /** Effects of the session that are not the link's own. */
+  readonly perform: (effect: ReplicaEffect) => void
+  /** No connection will come of this any more. */
+  readonly onFailed: (error: WeftError) => void
+}
+
+/**
+ * Keeps a replica connected: one socket at a time, made anew after it breaks, with backoff and jitter, until the peer
+ * says that it will never do or the link is closed.
+ */
+export class Link {
+  #socket: WebSocket | undefined
+  #cancelRetry: (() => void) | undefined
+  #attempt = 0
+  #closed = false
+  #lastError: WeftError | undefined
+  #pumpQueued = false
+
+  constructor(
+    private readonly session: ReplicaSession,
+    private readonly options: LinkOptions,
+  ) {}
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  /** What the peer said last when it ended a connection, or why none could be had. */
+  get lastError(): WeftError | undefined {
+    return this.#lastError
+  }
+
+  async connect(): Promise<void> {
+    this.#cancelRetry = undefined
+    let token: string
+    try {
+      token = typeof this.options.token === 'string' ? this.options.token : await this.options.token()
+    } catch (error) {
+      this.#lost(0, `the token source failed: ${reasonOf(error)}`)
+      return
+    }
+    if (this.#closed) return
+    const socket = new WebSocket(this.options.url, {
+      perMessageDeflate: false,
+      maxPayload: WIRE_LIMITS.frame_bytes_max,
+    })
+    this.#socket = socket
+    socket.on('open', () => this.#perform(this.session.connected(token)))
+    socket.on('message', data => this.#receive(socket, data as Buffer))
+    // A failed socket also closes; why it failed is known only here.
+    socket.on('error', error => {
+      this.#lastError = unreachable(this.options.url, error.message)
+    })
+    socket.on('close', (code, reason) => {
+      if (this.#socket === socket) this.#lost(code, reason.toString())
+    })
+  }
+
+  /** Sends what is queued, once this turn is over: everything written in it shares frames. */
+  schedulePump(): void {
+    if (this.#pumpQueued) return
+    this.#pumpQueued = true
+    queueMicrotask(() => {
+      this.#pumpQueued = false
+      this.#perform(this.session.pump())
+    })
+  }
+
+  perform(effects: readonly ReplicaEffect[]): void {
+    this.#perform(effects)
+  }
+
+  /** Drops the connection and makes a new one. */
+  reset(): void {
+    this.#socket?.terminate()
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#cancelRetry?.()
+    this.#socket?.close(NORMAL)
+    const socket = this.#socket
+    if (socket) this.options.clock.after(CLOSE_MS, () => socket.terminate())
+    this.session.disconnected()
+  }
+
+  #receive(socket: WebSocket, data: Buffer): void {
+    if (this.#socket !== socket || this.#closed) return
+    let effects: readonly ReplicaEffect[]
+    try {
+      effects = this.session.receive(data)
+    } catch (error) {
+      this.#lastError = error instanceof WeftError ? error : unreachable(this.options.url, reasonOf(error))
+      socket.terminate()
+      return
+    }
+    this.#perform(effects)
+  }
+
+  #perform(effects: readonly ReplicaEffect[]): void {
+    for (const effect of effects) {
+      if (effect.do === 'send') {
+        if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(effect.frame)
+        continue
+      }
+      if (effect.do === 'welcomed') {
+        this.options.onEvent({ type: 'connected', tenant: effect.tenant, attempt: this.#attempt })
+        this.#attempt = 0
+        this.#lastError = undefined
+      }
+      if (effect.do === 'failed') this.#lastError = effect.error
+      this.options.perform(effect)
+    }
+  }
+
+  #lost(code: number, reason: string): void {
+    this.#socket = undefined
+    this.session.disconnected()
+    if (this.#closed) return
+    const advice = adviceOf(code)
+    const renewable = advice === 'new-token' && typeof this.options.token === 'function'
+    if (advice !== 'retry' && !(renewable && this.#attempt < TOKEN_ATTEMPTS_MAX)) {
+      this.#fail(reason)
+      return
+    }
+    const retry_ms = backoff(this.#attempt++, Math.random())
+    this.options.onEvent({ type: 'disconnected', code, reason, retry_ms: Math.round(retry_ms) })
+    this.#cancelRetry = this.options.clock.after(retry_ms, () => void this.connect())
+  }
+
+  #fail(reason: string): void {
+    this.#closed = true
+    const error =
+      this.#lastError ??
+      new WeftError(reason as ErrorCode, `the peer ended the connection: ${reason}`, 'see the code')
+    this.options.onEvent({ type: 'failed', error })
+    this.options.onFailed(error)
+  }
+}
+
+const NORMAL = 1000
+const CLOSE_MS = 1_000
+const TOKEN_ATTEMPTS_MAX = 5
+
+function unreachable(url: string, reason: string): WeftError {
+  return new WeftError(
+    'WEFT_PEER_UNREACHABLE',
+    `no connection to ${url}: ${reason}`,
+    'check that the peer is up and the address is right; the replica goes on trying, and keeps what is written',
+    { url },
+  )
+}

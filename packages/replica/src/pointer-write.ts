@@ -1,0 +1,44 @@
+import { type Json, type JsonObject, parsePointer, WeftError } from '@weft/core'
+import { produce } from 'immer'
+
+type Container = Record<string, Json | undefined> | Json[]
+
+/** `root` with `value` at `pointer`; undefined removes what is there. @throws WEFT_POINTER_INVALID */
+export function withValueAt(root: JsonObject, pointer: string, value: Json | undefined): JsonObject {
+  const keys = parsePointer(pointer)
+  const last = keys.pop()
+  if (last === undefined)
+    return isObject(value) ? value : refuse(pointer, 'the whole state can only be an object')
+  return produce(root, draft => {
+    let parent = draft as Container
+    for (const key of keys) {
+      const next = (parent as Record<string, Json | undefined>)[key]
+      if (typeof next !== 'object' || next === null)
+        refuse(pointer, `there is nothing at ${JSON.stringify(key)} to write into`)
+      parent = next as Container
+    }
+    if (!Array.isArray(parent)) {
+      if (value === undefined) delete parent[last]
+      else parent[last] = value
+      return
+    }
+    const index = last === '-' ? parent.length : Number(last)
+    if (!Number.isSafeInteger(index) || index < 0 || index > parent.length)
+      refuse(pointer, `a list has no item ${last}`)
+    if (value === undefined) parent.splice(index, 1)
+    else parent[index] = value
+  })
+}
+
+function isObject(value: Json | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function refuse(pointer: string, why: string): never {
+  throw new WeftError(
+    'WEFT_POINTER_INVALID',
+    `${JSON.stringify(pointer)} cannot be written: ${why}`,
+    'write to a pointer whose parent exists',
+    { pointer },
+  )
+}

@@ -1,0 +1,265 @@
+import {
+  type AgentId,
+  type BranchName,
+  type Change,
+  type ContextDefinition,
+  checkId,
+  checkWorkflow,
+  type EntrySchemas,
+  MAIN_BRANCH,
+  unknownBranch,
+  WeftError,
+  type WorkflowId,
+} from '@weft/core'
+import { type ReplicaEffect, ReplicaSession } from '@weft/protocol'
+import { Context, type ContextHandle, flushDeadline } from './context.js'
+import { ContextReplica } from './context-replica.js'
+import type { ReplicaListener } from './events.js'
+import { Link, type TokenSource } from './link.js'
+import { nodeClock } from './node-host.js'
+import { type Deferred, deferred, type WaitOptions, within } from './waiting.js'
+
+export interface ConnectOptions extends WaitOptions {
+  /** The peer's address: `ws://…` or `wss://…`. */
+  readonly url: string
+  /** A token, or where to get one: asked again when the peer says that the last has expired. */
+  readonly token: TokenSource
+  /** How the peer's log names this worker. */
+  readonly client?: string
+  readonly onEvent?: ReplicaListener
+  /** Return at once, connected or not. */
+  readonly offline?: boolean
+}
+
+export interface OpenOptions extends WaitOptions {
+  readonly workflow: WorkflowId
+  readonly agent: AgentId
+  /** Default `main`. */
+  readonly branch?: BranchName
+  /** Do not wait for what the peer has: the context begins with what is here, and fills when there is a connection. */
+  readonly offline?: boolean
+}
+
+export interface Unacknowledged {
+  readonly workflow: WorkflowId
+  readonly changes: readonly Change[]
+}
+
+const TIMEOUT_MS = 10_000
+
+/**
+ * A worker's replica of its tenant's contexts, kept in sync with a peer.
+ * @throws WEFT_PEER_UNREACHABLE · WEFT_TOKEN_* · WEFT_ABORTED · WEFT_USAGE
+ */
+export async function connect(options: ConnectOptions): Promise<Replica> {
+  const replica = new Replica(options)
+  if (options.offline) return replica
+  try {
+    await replica.connected({ timeout_ms: TIMEOUT_MS, ...options })
+    return replica
+  } catch (error) {
+    await replica.close({ discard: true })
+    throw error
+  }
+}
+
+export class Replica {
+  readonly #session: ReplicaSession
+  readonly #link: Link
+  readonly #onEvent: ReplicaListener
+  readonly #contexts = new Map<WorkflowId, ContextReplica>()
+  readonly #handles = new Set<ContextHandle>()
+  #welcome: Deferred<void> = deferred()
+  #tenant: string | undefined
+  #scopes: readonly string[] = []
+  #failure: WeftError | undefined
+  #closed = false
+
+  /** @internal Use `connect`. */
+  constructor(options: ConnectOptions) {
+    checkUrl(options.url)
+    this.#onEvent = options.onEvent ?? (() => {})
+    this.#session = new ReplicaSession(options.client ?? 'weft-replica')
+    this.#link = new Link(this.#session, {
+      url: options.url,
+      token: options.token,
+      clock: nodeClock,
+      onEvent: this.#onEvent,
+      perform: effect => this.#perform(effect),
+      onFailed: error => this.#failed(error),
+    })
+    void this.#link.connect()
+  }
+
+  /** As the peer read it from the token; undefined before the first connection. */
+  get tenant(): string | undefined {
+    return this.#tenant
+  }
+
+  get scopes(): readonly string[] {
+    return this.#scopes
+  }
+
+  get online(): boolean {
+    return this.#session.phase === 'ready'
+  }
+
+  /** Changes written here and not acknowledged, by context. */
+  get unacknowledged(): readonly Unacknowledged[] {
+    return [...this.#contexts.values()]
+      .filter(context => context.unacknowledgedCount > 0)
+      .map(context => ({ workflow: context.workflow, changes: context.unacknowledged }))
+  }
+
+  /** Resolves when the peer has taken the token. @throws WEFT_PEER_UNREACHABLE · WEFT_TOKEN_* · WEFT_ABORTED */
+  async connected(options: WaitOptions = {}): Promise<void> {
+    await within(this.#welcome.promise, options, () => this.#link.lastError ?? silent())
+  }
+
+  /**
+   * Opens a branch of a context for an agent, when what the peer has of it is here.
+   * @throws WEFT_ID_INVALID · WEFT_BRANCH_UNKNOWN · WEFT_NOT_SYNCED · WEFT_WORKFLOW_FORBIDDEN · WEFT_SCOPE ·
+   *   WEFT_STORE_CORRUPT · WEFT_ABORTED · WEFT_CLOSED
+   */
+  async open<State, Entries extends EntrySchemas>(
+    definition: ContextDefinition<State, Entries>,
+    options: OpenOptions,
+  ): Promise<Context<State, Entries>> {
+    const { workflow, agent, branch = MAIN_BRANCH } = options
+    checkWorkflow(workflow)
+    checkId('agent', agent)
+    checkId('branch', branch)
+    if (this.#closed) throw closed()
+    const context = this.#context(workflow)
+    if (!options.offline) {
+      const wait = { timeout_ms: TIMEOUT_MS, ...options }
+      await within(context.synced, wait, () => notSynced(workflow, wait.timeout_ms, this.#link.lastError))
+    }
+    if (!context.set.branches.has(branch)) throw unknownBranch(branch, context.set.branches.names())
+    const onOpen = (handle: ContextHandle): void => void this.#handles.add(handle)
+    const handle = new Context(context, definition, agent, branch, onOpen, closing => this.#released(closing))
+    onOpen(handle)
+    return handle
+  }
+
+  /** Resolves when all that was written here is durable. @throws WEFT_FLUSH_DEADLINE · WEFT_ABORTED, and the peer's errors */
+  async flush(options: WaitOptions = {}): Promise<void> {
+    if (this.#failure && this.#unacknowledgedCount > 0) throw this.#failure
+    const drained = Promise.all([...this.#contexts.values()].map(context => context.drained()))
+    await within(drained, options, () => flushDeadline(this.#unacknowledgedCount))
+  }
+
+  /**
+   * Waits until all is durable, then disconnects. If that takes longer than `timeout_ms` it throws, and the replica
+   * stays as it is, with everything in `unacknowledged`: call again, or with `discard` to leave regardless.
+   * @throws WEFT_FLUSH_DEADLINE · WEFT_ABORTED
+   */
+  async close(options: WaitOptions & { readonly discard?: boolean } = {}): Promise<void> {
+    if (this.#closed) return
+    if (!options.discard) await this.flush({ timeout_ms: TIMEOUT_MS, ...options })
+    this.#closed = true
+    this.#link.close()
+    this.#welcome.reject(closed())
+    for (const context of this.#contexts.values()) context.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  get #unacknowledgedCount(): number {
+    let count = 0
+    for (const context of this.#contexts.values()) count += context.unacknowledgedCount
+    return count
+  }
+
+  #context(workflow: WorkflowId): ContextReplica {
+    const known = this.#contexts.get(workflow)
+    if (known) return known
+    const context = new ContextReplica(workflow, this.#session, this.#link, this.#onEvent)
+    this.#contexts.set(workflow, context)
+    if (this.#failure) context.failed(this.#failure)
+    else this.#link.perform(this.#session.open(workflow))
+    return context
+  }
+
+  /** The last handle on a context takes the context with it. */
+  #released(handle: ContextHandle): void {
+    this.#handles.delete(handle)
+    const { workflow } = handle
+    if ([...this.#handles].some(other => other.workflow === workflow)) return
+    const context = this.#contexts.get(workflow)
+    if (context === undefined || context.unacknowledgedCount > 0) return
+    this.#contexts.delete(workflow)
+    context.close()
+    this.#link.perform(this.#session.shut(workflow))
+  }
+
+  #perform(effect: ReplicaEffect): void {
+    switch (effect.do) {
+      case 'welcomed':
+        this.#tenant = effect.tenant
+        this.#scopes = effect.scopes
+        this.#welcome.resolve()
+        return
+      case 'opened':
+        this.#contexts.get(effect.workflow)?.opened(effect.count, effect.rollback, effect.position)
+        return
+      case 'deliver':
+        this.#contexts.get(effect.workflow)?.deliver(effect.from, effect.items)
+        return
+      case 'acked':
+        this.#contexts.get(effect.workflow)?.acked(effect.acks)
+        return
+      case 'refused':
+        this.#contexts.get(effect.workflow)?.refused(effect.id, effect.error)
+        return
+      case 'caught-up':
+        this.#contexts.get(effect.workflow)?.caughtUp(effect.afterRollback)
+        return
+      case 'channel-failed':
+        this.#contexts.get(effect.workflow)?.failed(effect.error)
+        this.#contexts.delete(effect.workflow)
+        return
+      default:
+        return
+    }
+  }
+
+  #failed(error: WeftError): void {
+    this.#failure = error
+    this.#welcome.reject(error)
+    for (const context of this.#contexts.values()) context.failed(error)
+  }
+}
+
+function checkUrl(url: string): void {
+  if (URL.canParse(url) && /^wss?:$/.test(new URL(url).protocol)) return
+  throw new WeftError(
+    'WEFT_USAGE',
+    `${JSON.stringify(url)} is not the address of a peer`,
+    'write ws://host:port',
+  )
+}
+
+function silent(): WeftError {
+  return new WeftError(
+    'WEFT_PEER_UNREACHABLE',
+    'the peer did not answer in time',
+    'check that the peer is up and the address is right',
+  )
+}
+
+function notSynced(workflow: WorkflowId, timeout_ms: number, cause: WeftError | undefined): WeftError {
+  return new WeftError(
+    'WEFT_NOT_SYNCED',
+    `what the peer has of ${workflow} was not here within ${timeout_ms} ms${cause ? `: ${cause.message}` : ''}`,
+    'check the connection, wait longer, or open it with `offline` to begin with what is here',
+    { workflow },
+    { cause },
+  )
+}
+
+function closed(): WeftError {
+  return new WeftError('WEFT_CLOSED', 'this replica was closed', 'connect again')
+}

@@ -1,0 +1,51 @@
+import {
+  type AuditFilter,
+  type AuditRecord,
+  audit,
+  type BranchName,
+  type ChangeId,
+  type ChangeSet,
+  type Entry,
+  type FlattenOrder,
+  type JsonObject,
+  StateDoc,
+  type View,
+} from '@weft/core'
+
+/** A context as some heads show it: fixed, whatever is written later. */
+export class Snapshot<State = JsonObject, AnyEntry extends Entry = Entry> {
+  readonly #view: View
+  #state: JsonObject | undefined
+
+  constructor(
+    private readonly set: ChangeSet,
+    readonly branch: BranchName,
+    readonly heads: readonly ChangeId[],
+  ) {
+    this.#view = set.viewAt(set.nodes(heads))
+  }
+
+  /** The state, deeply frozen. */
+  get state(): Readonly<State> {
+    if (this.#state === undefined) {
+      const document = new StateDoc(this.set, this.#view)
+      this.#state = document.read()
+      document.free()
+    }
+    return this.#state as Readonly<State>
+  }
+
+  /** The number of changes visible. */
+  get size(): number {
+    return this.#view.size
+  }
+
+  entries(options: { readonly order?: FlattenOrder } = {}): readonly AnyEntry[] {
+    return this.set.entries(this.#view, options.order) as readonly Entry[] as readonly AnyEntry[]
+  }
+
+  /** @throws WEFT_POINTER_INVALID */
+  audit(filter: AuditFilter = {}): Iterable<AuditRecord> {
+    return audit(this.set, this.#view, filter)
+  }
+}

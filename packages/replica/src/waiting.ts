@@ -1,0 +1,57 @@
+import { WeftError } from '@weft/core'
+
+export interface WaitOptions {
+  readonly signal?: AbortSignal
+  readonly timeout_ms?: number
+}
+
+export interface Deferred<T> {
+  readonly promise: Promise<T>
+  resolve(value: T): void
+  reject(error: unknown): void
+}
+
+/** A promise to settle later. Nobody need listen to it: its rejection alone never ends the process. */
+export function deferred<T>(): Deferred<T> {
+  let resolve!: (value: T) => void
+  let reject!: (error: unknown) => void
+  const promise = new Promise<T>((onResolve, onReject) => {
+    resolve = onResolve
+    reject = onReject
+  })
+  promise.catch(() => {})
+  return { promise, resolve, reject }
+}
+
+/**
+ * `promise`, unless the signal aborts or the time passes first.
+ * @throws WEFT_ABORTED, or what `late` makes
+ */
+export async function within<T>(
+  promise: Promise<T>,
+  options: WaitOptions,
+  late: () => WeftError,
+): Promise<T> {
+  const { signal, timeout_ms } = options
+  if (signal?.aborted) throw aborted(signal)
+  const cut = deferred<never>()
+  const timer = timeout_ms === undefined ? undefined : setTimeout(() => cut.reject(late()), timeout_ms)
+  const onAbort = (): void => cut.reject(aborted(signal!))
+  signal?.addEventListener('abort', onAbort, { once: true })
+  try {
+    return await Promise.race([promise, cut.promise])
+  } finally {
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', onAbort)
+  }
+}
+
+function aborted(signal: AbortSignal): WeftError {
+  return new WeftError(
+    'WEFT_ABORTED',
+    'the operation was aborted by its signal',
+    'nothing was undone: what was written stays written, and is synced as ever',
+    {},
+    { cause: signal.reason },
+  )
+}
