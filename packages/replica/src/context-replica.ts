@@ -74,6 +74,24 @@ export class ContextReplica {
     this.#tell([change.id])
   }
 
+  /** Takes in changes from elsewhere and queues them; returns how many were new. */
+  adopt(changes: Iterable<Uint8Array>): number {
+    let adopted = 0
+    for (const bytes of changes) {
+      const arrived: ChangeId[] = []
+      this.#takeIn(bytes, arrived)
+      for (const id of arrived) this.wrote(this.#set.change(this.#set.dag.node(id)))
+      adopted += arrived.length
+    }
+    if (this.#intake.waiting === 0) return adopted
+    throw new WeftError(
+      'WEFT_CHANGE_DEPS_MISSING',
+      `${this.#intake.waiting} change(s) wait for deps that are not among them`,
+      'pass the missing changes too',
+      { missing: this.#intake.missing() },
+    )
+  }
+
   /** Resolves when nothing written here is unacknowledged. */
   drained(): Promise<void> {
     if (this.#own.size === 0) return Promise.resolve()

@@ -99,6 +99,11 @@ export class Context<State, Entries extends EntrySchemas> {
     return this.#set.heads(this.branch)
   }
 
+  /** The heads of all branches together: `at(frontier)` shows everything that is here. */
+  get frontier(): readonly ChangeId[] {
+    return this.#set.ids(this.#set.dag.heads)
+  }
+
   get branches(): readonly BranchName[] {
     return this.#set.branches.names()
   }
@@ -222,6 +227,22 @@ export class Context<State, Entries extends EntrySchemas> {
   audit(filter: AuditFilter = {}): Iterable<AuditRecord> {
     const { set } = this.#open()
     return audit(set, set.view(this.branch), filter)
+  }
+
+  /** Where a change stands in the committed log, or undefined while it is not known to be there. */
+  positionOf(change: ChangeId): Position | undefined {
+    return this.context.index.positionOf(change)
+  }
+
+  /**
+   * Takes in changes that were made elsewhere (an export, another replica) as they are, and offers them to the peer.
+   * @param changes the bytes of each; deps need not come first
+   * @returns how many were new here
+   * @throws WEFT_CHANGE_* · WEFT_QUEUE_FULL at the first that does not fit; those before it stay
+   */
+  adopt(changes: Iterable<Uint8Array>): number {
+    this.#open()
+    return this.context.adopt(changes)
   }
 
   /** Equal on every replica that holds the same changes (CHG-4). */
