@@ -1,3 +1,4 @@
+import type { StateChunk } from './automerge-chunk.js'
 import { Branches, maximal } from './branches.js'
 import { ABSENT } from './cbor-cursor.js'
 import type { Change } from './change.js'
@@ -54,11 +55,13 @@ export class ChangeSet {
    */
   add(change: Change): Node {
     if (!change.complete) throw incomplete(change.id)
-    const carriesState = change.header.stateHashAt !== ABSENT
-    if (carriesState && (this.has(change.id) || this.dag.missingDeps(change.header).length > 0)) {
-      return this.dag.add(change)
+    let chunk: StateChunk | undefined
+    if (change.header.stateHashAt !== ABSENT) {
+      if (this.has(change.id)) return NO_NODE
+      // Causality first: the state of an equivocation does not fit either, and it must be reported as what it is.
+      this.dag.check(change)
+      chunk = this.ledger.check(change)
     }
-    const chunk = carriesState ? this.ledger.check(change) : undefined
     const node = this.dag.add(change)
     if (node === NO_NODE) return NO_NODE
     if (chunk) this.ledger.add(node, chunk)

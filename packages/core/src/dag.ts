@@ -125,12 +125,26 @@ export class Dag {
    * @throws WEFT_CHANGE_DEPS_MISSING · WEFT_CHANGE_SEQ · WEFT_CHANGE_LAMPORT · WEFT_CHANGE_DEPS_ACTOR ·
    *   WEFT_CHANGE_EQUIVOCATION; then nothing was added
    */
-  add({ id, header }: Pick<Change, 'id' | 'header'>): Node {
-    writeHex(id, this.#scratchId)
+  add(change: Pick<Change, 'id' | 'header'>): Node {
+    writeHex(change.id, this.#scratchId)
     if (this.#ids.find(this.#scratchId) >= 0) return NO_NODE
-    const { bytes, actorAt, depsAt, depsEnd, seq } = header
+    const previous = this.#lastOfAuthor(change.header)
+    return this.#insert(change.header, previous, this.#pushDeps(change, previous))
+  }
+
+  /** Throws what `add` would throw of a change that is not here yet; adds nothing. */
+  check(change: Pick<Change, 'id' | 'header'>): void {
+    this.#deps.length = this.#pushDeps(change, this.#lastOfAuthor(change.header))
+  }
+
+  #lastOfAuthor({ bytes, actorAt }: Header): Node {
     const actor = this.#actors.find(bytes, actorAt)
-    const previous = actor < 0 ? NO_NODE : this.#lastOfActor.at(actor)
+    return actor < 0 ? NO_NODE : this.#lastOfActor.at(actor)
+  }
+
+  /** Appends the deps of a change that passes all checks; returns where they begin. If it does not pass, throws. */
+  #pushDeps({ id, header }: Pick<Change, 'id' | 'header'>, previous: Node): number {
+    const { bytes, depsAt, depsEnd, seq } = header
     const expected = previous === NO_NODE ? 1 : this.#seq.at(previous) + 1
     if (seq < expected) throw equivocation(header, id, this.id(this.#atSeq(previous, seq)))
     const firstDep = this.#deps.length
@@ -151,7 +165,7 @@ export class Dag {
       if (seq > expected) throw badSeq(header, id, expected)
       throw includesPrevious ? badLamport(header, id, lamport + 1) : depsActor(header, id)
     }
-    return this.#insert(header, previous, firstDep)
+    return firstDep
   }
 
   #insert(header: Header, previous: Node, firstDep: number): Node {
