@@ -12,7 +12,7 @@ function flattened(set: ChangeSet, view: View = set.everything(), order?: Flatte
 }
 
 test('[ORD-1] nothing comes before what it depends on, in either order, on any branch', () => {
-  holds(fc.tuple(histories({ steps_max: 40 }), deliveries), ([{ changes }, delivery]) => {
+  holds(fc.tuple(histories({ steps_max: 80 }), deliveries), ([{ changes }, delivery]) => {
     const set = deliver(changes, delivery)
     for (const view of [set.everything(), ...set.branches.names().map(name => set.view(name))]) {
       for (const order of ORDERS) {
@@ -29,7 +29,7 @@ test('[ORD-1] nothing comes before what it depends on, in either order, on any b
 })
 
 test('[ORD-1] what the graph calls the past of a change is what can be reached from it', () => {
-  holds(fc.tuple(histories({ steps_max: 40 }), deliveries), ([{ changes }, delivery]) => {
+  holds(fc.tuple(histories({ steps_max: 80 }), deliveries), ([{ changes }, delivery]) => {
     const { dag } = deliver(changes, delivery)
     const oracle = new Oracle(changes)
     for (const a of oracle.ids) {
@@ -42,7 +42,7 @@ test('[ORD-1] what the graph calls the past of a change is what can be reached f
 
 test('[ORD-2] the order is the one that its definition gives, however the changes came', () => {
   holds(
-    fc.tuple(histories({ steps_max: 40 }), deliveries),
+    fc.tuple(histories({ steps_max: 80 }), deliveries),
     ([{ changes }, delivery]) => {
       const set = deliver(changes, delivery)
       const oracle = new Oracle(changes)
@@ -54,7 +54,7 @@ test('[ORD-2] the order is the one that its definition gives, however the change
 })
 
 test('[ORD-2] two changes come in the same order whatever else is visible', () => {
-  holds(fc.tuple(histories({ steps_max: 40 }), deliveries), ([{ changes }, delivery]) => {
+  holds(fc.tuple(histories({ steps_max: 80 }), deliveries), ([{ changes }, delivery]) => {
     const set = deliver(changes, delivery)
     const all = flattened(set)
     for (const name of set.branches.names()) {
@@ -83,7 +83,10 @@ test('[ORD-2] comparing any two changes agrees with their places in the order', 
 /** A fork tree: what each step does, to one of the branches that are there. */
 const forkTrees = fc.record({
   seed: fc.nat(),
-  steps: fc.array(fc.record({ branch: fc.nat(), forks: fc.integer({ min: -3, max: 3 }) }), { maxLength: 30 }),
+  steps: fc.array(fc.record({ branch: fc.nat(), forks: fc.integer({ min: -3, max: 3 }) }), {
+    maxLength: 30,
+    size: 'max',
+  }),
 })
 
 test('[ORD-2] branches come in the order in which they were forked, each in an unbroken run', () => {

@@ -62,7 +62,9 @@ export interface HistoryShape {
 }
 
 const number = fc.nat(255)
-const bits = fc.nat(0xffff)
+const ALL = 0xffff
+const bits = fc.nat(ALL)
+const mostlyAll = fc.oneof({ weight: 2, arbitrary: fc.constant(ALL) }, { weight: 1, arbitrary: bits })
 
 export function histories({ steps_max, replicas_max = 3, edits = false }: HistoryShape) {
   const append = fc.record({
@@ -74,16 +76,16 @@ export function histories({ steps_max, replicas_max = 3, edits = false }: Histor
   const fork = fc.record({ do: fc.constant('fork'), writer: number, names: bits })
   const merge = fc.record({ do: fc.constant('merge'), writer: number, branches: bits })
   const open = fc.record({ do: fc.constant('open'), replica: number, branch: number })
-  const sync = fc.record({ do: fc.constant('sync'), from: number, to: number, some: bits })
+  const sync = fc.record({ do: fc.constant('sync'), from: number, to: number, some: mostlyAll })
   const edit = fc.record({
     do: fc.constant('edit'),
     writer: number,
     edits: fc.array(fc.record({ path: number, value: number }), { minLength: 1, maxLength: 3 }),
   })
   const step: fc.Arbitrary<Step> = fc.oneof(
-    { weight: edits ? 1 : 4, arbitrary: append },
+    { weight: edits ? 1 : 8, arbitrary: append },
     { weight: 1, arbitrary: overlap },
-    { weight: edits ? 6 : 0, arbitrary: edit },
+    { weight: edits ? 7 : 0, arbitrary: edit },
     { weight: 2, arbitrary: fork },
     { weight: 2, arbitrary: merge },
     { weight: 2, arbitrary: open },
@@ -93,7 +95,7 @@ export function histories({ steps_max, replicas_max = 3, edits = false }: Histor
     .record({
       seed: fc.nat(),
       replicas: fc.integer({ min: 1, max: replicas_max }),
-      steps: fc.array(step, { minLength: 1, maxLength: steps_max }),
+      steps: fc.array(step, { minLength: 1, maxLength: steps_max, size: 'max' }),
     })
     .map(plan => ({ ...playHistory(plan), [fc.toStringMethod]: () => JSON.stringify(plan) }))
 }
