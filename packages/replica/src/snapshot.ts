@@ -3,6 +3,7 @@ import {
   type AuditRecord,
   audit,
   type BranchName,
+  type Change,
   type ChangeId,
   type ChangeSet,
   type Entry,
@@ -42,6 +43,11 @@ export class Snapshot<State = JsonObject, AnyEntry extends Entry = Entry> {
 
   entries(options: { readonly order?: FlattenOrder } = {}): readonly AnyEntry[] {
     return this.set.entries(this.#view, options.order) as readonly Entry[] as readonly AnyEntry[]
+  }
+
+  /** The changes themselves, deps first: what an export holds. */
+  changes(): readonly Change[] {
+    return [...this.#view.arrived].map(node => this.set.change(node))
   }
 
   /** @throws WEFT_POINTER_INVALID */
