@@ -73,8 +73,9 @@ interface Writer {
 function lastWriters(set: ChangeSet, view: View): Map<string, Node[]> {
   const last = new Map<string, Node[]>()
   for (const node of view.arrived) {
-    if (set.ledger.hashOf(node) === undefined) continue
-    for (const pointer of pointersOf(set.change(node).header.writes)) {
+    const { writes } = set.change(node).header
+    if (writes.length === 0) continue
+    for (const pointer of pointersOf(writes)) {
       for (const [other, nodes] of last) {
         if (other !== pointer && !other.startsWith(`${pointer}/`)) continue
         const open = nodes.filter(writer => writer === node || !set.dag.isAncestor(writer, node))

@@ -44,12 +44,11 @@ export class StateDoc {
     return this.#snapshot
   }
 
-  /** What `pointer` held for the author of the state change at `node`, right after it. */
+  /** What `pointer` held for the author of the change at `node`, right after it. */
   readAfter(node: Node, pointer: string): Json | undefined {
     this.#catchUp()
-    const hash = this.set.ledger.hashOf(node)
-    if (hash === undefined || this.#refused.has(node)) return undefined
-    const heads = [hash]
+    if (this.#refused.has(node)) return undefined
+    const heads = this.#headsAfter(node)
     let object = '/'
     let value: Json | undefined = null
     for (const key of parsePointer(pointer)) {
@@ -91,6 +90,21 @@ export class StateDoc {
 
   free(): void {
     this.#document.free()
+  }
+
+  /** The state change at `node`, or the nearest ones in its past: a change may name a pointer and leave it as it is. */
+  #headsAfter(node: Node): string[] {
+    const heads: string[] = []
+    const seen = new Set<Node>()
+    this.set.dag.walk([node], at => {
+      if (seen.has(at)) return false
+      seen.add(at)
+      const hash = this.set.ledger.hashOf(at)
+      if (hash === undefined || this.#refused.has(at)) return true
+      heads.push(hash)
+      return false
+    })
+    return heads
   }
 
   #catchUp(): void {
