@@ -8,6 +8,7 @@ import {
   Intake,
   type Json,
   type JsonObject,
+  type Write,
 } from '@weft/core'
 import fc from 'fast-check'
 import { pick, pickSome, seededDice, seededHost, sha256, shuffled } from './core-property.ts'
@@ -28,6 +29,8 @@ export type Step =
   /** Overlaps: depends on any one older change instead of what the branch shows. */
   | { readonly do: 'overlap'; readonly writer: number; readonly on: number }
   | { readonly do: 'edit'; readonly writer: number; readonly edits: readonly Edit[] }
+  /** Names a pointer as written and leaves its value: how a conflict's winner is kept. */
+  | { readonly do: 'keep'; readonly writer: number; readonly pointer: number }
   | { readonly do: 'fork'; readonly writer: number; readonly names: number }
   | { readonly do: 'merge'; readonly writer: number; readonly branches: number }
   /** One more actor on a branch that the replica knows. */
@@ -82,10 +85,12 @@ export function histories({ steps_max, replicas_max = 3, edits = false }: Histor
     writer: number,
     edits: fc.array(fc.record({ path: number, value: number }), { minLength: 1, maxLength: 3 }),
   })
+  const keep = fc.record({ do: fc.constant('keep'), writer: number, pointer: number })
   const step: fc.Arbitrary<Step> = fc.oneof(
     { weight: edits ? 1 : 8, arbitrary: append },
     { weight: 1, arbitrary: overlap },
     { weight: edits ? 7 : 0, arbitrary: edit },
+    { weight: edits ? 1 : 0, arbitrary: keep },
     { weight: 2, arbitrary: fork },
     { weight: 2, arbitrary: merge },
     { weight: 2, arbitrary: open },
@@ -146,10 +151,14 @@ class World {
       }
       case 'edit': {
         const writer = this.#writer(step.writer)
-        const change = writer.write({ state: step.edits.reduce(edited, writer.state.read()) })
-        if (change) this.#authored.push({ change: change.id, state: writer.state.read() })
+        this.#author(writer, { state: step.edits.reduce(edited, writer.state.read()) })
         return
       }
+      case 'keep':
+        this.#author(this.#writer(step.writer), {
+          touches: [pick(['/plan', '/plan/a', '/tone'], step.pointer)],
+        })
+        return
       case 'fork': {
         const writer = this.#writer(step.writer)
         const names = pickSome(FORK_NAMES, step.names).filter(name => !writer.set.branches.has(name))
@@ -195,6 +204,11 @@ class World {
 
   #writer(number: number): BranchWriter {
     return pick(this.#writers, number)
+  }
+
+  #author(writer: BranchWriter, write: Write): void {
+    const change = writer.write(write)
+    if (change) this.#authored.push({ change: change.id, state: writer.state.read() })
   }
 
   #newEntries(count: number): { kind: string; value: Json }[] {
