@@ -1,0 +1,36 @@
+import { type Command, Option } from 'commander'
+import { SETTINGS, type Setting, type SettingName } from './settings.js'
+
+/** Declares settings as flags of a command. Defaults are not commander's affair: it could not tell them from flags. */
+export function withSettings(command: Command, ...names: readonly SettingName[]): Command {
+  for (const name of names) {
+    const setting: Setting<unknown> = SETTINGS[name]
+    const fallback = setting.fallback === undefined ? '' : `, else ${defaultText(name, setting)}`
+    command.addOption(new Option(setting.flag, `${setting.help} (${setting.env}${fallback})`))
+  }
+  return command.option('--config <file>', 'config file (WEFT_CONFIG, else weft.config.json if there is one)')
+}
+
+/** What a verb needs that talks to a running peer. */
+export function withPeer(command: Command): Command {
+  return withSettings(command, 'url', 'token', 'timeout')
+}
+
+/** What a verb needs that reads a context, from a running peer or from an export. */
+export function withSource(command: Command): Command {
+  return withPeer(command.option('--file <export>', 'read an export instead of asking a peer'))
+}
+
+export function withJson(command: Command, what = 'print one JSON object'): Command {
+  return command.option('--json', `${what}; errors too are JSON then`)
+}
+
+/** Examples at the end of a verb's help: what to type, and what it does. */
+export function withExamples(command: Command, ...examples: readonly (readonly [string, string])[]): Command {
+  const lines = examples.map(([line, does]) => `  $ ${line}\n      ${does}`)
+  return command.addHelpText('after', `\nExamples:\n${lines.join('\n')}`)
+}
+
+function defaultText(name: SettingName, { fallback }: Setting<unknown>): string {
+  return name === 'timeout' ? `${String(fallback)}s` : String(fallback)
+}
