@@ -229,6 +229,11 @@ export class Context<State, Entries extends EntrySchemas> {
     return audit(set, set.view(this.branch), filter)
   }
 
+  /** All changes that are here, of all branches, deps first, as their authors made them: what `adopt` takes. */
+  changes(): readonly Change[] {
+    return this.#set.changes()
+  }
+
   /** Where a change stands in the committed log, or undefined while it is not known to be there. */
   positionOf(change: ChangeId): Position | undefined {
     return this.context.index.positionOf(change)
