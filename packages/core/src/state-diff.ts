@@ -27,7 +27,7 @@ function differMap(
   next: JsonObject,
 ): void {
   for (const key of Object.keys(base)) {
-    if (next[key] !== undefined) continue
+    if (Object.hasOwn(next, key) && next[key] !== undefined) continue
     target.document.delete(object, key)
     target.writes.push(childPointer(pointer, key))
   }
