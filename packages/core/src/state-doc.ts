@@ -3,6 +3,7 @@ import type { ChangeSet } from './change-set.js'
 import type { Node } from './dag.js'
 import type { ActorId } from './ids.js'
 import { deepFreeze, type Json, type JsonObject, parsePointer } from './json.js'
+import { LIMITS } from './limits.js'
 import { type AutomergeDocument, writeDifference } from './state-diff.js'
 import type { View } from './view.js'
 
@@ -72,7 +73,8 @@ export class StateDoc {
   write(next: JsonObject): { bytes: Uint8Array; pointers: string[] } | undefined {
     const pointers = writeDifference(this.#document, this.read(), next)
     if (pointers.length === 0) return undefined
-    this.#document.commit(null, 0)
+    // What Automerge holds already makes no change, and the last one must not go out a second time.
+    if (this.#document.commit(null, 0) === null) return undefined
     const bytes = this.#document.getLastLocalChange()
     if (!bytes) throw new Error('Automerge made no change of a difference')
     this.#snapshot = undefined
@@ -151,11 +153,13 @@ function newDocument(actor: ActorId): AutomergeDocument {
   return getBackend(init({ actor }))
 }
 
-function toJson(value: unknown): Json {
+/** Reads as null what lies deeper than anyone may write: only a hostile author nests so, and recursion has an end. */
+function toJson(value: unknown, depth = 0): Json {
   if (isImmutableString(value)) return value.toString()
-  if (Array.isArray(value)) return value.map(toJson)
+  if (depth > LIMITS.value_depth_max) return null
+  if (Array.isArray(value)) return value.map(item => toJson(item, depth + 1))
   if (value instanceof Date) return value.getTime()
   if (typeof value === 'bigint') return Number(value)
   if (typeof value !== 'object' || value === null) return value as Json
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, toJson(item)]))
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, toJson(item, depth + 1)]))
 }
