@@ -3,7 +3,7 @@ import { ABSENT, CborReader, CborWriter } from './cbor-cursor.js'
 import { reasonOf, WeftError } from './errors.js'
 import { Header, type HeaderFields, writeHeader } from './header.js'
 import type { ChangeId } from './ids.js'
-import { parseJson, type Json } from './json.js'
+import { assertJson, type Json, parseJson } from './json.js'
 import { LIMITS } from './limits.js'
 import type { Hash, Host } from './ports.js'
 
@@ -47,8 +47,9 @@ export class Change {
     let values: unknown
     try {
       values = parseJson(this.bytes, this.entriesAt + SALT_BYTES, this.entriesEnd)
+      if (Array.isArray(values)) for (const value of values) assertJson(value)
     } catch (thrown) {
-      throw malformed(`its entries are not JSON in UTF-8: ${reasonOf(thrown)}`, thrown)
+      throw malformed(`its entries are not JSON that Weft writes: ${reasonOf(thrown)}`, thrown)
     }
     if (Array.isArray(values) && values.length === kinds.length) return values
     throw malformed(`its entries are not a list of ${kinds.length} values`)
@@ -74,7 +75,11 @@ export function sealChange(draft: ChangeDraft, host: Pick<Host, 'hash' | 'random
   if (frameWriter.length > LIMITS.change_bytes_max || header.length > LIMITS.header_bytes_max) {
     throw tooLarge(frameWriter.length)
   }
-  return readChange(keepBytes(frameWriter.written()), host.hash)
+  try {
+    return readChange(keepBytes(frameWriter.written()), host.hash)
+  } catch (thrown) {
+    throw thrown instanceof WeftError ? thrown : beyondLimit(reasonOf(thrown))
+  }
 }
 
 function saltedEntries(values: readonly Json[], host: Pick<Host, 'random'>): Uint8Array {
@@ -99,7 +104,7 @@ export function decodeChange(bytes: Uint8Array, hash: Hash): Change {
   try {
     return readChange(bytes, hash, true)
   } catch (thrown) {
-    throw thrown instanceof WeftError && thrown.code !== 'WEFT_ID_INVALID'
+    throw thrown instanceof WeftError && thrown.code.startsWith('WEFT_CHANGE_')
       ? thrown
       : malformed(reasonOf(thrown), thrown)
   }
@@ -147,6 +152,14 @@ function malformed(reason: string, cause?: unknown): WeftError {
     'send the exact bytes that its author made; if the author is of a newer version, upgrade this side first',
     {},
     { cause },
+  )
+}
+
+function beyondLimit(reason: string): WeftError {
+  return new WeftError(
+    'WEFT_CHANGE_TOO_LARGE',
+    `the change is beyond a limit: ${reason}`,
+    'split it into several changes, and shorten keys and refs',
   )
 }
 

@@ -1,12 +1,12 @@
 import { compareText } from './bytes.js'
 import type { ChangeSet } from './change-set.js'
 import type { Node } from './dag.js'
+import { STATE_REF } from './header.js'
 import type { ActorId, AgentId, BranchName, ChangeId } from './ids.js'
 import { type Json, jsonEquals, parsePointer, valueAt } from './json.js'
 import type { StateDoc } from './state-doc.js'
 import type { View } from './view.js'
 
-const STATE_REF = 'state:'
 /** The end of a list, as RFC 6902 writes it: an insertion. Concurrent insertions both stay, so they never conflict. */
 const LIST_END = '/-'
 

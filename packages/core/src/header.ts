@@ -2,13 +2,15 @@ import { decode, encode } from 'cborg'
 import { toHex } from './bytes.js'
 import { ABSENT, type CborReader, type CborWriter } from './cbor-cursor.js'
 import { type ActorId, type AgentId, type BranchName, type ChangeId, checkId } from './ids.js'
-import { isPlainObject } from './json.js'
+import { isPlainObject, parsePointer } from './json.js'
 import { LIMITS } from './limits.js'
 
 export const HEADER_VERSION = 1
 export const HASH_BYTES = 32
 export const ACTOR_BYTES = 16
 const COUNTER_MAX = 0x7fffffff
+/** What precedes the pointer in a ref to state. */
+export const STATE_REF = 'state:'
 
 /** One thing a change was derived from. `entry` names one entry of the change; without it, all of it. */
 export interface ManifestRef {
@@ -97,7 +99,7 @@ export class Header {
     if ((this.entriesHashAt === ABSENT) !== (this.kinds.length === 0)) {
       throw new RangeError('kinds without entries, or the reverse')
     }
-    this.writes = readList(reader, LIMITS.refs_per_change_max, readRef)
+    this.writes = readList(reader, LIMITS.refs_per_change_max, readWrite)
     this.reads = readList(reader, LIMITS.refs_per_change_max, readManifestRef)
     this.notes = readNotes(reader)
   }
@@ -160,6 +162,13 @@ function readList<T>(reader: CborReader, length_max: number, read: (reader: Cbor
 
 const readKind = (reader: CborReader): string => reader.id('kind')
 const readRef = (reader: CborReader): string => reader.text(LIMITS.ref_chars_max)
+
+/** A written state pointer is parsed when conflicts are looked for: one that is none must not get that far. */
+function readWrite(reader: CborReader): string {
+  const ref = readRef(reader)
+  if (ref.startsWith(STATE_REF)) parsePointer(ref.slice(STATE_REF.length))
+  return ref
+}
 
 function readManifestRef(reader: CborReader): ManifestRef {
   if (reader.array(3) !== 3) throw new RangeError('a manifest item has 3 items')
