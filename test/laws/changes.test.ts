@@ -9,6 +9,7 @@ import {
   isWeftError,
   LIMITS,
   toHex,
+  type Write,
 } from '@weft/core'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -258,6 +259,20 @@ test('[CHG-5] a change beyond the limits is refused before it is read', () => {
   )
   expect(digest(set, sha256)).toBe(before)
   expect(writer.write({ state: { ...writer.state.read(), small: 1 } })!.header.seq).toBe(1)
+})
+
+test.each<[string, Write]>([
+  ['entries', { entries: Array.from({ length: 5_000 }, () => ({ kind: 'message', value: 1 })) }],
+  ['keys', { state: Object.fromEntries(Array.from({ length: 5_000 }, (_, i) => [`k${i}`, i])) }],
+  ['characters in a key', { state: { ['k'.repeat(2_000)]: 1 } }],
+  ['characters in a ref', { entries: [{ kind: 'message', value: 1 }], reads: [{ ref: 'r'.repeat(2_000) }] }],
+])('[CHG-5] a write with too many %s is refused by name, and its author can go on', (_, write) => {
+  const set = new ChangeSet(sha256)
+  const writer = new BranchWriter(set, seededHost(1), 'main', 'agent')
+  expect(codeOf(() => writer.write(write))).toBe('WEFT_CHANGE_TOO_LARGE')
+  expect(set.size).toBe(0)
+  writer.write({ entries: [{ kind: 'message', value: 'small' }], state: { small: 1 } })
+  expect(writer.state.read()).toEqual({ small: 1 })
 })
 
 const lies: readonly ((change: Change) => Partial<Draft>)[] = [

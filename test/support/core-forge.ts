@@ -1,6 +1,8 @@
 import {
   type Change,
+  decodeChange,
   type ErrorCode,
+  encodeUtf8,
   fromHex,
   isWeftError,
   sealChange,
@@ -73,6 +75,14 @@ export function framed(parts: readonly (Uint8Array | null)[]): Uint8Array {
     return length < 256 ? [0x58, length, ...part] : [0x59, length >> 8, length & 0xff, ...part]
   })
   return Uint8Array.from([0x83, ...items.flat()])
+}
+
+/** As `change`, with this text for its entries, whatever it is; hashed anew. */
+export function forgedEntries(change: Change, text: string): Change {
+  const [header, entries, state] = frameOf(change)
+  const part = Uint8Array.from([...entries!.subarray(0, 16), ...encodeUtf8(text)])
+  const named = toHex(header!).replace(sha256(entries!), sha256(part))
+  return decodeChange(framed([fromHex(named), part, state!]), sha256)
 }
 
 /** The WeftError that `act` throws; anything else it throws is a failure. */
