@@ -224,7 +224,11 @@ export class ReplicaSession {
     subscription.target = count
     subscription.told = Math.max(subscription.told, count)
     const { position } = subscription
-    return [{ do: 'opened', workflow, count, rollback, position }, ...this.#checkCaughtUp(subscription)]
+    return [
+      { do: 'opened', workflow, count, rollback, position },
+      ...this.#checkCaughtUp(subscription),
+      ...this.pump(),
+    ]
   }
 
   #log({ channel, from, items: parts }: Fields<'log'>): ReplicaEffect[] {

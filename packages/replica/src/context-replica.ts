@@ -118,7 +118,7 @@ export class ContextReplica {
       this.session.rewind(this.workflow, position, this.index.idAt(position) ?? '')
       this.link.reset()
     }
-    const { position } = this.index
+    const position = from + items.length - 1
     const last = this.index.idAt(position)
     if (last !== undefined) this.session.delivered(this.workflow, position, last)
     if (arrived.length > 0) this.#tell(arrived)
