@@ -1,6 +1,6 @@
 import { type Change, sealChange } from './change.js'
 import { ChangeSet } from './change-set.js'
-import { canonicalJson, type Json } from './json.js'
+import { canonicalJson, type Json, type JsonObject } from './json.js'
 import { EMPTY_BYTES, encodeUtf8, writeHex } from './bytes.js'
 import { ACTOR_BYTES } from './header.js'
 import { MAIN_BRANCH } from './ids.js'
@@ -27,7 +27,8 @@ export function genesis(definition: ContextDefinition, hash: Host['hash']): Chan
   const empty = new ChangeSet(hash)
   const state = new StateDoc(empty, empty.everything(), actor)
   try {
-    const written = state.write(initial)!
+    // In one order of keys, as in the seed: else one actor would sign as many changes as there are orders.
+    const written = state.write(JSON.parse(canonicalJson(initial)) as JsonObject)!
     return sealChange(
       {
         actor,
