@@ -1,1 +1,2 @@
-export {}
+export type { Database } from './database.js'
+export { type LevelStoreOptions, openLevelStore } from './open.js'

@@ -1,0 +1,51 @@
+import type { Write } from './batching.js'
+import type { Database } from './database.js'
+import { corruptStore } from './failures.js'
+import type { GroupWriter } from './group-writer.js'
+import { DROPPING_KEYS, droppingTenantOf, TenantKeys } from './keys.js'
+
+const KEYS_PER_BATCH = 4_096
+
+export interface Dropped {
+  workflows: number
+  changes: number
+}
+
+/**
+ * Removes every key of a tenant (TEN-4), in batches: a log may be larger than memory. The marker that is written first
+ * and removed last makes it all or nothing: what a crash leaves over is removed at the next opening.
+ */
+export async function dropTenant(db: Database, writer: GroupWriter, keys: TenantKeys): Promise<Dropped> {
+  // Behind it in the queue, every append that came before the drop is on disk.
+  await writer.write({ operations: [{ key: keys.dropping, value: Buffer.from(keys.tenant) }] })
+  const dropped: Dropped = { workflows: 0, changes: 0 }
+  const iterator = db.keys(keys.all)
+  try {
+    for (;;) {
+      const page = await iterator.nextv(KEYS_PER_BATCH)
+      if (page.length === 0) break
+      for (const key of page) dropped[keys.isHead(key) ? 'workflows' : 'changes']++
+      await writer.write(deletionOf(page))
+    }
+  } finally {
+    await iterator.close()
+  }
+  await writer.write(deletionOf([keys.dropping]))
+  return dropped
+}
+
+/** @throws WEFT_STORE_CORRUPT */
+export async function finishDrops(db: Database, writer: GroupWriter, directory: string): Promise<void> {
+  for (const [key, value] of await db.iterator(DROPPING_KEYS).all()) {
+    const tenant = droppingTenantOf(key)
+    // The marker names its tenant twice: a damaged one must not remove somebody else.
+    if (Buffer.from(value).toString() !== tenant) {
+      throw corruptStore(directory, 'it says that a tenant is to be removed, but not clearly which', { key })
+    }
+    await dropTenant(db, writer, new TenantKeys(tenant))
+  }
+}
+
+function deletionOf(keys: readonly string[]): Write {
+  return { operations: keys.map(key => ({ key, value: null })) }
+}

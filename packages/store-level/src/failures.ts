@@ -1,0 +1,94 @@
+import {
+  type ErrorDetails,
+  isWeftError,
+  type Position,
+  reasonOf,
+  type WorkflowId,
+  WeftError,
+} from '@weft/core'
+
+export function failed(directory: string, what: string, cause?: unknown, cure?: string): WeftError {
+  return new WeftError(
+    'WEFT_STORE_FAILED',
+    cause === undefined ? what : `${what}: ${reasonOf(cause)}`,
+    cure ?? `check the disk and the rights of ${directory}, then close the store and open it again`,
+    { directory },
+    { cause },
+  )
+}
+
+export function locked(directory: string, cause?: unknown): WeftError {
+  return new WeftError(
+    'WEFT_STORE_LOCKED',
+    `the store in ${directory} is in use by another process, or by another handle of this one`,
+    'stop the other user of the directory, or choose another directory for this one',
+    { directory },
+    { cause },
+  )
+}
+
+export function closed(what: string, cure: string): WeftError {
+  return new WeftError('WEFT_STORE_CLOSED', what, cure)
+}
+
+const CORRUPT_CURE =
+  'this context stays unreadable, others are served: restore it from a backup; never run a repair on the store'
+
+/** One damaged context. */
+export function corrupt(
+  tenant: string,
+  workflow: WorkflowId,
+  position: Position | undefined,
+  reason: string,
+  cause?: unknown,
+): WeftError {
+  const at = position === undefined ? '' : ` at position ${position}`
+  return new WeftError(
+    'WEFT_STORE_CORRUPT',
+    `the log of workflow ${workflow} of tenant ${tenant} is damaged${at}: ${reason}`,
+    CORRUPT_CURE,
+    { tenant, workflow, ...(position === undefined ? {} : { position }) },
+    { cause },
+  )
+}
+
+/** What to say after listing the sound contexts of a tenant. */
+export function corruptContexts(tenant: string, damaged: readonly WeftError[]): WeftError {
+  return new WeftError(
+    'WEFT_STORE_CORRUPT',
+    `${damaged.length} of the contexts of tenant ${tenant} are damaged: ${damaged.map(reasonOf).join('; ')}`,
+    CORRUPT_CURE,
+    { tenant, workflows: damaged.map(({ details }) => details.workflow) },
+    { cause: damaged[0] },
+  )
+}
+
+/** Damage that cannot be pinned to one context. */
+export function corruptStore(
+  directory: string,
+  reason: string,
+  details: ErrorDetails = {},
+  cause?: unknown,
+): WeftError {
+  return new WeftError(
+    'WEFT_STORE_CORRUPT',
+    `the store in ${directory} is damaged: ${reason}`,
+    'restore the directory from a backup; never run a repair on it',
+    { directory, ...details },
+    { cause },
+  )
+}
+
+/** What a read that LevelDB rejected means to the caller. */
+export function readFailed(directory: string, thrown: unknown): WeftError {
+  if (isWeftError(thrown)) return thrown
+  return codeOf(thrown) === 'LEVEL_CORRUPTION'
+    ? corruptStore(directory, reasonOf(thrown), {}, thrown)
+    : failed(directory, 'a read failed', thrown)
+}
+
+export function codeOf(thrown: unknown): string | undefined {
+  return thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string'
+    ? thrown.code
+    : undefined
+}

@@ -1,0 +1,128 @@
+import {
+  checkId,
+  isWeftError,
+  type LogAppend,
+  type LogHead,
+  type LogRecord,
+  type Position,
+  type TenantId,
+  type TenantStore,
+  type WeftError,
+  type WorkflowId,
+} from '@weft/core'
+import { checkAppend } from './append-check.js'
+import type { Database } from './database.js'
+import { type Dropped, dropTenant } from './drop.js'
+import { closed, corruptContexts, readFailed } from './failures.js'
+import type { Gate } from './gate.js'
+import type { GroupWriter } from './group-writer.js'
+import { HeadWalk } from './head-walk.js'
+import type { TenantKeys } from './keys.js'
+import { LogReader } from './log-reader.js'
+import { encodeRecord } from './record-codec.js'
+
+/** What the handles of one store share. */
+export interface Shared {
+  readonly db: Database
+  readonly gate: Gate
+  readonly writer: GroupWriter
+  /** Tenants whose keys are being removed: until that is done, nothing of theirs is read or written. */
+  readonly drops: Set<TenantId>
+}
+
+export class LevelTenantStore implements TenantStore {
+  readonly tenant: TenantId
+  readonly #reader: LogReader
+
+  constructor(
+    private readonly shared: Shared,
+    private readonly keys: TenantKeys,
+  ) {
+    this.tenant = keys.tenant
+    this.#reader = new LogReader(shared.db, keys)
+  }
+
+  head(workflow: WorkflowId): Promise<LogHead | undefined> {
+    return this.#guarded(() => this.#reader.head(checkStored(workflow)))
+  }
+
+  read(workflow: WorkflowId, from: Position, bytes_max: number): Promise<LogRecord[]> {
+    return this.#guarded(() => this.#reader.read(checkStored(workflow), from, bytes_max))
+  }
+
+  /** Yields every sound context before it reports damaged ones: one quarantined context must not hide the others. */
+  async *heads(): AsyncIterable<LogHead> {
+    this.#check()
+    const snapshot = this.shared.db.snapshot()
+    const damaged: WeftError[] = []
+    try {
+      for await (const found of new HeadWalk(this.shared.db, this.keys, snapshot)) {
+        this.#check()
+        if (isWeftError(found)) damaged.push(found)
+        else yield found
+      }
+    } catch (thrown) {
+      throw this.#translated(thrown)
+    } finally {
+      await snapshot.close()
+    }
+    if (damaged.length > 0) throw corruptContexts(this.tenant, damaged)
+  }
+
+  async append(append: LogAppend): Promise<void> {
+    this.#check()
+    const { records, head } = append
+    checkStored(head.workflow)
+    checkAppend(append)
+    await this.shared.writer.write({
+      operations: records.map(({ position, id, bytes }) => {
+        const key = this.keys.record(head.workflow, position)
+        return { key, value: encodeRecord(key, id, bytes) }
+      }),
+      // A copy: it is encoded when its batch is written, and the caller may be at its next head by then.
+      head: { key: this.keys.head(head.workflow), value: { ...head, heads: [...head.heads] } },
+    })
+  }
+
+  drop(): Promise<Dropped> {
+    return this.#guarded(() => {
+      const { drops, db, writer } = this.shared
+      const drop = dropTenant(db, writer, this.keys).then(dropped => {
+        drops.delete(this.tenant)
+        return dropped
+      })
+      // Stays there when it fails: what is left of the tenant is removed at the next opening, and not served before.
+      drops.add(this.tenant)
+      return drop
+    })
+  }
+
+  async #guarded<T>(use: () => Promise<T>): Promise<T> {
+    this.#check()
+    try {
+      return await use()
+    } catch (thrown) {
+      throw this.#translated(thrown)
+    }
+  }
+
+  #check(): void {
+    this.shared.gate.check()
+    if (this.shared.drops.has(this.tenant)) {
+      throw closed(`tenant ${this.tenant} is being dropped`, 'wait until its drop() has resolved')
+    }
+  }
+
+  /** LevelDB rejects what is under way when it closes; the reason is then the closing. */
+  #translated(thrown: unknown): WeftError {
+    if (isWeftError(thrown)) return thrown
+    const { refusal, directory } = this.shared.gate
+    return refusal ?? readFailed(directory, thrown)
+  }
+}
+
+/** The engine's own workflows begin with "@"; nothing else may stray from the alphabet that keys are built on (TEN-3). */
+function checkStored(workflow: WorkflowId): WorkflowId {
+  checkId('workflow', workflow.startsWith('@') ? workflow.slice(1) : workflow)
+  return workflow
+}

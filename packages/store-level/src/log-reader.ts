@@ -1,0 +1,90 @@
+import { type LogHead, type LogRecord, type Position, WeftError, type WorkflowId } from '@weft/core'
+import { checkLogEnd, openHead, openRecord } from './checked.js'
+import type { Database, Snapshot } from './database.js'
+import type { TenantKeys } from './keys.js'
+
+const ROWS_PER_CALL = 256
+const BYTES_PER_CALL = 1_048_576
+
+/** Reads of one context. Head and log come from one snapshot, so that an append between the two is no mismatch. */
+export class LogReader {
+  constructor(
+    private readonly db: Database,
+    private readonly keys: TenantKeys,
+  ) {}
+
+  head(workflow: WorkflowId): Promise<LogHead | undefined> {
+    return this.#withSnapshot(async snapshot => {
+      const [head, [last]] = await Promise.all([
+        this.#head(workflow, snapshot),
+        this.db.keys({ ...this.keys.log(workflow), reverse: true, limit: 1, snapshot }).all(),
+      ])
+      const end = last === undefined ? 0 : this.keys.positionOf(last)
+      checkLogEnd(this.keys, workflow, head?.count ?? 0, end)
+      return head
+    })
+  }
+
+  read(workflow: WorkflowId, from: Position, bytes_max: number): Promise<LogRecord[]> {
+    if (!Number.isSafeInteger(from) || from < 1) throw badPosition(workflow, from)
+    return this.#withSnapshot(async snapshot => {
+      const count = (await this.#head(workflow, snapshot))?.count ?? 0
+      const records: LogRecord[] = []
+      let bytes = 0
+      for await (const page of this.#pages(workflow, from, bytes_max, snapshot)) {
+        for (const [key, value] of page) {
+          const record = openRecord(this.keys, workflow, from + records.length, count, key, value)
+          bytes += record.bytes.length
+          if (records.length > 0 && bytes > bytes_max) return records
+          records.push(record)
+        }
+      }
+      const next = from + records.length
+      if (next <= count) checkLogEnd(this.keys, workflow, count, next - 1)
+      return records
+    })
+  }
+
+  async #head(workflow: WorkflowId, snapshot: Snapshot): Promise<LogHead | undefined> {
+    const value = await this.db.get(this.keys.head(workflow), { snapshot })
+    return value === undefined ? undefined : openHead(this.keys, workflow, value)
+  }
+
+  async *#pages(workflow: WorkflowId, from: Position, bytes_max: number, snapshot: Snapshot) {
+    const iterator = this.db.iterator({
+      gte: this.keys.record(workflow, from),
+      lt: this.keys.log(workflow).lt,
+      snapshot,
+      // A page ends with the row that crosses this, so it holds little that is not asked for.
+      highWaterMarkBytes: Math.min(bytes_max, BYTES_PER_CALL),
+    })
+    try {
+      for (;;) {
+        const page = await iterator.nextv(ROWS_PER_CALL)
+        // Only an empty page is the end.
+        if (page.length === 0) return
+        yield page
+      }
+    } finally {
+      await iterator.close()
+    }
+  }
+
+  async #withSnapshot<T>(use: (snapshot: Snapshot) => Promise<T>): Promise<T> {
+    const snapshot = this.db.snapshot()
+    try {
+      return await use(snapshot)
+    } finally {
+      await snapshot.close()
+    }
+  }
+}
+
+function badPosition(workflow: WorkflowId, from: unknown): WeftError {
+  return new WeftError(
+    'WEFT_INTERNAL',
+    `a read of ${workflow} would begin at position ${from}, where the first is 1`,
+    'this is a defect of the caller of the store: report it with this message',
+    { workflow },
+  )
+}

@@ -1,0 +1,79 @@
+import type { Store } from '@weft/core'
+import { type Database, levelDatabase } from './database.js'
+import { claimDirectory, holdsData, makeDirectory } from './directory.js'
+import { finishDrops } from './drop.js'
+import { codeOf, corruptStore, failed, locked, readFailed } from './failures.js'
+import { checkFormat } from './format.js'
+import { Gate } from './gate.js'
+import { GroupWriter } from './group-writer.js'
+import { LevelStore } from './level-store.js'
+
+export interface LevelStoreOptions {
+  /** Appends that wait are written together until they hold this many bytes. */
+  readonly batch_bytes_max?: number
+  /** Makes the handle on LevelDB, not yet open; for tests that count or break writes. */
+  readonly database?: (directory: string) => Database
+}
+
+const BATCH_BYTES_MAX = 4_194_304
+const NOT_A_DIRECTORY =
+  'name a directory that this process may read and write, or a path where it may make one'
+
+/**
+ * Opens the store in `directory`, and makes it if there is none. One process at a time can hold it.
+ * @throws WEFT_STORE_LOCKED · WEFT_STORE_VERSION · WEFT_STORE_CORRUPT · WEFT_STORE_FAILED
+ */
+export async function openLevelStore(directory: string, options: LevelStoreOptions = {}): Promise<Store> {
+  const claim = await prepare(directory)
+  try {
+    return await openClaimed(directory, claim.release, options)
+  } catch (thrown) {
+    claim.release()
+    throw readFailed(directory, thrown)
+  }
+}
+
+async function prepare(directory: string): Promise<{ release: () => void }> {
+  let claim: Awaited<ReturnType<typeof claimDirectory>>
+  try {
+    await makeDirectory(directory)
+    claim = await claimDirectory(directory)
+  } catch (thrown) {
+    throw failed(directory, `${directory} cannot be used as a store`, thrown, NOT_A_DIRECTORY)
+  }
+  if (claim === false) throw locked(directory)
+  return claim
+}
+
+async function openClaimed(
+  directory: string,
+  release: () => void,
+  { batch_bytes_max = BATCH_BYTES_MAX, database = levelDatabase }: LevelStoreOptions,
+): Promise<Store> {
+  const isOld = await holdsData(directory)
+  const db = database(directory)
+  await openDatabase(db, directory)
+  const gate = new Gate(directory)
+  const writer = new GroupWriter(db, gate, batch_bytes_max)
+  try {
+    await checkFormat(db, writer, directory, isOld)
+    await finishDrops(db, writer, directory)
+  } catch (thrown) {
+    await db.close()
+    throw thrown
+  }
+  return new LevelStore(db, gate, writer, release)
+}
+
+async function openDatabase(db: Database, directory: string): Promise<void> {
+  try {
+    await db.open()
+  } catch (thrown) {
+    // abstract-level wraps the reason.
+    const reason = thrown instanceof Error && thrown.cause !== undefined ? thrown.cause : thrown
+    const code = codeOf(reason)
+    if (code === 'LEVEL_LOCKED') throw locked(directory, reason)
+    if (code === 'LEVEL_CORRUPTION') throw corruptStore(directory, 'LevelDB cannot open it', {}, reason)
+    throw failed(directory, `the store in ${directory} cannot be opened`, reason)
+  }
+}

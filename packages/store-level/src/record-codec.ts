@@ -1,0 +1,33 @@
+import { crc32 } from 'node:zlib'
+import { type ChangeId, decodeChange } from '@weft/core'
+import { SHA256_BYTES, sha256 } from './hash.js'
+
+/*
+ * A log record: the change's id (32 bytes), the CRC-32 of the key it was written under (4 bytes, big endian), then
+ * the exact bytes of the change. The id seals the content. The checksum seals the place: a damaged key would otherwise
+ * show a sound change at another position, in another context or to another tenant.
+ */
+
+const KEY_SUM_AT = SHA256_BYTES
+const CHANGE_AT = KEY_SUM_AT + 4
+
+export function encodeRecord(key: string, id: ChangeId, bytes: Uint8Array): Uint8Array {
+  const value = Buffer.allocUnsafe(CHANGE_AT + bytes.length)
+  value.write(id, 0, SHA256_BYTES, 'hex')
+  value.writeUInt32BE(crc32(key), KEY_SUM_AT)
+  value.set(bytes, CHANGE_AT)
+  return value
+}
+
+/** Verifies all of it (DUR-4). The bytes returned are a view of `value`. @throws Error that says what is damaged */
+export function decodeRecord(key: string, value: Uint8Array): { id: ChangeId; bytes: Uint8Array } {
+  if (value.length <= CHANGE_AT) throw new RangeError(`the record has only ${value.length} bytes`)
+  const buffer = Buffer.from(value.buffer, value.byteOffset, value.length)
+  if (buffer.readUInt32BE(KEY_SUM_AT) !== crc32(key)) throw new RangeError('it belongs under another key')
+  // A Uint8Array, not a Buffer: the two differ in what slice() does.
+  const bytes = new Uint8Array(value.buffer, value.byteOffset + CHANGE_AT, value.length - CHANGE_AT)
+  const { id } = decodeChange(bytes, sha256)
+  if (buffer.toString('hex', 0, SHA256_BYTES) !== id)
+    throw new RangeError('its bytes are not those of its id')
+  return { id, bytes }
+}
