@@ -45,7 +45,7 @@ export interface TenantStore {
   readonly tenant: TenantId
   /** Undefined when the context was never written. @throws WEFT_STORE_CORRUPT */
   head(workflow: WorkflowId): Promise<LogHead | undefined>
-  /** Heads of all contexts, by workflow id. */
+  /** Heads of all sound contexts, by workflow id; only then @throws WEFT_STORE_CORRUPT, `workflows` being the others. */
   heads(): AsyncIterable<LogHead>
   /**
    * Records from `from` on (1 is the first), at least one if there is one, then until `bytes_max` is reached.
