@@ -1,0 +1,181 @@
+import type { Store } from '@weft/core'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { Disk, LevelHarness } from './level-harness.ts'
+import { collect, LogMaker, written } from './log-maker.ts'
+import { rejection } from './store.contract.ts'
+
+const ALL = Number.MAX_SAFE_INTEGER
+
+describe('LevelDB store: writes', () => {
+  let harness: LevelHarness
+  let disk: Disk
+  let store: Store
+
+  beforeEach(async () => {
+    harness = await LevelHarness.make()
+    disk = new Disk()
+    store = await harness.open({ database: disk.database })
+    disk.batches.length = 0
+  })
+
+  afterEach(() => harness.discard())
+
+  test('[DUR-1] what was acknowledged is in the files, without any closing', async () => {
+    const maker = await written(store, 't', 'w', 10)
+    const after = await harness.killed()
+    try {
+      expect(await (await after.open()).tenant('t').read('w', 1, ALL)).toStrictEqual(maker.records)
+    } finally {
+      await after.discard()
+    }
+    expect(disk.batches.map(({ sync }) => sync)).toEqual(disk.batches.map(() => true))
+  })
+
+  test('[DUR-1] no append resolves before the fsync of its batch', async () => {
+    const release = disk.hold()
+    let resolved = false
+    const append = store.tenant('t').append(new LogMaker('w').next())
+    void append.then(() => {
+      resolved = true
+    })
+    await new Promise(setImmediate)
+    expect(disk.batches).toHaveLength(1)
+    expect(resolved).toBe(false)
+    release()
+    await append
+  })
+
+  test('appends that come while a batch is in flight share the next one', async () => {
+    const release = disk.hold()
+    const first = store.tenant('t').append(new LogMaker('first').next())
+    await new Promise(setImmediate)
+    const maker = new LogMaker('w')
+    const rest = Array.from({ length: 100 }, () => store.tenant('t').append(maker.next()))
+    const other = store.tenant('u').append(new LogMaker('w').next(3))
+    release()
+    await Promise.all([first, other, ...rest])
+    // 100 records and one head of one context, 3 and one of the other.
+    expect(disk.batches.map(({ operations }) => operations)).toEqual([2, 101 + 4])
+    expect(await store.tenant('t').read('w', 1, ALL)).toStrictEqual(maker.records)
+  })
+
+  test('appends of one turn share a batch', async () => {
+    const maker = new LogMaker('w')
+    await Promise.all(Array.from({ length: 10 }, () => store.tenant('t').append(maker.next())))
+    expect(disk.batches).toHaveLength(1)
+  })
+
+  test('a batch is bounded in bytes, and an append is never divided', async () => {
+    store = await harness.open({ database: disk.database, batch_bytes_max: 10_000 })
+    disk.batches.length = 0
+    const maker = new LogMaker('w')
+    await Promise.all(Array.from({ length: 8 }, () => store.tenant('t').append(maker.next(1, 4_000))))
+    expect(disk.batches.map(({ operations }) => operations)).toEqual([3, 3, 3, 3])
+    await store.tenant('t').append(maker.next(5, 4_000))
+    expect(disk.batches.at(-1)?.operations).toBe(6)
+    expect(await store.tenant('t').read('w', 1, ALL)).toStrictEqual(maker.records)
+  })
+
+  test('a head that its owner goes on changing is stored as it was', async () => {
+    const maker = new LogMaker('w')
+    const { records, head } = maker.next()
+    const heads = [...head.heads]
+    const append = store.tenant('t').append({ records, head: { ...head, heads } })
+    heads[0] = 'f'.repeat(64)
+    await append
+    expect(await store.tenant('t').head('w')).toEqual(head)
+  })
+
+  for (const [outcome, reaches] of [
+    ['did not reach the disk', false],
+    ['reached the disk all the same', true],
+  ] as const) {
+    test(`[DUR-3] after a failed write nothing is served until reopening; it ${outcome}`, async () => {
+      const maker = await written(store, 't', 'w', 2)
+      const tenant = store.tenant('t')
+      const appends: Promise<unknown>[] = []
+      disk.fault = async write => {
+        appends.push(rejection(tenant.append(maker.next())))
+        if (reaches) await write()
+        throw new Error('EIO')
+      }
+      appends.push(rejection(tenant.append(maker.next())))
+      await appends[0]
+      expect(await Promise.all(appends)).toMatchObject([
+        { code: 'WEFT_STORE_FAILED' },
+        { code: 'WEFT_STORE_FAILED' },
+      ])
+      expect(disk.batches).toHaveLength(3)
+      disk.fault = undefined
+      for (const refused of [
+        tenant.append(maker.next()),
+        tenant.read('w', 1, ALL),
+        tenant.head('w'),
+        tenant.drop(),
+        collect(tenant.heads()),
+        collect(store.tenants()),
+        store.tenant('other').append(new LogMaker('w').next()),
+      ]) {
+        expect(await rejection(refused)).toMatchObject({ code: 'WEFT_STORE_FAILED' })
+      }
+
+      store = await harness.open()
+      const count = reaches ? 3 : 2
+      expect(await store.tenant('t').read('w', 1, ALL)).toStrictEqual(maker.records.slice(0, count))
+      await store.tenant('t').append(maker.appendOf(2, 5))
+      expect(await store.tenant('t').read('w', 1, ALL)).toStrictEqual(maker.records)
+    })
+  }
+
+  test('[DUR-3] a write that fails while the store closes is reported as failed', async () => {
+    disk.fault = async () => {
+      throw new Error('EIO')
+    }
+    const append = rejection(store.tenant('t').append(new LogMaker('w').next()))
+    await store.close()
+    expect(await append).toMatchObject({ code: 'WEFT_STORE_FAILED' })
+  })
+
+  test('[TEN-4 drop] a drop that was cut short is finished at the next opening', async () => {
+    await written(store, 'gone', 'w', 3)
+    const maker = await written(store, 'kept', 'w', 3)
+    const before = disk.batches.length
+    disk.fault = async write => {
+      if (disk.batches.length > before + 1) throw new Error('EIO')
+      await write()
+    }
+    expect(await rejection(store.tenant('gone').drop())).toMatchObject({ code: 'WEFT_STORE_FAILED' })
+    const left = await harness.raw(db => db.keys().all())
+    expect(left.filter(key => key.startsWith('gone\0'))).toHaveLength(4)
+
+    store = await harness.open()
+    expect(await collect(store.tenants())).toEqual(['kept'])
+    expect(await store.tenant('kept').read('w', 1, ALL)).toStrictEqual(maker.records)
+    const keys = await harness.raw(db => db.keys().all())
+    expect(keys.filter(key => key.includes('gone'))).toEqual([])
+  })
+
+  test('[TEN-4 drop] while a tenant is dropped nothing of it is served; others are', async () => {
+    await written(store, 'gone', 'w', 3)
+    const maker = await written(store, 'kept', 'w', 3)
+    const drop = store.tenant('gone').drop()
+    const refused = [
+      store.tenant('gone').read('w', 1, ALL),
+      store.tenant('gone').head('w'),
+      store.tenant('gone').append(new LogMaker('w').next()),
+      store.tenant('gone').drop(),
+    ]
+    const appended = store.tenant('kept').append(maker.next())
+    for (const one of refused) expect(await rejection(one)).toMatchObject({ code: 'WEFT_STORE_CLOSED' })
+    await appended
+    expect(await drop).toEqual({ workflows: 1, changes: 3 })
+    await written(store, 'gone', 'w', 1)
+  })
+
+  test('[TEN-4 drop] a tenant of many changes is removed whole', async () => {
+    const maker = new LogMaker('w')
+    await store.tenant('t').append(maker.next(5_000))
+    expect(await store.tenant('t').drop()).toEqual({ workflows: 1, changes: 5_000 })
+    expect(await harness.raw(db => db.keys().all())).toEqual(['!format'])
+  })
+})

@@ -1,0 +1,4 @@
+import { LevelHarness } from './level-harness.ts'
+import { storeContract } from './store.contract.ts'
+
+storeContract('LevelDB', LevelHarness.make)

@@ -1,0 +1,175 @@
+import {
+  checkId,
+  compareText,
+  decodeChange,
+  isChangeId,
+  isWeftError,
+  type LogAppend,
+  type LogHead,
+  type LogRecord,
+  type Position,
+  type Store,
+  type TenantId,
+  type TenantStore,
+  WeftError,
+  type WorkflowId,
+} from '@weft/core'
+import { host } from './host.ts'
+
+interface StoredContext {
+  head: LogHead
+  readonly records: (LogRecord | undefined)[]
+}
+
+/** What outlives a handle: tenants, their workflows, their logs. Tests may damage it by hand. */
+export class MemoryDisk {
+  readonly tenants = new Map<TenantId, Map<WorkflowId, StoredContext>>()
+}
+
+/** The Store port in memory: the reference that the real ones are compared with, and a fast one for other tests. */
+export class MemoryStore implements Store {
+  #closed = false
+
+  constructor(readonly disk = new MemoryDisk()) {}
+
+  tenant(id: TenantId): TenantStore {
+    return new MemoryTenantStore(checkId('tenant', id), this.disk, () => this.#check())
+  }
+
+  async *tenants(): AsyncIterable<TenantId> {
+    this.#check()
+    for (const id of [...this.disk.tenants.keys()].sort(compareText)) {
+      this.#check()
+      yield id
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+  }
+
+  #check(): void {
+    if (this.#closed) throw new WeftError('WEFT_STORE_CLOSED', 'the store is closed', 'open it again')
+  }
+}
+
+class MemoryTenantStore implements TenantStore {
+  constructor(
+    readonly tenant: TenantId,
+    private readonly disk: MemoryDisk,
+    private readonly check: () => void,
+  ) {}
+
+  async head(workflow: WorkflowId): Promise<LogHead | undefined> {
+    const context = this.#context(workflow)
+    return context && this.#soundHead(context)
+  }
+
+  async *heads(): AsyncIterable<LogHead> {
+    this.check()
+    const damaged: WeftError[] = []
+    for (const [, context] of [...this.#contexts].sort(([a], [b]) => compareText(a, b))) {
+      this.check()
+      try {
+        yield this.#soundHead(context)
+      } catch (thrown) {
+        if (!isWeftError(thrown)) throw thrown
+        damaged.push(thrown)
+      }
+    }
+    if (damaged.length > 0) throw this.#corruptContexts(damaged)
+  }
+
+  async read(workflow: WorkflowId, from: Position, bytes_max: number): Promise<LogRecord[]> {
+    if (!Number.isSafeInteger(from) || from < 1) throw misuse(`a read cannot begin at ${from}`)
+    const context = this.#context(workflow)
+    if (context === undefined) return []
+    this.#soundHead(context)
+    const records: LogRecord[] = []
+    let bytes = 0
+    for (const stored of context.records.slice(from - 1)) {
+      bytes += stored?.bytes.length ?? 0
+      if (records.length > 0 && bytes > bytes_max) break
+      records.push(this.#soundRecord(workflow, from + records.length, stored))
+    }
+    return records
+  }
+
+  async append({ records, head }: LogAppend): Promise<void> {
+    const context = this.#context(head.workflow) ?? { head, records: [] }
+    const first = head.count - records.length + 1
+    const sound =
+      records.length > 0 &&
+      head.heads.length > 0 &&
+      head.heads.every(isChangeId) &&
+      records.every(({ position, id }, index) => position === first + index && isChangeId(id))
+    if (!sound) throw misuse(`an append to ${head.workflow} is not a continuation of a log`)
+    for (const { position, id, bytes } of records) {
+      context.records[position - 1] = { position, id, bytes: Uint8Array.from(bytes) }
+    }
+    context.head = { ...head, heads: [...head.heads] }
+    const contexts = this.#contexts
+    contexts.set(head.workflow, context)
+    this.disk.tenants.set(this.tenant, contexts)
+  }
+
+  async drop(): Promise<{ workflows: number; changes: number }> {
+    this.check()
+    const contexts = this.#contexts
+    this.disk.tenants.delete(this.tenant)
+    let changes = 0
+    for (const { records } of contexts.values()) changes += records.length
+    return { workflows: contexts.size, changes }
+  }
+
+  get #contexts(): Map<WorkflowId, StoredContext> {
+    return this.disk.tenants.get(this.tenant) ?? new Map()
+  }
+
+  #context(workflow: WorkflowId): StoredContext | undefined {
+    this.check()
+    checkId('workflow', workflow.startsWith('@') ? workflow.slice(1) : workflow)
+    return this.#contexts.get(workflow)
+  }
+
+  #soundHead({ head, records }: StoredContext): LogHead {
+    if (records.length !== head.count || !Object.hasOwn(records, head.count - 1)) {
+      throw this.#corrupt(head.workflow, head.count)
+    }
+    return head
+  }
+
+  #soundRecord(workflow: WorkflowId, position: Position, stored: LogRecord | undefined): LogRecord {
+    try {
+      const bytes = Uint8Array.from(stored?.bytes ?? [])
+      const { id } = decodeChange(bytes, host.hash)
+      if (stored?.id === id && stored.position === position) return { position, id, bytes }
+    } catch (thrown) {
+      throw this.#corrupt(workflow, position, thrown)
+    }
+    throw this.#corrupt(workflow, position)
+  }
+
+  #corruptContexts(damaged: readonly WeftError[]): WeftError {
+    return new WeftError(
+      'WEFT_STORE_CORRUPT',
+      `${damaged.length} of the contexts of tenant ${this.tenant} are damaged`,
+      'make the store anew',
+      { tenant: this.tenant, workflows: damaged.map(({ details }) => details.workflow) },
+    )
+  }
+
+  #corrupt(workflow: WorkflowId, position: Position, cause?: unknown): WeftError {
+    return new WeftError(
+      'WEFT_STORE_CORRUPT',
+      `the log of workflow ${workflow} of tenant ${this.tenant} is damaged at position ${position}`,
+      'make the store anew',
+      { tenant: this.tenant, workflow, position },
+      { cause },
+    )
+  }
+}
+
+function misuse(reason: string): WeftError {
+  return new WeftError('WEFT_INTERNAL', reason, 'this is a defect of the caller of the store')
+}
