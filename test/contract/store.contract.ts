@@ -261,8 +261,8 @@ export function storeContract(name: string, makeHarness: () => Promise<StoreHarn
 
       test('[DUR-4] a listing yields every sound context, then names the damaged ones', async () => {
         for (const workflow of ['a', 'b', 'c', 'd', 'e']) await written(store, 't', workflow, 3)
-        await harness.loseRecord('t', 'b', 3)
-        await harness.loseHead('t', 'd')
+        await harness.loseRecord('t', 'd', 3)
+        await harness.loseHead('t', 'b')
         await harness.loseHead('t', 'e')
         store = await harness.open()
         const seen: string[] = []
