@@ -185,7 +185,8 @@ describe('LevelDB store: the directory and what is in it', () => {
       await store.tenant('t').append(maker.next())
       await harness.raw(db => db.put(headKey('t', 'w'), old))
       const tenant = (await harness.open()).tenant('t')
-      for (const refused of [tenant.head('w'), tenant.read('w', 1, ALL), collect(tenant.heads())]) {
+      const first = tenant.heads()[Symbol.asyncIterator]().next()
+      for (const refused of [tenant.head('w'), tenant.read('w', 1, ALL), first]) {
         expect(await rejection(refused)).toMatchObject({ code: 'WEFT_STORE_CORRUPT' })
       }
     })
