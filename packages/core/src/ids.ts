@@ -34,7 +34,7 @@ export function checkId(role: IdRole, id: unknown): string {
   )
 }
 
-/** As `checkId('workflow', …)`, and refuses the engine's own workflows, which begin with `@`. */
+/** As `checkId`: the engine keeps workflows that begin with `@` to itself, and no id can. */
 export function checkWorkflow(id: unknown): WorkflowId {
   return checkId('workflow', id)
 }

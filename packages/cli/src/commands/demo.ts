@@ -1,0 +1,34 @@
+import { fileURLToPath } from 'node:url'
+import type { Command } from 'commander'
+import type { Cli } from '../cli.js'
+import { withExamples, withJson } from '../options.js'
+import { replayFile } from '../replay/command.js'
+
+const SAMPLE = fileURLToPath(new URL('../../samples/fan-outs.jsonl', import.meta.url))
+
+interface DemoFlags {
+  readonly traces: string
+  readonly workers: string
+}
+
+export function register(program: Command, cli: Cli): void {
+  const command = program
+    .command('demo')
+    .description(
+      'The main job, before your eyes: agents fork branches of shared contexts, write at once, a worker and the peer are\n' +
+        'killed, the branches merge, and every promise is checked.',
+    )
+    .option('--traces <file>', 'recorded runs to play instead of the sample', SAMPLE)
+    .option('--workers <n>', 'worker processes', '4')
+    .action(({ traces, workers }: DemoFlags) => {
+      cli.output.note(
+        'weft demo: a durable peer, workers and two tenants, each worker and the peer in a process of its own.',
+      )
+      return replayFile(cli, traces, { workers, killWorker: true, killPeer: true })
+    })
+  withExamples(
+    withJson(command, 'print one JSON object: what was counted, and `ok`'),
+    ['weft demo', 'about ten seconds'],
+    ['weft demo --traces runs.jsonl', 'the same on your own runs'],
+  )
+}

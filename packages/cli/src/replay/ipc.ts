@@ -1,0 +1,62 @@
+import type { TraceMessage } from './traces.js'
+
+/** What every process of a replay is told at its start. */
+export interface Connection {
+  readonly url: string
+  readonly tenants: readonly TenantAccess[]
+}
+
+export interface TenantAccess {
+  readonly tenant: string
+  readonly token: string
+  /** A text that stands in everything this tenant writes, and nowhere else. */
+  readonly mark: string
+}
+
+/** One attempt to play, by whichever worker. */
+export interface Job {
+  readonly number: number
+  readonly tenant: string
+  readonly workflow: string
+  readonly branch: string
+  readonly messages: readonly TraceMessage[]
+  /** Stop before this message, with writes under way, and wait to be killed. */
+  readonly stopBefore: number | undefined
+}
+
+/** What a replica must have seen before it is inspected. */
+export interface Inspection {
+  readonly tenant: string
+  readonly workflow: string
+  readonly position: number
+}
+
+export interface Inspected {
+  readonly tenant: string
+  readonly workflow: string
+  readonly digest: string
+  /** Bytes of changes that carry another tenant's mark. */
+  readonly foreignBytes: number
+  /** Nothing came before what it depends on. */
+  readonly causal: boolean
+}
+
+export interface Ack {
+  readonly tenant: string
+  readonly workflow: string
+  readonly change: string
+  readonly position: number
+}
+
+export type ToWorker =
+  | { readonly type: 'start'; readonly agent: string; readonly connection: Connection }
+  | { readonly type: 'job'; readonly job: Job }
+  | { readonly type: 'inspect'; readonly contexts: readonly Inspection[] }
+
+export type FromWorker =
+  | { readonly type: 'ready' }
+  | { readonly type: 'acked'; readonly acks: readonly Ack[] }
+  | { readonly type: 'stopped-midway'; readonly number: number }
+  | { readonly type: 'done'; readonly number: number }
+  | { readonly type: 'inspected'; readonly contexts: readonly Inspected[] }
+  | { readonly type: 'failed'; readonly message: string }

@@ -1,0 +1,117 @@
+import type { Paint } from '../colour.js'
+import type { ReplayReport } from './run.js'
+
+interface Check {
+  readonly promise: string
+  readonly holds: boolean
+  readonly evidence: string
+}
+
+const CONFLICTS_SHOWN_MAX = 6
+
+/** The report as a person reads it: what was done, each promise with its evidence, the conflicts, the times. */
+export function reportTable(report: ReplayReport, paint: Paint): string[] {
+  return [
+    '',
+    ...played(report),
+    '',
+    ...checksTable(checksOf(report), paint),
+    '',
+    ...conflictLines(report, paint),
+    '',
+    timesLine(report),
+    '',
+    report.ok
+      ? paint('green', 'Everything holds.')
+      : paint('red', 'Something does not hold: see the rows marked ✗.'),
+  ]
+}
+
+function played(report: ReplayReport): string[] {
+  const { workflows, branches, entries, tenants, acked, workerKilled, resumedBy, peerKilled } = report
+  const lines = [
+    `${workflows} workflows with ${branches} parallel attempts (${entries} entries), for each of ${tenants} tenants that use the same workflow ids.`,
+    `${acked} changes were acknowledged, each after its fsync.`,
+  ]
+  if (workerKilled)
+    lines.push(
+      `${workerKilled} was killed (SIGKILL) in the middle of an attempt; ${resumedBy} resumed its branch.`,
+    )
+  if (peerKilled) lines.push('The peer was killed (SIGKILL) halfway through and started again on its data.')
+  return lines
+}
+
+function checksOf(report: ReplayReport): Check[] {
+  const { ackedLost, acked, digestsEqual, replicas, foreignBytes, causal, complete, timeTravel, conflicts } =
+    report
+  return [
+    {
+      promise: 'Nothing acknowledged is lost',
+      holds: ackedLost === 0,
+      evidence: `${ackedLost} of ${acked} missing from the log`,
+    },
+    {
+      promise: 'All replicas agree',
+      holds: digestsEqual,
+      evidence: `digests of ${replicas} replicas ${digestsEqual ? 'equal' : 'differ'}`,
+    },
+    {
+      promise: 'Tenants are apart',
+      holds: foreignBytes === 0,
+      evidence: `${foreignBytes} bytes of the other tenant in any replica`,
+    },
+    {
+      promise: 'Order follows cause',
+      holds: causal,
+      evidence: causal ? 'no change before what it depends on' : 'a change comes before its cause',
+    },
+    {
+      promise: 'Each message once, in order',
+      holds: complete,
+      evidence: complete ? 'as recorded, also on the resumed branch' : 'a branch differs from its recording',
+    },
+    {
+      promise: 'Time travel to the fork',
+      holds: timeTravel,
+      evidence: timeTravel ? 'shows what was there' : 'shows something else',
+    },
+    {
+      promise: 'Concurrent writes are visible',
+      holds: true,
+      evidence: `${conflicts} conflicts, all values kept`,
+    },
+  ]
+}
+
+function checksTable(checks: readonly Check[], paint: Paint): string[] {
+  const width = Math.max(...checks.map(check => check.promise.length))
+  return checks.map(({ promise, holds, evidence }) => {
+    const sign = holds ? paint('green', '✓') : paint('red', '✗')
+    return `  ${sign} ${promise.padEnd(width)}   ${evidence}`
+  })
+}
+
+/** A few conflicts in full; the rest are counted. */
+function conflictLines({ merged, conflicts }: ReplayReport, paint: Paint): string[] {
+  if (conflicts === 0) return ['Conflicts: none.']
+  const shown = merged.flatMap(({ tenant, workflow, conflicts: open }) =>
+    open.map(({ pointer, values, winner }) => ({ where: `${tenant} ${workflow}`, pointer, values, winner })),
+  )
+  const lines = shown
+    .slice(0, CONFLICTS_SHOWN_MAX)
+    .map(
+      ({ where, pointer, values, winner }) =>
+        `  ${where}  ${pointer}  ${values} values, shows ${JSON.stringify(winner)}`,
+    )
+  const rest = shown.length - lines.length
+  return [
+    'Conflicts, for somebody to resolve:',
+    ...lines,
+    ...(rest > 0 ? [paint('dim', `  … and ${rest} more`)] : []),
+  ]
+}
+
+function timesLine({ phases, seconds }: ReplayReport): string {
+  const parts = Object.entries(phases).map(([phase, taken]) => `${phase} ${taken.toFixed(1)} s`)
+  return `Time: ${parts.join(', ')}; ${seconds.toFixed(1)} s in all.`
+}

@@ -1,0 +1,85 @@
+import { defineContext, type Context } from '@weft/replica'
+import { z } from 'zod'
+import type { TraceMessage } from './traces.js'
+
+const spoken = z.object({ at: z.number(), mark: z.string(), role: z.string(), content: z.unknown() })
+const called = z.object({ at: z.number(), mark: z.string(), call: z.unknown() })
+const returned = z.object({ at: z.number(), mark: z.string(), result: z.unknown() })
+
+/**
+ * A recorded agent run as a context. Every value carries the message's place in its run, by which another worker
+ * resumes, and a mark of its tenant, by which its bytes are known wherever they turn up.
+ */
+export const AgentRun = defineContext({
+  name: 'agent-run',
+  version: 1,
+  state: z.object({
+    mark: z.string(),
+    messages: z.number(),
+    toolCalls: z.number(),
+    lastTool: z.string(),
+    outcome: z.string(),
+  }),
+  initial: { mark: '', messages: 0, toolCalls: 0, lastTool: '', outcome: 'running' },
+  entries: { message: spoken, 'tool-call': called, 'tool-result': returned },
+})
+
+export type AgentRunContext = Context<
+  typeof AgentRun extends { state: unknown } ? AgentRunState : never,
+  typeof AgentRun.entries
+>
+export interface AgentRunState {
+  mark: string
+  messages: number
+  toolCalls: number
+  lastTool: string
+  outcome: string
+}
+
+type Kind = keyof typeof AgentRun.entries
+
+export interface PlayedEntry {
+  readonly kind: Kind
+  readonly value: { readonly at: number; readonly mark: string } & Record<string, unknown>
+}
+
+/** The entries that a message becomes: what was said, each tool call, a tool's result. */
+export function entriesOf(message: TraceMessage, at: number, mark: string): PlayedEntry[] {
+  const { role, content, tool_calls = [] } = message
+  if (role === 'tool') return [{ kind: 'tool-result', value: { at, mark, result: message } }]
+  const calls = tool_calls.map(call => ({ kind: 'tool-call' as const, value: { at, mark, call } }))
+  const silent = calls.length > 0 && (content === null || content === undefined || content === '')
+  if (silent) return calls
+  return [{ kind: 'message', value: { at, mark, role, content: content ?? null } }, ...calls]
+}
+
+/** Writes one message of a run: its entries, and the state that all attempts edit at the same keys, as one change. */
+export function play(
+  context: AgentRunContext,
+  message: TraceMessage,
+  at: number,
+  mark: string,
+  last: boolean,
+) {
+  const entries = entriesOf(message, at, mark)
+  const calls = entries.filter(entry => entry.kind === 'tool-call').length
+  return context.write(draft => {
+    for (const { kind, value } of entries) draft.append(kind, value as never)
+    draft.change(state => {
+      state.mark = mark
+      state.messages += 1
+      state.toolCalls += calls
+      if (message.role === 'tool' && typeof message.name === 'string') state.lastTool = message.name
+      if (last) state.outcome = `${context.branch} done`
+    })
+  })
+}
+
+/** Where to go on: the first message of the run that the branch does not hold yet. */
+export function nextMessage(context: AgentRunContext): number {
+  let next = 0
+  for (const { branch, value } of context.entries()) {
+    if (branch === context.branch) next = Math.max(next, (value as { at: number }).at + 1)
+  }
+  return next
+}

@@ -1,0 +1,108 @@
+import { checkId, checkWorkflow, reasonOf, WeftError } from '@weft/core'
+
+/** A chat message as recorded; only `role` is looked at, all of it is kept. */
+export interface TraceMessage {
+  readonly role: string
+  readonly content?: unknown
+  readonly tool_calls?: readonly unknown[]
+  readonly [key: string]: unknown
+}
+
+/** One recorded run: an attempt at a workflow. */
+export interface Trace {
+  readonly workflow: string
+  readonly branch: string
+  readonly messages: readonly TraceMessage[]
+}
+
+/** A workflow with its parallel attempts, and the messages that all of them begin with. */
+export interface FanOut {
+  readonly workflow: string
+  readonly shared: readonly TraceMessage[]
+  readonly attempts: readonly { readonly branch: string; readonly messages: readonly TraceMessage[] }[]
+}
+
+/** Reads one run a line. @throws WEFT_FILE_INVALID, naming the line */
+export function parseTraces(text: string, file: string): Trace[] {
+  const traces: Trace[] = []
+  const seen = new Set<string>()
+  text.split('\n').forEach((line, index) => {
+    if (line.trim() === '') return
+    const trace = parseLine(line, file, index + 1)
+    const key = `${trace.workflow}:${trace.branch}`
+    if (seen.has(key))
+      throw badLine(file, index + 1, `${trace.workflow} has an attempt ${trace.branch} already`)
+    seen.add(key)
+    traces.push(trace)
+  })
+  if (traces.length === 0) throw badFile(file, 'there is no run in it')
+  return traces
+}
+
+/** Runs of one workflow, in order of appearance, their common beginning taken out. */
+export function fanOutsOf(traces: readonly Trace[]): FanOut[] {
+  const byWorkflow = new Map<string, Trace[]>()
+  for (const trace of traces) {
+    const others = byWorkflow.get(trace.workflow)
+    if (others) others.push(trace)
+    else byWorkflow.set(trace.workflow, [trace])
+  }
+  return [...byWorkflow].map(([workflow, runs]) => {
+    const length = sharedLength(runs.map(run => run.messages.map(message => JSON.stringify(message))))
+    return {
+      workflow,
+      shared: runs[0]!.messages.slice(0, length),
+      attempts: runs.map(({ branch, messages }) => ({ branch, messages: messages.slice(length) })),
+    }
+  })
+}
+
+function sharedLength(runs: readonly (readonly string[])[]): number {
+  const first = runs[0]!
+  let length = 0
+  while (length < first.length && runs.every(run => run[length] === first[length])) length++
+  return length
+}
+
+function parseLine(line: string, file: string, number: number): Trace {
+  let value: unknown
+  try {
+    value = JSON.parse(line)
+  } catch (error) {
+    throw badLine(file, number, `it is not JSON: ${reasonOf(error)}`)
+  }
+  if (typeof value !== 'object' || value === null) throw badLine(file, number, 'it is not an object')
+  const { workflow, branch, messages } = value as Partial<Trace>
+  try {
+    checkWorkflow(workflow)
+    checkId('branch', branch)
+  } catch (error) {
+    throw badLine(file, number, reasonOf(error))
+  }
+  if (branch === 'main')
+    throw badLine(file, number, 'the branch main is the one that attempts are merged into')
+  if (!Array.isArray(messages)) throw badLine(file, number, 'it has no list of messages')
+  const bad = messages.findIndex(
+    message => typeof (message as Partial<TraceMessage> | null)?.role !== 'string',
+  )
+  if (bad >= 0) throw badLine(file, number, `message ${bad + 1} is not an object with a role`)
+  return { workflow: workflow!, branch: branch!, messages }
+}
+
+function badLine(file: string, line: number, reason: string): WeftError {
+  return new WeftError(
+    'WEFT_FILE_INVALID',
+    `line ${line} of ${file} is not a run: ${reason}`,
+    'write one JSON object a line: {"workflow": id, "branch": id, "messages": [{"role": …}, …]}',
+    { file, line },
+  )
+}
+
+function badFile(file: string, reason: string): WeftError {
+  return new WeftError(
+    'WEFT_FILE_INVALID',
+    `${file} cannot be replayed: ${reason}`,
+    'pass a file with one run a line',
+    { file },
+  )
+}
