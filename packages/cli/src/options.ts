@@ -8,6 +8,7 @@ export function withSettings(command: Command, ...names: readonly SettingName[])
     const fallback = setting.fallback === undefined ? '' : `, else ${defaultText(name, setting)}`
     command.addOption(new Option(setting.flag, `${setting.help} (${setting.env}${fallback})`))
   }
+  if (command.options.some(({ long }) => long === '--config')) return command
   return command.option('--config <file>', 'config file (WEFT_CONFIG, else weft.config.json if there is one)')
 }
 

@@ -1,4 +1,4 @@
-import { Command, CommanderError } from 'commander'
+import { Command, type CommanderError } from 'commander'
 import type { Cli } from './cli.js'
 import { COMMANDS } from './commands.js'
 import { EXIT_CODES_HELP, usage } from './failure.js'
