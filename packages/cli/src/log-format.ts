@@ -1,0 +1,47 @@
+import type { AuditRecord, Position } from '@weft/core'
+import type { Paint } from './colour.js'
+import { clip, countKinds, shortId, table, wordsOf } from './text.js'
+
+export interface LogRow {
+  readonly record: AuditRecord
+  readonly position: Position | undefined
+}
+
+const TEXT_WIDTH = 200
+
+/** One line a change: position, id, branch, agent, what it holds. */
+export function formatLog(rows: readonly LogRow[], paint: Paint, columns = TEXT_WIDTH): string[] {
+  const heads = rows.map(({ record, position }) => [
+    String(position ?? '-').padStart(6),
+    shortId(record.change),
+    record.branch,
+    record.agent,
+  ])
+  return table(heads.map(head => [...head, ''])).map((head, index) => {
+    const { change } = rows[index]!.record
+    const room = Math.max(20, columns - head.length)
+    return (
+      head.replace(shortId(change), id => paint('yellow', id)) +
+      clip(describeChange(rows[index]!.record), room)
+    )
+  })
+}
+
+/** What a change did, in one line: kinds and first words of its entries, pointers, branches, reason. */
+export function describeChange(record: AuditRecord): string {
+  const { entries, pointers, forks, merges, reason } = record
+  const first = entries[0]
+  const said = [
+    forks.length > 0 ? `forks ${forks.join(', ')}` : '',
+    merges.length > 0 ? `merges ${merges.join(', ')}` : '',
+    first ? `${countKinds(entries.map(({ kind }) => kind))}: ${clip(wordsOf(first), TEXT_WIDTH)}` : '',
+    pointers.length > 0 ? `[${pointers.join(' ')}]` : '',
+    reason === undefined ? '' : `(${reason})`,
+  ]
+  return said.filter(text => text !== '').join('  ') || '(nothing)'
+}
+
+/** A record as `--json` prints it. */
+export function logJson({ record, position }: LogRow): object {
+  return { position: position ?? null, ...record }
+}

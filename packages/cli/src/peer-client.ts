@@ -1,0 +1,82 @@
+import { connect as connectSocket } from 'node:net'
+import { type JsonObject, reasonOf, WeftError } from '@weft/core'
+import { type Context, connect, defineContext, type Replica, type ReplicaEvent } from '@weft/replica'
+import { type Cli, required } from './cli.js'
+import type { Settings } from './resolve-settings.js'
+
+/** The command reads and carries every kind of entry; it writes none of its own, so it needs no schema. */
+const ANY_CONTEXT = defineContext({ name: 'any', version: 1, entries: {} })
+export type AnyContext = Context<JsonObject, Readonly<Record<never, never>>>
+
+export interface OpenContext {
+  readonly replica: Replica
+  readonly context: AnyContext
+  /** The first thing that went wrong behind our back: a change refused, or damage on the wire. */
+  trouble(): unknown
+}
+
+/**
+ * Opens a context at the peer that the settings name, and closes everything again after `use`.
+ * @throws WEFT_USAGE · WEFT_PEER_UNREACHABLE · WEFT_TOKEN_* · WEFT_SCOPE · WEFT_WORKFLOW_FORBIDDEN ·
+ *   WEFT_STORE_CORRUPT · WEFT_NOT_SYNCED · WEFT_CHANGE_*
+ */
+export async function withContext<T>(
+  cli: Cli,
+  settings: Settings,
+  workflow: string,
+  use: (open: OpenContext) => Promise<T>,
+): Promise<T> {
+  const url = required(settings, 'url')
+  const token = required(settings, 'token')
+  const timeout_ms = required(settings, 'timeout') * 1_000
+  cli.output.progress(`connecting to ${url} …`)
+  await reach(url, timeout_ms)
+  let trouble: unknown
+  const damaged = new AbortController()
+  const onEvent = (event: ReplicaEvent): void => {
+    if (event.type === 'refused' || event.type === 'damaged') trouble ??= event.error
+    // The replica would fetch the same bytes again and again until its time is up.
+    if (event.type === 'damaged') damaged.abort(event.error)
+  }
+  const replica = await connect({ url, token, client: `weft-cli/${cli.version}`, onEvent, timeout_ms })
+  try {
+    cli.output.progress(`reading ${workflow} …`)
+    const wait = { timeout_ms, signal: damaged.signal }
+    const context = await replica.open(ANY_CONTEXT, { workflow, agent: 'weft-cli', ...wait })
+    return await use({ replica, context, trouble: () => trouble })
+  } catch (thrown) {
+    throw trouble ?? thrown
+  } finally {
+    await replica.close({ discard: true })
+  }
+}
+
+/** Resolves when something listens at a peer's address: a replica would go on trying where a command should say so. */
+export async function reach(url: string, timeout_ms: number): Promise<void> {
+  const { hostname, port, protocol } = new URL(url)
+  const host = hostname.replace(/^\[|\]$/g, '')
+  await new Promise<void>((resolve, reject) => {
+    const socket = connectSocket({ host, port: Number(port || (protocol === 'wss:' ? 443 : 80)) })
+    const failed = (reason: string): void => {
+      socket.destroy()
+      reject(unreachable(url, reason))
+    }
+    socket.setTimeout(timeout_ms, () => failed(`no answer within ${timeout_ms / 1_000} s`))
+    socket.once('error', error =>
+      failed(reasonOf(error) || (error as NodeJS.ErrnoException).code || 'refused'),
+    )
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve()
+    })
+  })
+}
+
+function unreachable(url: string, reason: string): WeftError {
+  return new WeftError(
+    'WEFT_PEER_UNREACHABLE',
+    `no peer at ${url}: ${reason}`,
+    'check the address (--url, WEFT_URL), or start a peer: weft dev',
+    { url },
+  )
+}

@@ -1,0 +1,42 @@
+import { ChangeSet, CommitIndex, checkWorkflow, decodeChange } from '@weft/core'
+import type { Command } from 'commander'
+import type { Cli } from './cli.js'
+import { type ContextCopy, sha256 } from './context-copy.js'
+import { readExport } from './export-reader.js'
+import { usage } from './failure.js'
+import { type AnyContext, withContext } from './peer-client.js'
+
+/**
+ * The context that a reading verb is asked about, from an export (`--file`) or from a running peer.
+ * @throws as `withContext`, WEFT_FILE_INVALID · WEFT_ID_INVALID · WEFT_USAGE
+ */
+export async function readContext(cli: Cli, command: Command, workflow: string): Promise<ContextCopy> {
+  checkWorkflow(workflow)
+  const { file } = command.opts<{ file?: string }>()
+  const copy =
+    file === undefined ? await fromPeer(cli, command, workflow) : await fromFile(cli, file, workflow)
+  if (copy.set.size === 0) cli.output.note(`${workflow} holds no changes: nobody has written to it yet`)
+  return copy
+}
+
+function fromPeer(cli: Cli, command: Command, workflow: string): Promise<ContextCopy> {
+  return withContext(cli, cli.settings(command), workflow, async ({ context }) => copyOf(context))
+}
+
+async function fromFile(cli: Cli, file: string, workflow: string): Promise<ContextCopy> {
+  const copy = await readExport(file, at => cli.output.progress(`reading ${file}: ${at}`))
+  if (copy.workflow === workflow) return copy
+  throw usage(`${file} holds ${copy.workflow}, not ${workflow}`, `name ${copy.workflow}, or another file`)
+}
+
+/** A context of a replica as it is now, decoded and checked once more. */
+export function copyOf(context: AnyContext): ContextCopy {
+  const set = new ChangeSet(sha256)
+  const index = new CommitIndex()
+  for (const { id, bytes } of context.changes()) {
+    set.add(decodeChange(bytes, sha256))
+    const position = context.positionOf(id)
+    if (position !== undefined) index.record(position, id)
+  }
+  return { workflow: context.workflow, set, index }
+}
