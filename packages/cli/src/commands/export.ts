@@ -1,0 +1,63 @@
+import { createWriteStream } from 'node:fs'
+import { rename, rm } from 'node:fs/promises'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { reasonOf } from '@weft/core'
+import type { Command } from 'commander'
+import type { Cli } from '../cli.js'
+import { exportHeader, exportLines } from '../export-format.js'
+import { usage } from '../failure.js'
+import { withExamples, withJson, withSource } from '../options.js'
+import { readContext } from '../source.js'
+import { plural, shortId } from '../text.js'
+
+export function register(program: Command, cli: Cli): void {
+  const command = program
+    .command('export')
+    .description(
+      'Write all changes of a context, byte for byte, as JSON lines that `weft import` and `verify` read.',
+    )
+    .argument('<workflow>', 'workflow to export')
+    .option('-o, --output <file>', 'file to write (else stdout)')
+    .action(async (workflow: string, { output: path }: { output?: string }, self: Command) => {
+      if (path === undefined && cli.json) {
+        throw usage(
+          'an export on stdout is JSON lines already',
+          'leave --json out, or write to a file with -o',
+        )
+      }
+      const copy = await readContext(cli, self, workflow)
+      if (copy.set.size === 0)
+        throw usage(`${workflow} has nothing to export`, 'check its name: `weft show` lists what it holds')
+      const header = exportHeader(copy)
+      const lines = exportLines(copy, header)
+      if (path === undefined) {
+        for (const line of lines) cli.output.line(line.trimEnd())
+        return
+      }
+      await writeWhole(path, lines)
+      const { count, digest } = header
+      if (cli.json) cli.output.data({ file: path, workflow, count, digest })
+      else cli.output.note(`${plural(count, 'change')} of ${workflow} in ${path}, digest ${shortId(digest)}`)
+    })
+  withExamples(
+    withJson(withSource(command), 'with -o: print one JSON object'),
+    ['weft export wf-42 -o wf-42.jsonl', 'to a file'],
+    ['weft export wf-42 | gzip > wf-42.jsonl.gz', 'to another program'],
+  )
+}
+
+/** Nobody sees half of it under its name. */
+async function writeWhole(path: string, lines: Iterable<string>): Promise<void> {
+  const part = `${path}.part`
+  try {
+    await pipeline(Readable.from(lines), createWriteStream(part, { flush: true }))
+    await rename(part, path)
+  } catch (error) {
+    await rm(part, { force: true })
+    throw usage(
+      `${path} cannot be written: ${reasonOf(error)}`,
+      'check the path, its rights and the space on the disk',
+    )
+  }
+}

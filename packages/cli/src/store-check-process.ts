@@ -1,0 +1,52 @@
+import { fork } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type ErrorCode, WeftError } from '@weft/core'
+import { usage } from './failure.js'
+import type { Verdict } from './log-check.js'
+
+/** What the checking process says: a verdict a context, then that it is done or why it is not. */
+export type StoreCheckMessage =
+  | { readonly verdict: Verdict }
+  | { readonly done: true }
+  | { readonly error: { readonly code: ErrorCode; readonly message: string; readonly cure: string } }
+
+/**
+ * Checks the store in a directory in a process of its own: some damage makes LevelDB abort the process that reads it.
+ * @throws WEFT_USAGE · WEFT_STORE_LOCKED · WEFT_STORE_VERSION · WEFT_STORE_CORRUPT · WEFT_STORE_FAILED
+ */
+export async function checkDirectory(
+  directory: string,
+  onVerdict: (verdict: Verdict) => void,
+): Promise<Verdict[]> {
+  // Opening would make a new, sound, empty store where a name was mistyped.
+  if (!existsSync(join(directory, 'CURRENT'))) {
+    throw usage(`there is no store in ${directory}`, 'name the directory that `weft serve --data` was given')
+  }
+  const verdicts: Verdict[] = []
+  const program = fileURLToPath(new URL('./store-check-child.js', import.meta.url))
+  const child = fork(program, [directory], { stdio: ['ignore', 'ignore', 'ignore', 'ipc'], execArgv: [] })
+  let end: StoreCheckMessage | undefined
+  child.on('message', (message: StoreCheckMessage) => {
+    if ('verdict' in message) {
+      verdicts.push(message.verdict)
+      onVerdict(message.verdict)
+    } else {
+      end = message
+    }
+  })
+  const how = await new Promise<string>((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', (code, signal) => resolve(signal ?? `exit code ${code}`))
+  })
+  if (end !== undefined && 'done' in end) return verdicts
+  if (end !== undefined && 'error' in end)
+    throw new WeftError(end.error.code, end.error.message, end.error.cure)
+  throw new WeftError(
+    'WEFT_STORE_CORRUPT',
+    `LevelDB ended the process that read the store in ${directory} (${how}), after ${verdicts.length} sound context(s)`,
+    'restore the directory from a backup; never run a repair on it',
+    { directory, checked: verdicts.length },
+  )
+}
