@@ -1,11 +1,11 @@
-import { type ChangeId, type CommitIndex, type Position, WeftError } from '@weft/core'
+import type { ChangeId, CommitIndex, Position, WeftError } from '@weft/core'
 import { type Deferred, deferred } from './waiting.js'
 
 /** Who waits for which change to become durable. Promises are made only for those who ask. */
 export class Commits {
   readonly #waiting = new Map<ChangeId, Deferred<Position>>()
   readonly #refused = new Map<ChangeId, WeftError>()
-  #closed: WeftError | undefined
+  #ended: WeftError | undefined
 
   constructor(private readonly index: CommitIndex) {}
 
@@ -15,7 +15,7 @@ export class Commits {
     const known = this.#waiting.get(id)
     if (known) return known.promise
     const waiting = deferred<Position>()
-    const error = this.#refused.get(id) ?? this.#closed
+    const error = this.#refused.get(id) ?? this.#ended
     if (error) waiting.reject(error)
     else this.#waiting.set(id, waiting)
     return waiting.promise
@@ -34,13 +34,10 @@ export class Commits {
     }
   }
 
-  close(): void {
-    this.#closed = new WeftError(
-      'WEFT_CLOSED',
-      'the replica was closed before this change was acknowledged',
-      'flush before closing, or write it again on a new replica',
-    )
-    for (const waiting of this.#waiting.values()) waiting.reject(this.#closed)
+  /** No more acknowledgements will come: why, for all who wait and who will ask. */
+  end(error: WeftError): void {
+    this.#ended ??= error
+    for (const waiting of this.#waiting.values()) waiting.reject(error)
     this.#waiting.clear()
   }
 }

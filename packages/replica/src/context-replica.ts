@@ -34,6 +34,7 @@ export class ContextReplica {
   readonly #own = new Set<ChangeId>()
   #synced: Deferred<void> = deferred()
   #drained: Deferred<void> | undefined
+  #failure: WeftError | undefined
 
   constructor(
     readonly workflow: string,
@@ -92,9 +93,10 @@ export class ContextReplica {
     )
   }
 
-  /** Resolves when nothing written here is unacknowledged. */
+  /** Resolves when nothing written here is unacknowledged; rejects when the peer will not take it. */
   drained(): Promise<void> {
     if (this.#own.size === 0) return Promise.resolve()
+    if (this.#failure) return Promise.reject(this.#failure)
     this.#drained ??= deferred()
     return this.#drained.promise
   }
@@ -173,14 +175,23 @@ export class ContextReplica {
     this.#checkDrained()
   }
 
+  /** The peer will not serve this context any more. What is written stays here, and nobody waits for it in vain. */
   failed(error: WeftError): void {
+    this.#failure = error
     this.#synced.reject(error)
     this.#drained?.reject(error)
     this.#drained = undefined
+    this.commits.end(error)
   }
 
   close(): void {
-    this.commits.close()
+    this.commits.end(
+      new WeftError(
+        'WEFT_CLOSED',
+        'the replica was closed before this change was acknowledged',
+        'flush before closing, or write it again on a new replica',
+      ),
+    )
     this.#listeners.clear()
   }
 

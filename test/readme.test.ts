@@ -1,0 +1,56 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { startPeer, signToken } from '@weft/peer'
+import { expect, it } from 'vitest'
+import { MemoryStore } from './support/memory-store.ts'
+
+const run = promisify(execFile)
+const ROOT = join(import.meta.dirname, '..')
+const SECRET = 'a secret of at least thirty-two bytes'
+const NPX = /npx (weft [a-z]+)/g
+
+it('runs the snippet of the README', async () => {
+  const store = new MemoryStore()
+  const peer = await startPeer({
+    openStore: async () => store,
+    key: { kind: 'secret', secret: SECRET },
+    port: 0,
+  })
+  const directory = await mkdtemp(join(ROOT, 'test', 'snippet-'))
+  try {
+    const token = await signToken(SECRET, { tenant: 'readme', scopes: ['read', 'write'], lifetime: 60 })
+    const file = join(directory, 'snippet.mjs')
+    await writeFile(file, stripTypes(snippetOf(await readFile(join(ROOT, 'README.md'), 'utf8'))))
+    const env = { ...process.env, WEFT_URL: peer.url, WEFT_TOKEN: token }
+    const { stdout } = await run(process.execPath, [file], { env })
+    expect(stdout).toContain('2 entries came in')
+    expect(stdout).toContain('/constraints/winner')
+  } finally {
+    await peer.close()
+    await rm(directory, { recursive: true })
+  }
+})
+
+it('names only commands that there are', async () => {
+  const readme = await readFile(join(ROOT, 'README.md'), 'utf8')
+  const { stdout } = await run(process.execPath, [join(ROOT, 'packages/cli/bin/weft.js'), '--help'])
+  const named = [...readme.matchAll(/`weft ([^`]+)`/g), ...readme.matchAll(NPX)].flatMap(([, words]) =>
+    words!.split(' · ').map(part => part.replace(/^weft /, '').split(' ')[0]!),
+  )
+  const verbs = named.filter(verb => !verb.startsWith('-'))
+  expect(verbs.length).toBeGreaterThan(8)
+  for (const verb of verbs) expect(stdout).toMatch(new RegExp(`^  ${verb}\\b`, 'm'))
+})
+
+function snippetOf(readme: string): string {
+  const code = /<!-- test: snippet -->\n```ts\n([\s\S]*?)```/.exec(readme)?.[1]
+  if (code === undefined) throw new Error('the README has no snippet')
+  return code
+}
+
+/** The snippet's only syntax beyond JavaScript. */
+function stripTypes(code: string): string {
+  return code.replaceAll(/(?<=[\w\])])!(?=[\s.,)}])/g, '')
+}
