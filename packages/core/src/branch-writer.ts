@@ -1,13 +1,14 @@
 import { toHex } from './bytes.js'
 import { type Change, sealChange } from './change.js'
 import type { ChangeSet } from './change-set.js'
-import { checkPointer, stateRef } from './conflicts.js'
+import { checkPointer } from './conflicts.js'
 import { NO_NODE, type Node } from './dag.js'
 import { WeftError } from './errors.js'
 import { ACTOR_BYTES, type HeaderNotes, type ManifestRef, NO_NOTES } from './header.js'
 import { type ActorId, type AgentId, type BranchName, checkId } from './ids.js'
 import type { Json, JsonObject } from './json.js'
 import type { Host } from './ports.js'
+import { stateRef } from './ref.js'
 import { StateDoc } from './state-doc.js'
 
 /** What goes into one change. */
@@ -18,6 +19,8 @@ export interface Write {
   readonly reads?: readonly ManifestRef[]
   /** Pointers to name as written even where the value is what it was: a resolution that keeps the winner. */
   readonly touches?: readonly string[]
+  /** Refs other than state that this writes, as `ext:doc/17@v4`. */
+  readonly writes?: readonly string[]
   readonly notes?: HeaderNotes
   /** Heads to depend on instead of the branch's. */
   readonly at?: readonly Node[]
@@ -59,7 +62,8 @@ export class BranchWriter {
     const pointers =
       state === undefined && write.touches === undefined ? NONE : pointersWritten(state, write.touches)
     const notes = write.notes ?? NO_NOTES
-    if (entries.length === 0 && pointers.length === 0 && notes === NO_NOTES) return undefined
+    const writes = write.writes ? [...pointers.map(stateRef), ...write.writes] : pointers.map(stateRef)
+    if (entries.length === 0 && writes.length === 0 && notes === NO_NOTES) return undefined
     const deps = this.#deps(write.at ?? this.set.branches.heads(this.branch))
     try {
       const change = sealChange(
@@ -74,7 +78,7 @@ export class BranchWriter {
           kinds: entries.map(entry => entry.kind),
           values: entries.map(entry => entry.value),
           state: state?.bytes ?? null,
-          writes: pointers.map(stateRef),
+          writes,
           reads: write.reads ?? [],
           notes,
         },

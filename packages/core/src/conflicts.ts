@@ -1,9 +1,9 @@
 import { compareText } from './bytes.js'
 import type { ChangeSet } from './change-set.js'
 import type { Node } from './dag.js'
-import { STATE_REF } from './header.js'
 import type { ActorId, AgentId, BranchName, ChangeId } from './ids.js'
 import { type Json, jsonEquals, parsePointer, valueAt } from './json.js'
+import { pointerOf } from './ref.js'
 import type { StateDoc } from './state-doc.js'
 import type { View } from './view.js'
 
@@ -32,13 +32,9 @@ export interface Conflict {
   readonly values: readonly ConflictValue[]
 }
 
-export function stateRef(pointer: string): string {
-  return STATE_REF + pointer
-}
-
 /** The state pointers a change wrote. */
 export function pointersOf(writes: readonly string[]): string[] {
-  return writes.filter(ref => ref.startsWith(STATE_REF)).map(ref => ref.slice(STATE_REF.length))
+  return writes.flatMap(ref => pointerOf(ref) ?? [])
 }
 
 /**

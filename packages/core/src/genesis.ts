@@ -6,8 +6,8 @@ import { ACTOR_BYTES } from './header.js'
 import { MAIN_BRANCH } from './ids.js'
 import type { Host } from './ports.js'
 import type { ContextDefinition } from './schema.js'
+import { stateRef } from './ref.js'
 import { StateDoc } from './state-doc.js'
-import { stateRef } from './conflicts.js'
 
 /** Raise when a release makes other bytes of the same initial state: its genesis is then another actor's. */
 const GENESIS_FORMAT = 1

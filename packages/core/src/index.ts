@@ -10,7 +10,6 @@ export {
   checkPointer,
   findConflicts,
   pointersOf,
-  stateRef,
 } from './conflicts.js'
 export { Dag, NO_NODE, type Node } from './dag.js'
 export { digest } from './digest.js'
@@ -35,6 +34,7 @@ export {
 export { LIMITS } from './limits.js'
 export { type MergedBranch, type MergeReport, mergeReport } from './merge.js'
 export type * from './ports.js'
+export { entryRef, formatRef, parseRef, pointerOf, stateRef, touches, type VersionedRef } from './ref.js'
 export {
   type AnySchema,
   type ContextDefinition,
@@ -46,6 +46,7 @@ export {
   validateEntry,
   validateState,
 } from './schema.js'
+export { type BlastRadius, type Stale, type StaleCause, type StaleKind, Staleness } from './staleness.js'
 export { StateDoc } from './state-doc.js'
 export { StateLedger } from './state-ledger.js'
 export { View } from './view.js'

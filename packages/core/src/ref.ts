@@ -1,0 +1,69 @@
+import { WeftError } from './errors.js'
+import { STATE_REF } from './header.js'
+import { parsePointer, pointersTouch } from './json.js'
+import { LIMITS } from './limits.js'
+
+/** The name of something that can be read, apart from the version of it that was seen or written. */
+export interface VersionedRef {
+  readonly ref: string
+  readonly version?: string
+}
+
+const ENTRY = 'entry:'
+const SCHEMES = /^(state:(\/.*)?|entry:[0-9a-f]{64}\.\d{1,4}|overlay:[A-Za-z0-9._~-]{1,128}(@[^@/]+)?|ext:.+)$/s
+/** A version has no `/`, so that `ext:` may hold a URI with an `@` in its authority. */
+const VERSION = /^(.+)@([^@/]+)$/s
+
+export function stateRef(pointer: string): string {
+  return STATE_REF + pointer
+}
+
+export function entryRef(entry: string): string {
+  return ENTRY + entry
+}
+
+/** The pointer of a `state:` ref, or undefined for other refs. */
+export function pointerOf(ref: string): string | undefined {
+  return ref.startsWith(STATE_REF) ? ref.slice(STATE_REF.length) : undefined
+}
+
+/** The entry of an `entry:` ref, or undefined for other refs. */
+export function entryOf(ref: string): string | undefined {
+  return ref.startsWith(ENTRY) ? ref.slice(ENTRY.length) : undefined
+}
+
+/** `ext:uri@version`, `overlay:name@version`, `entry:<id>` or `state:/pointer`. @throws WEFT_REF_INVALID */
+export function parseRef(text: string): VersionedRef {
+  if (text.length > LIMITS.ref_chars_max || !SCHEMES.test(text)) throw badRef(text)
+  const pointer = pointerOf(text)
+  if (pointer !== undefined) parsePointer(pointer)
+  const versioned = pointer === undefined ? VERSION.exec(text) : null
+  return versioned ? { ref: versioned[1]!, version: versioned[2]! } : { ref: text }
+}
+
+export function formatRef({ ref, version }: VersionedRef): string {
+  return version === undefined ? ref : `${ref}@${version}`
+}
+
+/**
+ * STL-2: whether a write touches a read. Pointers touch when one is a prefix of the other; other refs when they are
+ * equal, but for a write that names the very version that was read.
+ */
+export function touches(write: VersionedRef, read: VersionedRef): boolean {
+  const written = pointerOf(write.ref)
+  const seen = pointerOf(read.ref)
+  if (written !== undefined && seen !== undefined) return pointersTouch(written, seen)
+  return write.ref === read.ref && !sameVersion(write, read)
+}
+
+export function sameVersion(a: VersionedRef, b: VersionedRef): boolean {
+  return a.version !== undefined && a.version === b.version
+}
+
+function badRef(text: string): WeftError {
+  return new WeftError(
+    'WEFT_REF_INVALID',
+    `${JSON.stringify(text.slice(0, 80))} is not the name of something that can be read`,
+    'write state:/pointer, entry:<id>, overlay:<name> or ext:<uri>, the last two with @version if you know it',
+  )
+}

@@ -1,0 +1,223 @@
+import {
+  BranchWriter,
+  type Change,
+  ChangeSet,
+  parseRef,
+  Staleness,
+  touches,
+  type VersionedRef,
+} from '@weft/core'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { Oracle } from '../support/core-oracle.ts'
+import { holds, pick, pickSome, seededDice, seededHost, sha256, shuffled } from '../support/core-property.ts'
+
+const RUNS = Number(process.env.WEFT_STALENESS_RUNS ?? 5_000)
+const POINTERS = ['', '/a', '/a/b', '/a/b/c', '/ab', '/d']
+const SOURCES = ['ext:doc/1', 'ext:doc/1@v1', 'ext:doc/1@v2', 'ext:doc/2', 'overlay:rules@3']
+
+interface Act {
+  readonly replica: number
+  readonly sync: number
+  readonly entries: number
+  readonly reads: number
+  readonly earlier: number
+  readonly writes: number
+}
+
+const nat = fc.nat(0xffff)
+const graphs = fc.record({
+  seed: nat,
+  acts: fc.array(
+    fc.record({ replica: nat, sync: nat, entries: fc.nat(2), reads: nat, earlier: nat, writes: nat }),
+    { minLength: 1, maxLength: 14 },
+  ),
+})
+
+/** Three replicas that read refs and earlier entries, write refs, and sync now and then. */
+function play({ seed, acts }: { seed: number; acts: readonly Act[] }): Change[] {
+  const host = seededHost(seed)
+  const replicas = [0, 1, 2].map(
+    index => new BranchWriter(new ChangeSet(sha256), host, 'main', `agent-${index}`),
+  )
+  for (const act of acts) {
+    const { set } = pick(replicas, act.replica)
+    if (act.sync % 3 === 0) for (const change of pick(replicas, act.sync >> 4).set.changes()) set.add(change)
+    const writer = pick(replicas, act.replica)
+    const known = set.entries(set.everything())
+    const earlier =
+      known.length > 0 && act.earlier % 2 === 0 ? [`entry:${pick(known, act.earlier >> 1).id}`] : []
+    const reads = [
+      ...pickSome(POINTERS, act.reads >> 4)
+        .slice(0, 2)
+        .map(pointer => `state:${pointer}`),
+      ...earlier,
+    ]
+    const sources = act.reads % 3 === 0 ? [pick(SOURCES, act.reads >> 3)] : []
+    writer.write({
+      entries: Array.from({ length: act.entries }, (_, index) => ({ kind: 'note', value: index })),
+      reads: [...reads, ...sources].map((text, index) => ({ ...parseRef(text), ...target(act, index) })),
+      touches: act.writes % 2 === 0 ? [pick(POINTERS, act.writes >> 1)] : [],
+      writes: act.writes % 5 === 0 ? [pick(SOURCES, act.writes >> 2)] : [],
+      notes: { reason: 'act' },
+    })
+  }
+  const all = new ChangeSet(sha256)
+  for (const { set } of replicas) for (const change of set.changes()) all.add(change)
+  return [...all.changes()]
+}
+
+/** Some reads belong to one entry, some to the whole change. */
+function target({ entries, reads }: Act, index: number): { entry?: number } {
+  return entries > 0 && (reads + index) % 2 === 0 ? { entry: (reads + index) % entries } : {}
+}
+
+interface Unit {
+  readonly change: Change
+  readonly name: string
+  readonly reads: readonly VersionedRef[]
+}
+
+/** The law as it is written, over all pairs, again and again until nothing more follows. */
+function bruteForce(changes: readonly Change[]): Map<string, { direct: string[]; stale: boolean }> {
+  const oracle = new Oracle(changes)
+  const units = changes.flatMap(unitsOf)
+  const result = new Map<string, { direct: string[]; stale: boolean }>()
+  for (const { change, name, reads } of units) {
+    const direct = changes.flatMap(writer =>
+      writer.id === change.id || oracle.isAncestor(writer.id, change.id)
+        ? []
+        : writer.header.writes.flatMap(text =>
+            reads
+              .filter(read => touches(parseRef(text), read))
+              .map(
+                () => `${oracle.isAncestor(change.id, writer.id) ? 'superseded' : 'stale-read'} ${writer.id}`,
+              ),
+          ),
+    )
+    result.set(name, { direct: direct.sort(), stale: direct.length > 0 })
+  }
+  for (let grown = true; grown; ) {
+    grown = false
+    for (const { name, reads } of units) {
+      const inherits = reads.some(({ ref }) => ref.startsWith('entry:') && result.get(ref.slice(6))?.stale)
+      if (!inherits || result.get(name)!.stale) continue
+      result.get(name)!.stale = true
+      grown = true
+    }
+  }
+  return result
+}
+
+function unitsOf(change: Change): Unit[] {
+  const { kinds, reads } = change.header
+  if (kinds.length === 0) return [{ change, name: change.id, reads }]
+  return kinds.map((_, index) => ({
+    change,
+    name: `${change.id}.${index}`,
+    reads: reads.filter(read => read.entry === undefined || read.entry === index),
+  }))
+}
+
+function setOf(changes: readonly Change[]): ChangeSet {
+  const set = new ChangeSet(sha256)
+  for (const change of changes) set.add(change)
+  return set
+}
+
+describe('staleness', () => {
+  it('[STL-2] [STL-3] [STL-4] equals the closure by brute force', () => {
+    holds(
+      graphs,
+      plan => {
+        const changes = play(plan)
+        const set = setOf(changes)
+        const stale = new Map(
+          new Staleness(set, set.everything()).all().map(each => [each.entry ?? each.change, each]),
+        )
+        for (const [name, expected] of bruteForce(changes)) {
+          expect(stale.has(name), name).toBe(expected.stale)
+          const direct = stale.get(name)?.causes.map(cause => `${cause.kind} ${cause.change}`) ?? []
+          expect(direct.sort()).toEqual(expected.direct)
+        }
+      },
+      RUNS,
+    )
+  })
+
+  it('[STL-3] [STL-5] is the same in every order of arrival, and each stale entry is told once, when it becomes so', () => {
+    holds(
+      graphs,
+      plan => {
+        const changes = play(plan)
+        const whole = setOf(changes)
+        const expected = new Staleness(whole, whole.everything()).all()
+        const set = new ChangeSet(sha256)
+        const staleness = new Staleness(set, set.everything())
+        const told: string[] = []
+        for (const change of causally(changes, plan.seed)) {
+          set.add(change)
+          for (const each of staleness.catchUp()) told.push(each.entry ?? each.change)
+        }
+        expect(staleness.all()).toEqual(expected)
+        expect(told.sort()).toEqual(expected.map(each => each.entry ?? each.change).sort())
+      },
+      Math.ceil(RUNS / 5),
+    )
+  })
+
+  it('[STL-6] a blast radius is what reads the ref, and what reads that, and so on', () => {
+    holds(
+      graphs,
+      plan => {
+        const changes = play(plan)
+        const set = setOf(changes)
+        const staleness = new Staleness(set, set.everything())
+        for (const text of [...POINTERS.map(pointer => `state:${pointer}`), 'ext:doc/1', 'ext:doc/1@v1']) {
+          expect(new Set(staleness.blastRadius(text).entries)).toEqual(derivedFrom(changes, text))
+        }
+      },
+      Math.ceil(RUNS / 10),
+    )
+  })
+
+  it('[STL-2] a pointer is no prefix of one that merely begins with the same letters', () => {
+    expect(touches({ ref: 'state:/a' }, { ref: 'state:/ab' })).toBe(false)
+    expect(touches({ ref: 'state:/a' }, { ref: 'state:/a/b' })).toBe(true)
+    expect(touches({ ref: 'state:/a/b' }, { ref: 'state:' })).toBe(true)
+  })
+})
+
+function causally(changes: readonly Change[], seed: number): Change[] {
+  const dice = seededDice(seed)
+  const placed = new Set<string>()
+  const order: Change[] = []
+  let rest = shuffled(changes, dice)
+  while (rest.length > 0) {
+    const ready = rest.filter(change => change.header.deps.every(dep => placed.has(dep)))
+    const next = pick(ready, dice(1_000))
+    order.push(next)
+    placed.add(next.id)
+    rest = rest.filter(change => change !== next)
+  }
+  return order
+}
+
+function derivedFrom(changes: readonly Change[], text: string): Set<string> {
+  const named = parseRef(text)
+  const units = changes.flatMap(unitsOf)
+  const hit = new Set<string>()
+  for (let size = -1; size !== hit.size; ) {
+    size = hit.size
+    for (const { name, reads } of units) {
+      const direct = reads.some(
+        read =>
+          touches({ ref: named.ref }, read) &&
+          (named.version === undefined || named.version === read.version),
+      )
+      const inherited = reads.some(({ ref }) => ref.startsWith('entry:') && hit.has(ref.slice(6)))
+      if (direct || inherited) hit.add(name)
+    }
+  }
+  return new Set([...hit].filter(name => name.includes('.')))
+}
