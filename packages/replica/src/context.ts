@@ -1,22 +1,13 @@
 import {
   type AgentId,
-  type AuditFilter,
-  type AuditRecord,
-  audit,
   type BranchName,
   BranchWriter,
   type Change,
   type ChangeId,
-  type ChangeSet,
-  type Conflict,
   type ContextDefinition,
   checkPointer,
-  digest,
-  type Entry,
   type EntrySchemas,
   entryId,
-  type FlattenOrder,
-  findConflicts,
   genesis,
   type InputOf,
   type Json,
@@ -25,25 +16,19 @@ import {
   type MergeReport,
   mergeReport,
   type Position,
-  type ValueOf,
   validateEntry,
   validateState,
   WeftError,
   type Write,
 } from '@weft/core'
 import { produce } from 'immer'
+import { BranchReader } from './branch-reader.js'
 import type { ContextReplica } from './context-replica.js'
 import { DraftChange, type Recipe } from './draft-change.js'
 import { nodeHost } from './node-host.js'
 import { withValueAt } from './pointer-write.js'
 import { Receipt } from './receipt.js'
-import { Snapshot } from './snapshot.js'
 import { type WaitOptions, within } from './waiting.js'
-
-/** An entry of any kind that a definition names; `kind` tells its value's type. */
-export type EntryOf<Entries extends EntrySchemas> = {
-  [Kind in KindOf<Entries>]: Entry<Kind, ValueOf<Entries, Kind>>
-}[KindOf<Entries>]
 
 export interface WriteOptions {
   /** Why, for people: up to 1,024 characters. */
@@ -68,60 +53,23 @@ export type Merge = MergeReport & { readonly receipt: Receipt }
  * visible at once, here, and everywhere when it has been synced. Local writes are synchronous and work offline.
  * Each handle is an actor of its own.
  */
-export class Context<State, Entries extends EntrySchemas> {
+export class Context<State, Entries extends EntrySchemas> extends BranchReader<State, Entries> {
   #writer: BranchWriter
   #closed = false
   readonly #genesis: Change | undefined
 
   /** @internal Made by `Replica.open`, `fork` and `fanOut`. */
   constructor(
-    private readonly context: ContextReplica,
-    readonly definition: ContextDefinition<State, Entries>,
-    readonly agent: AgentId,
-    readonly branch: BranchName,
+    context: ContextReplica,
+    definition: ContextDefinition<State, Entries>,
+    agent: AgentId,
+    branch: BranchName,
     private readonly onOpen: (handle: ContextHandle) => void,
     private readonly onClose: (handle: ContextHandle) => void,
   ) {
+    super(context, definition, agent, branch)
     this.#writer = this.#newWriter()
     this.#genesis = genesis(definition as ContextDefinition, nodeHost.hash)
-  }
-
-  get workflow(): string {
-    return this.context.workflow
-  }
-
-  /** The committed log is known here up to this position. */
-  get position(): Position {
-    return this.context.index.position
-  }
-
-  get heads(): readonly ChangeId[] {
-    return this.#set.heads(this.branch)
-  }
-
-  /** The heads of all branches together: `at(frontier)` shows everything that is here. */
-  get frontier(): readonly ChangeId[] {
-    return this.#set.ids(this.#set.dag.heads)
-  }
-
-  get branches(): readonly BranchName[] {
-    return this.#set.branches.names()
-  }
-
-  /** The state, deeply frozen; the same object until it changes. */
-  get state(): Readonly<State> {
-    const { set, state } = this.#open()
-    const initial = set.size === 0 ? this.definition.initial : undefined
-    return (initial ?? state.read()) as Readonly<State>
-  }
-
-  /** The entries visible on the branch, flattened. */
-  entries(options: { readonly order?: FlattenOrder } = {}): readonly EntryOf<Entries>[] {
-    const { set } = this.#open()
-    return set.entries(
-      set.view(this.branch),
-      options.order,
-    ) as readonly Entry[] as readonly EntryOf<Entries>[]
   }
 
   /**
@@ -189,20 +137,9 @@ export class Context<State, Entries extends EntrySchemas> {
 
   /** Brings branches into this one. The report is the same on every replica. @throws WEFT_BRANCH_UNKNOWN */
   merge(...branches: readonly BranchName[]): Merge {
-    const change = this.#open().merge(branches)
+    const change = this.writer().merge(branches)
     const receipt = this.#record(change)
-    return { ...mergeReport(this.#set, change.id), receipt }
-  }
-
-  /** The report of a merge made anywhere. @throws WEFT_CHANGE_UNKNOWN */
-  mergeReport(change: ChangeId): MergeReport {
-    return mergeReport(this.#set, change)
-  }
-
-  /** Concurrent writes that nobody has resolved, with all their values. */
-  conflicts(): readonly Conflict[] {
-    const { set, state } = this.#open()
-    return findConflicts(set, set.view(this.branch), state)
+    return { ...mergeReport(this.set, change.id), receipt }
   }
 
   /**
@@ -215,30 +152,6 @@ export class Context<State, Entries extends EntrySchemas> {
     return this.#write({ state, touches: [pointer] }, options)
   }
 
-  /** The branch as it was at a position of the committed log, or as heads show it. */
-  at(when: Position | readonly ChangeId[]): Snapshot<State, EntryOf<Entries>> {
-    const set = this.#set
-    const heads =
-      typeof when === 'number' ? set.ids(this.context.index.headsAt(set, this.branch, when)) : when
-    return new Snapshot(set, this.branch, heads)
-  }
-
-  /** The changes of the branch in order, filtered. @throws WEFT_POINTER_INVALID */
-  audit(filter: AuditFilter = {}): Iterable<AuditRecord> {
-    const { set } = this.#open()
-    return audit(set, set.view(this.branch), filter)
-  }
-
-  /** All changes that are here, of all branches, deps first, as their authors made them: what `adopt` takes. */
-  changes(): readonly Change[] {
-    return this.#set.changes()
-  }
-
-  /** Where a change stands in the committed log, or undefined while it is not known to be there. */
-  positionOf(change: ChangeId): Position | undefined {
-    return this.context.index.positionOf(change)
-  }
-
   /**
    * Takes in changes that were made elsewhere (an export, another replica) as they are, and offers them to the peer.
    * @param changes the bytes of each; deps need not come first
@@ -246,31 +159,8 @@ export class Context<State, Entries extends EntrySchemas> {
    * @throws WEFT_CHANGE_* · WEFT_QUEUE_FULL at the first that does not fit; those before it stay
    */
   adopt(changes: Iterable<Uint8Array>): number {
-    this.#open()
+    this.writer()
     return this.context.adopt(changes)
-  }
-
-  /** Equal on every replica that holds the same changes (CHG-4). */
-  digest(): string {
-    return digest(this.#set, nodeHost.hash)
-  }
-
-  /** Calls back after changes were taken in, local or not, until the returned function is called. */
-  onChange(listener: (changes: readonly ChangeId[]) => void): () => void {
-    return this.context.listen(listener)
-  }
-
-  /** Resolves when `holds` does, asked now and after every change. @throws WEFT_ABORTED · WEFT_NOT_SYNCED */
-  async until(holds: () => boolean, options: WaitOptions = {}): Promise<void> {
-    let stop = (): void => {}
-    const held = new Promise<void>(resolve => {
-      const ask = (): void => {
-        if (holds()) resolve()
-      }
-      stop = this.context.listen(ask)
-      ask()
-    })
-    await within(held, options, () => notYet(options.timeout_ms)).finally(() => stop())
   }
 
   /** Resolves when all that was written to this context here is durable. @throws WEFT_FLUSH_DEADLINE · WEFT_ABORTED */
@@ -289,12 +179,8 @@ export class Context<State, Entries extends EntrySchemas> {
     return this.close()
   }
 
-  get #set(): ChangeSet {
-    return this.#open().set
-  }
-
   /** The writer on the present set: after a withdrawal, a new one, as another actor. */
-  #open(): BranchWriter {
+  protected override writer(): BranchWriter {
     if (this.#closed) throw closed()
     if (this.#writer.set !== this.context.set) {
       this.#writer.state.free()
@@ -316,7 +202,7 @@ export class Context<State, Entries extends EntrySchemas> {
   }
 
   #write(write: Write, { reason }: WriteOptions): Receipt {
-    const writer = this.#open()
+    const writer = this.writer()
     if (this.#genesis && writer.set.size === 0) {
       writer.set.add(this.#genesis)
       this.context.wrote(this.#genesis)
@@ -333,7 +219,7 @@ export class Context<State, Entries extends EntrySchemas> {
 
   /** Forks at the present, or, as an actor of its own, at a point in the past. */
   #fork(names: readonly BranchName[], at?: Position | readonly ChangeId[]): void {
-    const writer = this.#open()
+    const writer = this.writer()
     if (at === undefined) {
       this.#record(writer.fork(names))
       return
@@ -372,13 +258,5 @@ export function flushDeadline(count: number): WeftError {
     `${count} change(s) are not acknowledged yet`,
     'they are kept and will be sent: wait on, check the connection to the peer, or take them from `unacknowledged`',
     { count },
-  )
-}
-
-function notYet(timeout_ms: number | undefined): WeftError {
-  return new WeftError(
-    'WEFT_NOT_SYNCED',
-    `what was waited for did not come within ${timeout_ms} ms`,
-    'wait longer, or check that the one who is to write it is connected',
   )
 }

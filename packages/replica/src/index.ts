@@ -9,7 +9,8 @@ export {
   type MergeReport,
   WeftError,
 } from '@weft/core'
-export { type AppendOptions, Context, type EntryOf, type Merge, type WriteOptions } from './context.js'
+export type { Derivation, EntryOf } from './branch-reader.js'
+export { type AppendOptions, Context, type Merge, type WriteOptions } from './context.js'
 export type { DraftChange, Recipe } from './draft-change.js'
 export type { ReplicaEvent, ReplicaListener } from './events.js'
 export type { TokenSource } from './link.js'

@@ -1,0 +1,228 @@
+import {
+  type AgentId,
+  type AuditFilter,
+  type AuditRecord,
+  audit,
+  type BlastRadius,
+  type BranchName,
+  type BranchWriter,
+  type Change,
+  type ChangeId,
+  type ChangeSet,
+  type Conflict,
+  type ContextDefinition,
+  digest,
+  type Entry,
+  type EntryId,
+  type EntrySchemas,
+  type FlattenOrder,
+  findConflicts,
+  type KindOf,
+  type MergeReport,
+  mergeReport,
+  type Position,
+  type Stale,
+  Staleness,
+  type ValueOf,
+  type VersionedRef,
+  WeftError,
+} from '@weft/core'
+import type { ContextReplica } from './context-replica.js'
+import { nodeHost } from './node-host.js'
+import { Snapshot } from './snapshot.js'
+import { type WaitOptions, within } from './waiting.js'
+
+/** An entry of any kind that a definition names; `kind` tells its value's type. */
+export type EntryOf<Entries extends EntrySchemas> = {
+  [Kind in KindOf<Entries>]: Entry<Kind, ValueOf<Entries, Kind>>
+}[KindOf<Entries>]
+
+/** What an entry was derived from, and what has become of that. */
+export interface Derivation {
+  readonly entry: EntryId
+  readonly reads: readonly VersionedRef[]
+  /** Why it is stale; undefined while it is not. */
+  readonly stale: Stale | undefined
+}
+
+/** The reading half of a branch handle: all that is a function of what is visible on the branch. */
+export abstract class BranchReader<State, Entries extends EntrySchemas> {
+  #staleness: { readonly set: ChangeSet; readonly index: Staleness } | undefined
+
+  constructor(
+    protected readonly context: ContextReplica,
+    readonly definition: ContextDefinition<State, Entries>,
+    readonly agent: AgentId,
+    readonly branch: BranchName,
+  ) {}
+
+  /** The writer on the present set. @throws WEFT_CLOSED */
+  protected abstract writer(): BranchWriter
+
+  get workflow(): string {
+    return this.context.workflow
+  }
+
+  /** The committed log is known here up to this position. */
+  get position(): Position {
+    return this.context.index.position
+  }
+
+  get heads(): readonly ChangeId[] {
+    return this.set.heads(this.branch)
+  }
+
+  /** The heads of all branches together: `at(frontier)` shows everything that is here. */
+  get frontier(): readonly ChangeId[] {
+    return this.set.ids(this.set.dag.heads)
+  }
+
+  get branches(): readonly BranchName[] {
+    return this.set.branches.names()
+  }
+
+  /** The state, deeply frozen; the same object until it changes. */
+  get state(): Readonly<State> {
+    const { set, state } = this.writer()
+    const initial = set.size === 0 ? this.definition.initial : undefined
+    return (initial ?? state.read()) as Readonly<State>
+  }
+
+  /** The entries visible on the branch, flattened. */
+  entries(options: { readonly order?: FlattenOrder } = {}): readonly EntryOf<Entries>[] {
+    const { set } = this.writer()
+    return set.entries(
+      set.view(this.branch),
+      options.order,
+    ) as readonly Entry[] as readonly EntryOf<Entries>[]
+  }
+
+  /** The report of a merge made anywhere. @throws WEFT_CHANGE_UNKNOWN */
+  mergeReport(change: ChangeId): MergeReport {
+    return mergeReport(this.set, change)
+  }
+
+  /** Concurrent writes that nobody has resolved, with all their values. */
+  conflicts(): readonly Conflict[] {
+    const { set, state } = this.writer()
+    return findConflicts(set, set.view(this.branch), state)
+  }
+
+  /** What is stale on the branch, and why, in order. */
+  stale(): readonly Stale[] {
+    return this.#stalenessIndex().all()
+  }
+
+  /** What an entry was derived from, what made it stale, by whom. @throws WEFT_CHANGE_UNKNOWN */
+  why(entry: EntryId): Derivation {
+    const index = this.#stalenessIndex()
+    return { entry, reads: index.derivedFrom(entry), stale: index.why(entry) }
+  }
+
+  /** What was derived from a ref, transitively. @throws WEFT_REF_INVALID */
+  blastRadius(ref: string): BlastRadius {
+    return this.#stalenessIndex().blastRadius(ref)
+  }
+
+  /**
+   * Calls back with what becomes stale on the branch, in the same turn in which the write that made it so is taken in
+   * (STL-5), until the returned function is called. What is stale already is not told.
+   */
+  onInvalidated(listener: (stale: readonly Stale[]) => void): () => void {
+    this.#stalenessIndex().catchUp()
+    return this.context.listen(() => {
+      const stale = this.#stalenessIndex().catchUp()
+      if (stale.length > 0) listener(stale)
+    })
+  }
+
+  /** As `onInvalidated`, one at a time; ends when the signal aborts. */
+  async *invalidations(options: { readonly signal?: AbortSignal } = {}): AsyncGenerator<Stale> {
+    const { signal } = options
+    const queue: Stale[] = []
+    let wake = (): void => {}
+    const stop = this.onInvalidated(stale => {
+      queue.push(...stale)
+      wake()
+    })
+    const onAbort = (): void => wake()
+    signal?.addEventListener('abort', onAbort)
+    try {
+      while (!signal?.aborted) {
+        const next = queue.shift()
+        if (next) yield next
+        else await new Promise<void>(resolve => void (wake = resolve))
+      }
+    } finally {
+      stop()
+      signal?.removeEventListener('abort', onAbort)
+    }
+  }
+
+  /** The branch as it was at a position of the committed log, or as heads show it. */
+  at(when: Position | readonly ChangeId[]): Snapshot<State, EntryOf<Entries>> {
+    const set = this.set
+    const heads =
+      typeof when === 'number' ? set.ids(this.context.index.headsAt(set, this.branch, when)) : when
+    return new Snapshot(set, this.branch, heads)
+  }
+
+  /** The changes of the branch in order, filtered. @throws WEFT_POINTER_INVALID */
+  audit(filter: AuditFilter = {}): Iterable<AuditRecord> {
+    const { set } = this.writer()
+    return audit(set, set.view(this.branch), filter)
+  }
+
+  /** All changes that are here, of all branches, deps first, as their authors made them: what `adopt` takes. */
+  changes(): readonly Change[] {
+    return this.set.changes()
+  }
+
+  /** Where a change stands in the committed log, or undefined while it is not known to be there. */
+  positionOf(change: ChangeId): Position | undefined {
+    return this.context.index.positionOf(change)
+  }
+
+  /** Equal on every replica that holds the same changes (CHG-4). */
+  digest(): string {
+    return digest(this.set, nodeHost.hash)
+  }
+
+  /** Calls back after changes were taken in, local or not, until the returned function is called. */
+  onChange(listener: (changes: readonly ChangeId[]) => void): () => void {
+    return this.context.listen(listener)
+  }
+
+  /** Resolves when `holds` does, asked now and after every change. @throws WEFT_ABORTED · WEFT_NOT_SYNCED */
+  async until(holds: () => boolean, options: WaitOptions = {}): Promise<void> {
+    let stop = (): void => {}
+    const held = new Promise<void>(resolve => {
+      const ask = (): void => {
+        if (holds()) resolve()
+      }
+      stop = this.context.listen(ask)
+      ask()
+    })
+    await within(held, options, () => notYet(options.timeout_ms)).finally(() => stop())
+  }
+
+  protected get set(): ChangeSet {
+    return this.writer().set
+  }
+
+  /** Kept from call to call, and begun anew after a withdrawal. */
+  #stalenessIndex(): Staleness {
+    const { set } = this
+    if (this.#staleness?.set !== set)
+      this.#staleness = { set, index: new Staleness(set, set.view(this.branch)) }
+    return this.#staleness.index
+  }
+}
+
+function notYet(timeout_ms: number | undefined): WeftError {
+  return new WeftError(
+    'WEFT_NOT_SYNCED',
+    `what was waited for did not come within ${timeout_ms} ms`,
+    'wait longer, or check that the one who is to write it is connected',
+  )
+}
