@@ -92,7 +92,11 @@ describe('[CHG-2] a change that lies about its causality is refused by name, and
       { actor: aside.header.actor, seq: 2, deps: packed([second.id]) },
       'WEFT_CHANGE_DEPS_ACTOR',
     ],
-    'the state is by another actor': [{ state: aside.state }, 'WEFT_CHANGE_STATE'],
+    'the state is by another actor': [
+      { actor: 'ab'.repeat(16), seq: 1, state: first.state },
+      'WEFT_CHANGE_STATE',
+    ],
+    'the state of another actor is out of step': [{ state: aside.state }, 'WEFT_CHANGE_STATE'],
     'the state is written again': [{ state: first.state }, 'WEFT_CHANGE_STATE'],
     'the state is no Automerge change': [{ state: new Uint8Array(40) }, 'WEFT_CHANGE_STATE'],
     'the state is cut': [{ state: next.state!.slice(0, -3) }, 'WEFT_CHANGE_STATE'],

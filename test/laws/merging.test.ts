@@ -261,9 +261,20 @@ test('[MRG-3] a merge reports what each branch brought, alike on every replica a
       expect(mergeReport(replicaOf(past), id)).toEqual(report)
       expect(report.order).toEqual(report.order.toSorted(byPlaceIn(flattened)))
       expect(report.merged.flatMap(({ entries }) => entries).toSorted()).toEqual(report.order.toSorted())
+      const names = report.merged.map(({ branch }) => branch)
+      for (const { branch, entries } of report.merged) {
+        for (const entry of entries) {
+          const own = branchOf(set, entry)
+          expect(names.includes(own) ? own : branch).toBe(branch)
+        }
+      }
     }
   })
 })
+
+function branchOf(set: ChangeSet, entry: string): BranchName {
+  return set.change(set.dag.node(entry.split('.')[0]!)).header.branch
+}
 
 function byPlaceIn(flattened: readonly ChangeId[]) {
   const place = (entry: string) =>

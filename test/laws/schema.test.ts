@@ -179,7 +179,9 @@ describe('[CHG-4] workers that begin a context at once write one and the same fi
   })
 
   test('and stay what they were: contexts that exist hold this change', () => {
-    expect(genesis(Research, sha256)!.id).toMatchInlineSnapshot(`"3985a6e7b4862137e47a796dad25ffac9b5e9ab377a6cc9d6928b2c3fe83f331"`)
+    expect(genesis(Research, sha256)!.id).toMatchInlineSnapshot(
+      `"3985a6e7b4862137e47a796dad25ffac9b5e9ab377a6cc9d6928b2c3fe83f331"`,
+    )
   })
 
   test('another name, version or initial state makes another', () => {
