@@ -1,1 +1,8 @@
-export {}
+export { parseDuration } from './duration.js'
+export { EXIT, exitCodeOf } from './failure.js'
+export { type GraphNode, type GraphRow, layoutGraph } from './graph-layout.js'
+export { jsonDifference } from './json-difference.js'
+export { nearest } from './nearest.js'
+export { resolveSettings, type SettingSources } from './resolve-settings.js'
+export { Output, type Sink } from './output.js'
+export { runCommand } from './run-command.js'

@@ -1,43 +1,13 @@
-import { readFileSync } from 'node:fs'
-import { CommanderError } from 'commander'
-import { Cli } from './cli.js'
-import { coded, exitCodeOf } from './failure.js'
 import { Output } from './output.js'
-import { buildProgram, isAnswer, usageOf } from './program.js'
+import { runCommand } from './run-command.js'
 
-/** Runs the command line and ends the process with its exit code. */
+/** Runs the command line of this process and ends it with the exit code. */
 export async function main(args: readonly string[] = process.argv.slice(2)): Promise<never> {
+  const { stdout, stderr, env } = process
   // Before commander has read anything, so that what it refuses can be said in JSON too.
-  const json = args.includes('--json')
-  const output = new Output(process.stdout, process.stderr, process.env, json)
-  const cli = new Cli(output, process.env, process.cwd(), json, version())
-  let code: number
-  try {
-    await run(cli, args)
-    code = cli.exitCode
-  } catch (thrown) {
-    const error = coded(thrown)
-    output.failure(error)
-    code = exitCodeOf(error.code)
-  }
+  const output = new Output(stdout, stderr, env, args.includes('--json'))
+  const code = await runCommand(args, { output, env, cwd: process.cwd() })
   await output.flushed()
   // A socket that is closing must not keep a command that is done.
   process.exit(code)
-}
-
-async function run(cli: Cli, args: readonly string[]): Promise<void> {
-  const program = buildProgram(cli)
-  try {
-    await program.parseAsync([...args], { from: 'user' })
-  } catch (thrown) {
-    if (!(thrown instanceof CommanderError)) throw thrown
-    if (!isAnswer(thrown)) throw usageOf(thrown, program)
-  }
-}
-
-function version(): string {
-  const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
-    version: string
-  }
-  return manifest.version
 }

@@ -4,6 +4,14 @@ import { formatFailure } from './failure.js'
 
 const CLEAR_LINE = '\r\x1b[K'
 
+/** As much of a stream as is written to here. */
+export interface Sink {
+  readonly isTTY?: boolean
+  readonly columns?: number
+  write(text: string, done?: () => void): boolean
+  on(event: 'error', listener: (error: NodeJS.ErrnoException) => void): unknown
+}
+
 /** The two streams: stdout carries data and nothing else, stderr what is said about it. */
 export class Output {
   /** Colours for stdout. */
@@ -11,19 +19,19 @@ export class Output {
   #progress = false
 
   constructor(
-    private readonly stdout: NodeJS.WriteStream,
-    private readonly stderr: NodeJS.WriteStream,
+    private readonly stdout: Sink,
+    private readonly stderr: Sink,
     env: NodeJS.ProcessEnv,
     readonly json: boolean,
   ) {
     this.paint = paintFor(stdout, env)
-    // Whoever reads us may stop early (`weft log … | head`); that is no error of anybody.
-    for (const stream of [stdout, stderr]) {
-      stream.on('error', (error: NodeJS.ErrnoException) => {
-        if (error.code === 'EPIPE') process.exit(0)
-        throw error
-      })
-    }
+    stdout.on('error', error => {
+      // Whoever reads us may stop early (`weft log … | head`); that is no error of anybody.
+      if (error.code === 'EPIPE') process.exit(0)
+      throw error
+    })
+    // Nobody is left to be told.
+    stderr.on('error', () => {})
   }
 
   /** Columns of the terminal; undefined when stdout is none, and lines may be as long as they are. */
@@ -34,6 +42,12 @@ export class Output {
   line(text = ''): void {
     this.#clear()
     this.stdout.write(`${text}\n`)
+  }
+
+  /** What commander writes: help, which was asked for, and help, which was not. */
+  get help(): { writeOut(text: string): void; writeErr(text: string): void } {
+    const { stdout, stderr } = this
+    return { writeOut: text => void stdout.write(text), writeErr: text => void stderr.write(text) }
   }
 
   /** One JSON value on one line. */

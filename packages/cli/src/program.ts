@@ -20,7 +20,7 @@ export function buildProgram(cli: Cli): Command {
     .version(cli.version, '-V, --version', 'print the version')
     .helpCommand('help [command]', 'what a command does and takes')
     .showSuggestionAfterError()
-    .configureOutput({ outputError: () => {} })
+    .configureOutput({ ...cli.output.help, outputError: () => {} })
     .exitOverride()
     .addHelpText('after', EPILOGUE)
   for (const register of COMMANDS) register(program, cli)

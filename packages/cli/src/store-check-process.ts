@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type ErrorCode, WeftError } from '@weft/core'
 import { usage } from './failure.js'
-import type { Verdict } from './log-check.js'
+import { LogCheck, type Verdict } from './log-check.js'
+import { plural } from './text.js'
 
 /** What the checking process says: a verdict a context, then that it is done or why it is not. */
 export type StoreCheckMessage =
@@ -14,7 +15,7 @@ export type StoreCheckMessage =
 
 /**
  * Checks the store in a directory in a process of its own: some damage makes LevelDB abort the process that reads it.
- * @throws WEFT_USAGE · WEFT_STORE_LOCKED · WEFT_STORE_VERSION · WEFT_STORE_CORRUPT · WEFT_STORE_FAILED
+ * @throws WEFT_USAGE · WEFT_STORE_LOCKED · WEFT_STORE_VERSION · WEFT_STORE_FAILED
  */
 export async function checkDirectory(
   directory: string,
@@ -41,12 +42,21 @@ export async function checkDirectory(
     child.once('close', (code, signal) => resolve(signal ?? `exit code ${code}`))
   })
   if (end !== undefined && 'done' in end) return verdicts
-  if (end !== undefined && 'error' in end)
-    throw new WeftError(end.error.code, end.error.message, end.error.cure)
-  throw new WeftError(
+  const failed = end !== undefined && 'error' in end ? end.error : undefined
+  if (failed !== undefined && failed.code !== 'WEFT_STORE_CORRUPT') {
+    throw new WeftError(failed.code, failed.message, failed.cure)
+  }
+  const why = failed?.message ?? `LevelDB ended the process that read it (${how})`
+  return [...verdicts, unreadable(why, verdicts.length)]
+}
+
+/** What is to be said of a store that could not be read to its end. */
+function unreadable(why: string, checked: number): Verdict {
+  const check = new LogCheck('(the store)')
+  check.problem(
+    'store',
     'WEFT_STORE_CORRUPT',
-    `LevelDB ended the process that read the store in ${directory} (${how}), after ${verdicts.length} sound context(s)`,
-    'restore the directory from a backup; never run a repair on it',
-    { directory, checked: verdicts.length },
+    `${why}; ${plural(checked, 'context')} could be read before that`,
   )
+  return check.verdict()
 }

@@ -1,0 +1,42 @@
+import { readFileSync } from 'node:fs'
+import { CommanderError } from 'commander'
+import { Cli } from './cli.js'
+import { coded, type ExitCode, exitCodeOf } from './failure.js'
+import type { Output } from './output.js'
+import { buildProgram, isAnswer, usageOf } from './program.js'
+
+export interface World {
+  readonly output: Output
+  readonly env: NodeJS.ProcessEnv
+  readonly cwd: string
+}
+
+/** Runs a command line; what it throws is said on stderr. @returns its exit code */
+export async function runCommand(args: readonly string[], { output, env, cwd }: World): Promise<ExitCode> {
+  const cli = new Cli(output, env, cwd, output.json, version())
+  try {
+    await run(cli, args)
+    return cli.exitCode
+  } catch (thrown) {
+    const error = coded(thrown)
+    output.failure(error)
+    return exitCodeOf(error.code)
+  }
+}
+
+async function run(cli: Cli, args: readonly string[]): Promise<void> {
+  const program = buildProgram(cli)
+  try {
+    await program.parseAsync([...args], { from: 'user' })
+  } catch (thrown) {
+    if (!(thrown instanceof CommanderError)) throw thrown
+    if (!isAnswer(thrown)) throw usageOf(thrown, program)
+  }
+}
+
+function version(): string {
+  const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+    version: string
+  }
+  return manifest.version
+}
