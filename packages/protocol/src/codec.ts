@@ -1,5 +1,5 @@
 import { reasonOf, WeftError } from '@weft/core'
-import { decode, encode } from 'cborg'
+import { decode, encode, Tokenizer } from 'cborg'
 import type { Field } from './fields.js'
 import { MESSAGES, type Message, type MessageName, WIRE_LIMITS } from './messages.js'
 
@@ -28,6 +28,15 @@ export function encodeMessage(message: Message): Uint8Array {
   return encode([type, ...Object.keys(fields).map(field => values[field])])
 }
 
+/** No field is a float, and a decoder hands a whole one out as if it were an integer in another spelling. */
+class WithoutFloats extends Tokenizer {
+  override next(): ReturnType<Tokenizer['next']> {
+    const token = super.next()
+    if (token.type.name === 'float') throw new TypeError('there is a float in it')
+    return token
+  }
+}
+
 /** @throws WEFT_FRAME_TOO_LARGE · WEFT_FRAME_MALFORMED · WEFT_FRAME_UNKNOWN */
 export function decodeMessage(frame: Uint8Array): Message {
   if (frame.length > WIRE_LIMITS.frame_bytes_max) {
@@ -43,9 +52,9 @@ export function decodeMessage(frame: Uint8Array): Message {
   if (layout === undefined) {
     throw new WeftError(
       'WEFT_FRAME_UNKNOWN',
-      `there is no message of type ${String(type)}`,
+      `there is no message of type ${typeof type === 'number' ? type : 'other than a number'}`,
       'speak a version of the protocol that both sides have agreed on in hello and welcome',
-      { type },
+      typeof type === 'number' ? { type } : {},
     )
   }
   if (values.length !== layout.fields.length) {
@@ -62,7 +71,7 @@ export function decodeMessage(frame: Uint8Array): Message {
 function decodeArray(frame: Uint8Array): unknown[] {
   let value: unknown
   try {
-    value = decode(frame, STRICT)
+    value = decode(frame, { ...STRICT, tokenizer: new WithoutFloats(frame, STRICT) })
   } catch (thrown) {
     throw malformed(reasonOf(thrown), thrown)
   }
