@@ -9,9 +9,11 @@ export const WIRE_LIMITS = {
   frame_bytes_max: 1_048_576,
   changes_per_frame_max: 4_096,
   channels_max: 4_096,
+  /** Heads of a context that are told; one with more says only some. */
+  heads_max: LIMITS.deps_max * 4,
   /** Changes a replica may have sent without an answer, per connection. */
   push_bytes_max: 4_194_304,
-  /** Log a peer may have sent without a `seen`, per channel. */
+  /** Log a peer may have sent without a `seen`, per channel; the last change may reach beyond. */
   log_bytes_max: 1_048_576,
   token_chars_max: 8_192,
 } as const
@@ -51,7 +53,7 @@ export const MESSAGES = {
     },
   },
   /** `known` is false when the log does not hold `last` at `after`: it is sent from the beginning then. */
-  opened: { type: 17, fields: { channel, count: uint, heads: hashes(LIMITS.deps_max * 4), known: bool } },
+  opened: { type: 17, fields: { channel, count: uint, heads: hashes(WIRE_LIMITS.heads_max), known: bool } },
   /**
    * The log from a position on, without gaps: changes, or 32 bytes for one that came over this very connection. Such
    * an id also says that the change is committed.

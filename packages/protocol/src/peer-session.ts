@@ -7,13 +7,20 @@ import {
   type LogRecord,
   type Position,
   toHex,
-  WeftError,
+  type WeftError,
 } from '@weft/core'
 import { closeCodeOf } from './close-codes.js'
 import { decodeMessage, encodeMessage } from './codec.js'
 import { groupsOf } from './groups.js'
 import { type Fields, isFromReplica, type Message, type MessageName, WIRE_LIMITS } from './messages.js'
-import { asWeftError, unexpected } from './session-errors.js'
+import {
+  asWeftError,
+  incomplete,
+  noWriteScope,
+  tooManyChannels,
+  tooMuchUnanswered,
+  unexpected,
+} from './session-errors.js'
 import { negotiateVersion } from './version.js'
 
 export type Scope = 'read' | 'write' | 'admin'
@@ -43,6 +50,8 @@ export type PeerEffect =
 /** One read of the log; small, so that no channel keeps the others waiting. */
 const READ_BYTES_MAX = 262_144
 const SEEN_GRAIN_BYTES = 16_384
+/** An id and a position. */
+const ACK_BYTES = 41
 
 type Phase = 'greeting' | 'authenticating' | 'open' | 'closed'
 
@@ -77,6 +86,8 @@ export class PeerSession {
   #unansweredBytes = 0
   #congested = false
   readonly #channels = new Map<number, Channel>()
+  /** Channels that failed. What the replica sent on them before it knew is passed over, until it shuts them. */
+  readonly #failed = new Set<number>()
 
   constructor(private readonly hash: Hash) {}
 
@@ -112,7 +123,7 @@ export class PeerSession {
     state.count = count
     if (!known) state.cursor = 0
     return [
-      send({ name: 'opened', channel, count, heads: fromHex(heads.join('')), known }),
+      send({ name: 'opened', channel, count, heads: packHeads(heads), known }),
       ...this.#pull(channel, state),
     ]
   }
@@ -123,7 +134,8 @@ export class PeerSession {
     if (state === undefined || this.#phase === 'closed') return []
     state.reading = false
     const first = records[0]
-    if (first === undefined || first.position !== state.cursor + 1) return this.#pull(channel, state)
+    // What was read for a socket that has filled up since is read again later: nothing is held here for it.
+    if (this.#congested || first?.position !== state.cursor + 1) return this.#pull(channel, state)
     const items = records.map(({ id, bytes }) => (this.#passed(state, id) ? fromHex(id) : bytes))
     const effects: PeerEffect[] = []
     for (const group of groupsOf(items, item => item.length)) {
@@ -139,30 +151,19 @@ export class PeerSession {
   committed(channel: number, count: Position, own: readonly LogRecord[]): PeerEffect[] {
     const state = this.#channels.get(channel)
     if (state === undefined || this.#phase === 'closed') return []
-    for (const { id } of own) this.#answered(state, id)
     state.count = Math.max(state.count, count)
-    const { cursor } = state
-    const allOwn = own.length > 0 && own.length === state.count - cursor
-    if (
-      state.ready &&
-      !state.reading &&
-      allOwn &&
-      own.every(({ position }, i) => position === cursor + 1 + i)
-    ) {
-      // The log itself is the acknowledgement.
-      return this.records(channel, own)
-    }
-    const effects = own.length === 0 ? [] : [acknowledge(channel, own)]
-    return [...effects, ...this.#pull(channel, state)]
+    for (const record of own) this.#committedOwn(state, record)
+    // Where the log goes on with nothing else, it is itself the acknowledgement.
+    if (this.#mayRead(state) && continues(own, state)) return this.records(channel, own)
+    return [...acknowledge(channel, own), ...this.#pull(channel, state)]
   }
 
   /** A change that is in the log already was offered again: harmless, and acknowledged with its position. */
   duplicate(channel: number, record: LogRecord): PeerEffect[] {
     const state = this.#channels.get(channel)
     if (state === undefined || this.#phase === 'closed') return []
-    this.#answered(state, record.id)
-    if (record.position <= state.cursor) state.own.delete(record.id)
-    return [acknowledge(channel, [record])]
+    this.#committedOwn(state, record)
+    return acknowledge(channel, [record])
   }
 
   refused(channel: number, id: ChangeId | '', error: unknown): PeerEffect[] {
@@ -177,8 +178,8 @@ export class PeerSession {
         channel,
         id: fromHex(id),
         code,
-        message: message.slice(0, 1_024),
-        cure: cure.slice(0, 1_024),
+        message: cut(message),
+        cure: cut(cure),
         details: json.length > 8_192 ? null : json,
       }),
     ]
@@ -194,28 +195,18 @@ export class PeerSession {
   /** Ends one channel, the connection living on. */
   failChannel(channel: number, error: unknown): PeerEffect[] {
     if (!this.#drop(channel) || this.#phase === 'closed') return []
-    const { code, message, cure } = asWeftError(error)
-    return [
-      send({ name: 'fail', channel, code, message: message.slice(0, 1_024), cure: cure.slice(0, 1_024) }),
-    ]
+    this.#failed.add(channel)
+    return [sendFail(channel, asWeftError(error))]
   }
 
   /** Ends the connection, saying why. */
   fail(error: unknown): PeerEffect[] {
     if (this.#phase === 'closed') return []
-    const { code, message, cure } = asWeftError(error)
-    this.#phase = 'closed'
-    const released = [...this.#channels.keys()].map(channel => ({ do: 'release' as const, channel }))
-    this.#channels.clear()
+    const reported = asWeftError(error)
+    const { code } = reported
     return [
-      send({
-        name: 'fail',
-        channel: null,
-        code,
-        message: message.slice(0, 1_024),
-        cure: cure.slice(0, 1_024),
-      }),
-      ...released,
+      sendFail(null, reported),
+      ...this.disconnected(),
       { do: 'close', code: closeCodeOf(code), reason: code },
     ]
   }
@@ -246,10 +237,11 @@ export class PeerSession {
       case 'open':
         return this.#open(message)
       case 'push':
-        return this.#push(message)
+        return this.#failed.has(message.channel) ? [] : this.#push(message)
       case 'seen':
-        return this.#seen(message)
+        return this.#failed.has(message.channel) ? [] : this.#seen(message)
       case 'shut':
+        this.#failed.delete(message.channel)
         return this.#drop(message.channel) ? [{ do: 'release', channel: message.channel }] : []
       default:
         throw unexpected(message.name, 'only a peer sends it')
@@ -257,9 +249,10 @@ export class PeerSession {
   }
 
   #open({ channel, workflow, after, last }: Fields<'open'>): PeerEffect[] {
-    if (this.#channels.has(channel)) throw unexpected('open', `channel ${channel} is open already`)
-    if (this.#channels.size >= WIRE_LIMITS.channels_max)
-      throw unexpected('open', 'there are too many channels')
+    if (this.#channels.has(channel) || this.#failed.has(channel))
+      throw unexpected('open', `channel ${channel} is open already`)
+    if (this.#channels.size + this.#failed.size >= WIRE_LIMITS.channels_max)
+      return [sendFail(channel, tooManyChannels())]
     const state: Channel = {
       workflow,
       ready: false,
@@ -280,19 +273,19 @@ export class PeerSession {
     const changes: Change[] = []
     const effects: PeerEffect[] = []
     for (const bytes of frames) {
+      let id: ChangeId | '' = ''
       try {
         const change = decodeChange(bytes, this.hash)
-        if (!mayWrite) {
-          effects.push(...this.refused(channel, change.id, noWriteScope()))
-          continue
-        }
-        // A door lets in only what can be read (CHG-5).
+        id = change.id
+        if (!mayWrite) throw noWriteScope()
+        // A door lets in only what every replica can read (CHG-5).
+        if (!change.complete) throw incomplete(id)
         change.values()
-        this.#unansweredBytes += state.own.has(change.id) ? 0 : bytes.length
-        state.own.set(change.id, bytes.length)
+        this.#unansweredBytes += bytes.length - (state.own.get(id) ?? 0)
+        state.own.set(id, bytes.length)
         changes.push(change)
       } catch (thrown) {
-        effects.push(...this.refused(channel, '', thrown))
+        effects.push(...this.refused(channel, id, thrown))
       }
     }
     if (this.#unansweredBytes > WIRE_LIMITS.push_bytes_max) throw tooMuchUnanswered(this.#unansweredBytes)
@@ -311,11 +304,14 @@ export class PeerSession {
 
   /** Asks for more of the log if there is more, and room on the way to the replica. */
   #pull(channel: number, state: Channel): PeerEffect[] {
-    if (!state.ready || state.reading || this.#congested || state.cursor >= state.count) return []
+    if (!this.#mayRead(state) || state.cursor >= state.count) return []
     const bytes_max = WIRE_LIMITS.log_bytes_max - state.unseenBytes
-    if (bytes_max <= 0) return []
     state.reading = true
     return [{ do: 'read', channel, from: state.cursor + 1, bytes_max: Math.min(bytes_max, READ_BYTES_MAX) }]
+  }
+
+  #mayRead({ ready, reading, unseenBytes }: Channel): boolean {
+    return ready && !reading && !this.#congested && unseenBytes < WIRE_LIMITS.log_bytes_max
   }
 
   #sent(state: Channel, bytes: number): void {
@@ -335,6 +331,11 @@ export class PeerSession {
     if (bytes === undefined) return
     this.#unansweredBytes -= bytes
     state.own.set(id, 0)
+  }
+
+  #committedOwn(state: Channel, { id, position }: LogRecord): void {
+    if (position <= state.cursor) this.#passed(state, id)
+    else this.#answered(state, id)
   }
 
   /** The log has passed this change: whether it came over this connection. */
@@ -359,25 +360,31 @@ function send(message: Message): PeerEffect {
   return { do: 'send', frame: encodeMessage(message) }
 }
 
-function acknowledge(channel: number, records: readonly LogRecord[]): PeerEffect {
-  const ids = fromHex(records.map(record => record.id).join(''))
-  return send({ name: 'ack', channel, ids, positions: records.map(record => record.position) })
+function sendFail(channel: number | null, { code, message, cure }: WeftError): PeerEffect {
+  return send({ name: 'fail', channel, code, message: cut(message), cure: cut(cure) })
 }
 
-function noWriteScope(): WeftError {
-  return new WeftError(
-    'WEFT_SCOPE',
-    'the token does not allow to write',
-    'use a token whose scopes include "write"',
-    { needed: 'write' },
+function acknowledge(channel: number, records: readonly LogRecord[]): PeerEffect[] {
+  return [...groupsOf(records, () => ACK_BYTES)].map(group => {
+    const ids = fromHex(group.map(record => record.id).join(''))
+    return send({ name: 'ack', channel, ids, positions: group.map(record => record.position) })
+  })
+}
+
+/** Whether `own` is all that the log has behind the cursor. */
+function continues(own: readonly LogRecord[], { cursor, count }: Channel): boolean {
+  return (
+    own.length > 0 &&
+    own.length === count - cursor &&
+    own.every(({ position }, index) => position === cursor + 1 + index)
   )
 }
 
-function tooMuchUnanswered(bytes: number): WeftError {
-  return new WeftError(
-    'WEFT_FLOW_CONTROL',
-    `${bytes} bytes of changes are unanswered; at most ${WIRE_LIMITS.push_bytes_max} may be`,
-    'wait for acks before pushing more, as welcome.push_bytes_max says',
-    { bytes },
-  )
+function packHeads(heads: readonly ChangeId[]): Uint8Array {
+  return fromHex(heads.slice(0, WIRE_LIMITS.heads_max).join(''))
+}
+
+/** A text that is shown to people, no longer than its field. */
+function cut(text: string): string {
+  return text.slice(0, 1_024)
 }

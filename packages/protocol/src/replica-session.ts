@@ -84,6 +84,7 @@ export class ReplicaSession {
   #phase: Phase = 'offline'
   #nextChannel = 1
   #pushBytesMax: number = WIRE_LIMITS.push_bytes_max
+  #mayWrite = false
   #inFlight = 0
   readonly #byWorkflow = new Map<string, Subscription>()
   readonly #byChannel = new Map<number, Subscription>()
@@ -92,6 +93,11 @@ export class ReplicaSession {
 
   get phase(): Phase {
     return this.#phase
+  }
+
+  /** Whether the token of this connection allows to write. */
+  get mayWrite(): boolean {
+    return this.#mayWrite
   }
 
   connected(token: string): ReplicaEffect[] {
@@ -203,6 +209,7 @@ export class ReplicaSession {
   #welcomed({ tenant, scopes, push_bytes_max }: Fields<'welcome'>): ReplicaEffect[] {
     this.#phase = 'ready'
     this.#pushBytesMax = push_bytes_max
+    this.#mayWrite = scopes.includes('write')
     const opens = [...this.#byWorkflow.values()].map(subscription => this.#openMessage(subscription))
     return [{ do: 'welcomed', tenant, scopes }, ...opens]
   }
@@ -265,10 +272,19 @@ export class ReplicaSession {
     subscription.last = last
   }
 
+  /** After this position the log is another one than was told (DUR-5): it is read again, then what it lacks is offered. */
+  rolledBack(workflow: string, position: Position, last: ChangeId | ''): void {
+    this.rewind(workflow, position, last)
+    const subscription = this.#byWorkflow.get(workflow)
+    if (subscription) subscription.afterRollback = true
+  }
+
   #acked({ channel, ids, positions }: Fields<'ack'>): ReplicaEffect[] {
     const subscription = this.#subscription(channel)
     if (subscription === undefined) return []
-    const acks = unpackIds(ids).map((id, index) => ({ id, position: positions[index] ?? 0 }))
+    if (ids.length !== positions.length * ID_BYTES)
+      throw unexpected('ack', 'ids and positions differ in number')
+    const acks = unpackIds(ids).map((id, index) => ({ id, position: positions[index]! }))
     for (const { id, position } of acks) {
       this.#answered(subscription, id)
       subscription.told = Math.max(subscription.told, position)
@@ -291,7 +307,11 @@ export class ReplicaSession {
     const subscription = this.#subscription(channel)
     if (subscription === undefined) return []
     this.#forget(subscription)
-    return [{ do: 'channel-failed', workflow: subscription.workflow, error }]
+    return [
+      // The peer passes over what is under way on the channel until then.
+      send({ name: 'shut', channel }),
+      { do: 'channel-failed', workflow: subscription.workflow, error },
+    ]
   }
 
   #openMessage(subscription: Subscription): ReplicaEffect {

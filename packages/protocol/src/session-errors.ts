@@ -1,5 +1,5 @@
-import { isWeftError, reasonOf, WeftError } from '@weft/core'
-import type { MessageName } from './messages.js'
+import { type ChangeId, isWeftError, reasonOf, WeftError } from '@weft/core'
+import { type MessageName, WIRE_LIMITS } from './messages.js'
 
 /** What goes over the wire of something thrown: never the text of an error that is not ours. */
 export function asWeftError(thrown: unknown): WeftError {
@@ -19,5 +19,40 @@ export function unexpected(name: MessageName, why: string): WeftError {
     `${name} is out of place: ${why}`,
     'follow the order of messages in PROTOCOL.md',
     { message: name },
+  )
+}
+
+export function noWriteScope(): WeftError {
+  return new WeftError(
+    'WEFT_SCOPE',
+    'the token does not allow to write',
+    'use a token whose scopes include "write"',
+    { needed: 'write' },
+  )
+}
+
+export function incomplete(id: ChangeId): WeftError {
+  return new WeftError(
+    'WEFT_CHANGE_MALFORMED',
+    `change ${id.slice(0, 12)} came without a part that its header names`,
+    'send the change with both of its parts',
+    { change: id },
+  )
+}
+
+export function tooManyChannels(): WeftError {
+  return new WeftError(
+    'WEFT_LIMIT',
+    `there are ${WIRE_LIMITS.channels_max} channels on this connection already`,
+    'close contexts that are not in use, or connect once more for the others',
+  )
+}
+
+export function tooMuchUnanswered(bytes: number): WeftError {
+  return new WeftError(
+    'WEFT_FLOW_CONTROL',
+    `${bytes} bytes of changes are unanswered; at most ${WIRE_LIMITS.push_bytes_max} may be`,
+    'wait for acks before pushing more, as welcome.push_bytes_max says',
+    { bytes },
   )
 }
