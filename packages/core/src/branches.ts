@@ -6,7 +6,7 @@ import { type BranchName, MAIN_BRANCH } from './ids.js'
  * `main` is always there, even without a change.
  */
 export class Branches {
-  readonly #heads = new Map<BranchName, Set<Node>>([[MAIN_BRANCH, new Set()]])
+  readonly #heads = new Map<BranchName, Node[]>([[MAIN_BRANCH, []]])
 
   constructor(private readonly dag: Dag) {}
 
@@ -18,8 +18,9 @@ export class Branches {
     return [...this.#heads.keys()]
   }
 
-  heads(name: BranchName): ReadonlySet<Node> {
-    return this.#heads.get(name) ?? new Set()
+  /** Good until the next `add`. */
+  heads(name: BranchName): readonly Node[] {
+    return this.#heads.get(name) ?? []
   }
 
   add(node: Node, branch: BranchName, forks: readonly BranchName[]): void {
@@ -30,17 +31,20 @@ export class Branches {
   #extend(name: BranchName, node: Node): void {
     const heads = this.#heads.get(name)
     if (heads === undefined) {
-      this.#heads.set(name, new Set([node]))
+      this.#heads.set(name, [node])
       return
     }
-    for (const head of heads) if (this.dag.isAncestor(head, node)) heads.delete(head)
-    heads.add(node)
+    let kept = 0
+    for (const head of heads) if (!this.dag.isAncestor(head, node)) heads[kept++] = head
+    heads[kept++] = node
+    if (kept < heads.length) heads.length = kept
   }
 }
 
 /** The nodes of `heads` that are not in the past of another one. */
 export function maximal(dag: Dag, heads: Iterable<Node>): Node[] {
-  const all = heads instanceof Set ? [...(heads as Set<Node>)] : [...new Set(heads)]
-  if (all.length === 1) return all
+  const nodes = [...heads]
+  if (nodes.length === 1) return nodes
+  const all = [...new Set(nodes)]
   return all.filter(node => !all.some(other => other !== node && dag.isAncestor(node, other)))
 }

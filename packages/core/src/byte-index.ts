@@ -19,20 +19,21 @@ export class ByteIndex {
 
   /** The number of the key at `bytes[offset…]`, or -1. */
   find(bytes: Uint8Array, offset = 0): number {
-    return this.#table[this.#slot(bytes, offset)]!
+    let slot = this.#firstSlot(bytes, offset)
+    for (;;) {
+      const number = this.#table[slot]!
+      if (number < 0 || this.#equals(number, bytes, offset)) return number
+      slot = (slot + 1) & (this.#table.length - 1)
+    }
   }
 
-  /** The key's number; a new one if it was not there. */
-  add(bytes: Uint8Array, offset = 0): number {
-    let slot = this.#slot(bytes, offset)
-    const found = this.#table[slot]!
-    if (found >= 0) return found
-    if ((this.size + 1) * 2 > this.#table.length) {
-      this.#grow()
-      slot = this.#slot(bytes, offset)
-    }
-    for (let i = 0; i < this.width; i++) this.#slab[this.size * this.width + i] = bytes[offset + i]!
-    this.#table[slot] = this.size
+  /** Numbers a key that, as the caller knows, is not here. */
+  insert(bytes: Uint8Array, offset = 0): number {
+    if ((this.size + 1) * 2 > this.#table.length) this.#grow()
+    const slab = this.#slab
+    const end = (this.size + 1) * this.width
+    for (let i = end - this.width, j = offset; i < end; i++, j++) slab[i] = bytes[j]!
+    this.#table[this.#freeSlot(bytes, offset)] = this.size
     return this.size++
   }
 
@@ -45,25 +46,22 @@ export class ByteIndex {
     return compareBytes(this.key(a), this.key(b))
   }
 
-  #slot(bytes: Uint8Array, offset: number): number {
-    const mask = this.#table.length - 1
-    let slot =
-      ((bytes[offset]! |
-        (bytes[offset + 1]! << 8) |
-        (bytes[offset + 2]! << 16) |
-        (bytes[offset + 3]! << 24)) >>>
-        0) &
-      mask
-    for (;;) {
-      const number = this.#table[slot]!
-      if (number < 0 || this.#equals(number, bytes, offset)) return slot
-      slot = (slot + 1) & mask
-    }
+  #firstSlot(bytes: Uint8Array, offset: number): number {
+    const hash =
+      bytes[offset]! | (bytes[offset + 1]! << 8) | (bytes[offset + 2]! << 16) | (bytes[offset + 3]! << 24)
+    return hash & (this.#table.length - 1)
+  }
+
+  #freeSlot(bytes: Uint8Array, offset: number): number {
+    let slot = this.#firstSlot(bytes, offset)
+    while (this.#table[slot]! >= 0) slot = (slot + 1) & (this.#table.length - 1)
+    return slot
   }
 
   #equals(number: number, bytes: Uint8Array, offset: number): boolean {
-    const start = number * this.width
-    for (let i = 0; i < this.width; i++) if (this.#slab[start + i] !== bytes[offset + i]) return false
+    const slab = this.#slab
+    const end = (number + 1) * this.width
+    for (let i = end - this.width, j = offset; i < end; i++, j++) if (slab[i] !== bytes[j]) return false
     return true
   }
 
@@ -73,7 +71,7 @@ export class ByteIndex {
     this.#slab = slab
     this.#table = new Int32Array(this.#table.length * 2).fill(-1)
     for (let number = 0; number < this.size; number++) {
-      this.#table[this.#slot(this.#slab, number * this.width)] = number
+      this.#table[this.#freeSlot(this.#slab, number * this.width)] = number
     }
   }
 }

@@ -1,4 +1,4 @@
-import { copyBytes, decodeUtf8, encodeUtf8, writeHex } from './bytes.js'
+import { copyBytes, decodeUtf8, EMPTY_BYTES, encodeUtf8, writeHex } from './bytes.js'
 import { checkId } from './ids.js'
 
 /**
@@ -11,14 +11,22 @@ const MAJOR_BYTES = 0x40
 const MAJOR_TEXT = 0x60
 const MAJOR_ARRAY = 0x80
 const NULL = 0xf6
+/** The least number that needs a head of so many bytes. */
+const LEAST_OF_WIDTH = [0, 24, 0x100, 0, 0x10000, 0, 0, 0, 0x100000000]
 export const ABSENT = -1
 
 export class CborReader {
-  constructor(
-    readonly bytes: Uint8Array,
-    public at: number,
-    readonly end: number,
-  ) {}
+  bytes: Uint8Array = EMPTY_BYTES
+  at = 0
+  end = 0
+
+  /** Turns to `bytes` from `at` up to `end`. */
+  reset(bytes: Uint8Array, at: number, end: number): this {
+    this.bytes = bytes
+    this.at = at
+    this.end = end
+    return this
+  }
 
   uint(): number {
     return this.#head(MAJOR_UINT, 'an unsigned integer')
@@ -61,16 +69,18 @@ export class CborReader {
   id(role: 'branch' | 'agent' | 'kind'): string {
     const length = this.#head(MAJOR_TEXT, 'an id')
     this.#skip(length)
+    const { bytes } = this
     const start = this.at - length
-    const slot = (length * 31 + (this.bytes[start] ?? 0) * 7 + (this.bytes[this.at - 1] ?? 0)) % RECENT_IDS
+    const slot = (length * 31 + (bytes[start] ?? 0) * 7 + (bytes[this.at - 1] ?? 0)) % RECENT_IDS
     const recent = recentIds[slot]
-    if (recent !== undefined && recent.length === length) {
+    if (recent !== undefined && recent.bytes.length === length) {
       let i = 0
-      while (i < length && recent.charCodeAt(i) === this.bytes[start + i]) i++
-      if (i === length) return recent
+      while (i < length && recent.bytes[i] === bytes[start + i]) i++
+      if (i === length) return recent.id
     }
-    const id = checkId(role, decodeUtf8(this.bytes.subarray(start, this.at)))
-    recentIds[slot] = id
+    const own = bytes.slice(start, this.at)
+    const id = checkId(role, decodeUtf8(own))
+    recentIds[slot] = { id, bytes: own }
     return id
   }
 
@@ -103,8 +113,7 @@ export class CborReader {
     const width = info > 27 ? 0 : 1 << (info - 24)
     if (width === 0 || this.at + width > this.end) throw new RangeError(`broken head of ${expected}`)
     const value = width === 8 ? this.#bits(4) * 2 ** 32 + this.#bits(4) : this.#bits(width)
-    const shortest = width === 1 ? value >= 24 : value >= 2 ** (width * 4)
-    if (!shortest || value > Number.MAX_SAFE_INTEGER)
+    if (value < LEAST_OF_WIDTH[width]! || value > Number.MAX_SAFE_INTEGER)
       throw new RangeError(`${expected} is not in its shortest form`)
     return value
   }
@@ -119,7 +128,7 @@ export class CborReader {
 
 /** Workers repeat a handful of branch, agent and kind names; sharing the strings halves what a header keeps alive. */
 const RECENT_IDS = 256
-const recentIds: (string | undefined)[] = []
+const recentIds: ({ readonly id: string; readonly bytes: Uint8Array } | undefined)[] = []
 
 /** Appends to one growing buffer, used again after `reset`. */
 export class CborWriter {
@@ -209,12 +218,13 @@ export class CborWriter {
     }
     const width = value < 0x100 ? 1 : value < 0x10000 ? 2 : value < 0x100000000 ? 4 : 8
     bytes[this.#at++] = major | (width === 1 ? 24 : width === 2 ? 25 : width === 4 ? 26 : 27)
-    let rest = value
-    for (let i = this.#at + width - 1; i >= this.#at; i--) {
-      bytes[i] = rest % 256
-      rest = Math.floor(rest / 256)
-    }
-    this.#at += width
+    if (width === 8) this.#bits(Math.floor(value / 2 ** 32), 4)
+    return this.#bits(value, Math.min(width, 4))
+  }
+
+  /** The low bytes of a number, big-endian. */
+  #bits(value: number, width: number): this {
+    for (let shift = (width - 1) * 8; shift >= 0; shift -= 8) this.#bytes[this.#at++] = value >>> shift
     return this
   }
 

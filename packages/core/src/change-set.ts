@@ -70,9 +70,9 @@ export class ChangeSet {
     const forks = header.notes.forks ?? NO_FORKS
     this.tree.add(node, header)
     this.branches.add(node, header.branch, forks)
-    this.#views.get(header.branch)?.include([node])
-    for (const fork of forks) this.#views.get(fork)?.include([node])
-    this.#everything?.include([node])
+    this.#views.get(header.branch)?.extend(node)
+    for (const fork of forks) this.#views.get(fork)?.extend(node)
+    this.#everything?.extend(node)
     return node
   }
 

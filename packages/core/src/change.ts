@@ -64,6 +64,12 @@ export interface ChangeDraft extends HeaderFields {
 const entriesWriter = new Utf8Writer()
 const headerWriter = new CborWriter()
 const frameWriter = new CborWriter()
+/**
+ * Used again for every change: V8 drops, at each full collection, the code it has optimized for a class that has no
+ * instance at that moment, and a merge would go on with slow code after each.
+ */
+const frameReader = new CborReader()
+const headerReader = new CborReader()
 
 /** Seals a draft: salts and hashes its parts, encodes its header. @throws WEFT_CHANGE_TOO_LARGE */
 export function sealChange(draft: ChangeDraft, host: Pick<Host, 'hash' | 'random'>): Change {
@@ -111,11 +117,11 @@ export function decodeChange(bytes: Uint8Array, hash: Hash): Change {
 }
 
 function readChange(bytes: Uint8Array, hash: Hash, verify = false): Change {
-  const reader = new CborReader(bytes, 0, bytes.length)
+  const reader = frameReader.reset(bytes, 0, bytes.length)
   if (reader.array(3) !== 3) throw new RangeError('a change has 3 items')
   const headerAt = reader.byteString()
   const headerEnd = reader.at
-  const header = new Header(bytes, new CborReader(bytes, headerAt, headerEnd))
+  const header = new Header(bytes, headerReader.reset(bytes, headerAt, headerEnd))
   const entriesAt = reader.byteStringOrNull()
   const entriesEnd = reader.at
   const stateAt = reader.byteStringOrNull()

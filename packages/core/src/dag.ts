@@ -5,6 +5,7 @@ import { WeftError } from './errors.js'
 import { ACTOR_BYTES, HASH_BYTES, type Header } from './header.js'
 import { type ActorId, type ChangeId, isChangeId } from './ids.js'
 import { IntList } from './int-list.js'
+import { NodeSet } from './node-set.js'
 
 /** A change's number within one `Dag`: the order of its arrival. Means nothing outside of it. */
 export type Node = number
@@ -29,7 +30,7 @@ export class Dag {
   readonly #runStart = new IntList()
   readonly #depsStart = new IntList()
   readonly #deps = new IntList()
-  readonly #heads = new Set<Node>()
+  readonly #heads = new NodeSet()
   readonly #scratchId = new Uint8Array(HASH_BYTES)
   readonly #scratchActor = new Uint8Array(ACTOR_BYTES)
 
@@ -37,7 +38,8 @@ export class Dag {
     return this.#ids.size
   }
 
-  get heads(): ReadonlySet<Node> {
+  /** The changes that nothing depends on yet. */
+  get heads(): Iterable<Node> {
     return this.#heads
   }
 
@@ -169,9 +171,10 @@ export class Dag {
   }
 
   #insert(header: Header, previous: Node, firstDep: number): Node {
-    const node = this.#ids.add(this.#scratchId)
-    const actor = this.#actors.add(header.bytes, header.actorAt)
-    if (previous === NO_NODE) this.#lastOfActor.push(node)
+    const node = this.#ids.insert(this.#scratchId)
+    const isNew = previous === NO_NODE
+    const actor = isNew ? this.#actors.insert(header.bytes, header.actorAt) : this.#actor.at(previous)
+    if (isNew) this.#lastOfActor.push(node)
     else this.#lastOfActor.set(actor, node)
     this.#actor.push(actor)
     this.#seq.push(header.seq)
@@ -179,9 +182,9 @@ export class Dag {
     this.#previous.push(previous)
     this.#depsStart.push(firstDep)
     for (let i = firstDep; i < this.#deps.length; i++) this.#heads.delete(this.#deps.at(i))
-    const continuesRun = previous !== NO_NODE && this.#deps.length - firstDep === 1
-    this.#runStart.push(continuesRun ? this.#runStart.at(previous) : node)
     this.#heads.add(node)
+    const continuesRun = !isNew && this.#deps.length - firstDep === 1
+    this.#runStart.push(continuesRun ? this.#runStart.at(previous) : node)
     return node
   }
 

@@ -16,6 +16,11 @@ export class IntList {
     this.#items[this.length++] = value
   }
 
+  /** Takes the last item off; the caller knows that there is one. */
+  pop(): number {
+    return this.#items[--this.length]!
+  }
+
   /** @returns the item at `index`; the caller knows that it exists */
   at(index: number): number {
     return this.#items[index]!

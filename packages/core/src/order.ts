@@ -62,7 +62,7 @@ export class OrderTree {
     this.#parent.push(parent)
     this.#addJump(parent)
     this.#branch.push(branch)
-    this.#addBirth(node, header.branch)
+    this.#addBirth(node, header.branch, branch)
     const { forks } = header.notes
     if (forks === undefined) return
     this.#forks.set(node, forks)
@@ -153,31 +153,35 @@ export class OrderTree {
   }
 
   /** When the node's branch was forked, as far as its own past tells. */
-  #addBirth(node: Node, branch: BranchName): void {
-    let lamport = 0
-    let index = 0
-    if (branch !== MAIN_BRANCH) {
-      lamport = this.dag.lamport(node)
-      const consider = (bornLamport: number, bornIndex: number): void => {
-        if (bornLamport > lamport || (bornLamport === lamport && bornIndex >= index)) return
-        lamport = bornLamport
-        index = bornIndex
-      }
-      const number = this.#branchNumbers.get(branch)
-      let inherited = false
-      for (let i = this.dag.depCount(node) - 1; i >= 0; i--) {
-        const dep = this.dag.dep(node, i)
-        if (this.#branch.at(dep) !== number) continue
-        inherited = true
-        consider(this.#bornLamport.at(dep), this.#bornIndex.at(dep))
-      }
-      if (!inherited) {
-        for (const fork of this.forksOf(branch)) {
-          if (!this.dag.isAncestor(fork, node)) continue
-          consider(this.dag.lamport(fork), 1 + this.#forks.get(fork)!.indexOf(branch))
-        }
-      }
+  #addBirth(node: Node, branch: BranchName, number: number): void {
+    if (branch === MAIN_BRANCH) {
+      this.#pushBirth(0, 0)
+      return
     }
+    let first = NO_NODE
+    for (let i = this.dag.depCount(node) - 1; i >= 0; i--) {
+      const dep = this.dag.dep(node, i)
+      if (this.#branch.at(dep) !== number) continue
+      if (first === NO_NODE || this.#compareBirths(dep, first) < 0) first = dep
+    }
+    if (first === NO_NODE) this.#addBirthByFork(node, branch)
+    else this.#pushBirth(this.#bornLamport.at(first), this.#bornIndex.at(first))
+  }
+
+  #addBirthByFork(node: Node, branch: BranchName): void {
+    let lamport = this.dag.lamport(node)
+    let index = 0
+    for (const fork of this.forksOf(branch)) {
+      const at = this.dag.lamport(fork)
+      const place = 1 + this.#forks.get(fork)!.indexOf(branch)
+      if (at > lamport || (at === lamport && place >= index) || !this.dag.isAncestor(fork, node)) continue
+      lamport = at
+      index = place
+    }
+    this.#pushBirth(lamport, index)
+  }
+
+  #pushBirth(lamport: number, index: number): void {
     this.#bornLamport.push(lamport)
     this.#bornIndex.push(index)
   }

@@ -36,14 +36,19 @@ export class SortedNodes {
       this.#blocks.push([node])
       return
     }
-    const at = Math.max(0, this.#search(this.#blocks.length, index => this.#blocks[index]![0]!, node) - 1)
+    const at = Math.max(0, this.#blockFrom(node) - 1)
     const block = this.#blocks[at]!
-    block.splice(
-      this.#search(block.length, index => block[index]!, node),
-      0,
-      node,
-    )
+    block.splice(this.#indexFrom(block, node), 0, node)
     if (block.length > BLOCK_MAX) this.#blocks.splice(at + 1, 0, block.splice(BLOCK_MAX / 2))
+  }
+
+  /** The place, from 0, of a node that is here. */
+  indexOf(node: Node): number {
+    const next = this.#blockFrom(node)
+    const at = this.#blocks[next]?.[0] === node ? next : next - 1
+    let before = 0
+    for (let i = 0; i < at; i++) before += this.#blocks[i]!.length
+    return before + this.#indexFrom(this.#blocks[at]!, node)
   }
 
   *[Symbol.iterator](): Generator<Node> {
@@ -54,7 +59,16 @@ export class SortedNodes {
     return this.#blocks.flat()
   }
 
-  /** Index of the first item that comes after `node`. */
+  /** The first block that begins with `node` or what comes after it. */
+  #blockFrom(node: Node): number {
+    return this.#search(this.#blocks.length, index => this.#blocks[index]![0]!, node)
+  }
+
+  #indexFrom(block: readonly Node[], node: Node): number {
+    return this.#search(block.length, index => block[index]!, node)
+  }
+
+  /** Index of the first item that is `node` or comes after it. */
   #search(length: number, item: (index: number) => Node, node: Node): number {
     let low = 0
     let high = length

@@ -38,9 +38,8 @@ export class View {
   include(heads: Iterable<Node>): void {
     const found: Node[] = []
     this.dag.walk(heads, node => {
-      if (this.#visible[node] === 1) return false
-      while (this.#visible.length < node) this.#visible.push(0)
-      this.#visible[node] = 1
+      if (this.has(node)) return false
+      this.#show(node)
       found.push(node)
       return true
     })
@@ -48,11 +47,34 @@ export class View {
     for (const node of found) this.arrived.push(node)
   }
 
+  /** As `include` of one head; cheap where all that it depends on is visible already, as when a branch goes on. */
+  extend(head: Node): void {
+    let all = !this.has(head)
+    for (let i = this.dag.depCount(head) - 1; i >= 0 && all; i--) all = this.has(this.dag.dep(head, i))
+    if (all) {
+      this.#show(head)
+      this.arrived.push(head)
+    } else {
+      this.include([head])
+    }
+  }
+
+  #show(node: Node): void {
+    while (this.#visible.length < node) this.#visible.push(0)
+    this.#visible[node] = 1
+  }
+
   /** The visible nodes in order (ORD-1, ORD-2). */
   flatten(order: FlattenOrder = 'branches'): Iterable<Node> & { readonly length: number } {
     if (order === 'interleaved') return flatten(this.dag, this.tree, node => this.has(node), order)
     this.#place()
     return this.#sorted
+  }
+
+  /** The place, from 0, of a visible node in that order (ORD-3: without flattening anew). */
+  placeOf(node: Node): number {
+    this.#place()
+    return this.#sorted.indexOf(node)
   }
 
   #place(): void {
