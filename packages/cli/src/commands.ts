@@ -2,12 +2,14 @@ import type { Command } from 'commander'
 import type { Cli } from './cli.js'
 import { register as completion } from './commands/completion.js'
 import { register as dev } from './commands/dev.js'
+import { register as demo } from './commands/demo.js'
 import { register as diff } from './commands/diff.js'
 import { register as doctor } from './commands/doctor.js'
 import { register as exportCommand } from './commands/export.js'
 import { register as graph } from './commands/graph.js'
 import { register as importCommand } from './commands/import.js'
 import { register as log } from './commands/log.js'
+import { register as replay } from './commands/replay.js'
 import { register as serve } from './commands/serve.js'
 import { register as show } from './commands/show.js'
 import { register as token } from './commands/token.js'
@@ -18,6 +20,8 @@ export type Register = (program: Command, cli: Cli) => void
 
 /** In the order in which `weft --help` lists them. */
 export const COMMANDS: readonly Register[] = [
+  demo,
+  replay,
   serve,
   dev,
   token,

@@ -34,9 +34,11 @@ export function newActor(random: Host['random']): ActorId {
 
 /**
  * One actor on one branch: turns writes into changes and adds them to the set. Its deps are what the branch shows at
- * that moment, and always its own previous change (CHG-2).
+ * that moment, and always its own previous change (CHG-2). One that is given heads sees those and its own changes, and
+ * nothing that has come since.
  */
 export class BranchWriter {
+  readonly actor: ActorId
   readonly state: StateDoc
   #last: Node = NO_NODE
 
@@ -45,11 +47,17 @@ export class BranchWriter {
     private readonly host: Host,
     readonly branch: BranchName,
     readonly agent: AgentId,
-    readonly actor: ActorId = newActor(host.random),
+    private readonly heads?: readonly Node[],
   ) {
     checkId('branch', branch)
     checkId('agent', agent)
-    this.state = new StateDoc(set, set.view(branch), actor)
+    this.actor = newActor(host.random)
+    this.state = new StateDoc(set, heads ? set.viewAt(heads) : set.view(branch), this.actor)
+  }
+
+  /** The last change of this writer, or `NO_NODE`. */
+  get last(): Node {
+    return this.#last
   }
 
   /**
@@ -64,7 +72,7 @@ export class BranchWriter {
     const notes = write.notes ?? NO_NOTES
     const writes = write.writes ? [...pointers.map(stateRef), ...write.writes] : pointers.map(stateRef)
     if (entries.length === 0 && writes.length === 0 && notes === NO_NOTES) return undefined
-    const deps = this.#deps(write.at ?? this.set.branches.heads(this.branch))
+    const deps = this.#deps(write.at ?? this.heads ?? this.set.branches.heads(this.branch))
     try {
       const change = sealChange(
         {

@@ -54,6 +54,8 @@ export type ErrorCode =
   | 'WEFT_NOT_SYNCED'
   | 'WEFT_FLUSH_DEADLINE'
   | 'WEFT_CLOSED'
+  | 'WEFT_STEP_ENDED'
+  | 'WEFT_LABEL_INVALID'
   | 'WEFT_ABORTED'
   | 'WEFT_PORT_IN_USE'
   | 'WEFT_USAGE'

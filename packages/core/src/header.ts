@@ -27,6 +27,10 @@ export interface HeaderNotes {
   readonly merges?: Readonly<Record<BranchName, Uint8Array>>
   readonly schema?: { readonly name: string; readonly version: number }
   readonly reason?: string
+  /** The step that wrote the change, by its name. */
+  readonly step?: string
+  /** W3C traceparent of the work it was part of. */
+  readonly trace?: string
   readonly [key: string]: unknown
 }
 
@@ -183,7 +187,7 @@ function readNotes(reader: CborReader): HeaderNotes {
   const rest = reader.bytes.subarray(reader.at, reader.end)
   const notes: unknown = decode(rest, { strict: true, rejectDuplicateMapKeys: true, allowIndefinite: false })
   if (!isPlainObject(notes)) throw new TypeError('notes are not a map')
-  const { forks, merges, schema, reason } = notes
+  const { forks, merges, schema } = notes
   if (forks !== undefined) {
     if (!Array.isArray(forks) || forks.length > LIMITS.forks_per_change_max)
       throw new TypeError('forks is not a list')
@@ -202,8 +206,10 @@ function readNotes(reader: CborReader): HeaderNotes {
       throw new TypeError('schema is not a name and a version')
     }
   }
-  if (reason !== undefined && (typeof reason !== 'string' || reason.length > LIMITS.label_chars_max)) {
-    throw new TypeError('reason is not a short text')
+  for (const label of [notes.reason, notes.step, notes.trace]) {
+    if (label !== undefined && (typeof label !== 'string' || label.length > LIMITS.label_chars_max)) {
+      throw new TypeError('reason, step or trace is not a short text')
+    }
   }
   return notes
 }

@@ -23,6 +23,7 @@ export { Intake, type IntakeResult } from './intake.js'
 export {
   assertJson,
   canonicalJson,
+  childPointer,
   deepFreeze,
   type Json,
   type JsonObject,

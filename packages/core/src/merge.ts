@@ -4,7 +4,9 @@ import type { Node } from './dag.js'
 import { WeftError } from './errors.js'
 import { unpackIds } from './header.js'
 import type { AgentId, BranchName, ChangeId, EntryId } from './ids.js'
+import { type Stale, Staleness } from './staleness.js'
 import { StateDoc } from './state-doc.js'
+import type { View } from './view.js'
 
 /** What one merged branch brought that the branch merged into did not have. */
 export interface MergedBranch {
@@ -25,6 +27,8 @@ export interface MergeReport {
   readonly order: readonly EntryId[]
   /** Conflicts in which a write that the merge brought takes part. */
   readonly conflicts: readonly Conflict[]
+  /** What is stale by the merge alone: no branch by itself showed that it was derived from something written since. */
+  readonly staleReads: readonly Stale[]
 }
 
 /** @throws WEFT_CHANGE_UNKNOWN when `change` is not here or is not a merge */
@@ -57,10 +61,22 @@ export function mergeReport(set: ChangeSet, change: ChangeId): MergeReport {
       conflicts: findConflicts(set, view, state).filter(conflict =>
         conflict.values.some(value => brought.has(set.dag.node(value.change))),
       ),
+      staleReads: staleByMerge(set, view, [
+        ours,
+        ...sources.map(({ heads }) => set.viewAt(set.nodes(heads))),
+      ]),
     }
   } finally {
     state.free()
   }
+}
+
+function staleByMerge(set: ChangeSet, merged: View, parts: readonly View[]): Stale[] {
+  const derives = [...merged.arrived].some(node => set.change(node).header.reads.length > 0)
+  if (!derives) return []
+  const nameOf = ({ entry, change }: Stale): string => entry ?? change
+  const known = new Set(parts.flatMap(part => new Staleness(set, part).all().map(nameOf)))
+  return new Staleness(set, merged).all().filter(stale => !known.has(nameOf(stale)))
 }
 
 interface Source {

@@ -10,7 +10,8 @@ export interface VersionedRef {
 }
 
 const ENTRY = 'entry:'
-const SCHEMES = /^(state:(\/.*)?|entry:[0-9a-f]{64}\.\d{1,4}|overlay:[A-Za-z0-9._~-]{1,128}(@[^@/]+)?|ext:.+)$/s
+const SCHEMES =
+  /^(state:(\/.*)?|entry:[0-9a-f]{64}\.\d{1,4}|overlay:[A-Za-z0-9._~-]{1,128}(@[^@/]+)?|ext:.+)$/s
 /** A version has no `/`, so that `ext:` may hold a URI with an `@` in its authority. */
 const VERSION = /^(.+)@([^@/]+)$/s
 

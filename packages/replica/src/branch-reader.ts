@@ -151,7 +151,11 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
       while (!signal?.aborted) {
         const next = queue.shift()
         if (next) yield next
-        else await new Promise<void>(resolve => void (wake = resolve))
+        else {
+          await new Promise<void>(resolve => {
+            wake = resolve
+          })
+        }
       }
     } finally {
       stop()

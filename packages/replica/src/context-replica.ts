@@ -6,7 +6,6 @@ import {
   CommitIndex,
   decodeChange,
   Intake,
-  isWeftError,
   NO_NODE,
   type Position,
   WeftError,
@@ -27,9 +26,8 @@ export type ChangeListener = (changes: readonly ChangeId[]) => void
  */
 export class ContextReplica {
   readonly index = new CommitIndex()
-  readonly commits = new Commits(this.index)
+  #commits = new Commits(this.index)
   #set = new ChangeSet(nodeHost.hash)
-  #intake = new Intake(this.#set)
   readonly #listeners = new Set<ChangeListener>()
   readonly #own = new Set<ChangeId>()
   #synced: Deferred<void> = deferred()
@@ -46,6 +44,16 @@ export class ContextReplica {
   /** The set of changes. Another object after a change was withdrawn. */
   get set(): ChangeSet {
     return this.#set
+  }
+
+  /** Who waits for which change. */
+  get commits(): Commits {
+    return this.#commits
+  }
+
+  /** Why the peer does not serve this context, or that it was closed. */
+  get failure(): WeftError | undefined {
+    return this.#failure
   }
 
   /** Resolves when everything the peer had at opening is here; rejects when the peer will not serve it. */
@@ -77,19 +85,20 @@ export class ContextReplica {
 
   /** Takes in changes from elsewhere and queues them; returns how many were new. */
   adopt(changes: Iterable<Uint8Array>): number {
+    const intake = new Intake(this.#set)
     let adopted = 0
     for (const bytes of changes) {
-      const arrived: ChangeId[] = []
-      this.#takeIn(bytes, arrived)
-      for (const id of arrived) this.wrote(this.#set.change(this.#set.dag.node(id)))
-      adopted += arrived.length
+      const { applied, refused } = intake.receive(decodeChange(bytes, nodeHost.hash))
+      for (const change of applied) this.wrote(change)
+      adopted += applied.length
+      if (refused[0]) throw refused[0].error
     }
-    if (this.#intake.waiting === 0) return adopted
+    if (intake.waiting === 0) return adopted
     throw new WeftError(
       'WEFT_CHANGE_DEPS_MISSING',
-      `${this.#intake.waiting} change(s) wait for deps that are not among them`,
+      `${intake.waiting} change(s) wait for deps that are not among them`,
       'pass the missing changes too',
-      { missing: this.#intake.missing() },
+      { missing: intake.missing() },
     )
   }
 
@@ -102,25 +111,27 @@ export class ContextReplica {
   }
 
   opened(count: Position, rollback: boolean, position: Position): void {
-    if (!rollback) return
-    this.onEvent({ type: 'rollback', workflow: this.workflow, had: this.index.position, has: count })
-    this.index.truncate(position)
+    if (rollback) this.#forgetAfter(position, count)
   }
 
   deliver(from: Position, items: readonly LogItem[]): void {
     const arrived: ChangeId[] = []
+    let position = from - 1
     try {
-      items.forEach((item, offset) => {
-        const id = 'id' in item ? item.id : this.#takeIn(item.bytes, arrived)
-        this.#committed(id, from + offset)
-      })
+      for (const item of items) {
+        const id = this.#takeIn(item, arrived)
+        const told = this.index.idAt(position + 1)
+        if (told !== undefined && told !== id) {
+          this.#isAnotherLogAfter(position)
+          break
+        }
+        this.#committed(id, ++position)
+      }
     } catch (error) {
       this.onEvent({ type: 'damaged', workflow: this.workflow, error })
-      const { position } = this.index
       this.session.rewind(this.workflow, position, this.index.idAt(position) ?? '')
       this.link.reset()
     }
-    const position = from + items.length - 1
     const last = this.index.idAt(position)
     if (last !== undefined) this.session.delivered(this.workflow, position, last)
     if (arrived.length > 0) this.#tell(arrived)
@@ -132,7 +143,7 @@ export class ContextReplica {
 
   caughtUp(afterRollback: boolean): void {
     if (afterRollback) {
-      const missing = this.#set.changes().filter(change => this.index.positionOf(change.id) === undefined)
+      const missing = this.#set.changes().filter(change => this.#shouldOffer(change.id))
       for (const change of missing) this.#own.add(change.id)
       this.session.offer(this.workflow, missing)
       this.link.schedulePump()
@@ -166,7 +177,6 @@ export class ContextReplica {
     )
     const kept = this.#set.changes().filter(change => !ids.has(change.id))
     this.#set = new ChangeSet(nodeHost.hash)
-    this.#intake = new Intake(this.#set)
     for (const change of kept) this.#set.add(change)
     this.session.withdraw(this.workflow, ids)
     for (const each of ids) this.#own.delete(each)
@@ -181,11 +191,19 @@ export class ContextReplica {
     this.#synced.reject(error)
     this.#drained?.reject(error)
     this.#drained = undefined
-    this.commits.end(error)
+    this.#commits.end(error)
+  }
+
+  /** To be asked of the peer once more, with all that it has not acknowledged, after it failed. */
+  revive(): void {
+    this.#failure = undefined
+    this.#synced = deferred()
+    this.#commits = new Commits(this.index)
+    for (const change of this.unacknowledged) this.session.push(this.workflow, change)
   }
 
   close(): void {
-    this.commits.end(
+    this.failed(
       new WeftError(
         'WEFT_CLOSED',
         'the replica was closed before this change was acknowledged',
@@ -195,13 +213,29 @@ export class ContextReplica {
     this.#listeners.clear()
   }
 
-  #takeIn(bytes: Uint8Array, arrived: ChangeId[]): ChangeId {
-    const change = decodeChange(bytes, nodeHost.hash)
-    const { applied, refused } = this.#intake.receive(change)
-    const bad = refused[0]
-    if (bad) throw isWeftError(bad.error) ? bad.error : new Error('a change that had waited does not fit')
-    for (const { id } of applied) arrived.push(id)
+  /** @throws when the change does not fit what is here, or is the name of one that is not here */
+  #takeIn(item: LogItem, arrived: ChangeId[]): ChangeId {
+    if ('id' in item) return this.#set.dag.id(this.#set.dag.node(item.id))
+    const change = decodeChange(item.bytes, nodeHost.hash)
+    if (this.#set.add(change) !== NO_NODE) arrived.push(change.id)
     return change.id
+  }
+
+  /** The log has another change than was told once: the peer lost some, and took others since (DUR-5). */
+  #isAnotherLogAfter(position: Position): void {
+    this.#forgetAfter(position, position)
+    this.session.rolledBack(this.workflow, position, this.index.idAt(position) ?? '')
+    this.link.reset()
+  }
+
+  #forgetAfter(position: Position, has: Position): void {
+    this.onEvent({ type: 'rollback', workflow: this.workflow, had: this.index.position, has })
+    this.index.truncate(position)
+  }
+
+  /** After a rollback: what the log lacks. Who may not write keeps what others wrote, and leaves it to them. */
+  #shouldOffer(id: ChangeId): boolean {
+    return this.index.positionOf(id) === undefined && (this.session.mayWrite || this.#own.has(id))
   }
 
   #committed(id: ChangeId, position: Position): void {

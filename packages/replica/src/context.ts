@@ -6,8 +6,10 @@ import {
   type ChangeId,
   type ContextDefinition,
   checkPointer,
+  type EntryId,
   type EntrySchemas,
   entryId,
+  formatRef,
   genesis,
   type InputOf,
   type Json,
@@ -15,19 +17,25 @@ import {
   type KindOf,
   type MergeReport,
   mergeReport,
+  NO_NODE,
+  type Node,
+  parseRef,
   type Position,
+  unknownBranch,
   validateEntry,
   validateState,
-  WeftError,
   type Write,
 } from '@weft/core'
 import { produce } from 'immer'
-import { BranchReader } from './branch-reader.js'
+import { BranchReader, type EntryOf } from './branch-reader.js'
+import { checkLabels, flushDeadline, handleClosed } from './context-errors.js'
 import type { ContextReplica } from './context-replica.js'
 import { DraftChange, type Recipe } from './draft-change.js'
 import { nodeHost } from './node-host.js'
 import { withValueAt } from './pointer-write.js'
 import { Receipt } from './receipt.js'
+import { Snapshot } from './snapshot.js'
+import { Step } from './step.js'
 import { type WaitOptions, within } from './waiting.js'
 
 export interface WriteOptions {
@@ -44,6 +52,20 @@ export interface AppendOptions extends WriteOptions {
 export interface ContextHandle {
   readonly workflow: string
   close(options?: WaitOptions): Promise<void>
+}
+
+export interface StepOptions extends WriteOptions, WaitOptions {
+  /** W3C traceparent of the work the step is part of. */
+  readonly trace?: string
+}
+
+export interface StepResult<T> {
+  /** What the work returned. */
+  readonly value: T
+  readonly position: Position
+  /** Undefined when the step wrote nothing. */
+  readonly change: ChangeId | undefined
+  readonly entries: readonly EntryId[]
 }
 
 export type Merge = MergeReport & { readonly receipt: Receipt }
@@ -83,7 +105,7 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
     options: AppendOptions = {},
   ): Receipt {
     const json = validateEntry(this.definition as ContextDefinition, kind, value)
-    const reads = options.dependsOn?.map(ref => ({ ref, entry: 0 }))
+    const reads = options.dependsOn?.map(text => ({ ...parseRef(text), entry: 0 }))
     return this.#write({ entries: [{ kind, value: json }], ...(reads && { reads }) }, options)
   }
 
@@ -101,6 +123,56 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
     compose(draft)
     const { recipe, entries, reads } = draft
     return this.#write({ entries, reads, ...(recipe && { state: this.#next(recipe) }) }, options)
+  }
+
+  /**
+   * Runs one turn of an agent. It reads one snapshot and its own writes; what it reads is recorded; what it writes is
+   * one atomic change that depends on that snapshot. What arrived meanwhile is concurrent to it, and so are steps that
+   * overlap on this handle: they write as other actors. A step that throws has written nothing.
+   * @returns when the change is durable
+   * @throws whatever `work` throws; WEFT_LABEL_INVALID · WEFT_ABORTED · WEFT_FLUSH_DEADLINE, and as `append`, `change`
+   */
+  async step<T>(
+    name: string,
+    work: (step: Step<State, Entries>) => Promise<T> | T,
+    options: StepOptions = {},
+  ): Promise<StepResult<T>> {
+    checkLabels([name, options.reason, options.trace])
+    const { set, last } = this.writer()
+    const { heads } = this
+    const controller = new AbortController()
+    const signal = options.signal ? AbortSignal.any([options.signal, controller.signal]) : controller.signal
+    const step = new Step(
+      name,
+      this.definition,
+      new Snapshot<State, EntryOf<Entries>>(set, this.branch, heads),
+      signal,
+    )
+    let value: T
+    try {
+      value = await work(step)
+      signal.throwIfAborted()
+    } catch (error) {
+      step.abandon()
+      controller.abort(error)
+      throw error
+    }
+    const receipt = this.#commitStep(step, heads, last, options)
+    const { timeout_ms } = options
+    const position = await within(receipt.committed, { ...options, ...(timeout_ms && { timeout_ms }) }, () =>
+      flushDeadline(this.context.unacknowledgedCount),
+    )
+    return { value, position, change: receipt.change, entries: receipt.entries }
+  }
+
+  /**
+   * Says that something outside has changed: what was derived from another version of it is stale from now on.
+   * @param ref `ext:<uri>`; @param version the version it has now
+   * @throws WEFT_REF_INVALID
+   */
+  touch(ref: string, version?: string, options: WriteOptions = {}): Receipt {
+    const parsed = parseRef(version === undefined ? ref : formatRef({ ref, version }))
+    return this.#write({ writes: [formatRef(parsed)] }, options)
   }
 
   /**
@@ -137,7 +209,7 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
 
   /** Brings branches into this one. The report is the same on every replica. @throws WEFT_BRANCH_UNKNOWN */
   merge(...branches: readonly BranchName[]): Merge {
-    const change = this.writer().merge(branches)
+    const change = this.#writerToWrite().merge(branches)
     const receipt = this.#record(change)
     return { ...mergeReport(this.set, change.id), receipt }
   }
@@ -160,6 +232,7 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
    */
   adopt(changes: Iterable<Uint8Array>): number {
     this.writer()
+    this.#checkSyncs()
     return this.context.adopt(changes)
   }
 
@@ -181,12 +254,29 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
 
   /** The writer on the present set: after a withdrawal, a new one, as another actor. */
   protected override writer(): BranchWriter {
-    if (this.#closed) throw closed()
-    if (this.#writer.set !== this.context.set) {
-      this.#writer.state.free()
-      this.#writer = this.#newWriter()
-    }
+    if (this.#closed) throw handleClosed()
+    const { set } = this.context
+    if (this.#writer.set === set) return this.#writer
+    if (!set.branches.has(this.branch)) throw unknownBranch(this.branch, set.branches.names())
+    this.#writer.state.free()
+    this.#writer = this.#newWriter()
     return this.#writer
+  }
+
+  /** As `writer`, on a context that has begun: who writes to it first writes its initial state before. */
+  #writerToWrite(): BranchWriter {
+    const writer = this.writer()
+    this.#checkSyncs()
+    if (this.#genesis && writer.set.size === 0) {
+      writer.set.add(this.#genesis)
+      this.context.wrote(this.#genesis)
+    }
+    return writer
+  }
+
+  /** What is written after `Replica.close` could never leave. */
+  #checkSyncs(): void {
+    if (this.context.failure?.code === 'WEFT_CLOSED') throw this.context.failure
   }
 
   #newWriter(): BranchWriter {
@@ -202,12 +292,54 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
   }
 
   #write(write: Write, { reason }: WriteOptions): Receipt {
+    return this.#record(this.#begun().write(reason === undefined ? write : { ...write, notes: { reason } }))
+  }
+
+  /** The writer, on a context that has its initial state. */
+  #begun(): BranchWriter {
     const writer = this.writer()
-    if (this.#genesis && writer.set.size === 0) {
-      writer.set.add(this.#genesis)
-      this.context.wrote(this.#genesis)
+    if (writer.set.size === 0) this.#addGenesis(writer)
+    return writer
+  }
+
+  /** Heads of the initial state, which it adds if nobody has. */
+  #addGenesis({ set }: BranchWriter): ChangeId[] {
+    if (this.#genesis === undefined) return []
+    if (set.add(this.#genesis) !== NO_NODE) this.context.wrote(this.#genesis)
+    return [this.#genesis.id]
+  }
+
+  /**
+   * Writes as this handle's actor if the branch is as the step saw it and the actor has written nothing since; else as
+   * an actor of the step's own, so that it does not claim to have seen what came meanwhile.
+   */
+  #commitStep(
+    step: Step<State, Entries>,
+    heads: readonly ChangeId[],
+    last: Node,
+    options: StepOptions,
+  ): Receipt {
+    const { name, version } = this.definition
+    const { reason, trace } = options
+    const { entries, reads, state } = step.finish()
+    if (entries.length === 0 && state === undefined) return this.#record(undefined)
+    const notes = {
+      step: step.name,
+      schema: { name, version },
+      ...(reason !== undefined && { reason }),
+      ...(trace !== undefined && { trace }),
     }
-    return this.#record(writer.write(reason === undefined ? write : { ...write, notes: { reason } }))
+    const write = { entries, reads, notes, ...(state && { state }) }
+    const writer = this.writer()
+    const base = heads.length > 0 ? heads : this.#addGenesis(writer)
+    const undisturbed = writer.last === last && sameIds(this.heads, base)
+    if (undisturbed) return this.#record(writer.write(write))
+    const own = new BranchWriter(writer.set, nodeHost, this.branch, this.agent, writer.set.nodes(base))
+    try {
+      return this.#record(own.write(write))
+    } finally {
+      own.state.free()
+    }
   }
 
   #record(change: Change | undefined): Receipt {
@@ -219,7 +351,7 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
 
   /** Forks at the present, or, as an actor of its own, at a point in the past. */
   #fork(names: readonly BranchName[], at?: Position | readonly ChangeId[]): void {
-    const writer = this.writer()
+    const writer = this.#writerToWrite()
     if (at === undefined) {
       this.#record(writer.fork(names))
       return
@@ -238,25 +370,13 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
   }
 
   #giveUp(): void {
+    if (this.#closed) return
     this.#closed = true
     this.#writer.state.free()
     this.onClose(this)
   }
 }
 
-function closed(): WeftError {
-  return new WeftError(
-    'WEFT_CLOSED',
-    'this handle was closed',
-    'open the context again: a handle is never used twice',
-  )
-}
-
-export function flushDeadline(count: number): WeftError {
-  return new WeftError(
-    'WEFT_FLUSH_DEADLINE',
-    `${count} change(s) are not acknowledged yet`,
-    'they are kept and will be sent: wait on, check the connection to the peer, or take them from `unacknowledged`',
-    { count },
-  )
+function sameIds(a: readonly ChangeId[], b: readonly ChangeId[]): boolean {
+  return a.length === b.length && a.every((id, index) => id === b[index])
 }

@@ -5,6 +5,7 @@ import {
   type Json,
   type KindOf,
   type ManifestRef,
+  parseRef,
   validateEntry,
 } from '@weft/core'
 import type { Draft } from 'immer'
@@ -28,7 +29,8 @@ export class DraftChange<State, Entries extends EntrySchemas> {
     options: { readonly dependsOn?: readonly string[] } = {},
   ): this {
     const json = validateEntry(this.definition as ContextDefinition, kind, value)
-    for (const ref of options.dependsOn ?? []) this.reads.push({ ref, entry: this.entries.length })
+    const reads = (options.dependsOn ?? []).map(text => ({ ...parseRef(text), entry: this.entries.length }))
+    this.reads.push(...reads)
     this.entries.push({ kind, value: json })
     return this
   }

@@ -7,10 +7,19 @@ export {
   defineContext,
   type Entry,
   type MergeReport,
+  type Stale,
+  type StaleCause,
   WeftError,
 } from '@weft/core'
 export type { Derivation, EntryOf } from './branch-reader.js'
-export { type AppendOptions, Context, type Merge, type WriteOptions } from './context.js'
+export {
+  type AppendOptions,
+  Context,
+  type Merge,
+  type StepOptions,
+  type StepResult,
+  type WriteOptions,
+} from './context.js'
 export type { DraftChange, Recipe } from './draft-change.js'
 export type { ReplicaEvent, ReplicaListener } from './events.js'
 export type { TokenSource } from './link.js'
@@ -22,5 +31,6 @@ export {
   type Replica,
   type Unacknowledged,
 } from './replica.js'
+export type { Step } from './step.js'
 export type { Snapshot } from './snapshot.js'
 export type { WaitOptions } from './waiting.js'

@@ -50,7 +50,8 @@ export class Link {
     try {
       token = typeof this.options.token === 'string' ? this.options.token : await this.options.token()
     } catch (error) {
-      this.#lost(0, `the token source failed: ${reasonOf(error)}`)
+      this.#lastError = noToken(reasonOf(error), error)
+      this.#lost(0, this.#lastError.message)
       return
     }
     if (this.#closed) return
@@ -92,9 +93,12 @@ export class Link {
   close(): void {
     this.#closed = true
     this.#cancelRetry?.()
-    this.#socket?.close(NORMAL)
     const socket = this.#socket
-    if (socket) this.options.clock.after(CLOSE_MS, () => socket.terminate())
+    if (socket) {
+      const cancel = this.options.clock.after(CLOSE_MS, () => socket.terminate())
+      socket.once('close', cancel)
+      socket.close(NORMAL)
+    }
     this.session.disconnected()
   }
 
@@ -155,6 +159,16 @@ export class Link {
 const NORMAL = 1000
 const CLOSE_MS = 1_000
 const TOKEN_ATTEMPTS_MAX = 5
+
+function noToken(reason: string, cause: unknown): WeftError {
+  return new WeftError(
+    'WEFT_TOKEN_MISSING',
+    `the token source failed: ${reason}`,
+    'look for the cause where tokens are made; the replica goes on asking, and keeps what is written',
+    {},
+    { cause },
+  )
+}
 
 function unreachable(url: string, reason: string): WeftError {
   return new WeftError(

@@ -12,7 +12,8 @@ import {
   type WorkflowId,
 } from '@weft/core'
 import { type ReplicaEffect, ReplicaSession } from '@weft/protocol'
-import { Context, type ContextHandle, flushDeadline } from './context.js'
+import { Context, type ContextHandle } from './context.js'
+import { flushDeadline } from './context-errors.js'
 import { ContextReplica } from './context-replica.js'
 import type { ReplicaListener } from './events.js'
 import { Link, type TokenSource } from './link.js'
@@ -131,15 +132,25 @@ export class Replica {
     checkId('branch', branch)
     if (this.#closed) throw closed()
     const context = this.#context(workflow)
-    if (!options.offline) {
-      const wait = { timeout_ms: TIMEOUT_MS, ...options }
-      await within(context.synced, wait, () => notSynced(workflow, wait.timeout_ms, this.#link.lastError))
-    }
-    if (!context.set.branches.has(branch)) throw unknownBranch(branch, context.set.branches.names())
     const onOpen = (handle: ContextHandle): void => void this.#handles.add(handle)
-    const handle = new Context(context, definition, agent, branch, onOpen, closing => this.#released(closing))
-    onOpen(handle)
-    return handle
+    // A handle in waiting: or else closing the last of the others would take the context away meanwhile.
+    const waiting: ContextHandle = { workflow, close: async () => {} }
+    onOpen(waiting)
+    try {
+      if (!options.offline) {
+        const wait = { timeout_ms: TIMEOUT_MS, ...options }
+        await within(context.synced, wait, () => notSynced(workflow, wait.timeout_ms, this.#link.lastError))
+      }
+      if (this.#closed) throw closed()
+      if (!context.set.branches.has(branch)) throw unknownBranch(branch, context.set.branches.names())
+      const handle = new Context(context, definition, agent, branch, onOpen, closing =>
+        this.#released(closing),
+      )
+      onOpen(handle)
+      return handle
+    } finally {
+      this.#released(waiting)
+    }
   }
 
   /** Resolves when all that was written here is durable. @throws WEFT_FLUSH_DEADLINE · WEFT_ABORTED, and the peer's errors */
@@ -175,11 +186,15 @@ export class Replica {
 
   #context(workflow: WorkflowId): ContextReplica {
     const known = this.#contexts.get(workflow)
-    if (known) return known
-    const context = new ContextReplica(workflow, this.#session, this.#link, this.#onEvent)
+    if (known && (known.failure === undefined || this.#failure)) return known
+    const context = known ?? new ContextReplica(workflow, this.#session, this.#link, this.#onEvent)
     this.#contexts.set(workflow, context)
-    if (this.#failure) context.failed(this.#failure)
-    else this.#link.perform(this.#session.open(workflow))
+    if (this.#failure) {
+      context.failed(this.#failure)
+      return context
+    }
+    this.#link.perform(this.#session.open(workflow))
+    if (known) known.revive()
     return context
   }
 
@@ -219,7 +234,6 @@ export class Replica {
         return
       case 'channel-failed':
         this.#contexts.get(effect.workflow)?.failed(effect.error)
-        this.#contexts.delete(effect.workflow)
         return
       default:
         return

@@ -1,0 +1,127 @@
+import { childPointer } from '@weft/core'
+
+/** What was read of a state: pointers to values, and to containers that were looked at as a whole. */
+export class ReadLog {
+  readonly #read = new Set<string>()
+  /** Containers that were handed out; those that nothing is read of count as read themselves. */
+  readonly #handedOut = new Set<string>()
+
+  read(pointer: string): void {
+    this.#read.add(pointer)
+  }
+
+  handOut(pointer: string): void {
+    this.#handedOut.add(pointer)
+  }
+
+  /** The fewest pointers that cover all that was read, ascending. */
+  pointers(): string[] {
+    const touched = [...this.#read]
+    const unread = [...this.#handedOut].filter(
+      outer => !touched.some(inner => inner.startsWith(`${outer}/`)) && !this.#handsOutBelow(outer),
+    )
+    const all = new Set([...touched, ...unread])
+    return [...all].filter(pointer => !ancestorsOf(pointer).some(above => all.has(above))).sort()
+  }
+
+  #handsOutBelow(outer: string): boolean {
+    for (const inner of this.#handedOut) if (inner.startsWith(`${outer}/`)) return true
+    return false
+  }
+}
+
+function ancestorsOf(pointer: string): string[] {
+  const above: string[] = []
+  for (let at = pointer.lastIndexOf('/'); at >= 0; at = pointer.lastIndexOf('/', at - 1)) {
+    above.push(pointer.slice(0, at))
+    if (at === 0) break
+  }
+  return above
+}
+
+/** A view of immutable JSON that logs what is read through it (STL-1). */
+export function trackReads<T>(value: T, log: ReadLog, pointer = ''): T {
+  if (!isContainer(value)) return value
+  const views = new Map<PropertyKey, unknown>()
+  // The target is a copy: a proxy may not answer for frozen properties with anything but themselves.
+  const target = (Array.isArray(value) ? [...value] : { ...value }) as T & object
+  return new Proxy(target, {
+    get(_, key) {
+      const item = (value as Record<PropertyKey, unknown>)[key]
+      if (typeof key === 'symbol' || typeof item === 'function') return item
+      if (Array.isArray(value) && key === 'length') {
+        log.read(pointer)
+        return item
+      }
+      const below = childPointer(pointer, key)
+      if (!isContainer(item)) {
+        log.read(below)
+        return item
+      }
+      log.handOut(below)
+      if (!views.has(key)) views.set(key, trackReads(item, log, below))
+      return views.get(key)
+    },
+    has(_, key) {
+      if (typeof key !== 'symbol') log.read(childPointer(pointer, key))
+      return key in value
+    },
+    ownKeys() {
+      log.read(pointer)
+      return Reflect.ownKeys(value)
+    },
+    set: refuseWrite,
+    defineProperty: refuseWrite,
+    deleteProperty: refuseWrite,
+  })
+}
+
+const MUTATORS = new Set([
+  'push',
+  'pop',
+  'shift',
+  'unshift',
+  'splice',
+  'sort',
+  'reverse',
+  'fill',
+  'copyWithin',
+])
+
+/**
+ * A view of a mutable draft that logs what is read through it. What only writes (an assignment, a list's `push`) logs
+ * nothing: a step that appends to a list does not depend on what else is in it.
+ */
+export function trackDraft<T extends object>(draft: T, log: ReadLog, pointer = ''): T {
+  return new Proxy(draft, {
+    get(target, key) {
+      const item: unknown = Reflect.get(target, key)
+      if (typeof key === 'symbol') return item
+      if (typeof item === 'function') {
+        if (!Array.isArray(target) || !MUTATORS.has(key)) return item
+        return (...items: unknown[]): unknown =>
+          (item as (...items: unknown[]) => unknown).apply(target, items)
+      }
+      if (Array.isArray(target) && key === 'length') {
+        log.read(pointer)
+        return item
+      }
+      const below = childPointer(pointer, key)
+      if (isContainer(item)) return trackDraft(item, log, below)
+      log.read(below)
+      return item
+    },
+    ownKeys(target) {
+      log.read(pointer)
+      return Reflect.ownKeys(target)
+    },
+  })
+}
+
+function refuseWrite(): never {
+  throw new TypeError('the state of a step is read-only: use step.change')
+}
+
+function isContainer(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}

@@ -1,0 +1,232 @@
+import type { Stale } from '@weft/replica'
+import { describe, expect, it } from 'vitest'
+import { planOn, replicas } from '../support/steps-peer.ts'
+
+async function recordOf(context: Awaited<ReturnType<typeof planOn>>, change: string | undefined) {
+  const record = [...context.audit()].find(each => each.change === change)
+  if (record === undefined) throw new Error('the step wrote nothing')
+  return record
+}
+
+const refsOf = (reads: readonly { ref: string; version?: string }[]): string[] =>
+  reads.map(({ ref, version }) => (version === undefined ? ref : `${ref}@${version}`))
+
+describe('steps', () => {
+  it('[STP-1] writes entries and state as one change that depends on what it saw', async () => {
+    const [replica] = await replicas(1)
+    const context = await planOn(replica!, 'planner')
+    await context.append('memory', { text: 'before' }).committed
+    const before = context.heads
+    const { change, value, entries } = await context.step('decide', step => {
+      step.append('decision', { text: 'json' }).append('decision', { text: 'and soon' })
+      step.change(state => void (state.format = 'json'))
+      return step.state.format
+    })
+    expect(value).toBe('json')
+    const record = await recordOf(context, change)
+    expect(record.deps).toEqual(before)
+    expect(record.entries.map(entry => entry.id)).toEqual(entries)
+    expect(record.pointers).toEqual(['/format'])
+  })
+
+  it('[STP-1] reads one snapshot and its own writes, whatever arrives meanwhile; that is concurrent to it', async () => {
+    const [first, second] = await replicas(2)
+    const planner = await planOn(first!, 'planner')
+    await planner.change(state => void (state.format = 'text/plain')).committed
+    const other = await planOn(second!, 'other')
+    const { change } = await planner.step('slow', async step => {
+      step.change(state => void (state.count += 1))
+      await other.change(state => void (state.format = 'html')).committed
+      await planner.until(() => planner.state.format === 'html')
+      expect(step.state.format).toBe('text/plain')
+      expect(step.state.count).toBe(1)
+      step.append('decision', { text: `keep ${step.state.format}` })
+    })
+    const records = [...planner.audit()]
+    const late = records.find(record => record.agent === 'other')!
+    const mine = await recordOf(planner, change)
+    expect(mine.deps).not.toContain(late.change)
+    expect(late.deps).not.toContain(mine.change)
+    expect(planner.state).toMatchObject({ format: 'html', count: 1 })
+  })
+
+  it('[STP-1] steps that overlap on one handle write as different actors', async () => {
+    const [replica] = await replicas(1)
+    const context = await planOn(replica!, 'planner')
+    let release = (): void => {}
+    const held = new Promise<void>(resolve => {
+      release = resolve
+    })
+    const slow = context.step('slow', async step => {
+      await held
+      step.append('decision', { text: 'slow' })
+    })
+    const quick = await context.step('quick', step => void step.append('decision', { text: 'quick' }))
+    release()
+    const [a, b] = await Promise.all([
+      recordOf(context, quick.change),
+      recordOf(context, (await slow).change),
+    ])
+    expect(a.actor).not.toBe(b.actor)
+    expect(b.deps).not.toContain(a.change)
+  })
+
+  it('[STP-1] a step that throws has written nothing, and cannot write later', async () => {
+    const [replica] = await replicas(1)
+    const context = await planOn(replica!, 'planner')
+    const before = context.digest()
+    let escaped: { append(kind: 'decision', value: { text: string }): unknown } | undefined
+    const failing = context.step('fails', step => {
+      step.append('decision', { text: 'lost' }).change(state => void (state.count = 7))
+      escaped = step
+      throw new Error('the model is down')
+    })
+    await expect(failing).rejects.toThrow('the model is down')
+    expect(context.digest()).toBe(before)
+    expect(() => escaped?.append('decision', { text: 'late' })).toThrowError(
+      expect.objectContaining({ code: 'WEFT_STEP_ENDED' }),
+    )
+    const refused = context.step('refused', step => void step.append('decision', { text: 1 as never }))
+    await expect(refused).rejects.toMatchObject({ code: 'WEFT_SCHEMA_REFUSED' })
+    expect(context.digest()).toBe(before)
+  })
+
+  it('[STP-2] the change carries manifest, step, schema, reason and trace', async () => {
+    const [replica] = await replicas(1)
+    const context = await planOn(replica!, 'planner')
+    const { change } = await context.step('decide', step => void step.append('decision', { text: 'x' }), {
+      reason: 'asked by the user',
+      trace: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
+    })
+    const { notes } = context.changes().find(each => each.id === change)!.header
+    expect(notes).toMatchObject({
+      step: 'decide',
+      schema: { name: 'plan', version: 2 },
+      reason: 'asked by the user',
+      trace: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
+    })
+  })
+
+  it('[STL-1] what a step reads is recorded: values, whole containers, entries, dependencies; what it writes is not', async () => {
+    const [replica] = await replicas(1)
+    const context = await planOn(replica!, 'planner')
+    const { entries } = await context.step('prepare', step => {
+      step.append('memory', { text: 'one' }).append('memory', { text: 'two' })
+      step.change(state => void (state.constraints = { budget: 5, nested: { deep: true } }))
+    })
+    const { change } = await context.step('read', step => {
+      const { format } = step.state
+      const { nested } = step.state.constraints as { nested: { deep: boolean } }
+      const seen = step.entries().find(entry => entry.id === entries[1])
+      step.dependsOn('ext:doc/17@v3')
+      step.change(state => void state.plan.push(`${format} ${nested.deep} ${seen?.value.text}`))
+      step.change(state => void (state.count = (state.constraints.budget as number) + 1))
+      step.append('decision', { text: 'done' }, { dependsOn: ['ext:doc/18'] })
+    })
+    const { reads } = await recordOf(context, change)
+    expect(refsOf(reads)).toEqual([
+      'state:/constraints/budget',
+      'state:/constraints/nested/deep',
+      'state:/format',
+      `entry:${entries[1]}`,
+      'ext:doc/17@v3',
+      'ext:doc/18',
+    ])
+    const whole = await context.step(
+      'whole',
+      step => void step.append('decision', { text: JSON.stringify(step.state.plan) }),
+    )
+    expect(refsOf((await recordOf(context, whole.change)).reads)).toEqual(['state:/plan'])
+  })
+
+  it('[STL-1] the state of a step is immutable', async () => {
+    const [replica] = await replicas(1)
+    const context = await planOn(replica!, 'planner')
+    await context.step('mutates', step => {
+      expect(() => void ((step.state as { format: string }).format = 'x')).toThrow(TypeError)
+      expect(() => (step.state.plan as string[]).push('x')).toThrow(TypeError)
+    })
+    expect(context.state.format).toBe('text')
+  })
+
+  it('[STL-3] [STL-5] a replica tells of what a write made stale in the turn in which it takes the write in', async () => {
+    const [first, second] = await replicas(2)
+    const reader = await planOn(first!, 'reader')
+    await reader.change(state => void (state.format = 'json')).committed
+    const writer = await planOn(second!, 'writer')
+    const { entries } = await reader.step('decide', step => {
+      step.append('decision', { text: step.state.format })
+    })
+    await reader.step('build on it', step => {
+      step.append('decision', { text: 'so' }, { dependsOn: [`entry:${entries[0]}`] })
+    })
+    const told: Stale[] = []
+    const inTurn: boolean[] = []
+    reader.onInvalidated(stale => {
+      told.push(...stale)
+      inTurn.push(reader.state.format === 'html')
+    })
+    await writer.until(() => writer.entries().length === 2)
+    const receipt = writer.change(state => void (state.format = 'html'))
+    await reader.until(() => told.length > 0)
+    expect(inTurn).toEqual([true])
+    expect(told.map(stale => stale.causes.map(cause => [cause.kind, cause.change, cause.wrote]))).toEqual([
+      [['superseded', receipt.change, 'state:/format']],
+      [],
+    ])
+    expect(told[1]?.via).toEqual([entries[0]])
+    expect(reader.why(entries[0]!).reads).toEqual([{ ref: 'state:/format' }])
+  })
+
+  it('[STL-3] [MRG-3] a merge reports what is stale by it alone, the same on every replica', async () => {
+    const [first, second] = await replicas(2)
+    const main = await planOn(first!, 'planner')
+    const report = await main.fanOut(['reads', 'writes'], async branch => {
+      await branch.step('work', step => {
+        if (branch.branch === 'writes') step.change(state => void (state.format = 'html'))
+        else step.append('decision', { text: `as ${step.state.format}` })
+      })
+    })
+    expect(report.staleReads).toHaveLength(1)
+    expect(report.staleReads[0]).toMatchObject({
+      branch: 'reads',
+      causes: [{ kind: 'stale-read', wrote: 'state:/format' }],
+    })
+    const other = await planOn(second!, 'auditor')
+    await other.until(() => other.digest() === main.digest())
+    const { receipt, ...expected } = report
+    expect(other.mergeReport(receipt.change!)).toEqual(expected)
+  })
+
+  it('[STL-6] touching an external ref makes stale what read another version; the blast radius names it', async () => {
+    const [replica] = await replicas(1)
+    const context = await planOn(replica!, 'planner')
+    const { entries } = await context.step('cite', step => {
+      step.append('memory', { text: 'v3' }, { dependsOn: ['ext:doc/17@v3'] })
+      step.append('memory', { text: 'v4' }, { dependsOn: ['ext:doc/17@v4'] })
+    })
+    context.touch('ext:doc/17', 'v4')
+    expect(context.stale().map(stale => stale.entry)).toEqual([entries[0]])
+    expect(context.blastRadius('ext:doc/17').entries).toEqual(entries)
+    expect(context.blastRadius('ext:doc/17@v3').entries).toEqual([entries[0]])
+    expect(() => context.touch('doc/17')).toThrowError(expect.objectContaining({ code: 'WEFT_REF_INVALID' }))
+  })
+
+  it('[STL-5] invalidations can be awaited one by one until a signal ends them', async () => {
+    const [replica] = await replicas(1)
+    const context = await planOn(replica!, 'planner')
+    await context.step('cite', step => void step.append('memory', { text: 'a' }, { dependsOn: ['ext:a@1'] }))
+    const stop = new AbortController()
+    const seen: Stale[] = []
+    const listening = (async () => {
+      for await (const stale of context.invalidations({ signal: stop.signal })) {
+        seen.push(stale)
+        stop.abort()
+      }
+    })()
+    await Promise.resolve()
+    context.touch('ext:a', '2')
+    await listening
+    expect(seen).toHaveLength(1)
+  })
+})
