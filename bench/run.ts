@@ -1,0 +1,53 @@
+import { parseArgs } from 'node:util'
+import { convergence } from './convergence.js'
+import { peer } from './peer.js'
+import { makeReport, printReport, type Section, writeJson } from './report.js'
+
+interface Claim {
+  readonly rounds: number
+  readonly measure: (rounds: number) => Section[] | Promise<Section[]>
+}
+
+const CLAIMS = new Map<string, Claim>([
+  ['convergence', { rounds: 15, measure: convergence }],
+  ['peer', { rounds: 5, measure: peer }],
+])
+
+/** `npm run bench -- CLAIM`: measures one claim and says which bars it keeps. */
+const HELP = `npm run bench -- CLAIM [--rounds N] [--json FILE]
+
+  convergence   raw Yjs, raw Automerge and Weft's core side by side: append, merge, encode, load; flattening
+  peer          a durable peer and its clients in two processes: acknowledgement, visibility, throughput, CPU
+
+  --rounds N    rounds that count (${[...CLAIMS].map(([name, { rounds }]) => `${name}: ${rounds}`).join(', ')})
+  --json FILE   also writes the results to FILE, with what is known of the machine
+  --help        this text
+
+All seeds are fixed. Figures are medians over the rounds of one run: compare within a run, not across machines.`
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { json: { type: 'string' }, rounds: { type: 'string' }, help: { type: 'boolean' } },
+  })
+  if (values.help) {
+    console.log(HELP)
+    return 0
+  }
+  const [name = '', ...rest] = positionals
+  const claim = CLAIMS.get(name)
+  const rounds = Number(values.rounds ?? claim?.rounds)
+  if (claim === undefined || rest.length > 0 || !Number.isSafeInteger(rounds) || rounds < 1) {
+    console.error(HELP)
+    return 2
+  }
+  const report = makeReport(name, await claim.measure(rounds))
+  printReport(report)
+  if (values.json !== undefined) writeJson(values.json, report)
+  return 0
+}
+
+process.exitCode = await main().catch((error: unknown) => {
+  console.error(error instanceof Error ? (error.stack ?? error.message) : error)
+  return 1
+})
