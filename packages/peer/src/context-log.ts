@@ -150,8 +150,12 @@ export class ContextLog {
   }
 
   #addToGraph(change: Change): void {
-    const checkable = change.state !== null && this.#dag.missingDeps(change.header).length === 0
-    const chunk = checkable ? this.#ledger.check(change) : undefined
+    let chunk: ReturnType<StateLedger['check']>
+    if (change.state !== null) {
+      // Causality first: the state of an equivocation does not fit either, and it must be reported as what it is.
+      this.#dag.check(change)
+      chunk = this.#ledger.check(change)
+    }
     const node = this.#dag.add(change)
     if (chunk) this.#ledger.add(node, chunk)
   }

@@ -1,0 +1,60 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { type LogAppend, type Store, type TenantId, type TenantStore, WeftError } from '@weft/core'
+import { type MemoryDisk, MemoryStore } from './memory-store.ts'
+
+/** When a write is to fail: before it has reached the disk, or after. The peer cannot tell which. */
+export type WriteFault = 'before' | 'after'
+
+/** What stands between a peer's stores and their disk: it can hold writes back, and break them. */
+export class StoreGate {
+  /** Stores that were opened on it. */
+  opened = 0
+  appends = 0
+  fault: WriteFault | undefined
+  /** Turns of the event loop that a write takes, as on a real disk, so that more arrives meanwhile. */
+  turns = 0
+  #held: Promise<void> | undefined
+
+  constructor(readonly disk: MemoryDisk) {}
+
+  readonly openStore = async (): Promise<Store> => {
+    this.opened++
+    return new GatedStore(this)
+  }
+
+  /** Holds all writes back until the returned function is called. */
+  hold(): () => void {
+    let release = (): void => {}
+    this.#held = new Promise(resolve => {
+      release = () => {
+        this.#held = undefined
+        resolve()
+      }
+    })
+    return release
+  }
+
+  /** The next write fails, then all is well again. */
+  async pass(write: () => Promise<void>): Promise<void> {
+    this.appends++
+    await this.#held
+    for (let turn = 0; turn < this.turns; turn++) await nextTurn()
+    const { fault } = this
+    this.fault = undefined
+    if (fault !== 'before') await write()
+    if (fault !== undefined) throw new WeftError('WEFT_STORE_FAILED', 'the disk failed', 'replace the disk')
+  }
+}
+
+class GatedStore extends MemoryStore {
+  constructor(private readonly gate: StoreGate) {
+    super(gate.disk)
+  }
+
+  override tenant(id: TenantId): TenantStore {
+    const store = super.tenant(id)
+    const append = store.append.bind(store)
+    store.append = (records: LogAppend) => this.gate.pass(() => append(records))
+    return store
+  }
+}
