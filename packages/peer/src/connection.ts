@@ -49,14 +49,17 @@ export class Connection {
     socket.on('pong', () => {
       this.#alive = true
     })
-    socket.on('error', error => host.log.debug({ err: error.message }, 'socket error'))
     socket.on('close', () => this.#closed())
   }
 
   /** Ends the connection, telling the replica why. */
   fail(error: unknown): void {
-    if (error instanceof WeftError) this.host.metrics.failed(1, { code: error.code })
     this.#perform(this.#session.fail(error))
+  }
+
+  /** Leaves what comes from now on unread, while what came before is being answered. */
+  pause(): void {
+    this.socket.pause()
   }
 
   terminate(): void {
@@ -103,8 +106,11 @@ export class Connection {
         this.#release(effect.channel)
         return
       case 'close':
+        this.host.metrics.failed(1, { code: effect.reason })
         this.host.log.info({ tenant: this.#grant?.tenant, code: effect.reason }, 'connection ended')
         this.socket.close(effect.code, effect.reason)
+        // The other side's half of the closing handshake is yet to be read.
+        this.socket.resume()
     }
   }
 
@@ -132,15 +138,23 @@ export class Connection {
   async #authenticate(token: string): Promise<void> {
     try {
       const grant = await this.host.verify(token)
+      if (this.#session.phase !== 'authenticating') return
       this.#grant = grant
-      const left_ms = Math.max(0, grant.expires * 1000 - this.host.clock.now())
       this.#cancelDeadline()
-      this.#cancelExpiry = this.host.clock.after(Math.min(left_ms, TIMER_MS_MAX), () => this.fail(expired()))
+      this.#awaitExpiry(grant.expires * 1000)
       this.#perform(this.#session.authenticated(grant))
       this.host.log.info({ tenant: grant.tenant, subject: grant.subject, scopes: grant.scopes }, 'connected')
     } catch (error) {
       this.fail(error)
     }
+  }
+
+  #awaitExpiry(expires_ms: number): void {
+    const { clock } = this.host
+    const left_ms = expires_ms - clock.now()
+    if (left_ms <= 0) this.fail(expired())
+    else
+      this.#cancelExpiry = clock.after(Math.min(left_ms, TIMER_MS_MAX), () => this.#awaitExpiry(expires_ms))
   }
 
   async #open({ channel, workflow, after, last }: PeerEffect & { do: 'open' }): Promise<void> {

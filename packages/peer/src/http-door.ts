@@ -8,7 +8,8 @@ export interface HttpDoorHost {
 /** `/livez`, `/readyz` and `/metrics`: what an orchestrator and a scraper ask. Nothing of any tenant is told. */
 export function httpDoor({ ready, metrics }: HttpDoorHost): RequestListener {
   return (request: IncomingMessage, response: ServerResponse) => {
-    const path = new URL(request.url ?? '/', 'http://peer').pathname
+    // Not parsed as a URL: that throws for some of what a stranger may send.
+    const path = (request.url ?? '/').split('?', 1)[0]
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       reply(response, 405, 'method not allowed: use GET\n')
     } else if (path === '/livez') {

@@ -73,6 +73,7 @@ class PeerProcess implements Peer {
   #store: Store | undefined
   #contexts: Contexts | undefined
   #draining: Promise<DrainReport> | undefined
+  #reopening: Promise<void> | undefined
 
   constructor(
     private readonly options: PeerOptions,
@@ -137,13 +138,15 @@ class PeerProcess implements Peer {
 
   async #openStore(): Promise<void> {
     this.#store = await this.options.openStore()
-    this.#contexts = new Contexts(this.#store, sha256, systemClock, this.#limits.idle_ms, {
+    const contexts = new Contexts(this.#store, sha256, systemClock, this.#limits.idle_ms, {
       committed: (changes, seconds) => {
         this.#metrics.committed(changes)
         this.#metrics.commitSeconds(seconds)
       },
-      failed: error => void this.#storeFailed(error),
+      // Other writes to a store that failed may fail later, when the next one is open.
+      failed: error => contexts === this.#contexts && this.#storeFailed(error),
     })
+    this.#contexts = contexts
   }
 
   async #listen(): Promise<void> {
@@ -155,6 +158,8 @@ class PeerProcess implements Peer {
   }
 
   #accept(socket: WebSocket): void {
+    // A socket that fails without a listener would end the process.
+    socket.on('error', error => this.#log.debug({ err: error.message }, 'socket error'))
     const contexts = this.#contexts
     const host: ConnectionHost | undefined = contexts && {
       contexts,
@@ -175,12 +180,15 @@ class PeerProcess implements Peer {
   }
 
   /** What became of the write is unknown: everyone is sent away, the store opened anew, and asked (DUR-3). */
-  async #storeFailed(error: unknown): Promise<void> {
-    if (this.#contexts === undefined) return
+  #storeFailed(error: unknown): void {
     this.#contexts = undefined
     this.#metrics.storeFailures()
     this.#log.error({ err: error }, 'the store failed; opening it again')
     for (const connection of this.#connections) connection.fail(storeFailed())
+    this.#reopening = this.#reopen()
+  }
+
+  async #reopen(): Promise<void> {
     await this.#store?.close().catch(() => {})
     while (this.#contexts === undefined && this.#draining === undefined) {
       try {
@@ -195,11 +203,11 @@ class PeerProcess implements Peer {
 
   async #drain(): Promise<DrainReport> {
     this.#log.info({ connections: this.#connections.size }, 'draining')
-    await this.#contexts?.drain(draining())
-    for (const connection of this.#connections) connection.fail(draining())
-    // What came while the first writes were under way.
+    for (const connection of this.#connections) connection.pause()
     const unacked = (await this.#contexts?.drain(draining())) ?? 0
+    for (const connection of this.#connections) connection.fail(draining())
     await this.#closeSockets()
+    await this.#reopening
     await this.#store
       ?.close()
       .catch(error => this.#log.error({ err: error }, 'the store did not close cleanly'))
