@@ -27,7 +27,7 @@ test('a wire change cannot land by accident: raise PROTOCOL_VERSIONS and this ha
   const pinned = { versions: PROTOCOL_VERSIONS, shapes: sha256(utf8.encode(describeShapes(MESSAGES))) }
   expect(pinned).toEqual({
     versions: [1],
-    shapes: 'f9e85d6278553e610d646a04b9de325333a81f23a3906c34746b8017373479ad',
+    shapes: 'ca1b940719931f210d00e6ac8f9af422096a632e7ef0790dfbe05409d1be310c',
   })
 })
 
@@ -50,6 +50,16 @@ const messages: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ name: fc.constant('open'), channel: uint, workflow: text(128), after: uint, last: hashes(1) }),
   fc.record({ name: fc.constant('push'), channel: uint, changes: list(bytes(400), 20) }),
   fc.record({ name: fc.constant('seen'), channel: uint, position: uint }),
+  fc.record({ name: fc.constant('attest'), request: uint, workflow: text(128), position: uint }),
+  fc.record({ name: fc.constant('present'), request: uint, workflow: text(128), token: text(8_192) }),
+  fc.record({ name: fc.constant('attested'), request: uint, position: uint, token: text(8_192) }),
+  fc.record({
+    name: fc.constant('denied'),
+    request: uint,
+    code: text(256),
+    message: text(1_024),
+    cure: text(1_024),
+  }),
   fc.record({ name: fc.constant('shut'), channel: uint }),
   fc.record({
     name: fc.constant('welcome'),
@@ -162,9 +172,9 @@ describe('the codec', () => {
 
   test.each([
     0,
-    6,
+    8,
     15,
-    22,
+    24,
     255,
     'push',
     null,
@@ -183,7 +193,7 @@ describe('the codec', () => {
   test('types below 16 are the replica’s, each type is one message', () => {
     const types = (Object.keys(MESSAGES) as MessageName[]).map(name => MESSAGES[name].type)
     expect(new Set(types).size).toBe(types.length)
-    expect(types.filter(type => type < 16)).toHaveLength(5)
+    expect(types.filter(type => type < 16)).toHaveLength(7)
   })
 })
 

@@ -15,6 +15,11 @@ export class CommitIndex {
     return this.#contiguous
   }
 
+  /** The highest position of which anything is known, with gaps below it or not. */
+  get highest(): Position {
+    return this.#idAt.length - 1
+  }
+
   record(position: Position, id: ChangeId): void {
     this.#idAt[position] = id
     this.#positionOf.set(id, position)

@@ -1,4 +1,4 @@
-import { type Clock, checkWorkflow, type Hash, WeftError } from '@weft/core'
+import { type Clock, checkWorkflow, type Hash, type Position, WeftError } from '@weft/core'
 import { type PeerEffect, PeerSession } from '@weft/protocol'
 import type { Logger } from 'pino'
 import type { WebSocket } from 'ws'
@@ -6,11 +6,13 @@ import type { ContextLog, Subscriber } from './context-log.js'
 import type { Contexts } from './contexts.js'
 import type { PeerLimits } from './limits.js'
 import type { PeerMetrics } from './peer-metrics.js'
+import { checkMark, invalid, type SessionTokens } from './session-tokens.js'
 import { matchesWorkflow, type TokenGrant, type TokenVerifier } from './token.js'
 
 export interface ConnectionHost {
   readonly contexts: Contexts
   readonly verify: TokenVerifier
+  readonly sessions: SessionTokens
   readonly limits: PeerLimits
   readonly metrics: PeerMetrics
   readonly clock: Clock
@@ -101,6 +103,12 @@ export class Connection {
         return
       case 'read':
         void this.#read(effect)
+        return
+      case 'attest':
+        void this.#answer(effect.request, this.#attest(effect))
+        return
+      case 'present':
+        void this.#answer(effect.request, this.#present(effect))
         return
       case 'release':
         this.#release(effect.channel)
@@ -228,6 +236,43 @@ export class Connection {
       this.#release(channel)
       this.#perform(this.#session.failChannel(channel, error))
     }
+  }
+
+  async #answer(request: number, answer: Promise<{ position: Position; token: string }>): Promise<void> {
+    try {
+      const { position, token } = await answer
+      this.#perform(this.#session.attested(request, position, token))
+    } catch (error) {
+      this.#perform(this.#session.denied(request, error))
+    }
+  }
+
+  async #attest({ workflow, position }: PeerEffect & { do: 'attest' }) {
+    const log = await this.#logOf(workflow)
+    if (position > log.count) throw invalid(`the log ends at ${log.count}`)
+    const mark = { tenant: this.#grant!.tenant, workflow, position, last: log.idAt(position) }
+    return { position, token: await this.host.sessions.sign(mark, this.host.clock.now()) }
+  }
+
+  /** A log that ends before the mark may yet grow to it; one that has another change there never will. */
+  async #present({ workflow, token }: PeerEffect & { do: 'present' }) {
+    const mark = await this.host.sessions.verify(token)
+    checkMark(mark, this.#grant!.tenant, workflow)
+    const log = await this.#logOf(workflow)
+    if (mark.position <= log.count && !log.holds(mark.position, mark.last))
+      throw invalid('the log has another history')
+    return { position: mark.position, token: '' }
+  }
+
+  /** The log of a workflow that this connection follows. */
+  async #logOf(workflow: string): Promise<ContextLog> {
+    const open = [...this.#channels.values()].find(channel => channel.workflow === workflow)
+    if (open) return open.context
+    throw new WeftError(
+      'WEFT_FRAME_UNEXPECTED',
+      `${workflow} is not open on this connection`,
+      'open it first',
+    )
   }
 
   #release(channel: number): void {

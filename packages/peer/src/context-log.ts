@@ -91,9 +91,14 @@ export class ContextLog {
     return this.#dag.size - this.#committed
   }
 
+  /** The change at a position that is written; empty at 0. */
+  idAt(position: Position): ChangeId | '' {
+    return position === 0 ? '' : this.#dag.id(position - 1)
+  }
+
   /** Whether the log holds `last` at `position`. */
   holds(position: Position, last: ChangeId | ''): boolean {
-    return position === 0 ? last === '' : position <= this.#committed && this.#dag.id(position - 1) === last
+    return position <= this.#committed && this.idAt(position) === last
   }
 
   subscribe(subscriber: Subscriber): void {

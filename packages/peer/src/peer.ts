@@ -10,6 +10,7 @@ import { Contexts } from './contexts.js'
 import { httpDoor } from './http-door.js'
 import { DEFAULT_LIMITS, type PeerLimits } from './limits.js'
 import { type PeerMetrics, peerMetrics } from './peer-metrics.js'
+import { SessionTokens } from './session-tokens.js'
 import { DEFAULT_AUDIENCE, type TokenKey, type TokenVerifier, tokenVerifier } from './token.js'
 
 export interface PeerOptions {
@@ -17,6 +18,8 @@ export interface PeerOptions {
   readonly openStore: () => Promise<Store>
   readonly key: TokenKey
   readonly audience?: string
+  /** What session tokens are signed with; default: the secret of `key`. All peers on one store share it. */
+  readonly sessionSecret?: string
   /** Default 127.0.0.1. */
   readonly host?: string
   /** Default 7600; 0 takes a free one. */
@@ -70,6 +73,7 @@ class PeerProcess implements Peer {
   readonly #server: Server
   readonly #sockets: WebSocketServer
   readonly #connections = new Set<Connection>()
+  readonly #sessions: SessionTokens
   #store: Store | undefined
   #contexts: Contexts | undefined
   #draining: Promise<DrainReport> | undefined
@@ -80,6 +84,8 @@ class PeerProcess implements Peer {
     private readonly verify: TokenVerifier,
   ) {
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits }
+    const { key, sessionSecret } = options
+    this.#sessions = new SessionTokens(sessionSecret ?? (key.kind === 'secret' ? key.secret : undefined))
     this.#log = options.logger ?? pino({ level: 'silent' })
     this.#metrics = peerMetrics({
       connections: () => this.#connections.size,
@@ -164,6 +170,7 @@ class PeerProcess implements Peer {
     const host: ConnectionHost | undefined = contexts && {
       contexts,
       verify: this.verify,
+      sessions: this.#sessions,
       limits: this.#limits,
       metrics: this.#metrics,
       clock: systemClock,

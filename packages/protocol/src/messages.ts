@@ -39,6 +39,13 @@ export const MESSAGES = {
   push: { type: 3, fields: { channel, changes: list(change, WIRE_LIMITS.changes_per_frame_max) } },
   /** The log up to here has been taken in: the peer may send on. */
   seen: { type: 4, fields: { channel, position: uint } },
+  /** Asks for a session token: proof that the log of an open context reaches to a position. */
+  attest: { type: 6, fields: { request: uint, workflow: text(128), position: uint } },
+  /** Asks whether a session token is genuine, and of this workflow. */
+  present: {
+    type: 7,
+    fields: { request: uint, workflow: text(128), token: text(WIRE_LIMITS.token_chars_max) },
+  },
   /** Ends a subscription. */
   shut: { type: 5, fields: { channel } },
 
@@ -82,6 +89,9 @@ export const MESSAGES = {
   },
   /** A channel (or, with null, the connection) cannot go on. */
   fail: { type: 21, fields: { channel: orNull(channel), code: label, message: reason, cure: reason } },
+  /** The answer to attest, with a token, or to present, without: up to where the log is, or has to be, known. */
+  attested: { type: 22, fields: { request: uint, position: uint, token: text(WIRE_LIMITS.token_chars_max) } },
+  denied: { type: 23, fields: { request: uint, code: label, message: reason, cure: reason } },
 } as const
 
 export type MessageName = keyof typeof MESSAGES

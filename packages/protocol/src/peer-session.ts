@@ -13,6 +13,7 @@ import { closeCodeOf } from './close-codes.js'
 import { decodeMessage, encodeMessage } from './codec.js'
 import { groupsOf } from './groups.js'
 import { type Fields, isFromReplica, type Message, type MessageName, WIRE_LIMITS } from './messages.js'
+import type { Grant, PeerEffect } from './peer-effects.js'
 import {
   asWeftError,
   incomplete,
@@ -22,30 +23,6 @@ import {
   unexpected,
 } from './session-errors.js'
 import { negotiateVersion } from './version.js'
-
-export type Scope = 'read' | 'write' | 'admin'
-
-/** What a verified credential says (TEN-1). */
-export interface Grant {
-  readonly tenant: string
-  readonly scopes: readonly Scope[]
-}
-
-/** What the shell must do next, in order. Answers come back as inputs of the session. */
-export type PeerEffect =
-  | { readonly do: 'send'; readonly frame: Uint8Array }
-  | { readonly do: 'authenticate'; readonly token: string }
-  | {
-      readonly do: 'open'
-      readonly channel: number
-      readonly workflow: string
-      readonly after: Position
-      readonly last: ChangeId | ''
-    }
-  | { readonly do: 'submit'; readonly channel: number; readonly changes: readonly Change[] }
-  | { readonly do: 'read'; readonly channel: number; readonly from: Position; readonly bytes_max: number }
-  | { readonly do: 'release'; readonly channel: number }
-  | { readonly do: 'close'; readonly code: number; readonly reason: string }
 
 /** One read of the log; small, so that no channel keeps the others waiting. */
 const READ_BYTES_MAX = 262_144
@@ -185,6 +162,17 @@ export class PeerSession {
     ]
   }
 
+  /** The answer to `attest` (a token) or to `present` (none): the log reaches, or must reach, to `position`. */
+  attested(request: number, position: Position, token: string): PeerEffect[] {
+    return this.#phase === 'open' ? [send({ name: 'attested', request, position, token })] : []
+  }
+
+  denied(request: number, error: unknown): PeerEffect[] {
+    if (this.#phase !== 'open') return []
+    const { code, message, cure } = asWeftError(error)
+    return [send({ name: 'denied', request, code, message: cut(message), cure: cut(cure) })]
+  }
+
   /** Whether the socket has more to send than it should hold; reading of the log waits meanwhile. */
   congested(congested: boolean): PeerEffect[] {
     this.#congested = congested
@@ -240,6 +228,11 @@ export class PeerSession {
         return this.#failed.has(message.channel) ? [] : this.#push(message)
       case 'seen':
         return this.#failed.has(message.channel) ? [] : this.#seen(message)
+      case 'attest':
+      case 'present': {
+        const { name, ...question } = message
+        return [{ do: name, ...question } as PeerEffect]
+      }
       case 'shut':
         this.#failed.delete(message.channel)
         return this.#drop(message.channel) ? [{ do: 'release', channel: message.channel }] : []

@@ -11,47 +11,9 @@ import {
 import { decodeMessage, encodeMessage } from './codec.js'
 import { groupsOf } from './groups.js'
 import { type Fields, isFromReplica, type Message, PROTOCOL_VERSIONS, WIRE_LIMITS } from './messages.js'
+import { Questions } from './questions.js'
+import type { LogItem, ReplicaEffect } from './replica-effects.js'
 import { unexpected } from './session-errors.js'
-
-/** A piece of the log: a change, or the id of one that this replica sent itself. */
-export type LogItem = { readonly bytes: Uint8Array } | { readonly id: ChangeId }
-
-/** What the shell must do next, in order. */
-export type ReplicaEffect =
-  | { readonly do: 'send'; readonly frame: Uint8Array }
-  | { readonly do: 'welcomed'; readonly tenant: string; readonly scopes: readonly string[] }
-  /**
-   * The log has `count` changes. After a rollback (DUR-5) it lacks some that it had before; up to `position` it still
-   * is what this replica knows.
-   */
-  | {
-      readonly do: 'opened'
-      readonly workflow: string
-      readonly count: Position
-      readonly rollback: boolean
-      readonly position: Position
-    }
-  | {
-      readonly do: 'deliver'
-      readonly workflow: string
-      readonly from: Position
-      readonly items: readonly LogItem[]
-    }
-  | {
-      readonly do: 'acked'
-      readonly workflow: string
-      readonly acks: readonly { readonly id: ChangeId; readonly position: Position }[]
-    }
-  | {
-      readonly do: 'refused'
-      readonly workflow: string
-      readonly id: ChangeId | ''
-      readonly error: WeftError
-    }
-  /** Everything that the log held when the channel opened has been delivered. */
-  | { readonly do: 'caught-up'; readonly workflow: string; readonly afterRollback: boolean }
-  | { readonly do: 'channel-failed'; readonly workflow: string; readonly error: WeftError }
-  | { readonly do: 'failed'; readonly error: WeftError }
 
 type Phase = 'offline' | 'greeting' | 'ready'
 
@@ -89,6 +51,8 @@ export class ReplicaSession {
   readonly #byWorkflow = new Map<string, Subscription>()
   readonly #byChannel = new Map<number, Subscription>()
 
+  readonly questions = new Questions()
+
   constructor(private readonly client: string) {}
 
   get phase(): Phase {
@@ -108,6 +72,7 @@ export class ReplicaSession {
   disconnected(): void {
     this.#phase = 'offline'
     this.#inFlight = 0
+    this.questions.disconnected()
     for (const subscription of this.#byWorkflow.values()) {
       subscription.status = 'wanted'
       subscription.unseenBytes = 0
@@ -171,7 +136,7 @@ export class ReplicaSession {
   /** Sends what may be sent, as few frames as will do. */
   pump(): ReplicaEffect[] {
     if (this.#phase !== 'ready') return []
-    const effects: ReplicaEffect[] = []
+    const effects = this.questions.unsent().map(send)
     for (const subscription of this.#byWorkflow.values()) {
       const { status, afterRollback, channel } = subscription
       if (status === 'wanted' || status === 'opening' || afterRollback) continue
@@ -201,6 +166,14 @@ export class ReplicaSession {
         return this.#acked(message)
       case 'refuse':
         return this.#refused(message)
+      case 'attested': {
+        const { request, position, token } = message
+        this.questions.answered(request)
+        return [{ do: 'attested', request, position, token }]
+      }
+      case 'denied':
+        this.questions.answered(message.request)
+        return [{ do: 'denied', request: message.request, error: reported(message) }]
       default:
         return this.#failed(message as Message & { name: 'fail' })
     }
@@ -211,7 +184,7 @@ export class ReplicaSession {
     this.#pushBytesMax = push_bytes_max
     this.#mayWrite = scopes.includes('write')
     const opens = [...this.#byWorkflow.values()].map(subscription => this.#openMessage(subscription))
-    return [{ do: 'welcomed', tenant, scopes }, ...opens]
+    return [{ do: 'welcomed', tenant, scopes }, ...opens, ...this.pump()]
   }
 
   #opened({ channel, count, known }: Fields<'opened'>): ReplicaEffect[] {
@@ -302,7 +275,7 @@ export class ReplicaSession {
   }
 
   #failed({ channel, code, message, cure }: Fields<'fail'>): ReplicaEffect[] {
-    const error = new WeftError(code as ErrorCode, message, cure)
+    const error = reported({ code, message, cure })
     if (channel === null) return [{ do: 'failed', error }]
     const subscription = this.#subscription(channel)
     if (subscription === undefined) return []
@@ -371,6 +344,10 @@ const SEEN_SHARE = 4
 
 function send(message: Message): ReplicaEffect {
   return { do: 'send', frame: encodeMessage(message) }
+}
+
+function reported({ code, message, cure }: { code: string; message: string; cure: string }): WeftError {
+  return new WeftError(code as ErrorCode, message, cure)
 }
 
 function parseDetails(json: string | null): Record<string, unknown> {

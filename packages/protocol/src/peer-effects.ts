@@ -1,0 +1,39 @@
+import type { Change, ChangeId, Position } from '@weft/core'
+
+export type Scope = 'read' | 'write' | 'admin'
+
+/** What a verified credential says (TEN-1). */
+export interface Grant {
+  readonly tenant: string
+  readonly scopes: readonly Scope[]
+}
+
+/** What the shell must do next, in order. Answers come back as inputs of the session. */
+export type PeerEffect =
+  | { readonly do: 'send'; readonly frame: Uint8Array }
+  | { readonly do: 'authenticate'; readonly token: string }
+  | {
+      readonly do: 'open'
+      readonly channel: number
+      readonly workflow: string
+      readonly after: Position
+      readonly last: ChangeId | ''
+    }
+  | { readonly do: 'submit'; readonly channel: number; readonly changes: readonly Change[] }
+  | { readonly do: 'read'; readonly channel: number; readonly from: Position; readonly bytes_max: number }
+  /** Sign that the log of a workflow reaches to `position`. */
+  | {
+      readonly do: 'attest'
+      readonly request: number
+      readonly workflow: string
+      readonly position: Position
+    }
+  /** Verify such a signature. */
+  | {
+      readonly do: 'present'
+      readonly request: number
+      readonly workflow: string
+      readonly token: string
+    }
+  | { readonly do: 'release'; readonly channel: number }
+  | { readonly do: 'close'; readonly code: number; readonly reason: string }
