@@ -1,4 +1,5 @@
-const LETTERS = 'abcdefghijklmnopqrstuvwxyz      '
+/** As in messages of agents: words, now and then a new line or a quotation mark, which JSON escapes. */
+const LETTERS = 'abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz          \n"'
 
 /** Random numbers from a seed (mulberry32), so that every run does the same work. */
 export class Dice {
@@ -16,9 +17,14 @@ export class Dice {
     return ((((mixed ^ (mixed >>> 14)) >>> 0) * end) / 4_294_967_296) | 0
   }
 
-  text(length: number): string {
+  /** A text that takes so many bytes as JSON, without its quotes. */
+  text(jsonBytes: number): string {
     let text = ''
-    for (let i = 0; i < length; i++) text += LETTERS[this.below(LETTERS.length)]
+    for (let left = jsonBytes; left > 0; ) {
+      const letter = left === 1 ? 'a' : LETTERS[this.below(LETTERS.length)]!
+      text += letter
+      left -= JSON.stringify(letter).length - 2
+    }
     return text
   }
 }
