@@ -54,9 +54,13 @@ const EXAMPLES: { readonly [Name in MessageName]: Message & { readonly name: Nam
     details: null,
   },
   fail: { name: 'fail', channel: 1, code: 'WEFT_LIMIT', message: '', cure: '' },
+  attest: { name: 'attest', request: 1, workflow: 'w', position: 0 },
+  present: { name: 'present', request: 1, workflow: 'w', token: 't' },
+  attested: { name: 'attested', request: 1, position: 0, token: 't' },
+  denied: { name: 'denied', request: 1, code: 'WEFT_LIMIT', message: '', cure: '' },
 }
-const OF_PEER = ['welcome', 'opened', 'log', 'ack', 'refuse', 'fail'] as const
-const OF_REPLICA = ['hello', 'open', 'push', 'seen', 'shut'] as const
+const OF_PEER = ['welcome', 'opened', 'log', 'ack', 'refuse', 'fail', 'attested', 'denied'] as const
+const OF_REPLICA = ['hello', 'open', 'push', 'seen', 'shut', 'attest', 'present'] as const
 
 describe('the peer ends the connection, saying why, at a message that is out of place', () => {
   test.each<[string, readonly Message[]]>([

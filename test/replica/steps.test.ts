@@ -19,7 +19,9 @@ describe('steps', () => {
     const before = context.heads
     const { change, value, entries } = await context.step('decide', step => {
       step.append('decision', { text: 'json' }).append('decision', { text: 'and soon' })
-      step.change(state => void (state.format = 'json'))
+      step.change(state => {
+        state.format = 'json'
+      })
       return step.state.format
     })
     expect(value).toBe('json')
@@ -32,11 +34,17 @@ describe('steps', () => {
   it('[STP-1] reads one snapshot and its own writes, whatever arrives meanwhile; that is concurrent to it', async () => {
     const [first, second] = await replicas(2)
     const planner = await planOn(first!, 'planner')
-    await planner.change(state => void (state.format = 'text/plain')).committed
+    await planner.change(state => {
+      state.format = 'text/plain'
+    }).committed
     const other = await planOn(second!, 'other')
     const { change } = await planner.step('slow', async step => {
-      step.change(state => void (state.count += 1))
-      await other.change(state => void (state.format = 'html')).committed
+      step.change(state => {
+        state.count += 1
+      })
+      await other.change(state => {
+        state.format = 'html'
+      }).committed
       await planner.until(() => planner.state.format === 'html')
       expect(step.state.format).toBe('text/plain')
       expect(step.state.count).toBe(1)
@@ -77,7 +85,9 @@ describe('steps', () => {
     const before = context.digest()
     let escaped: { append(kind: 'decision', value: { text: string }): unknown } | undefined
     const failing = context.step('fails', step => {
-      step.append('decision', { text: 'lost' }).change(state => void (state.count = 7))
+      step.append('decision', { text: 'lost' }).change(state => {
+        state.count = 7
+      })
       escaped = step
       throw new Error('the model is down')
     })
@@ -112,7 +122,9 @@ describe('steps', () => {
     const context = await planOn(replica!, 'planner')
     const { entries } = await context.step('prepare', step => {
       step.append('memory', { text: 'one' }).append('memory', { text: 'two' })
-      step.change(state => void (state.constraints = { budget: 5, nested: { deep: true } }))
+      step.change(state => {
+        state.constraints = { budget: 5, nested: { deep: true } }
+      })
     })
     const { change } = await context.step('read', step => {
       const { format } = step.state
@@ -120,7 +132,9 @@ describe('steps', () => {
       const seen = step.entries().find(entry => entry.id === entries[1])
       step.dependsOn('ext:doc/17@v3')
       step.change(state => void state.plan.push(`${format} ${nested.deep} ${seen?.value.text}`))
-      step.change(state => void (state.count = (state.constraints.budget as number) + 1))
+      step.change(state => {
+        state.count = (state.constraints.budget as number) + 1
+      })
       step.append('decision', { text: 'done' }, { dependsOn: ['ext:doc/18'] })
     })
     const { reads } = await recordOf(context, change)
@@ -143,7 +157,7 @@ describe('steps', () => {
     const [replica] = await replicas(1)
     const context = await planOn(replica!, 'planner')
     await context.step('mutates', step => {
-      expect(() => void ((step.state as { format: string }).format = 'x')).toThrow(TypeError)
+      expect(() => Object.assign(step.state, { format: 'x' })).toThrow(TypeError)
       expect(() => (step.state.plan as string[]).push('x')).toThrow(TypeError)
     })
     expect(context.state.format).toBe('text')
@@ -152,7 +166,9 @@ describe('steps', () => {
   it('[STL-3] [STL-5] a replica tells of what a write made stale in the turn in which it takes the write in', async () => {
     const [first, second] = await replicas(2)
     const reader = await planOn(first!, 'reader')
-    await reader.change(state => void (state.format = 'json')).committed
+    await reader.change(state => {
+      state.format = 'json'
+    }).committed
     const writer = await planOn(second!, 'writer')
     const { entries } = await reader.step('decide', step => {
       step.append('decision', { text: step.state.format })
@@ -167,7 +183,9 @@ describe('steps', () => {
       inTurn.push(reader.state.format === 'html')
     })
     await writer.until(() => writer.entries().length === 2)
-    const receipt = writer.change(state => void (state.format = 'html'))
+    const receipt = writer.change(state => {
+      state.format = 'html'
+    })
     await reader.until(() => told.length > 0)
     expect(inTurn).toEqual([true])
     expect(told.map(stale => stale.causes.map(cause => [cause.kind, cause.change, cause.wrote]))).toEqual([
@@ -183,7 +201,10 @@ describe('steps', () => {
     const main = await planOn(first!, 'planner')
     const report = await main.fanOut(['reads', 'writes'], async branch => {
       await branch.step('work', step => {
-        if (branch.branch === 'writes') step.change(state => void (state.format = 'html'))
+        if (branch.branch === 'writes')
+          step.change(state => {
+            state.format = 'html'
+          })
         else step.append('decision', { text: `as ${step.state.format}` })
       })
     })

@@ -105,7 +105,8 @@ class Replay {
     await this.#timed('fork', () => supervisor.begin(this.options.fanOuts))
     await this.#timed('play', async () => {
       await pool.play(this.#jobs())
-      if (this.options.killPeer) await (this.#peerDown ??= this.#killPeer())
+      if (this.options.killPeer) this.#peerDown ??= this.#killPeer()
+      await this.#peerDown
     })
     const merged = await this.#timed('merge', () => supervisor.merge())
     const contexts = merged.map(({ tenant, workflow, position }) => ({ tenant, workflow, position }))
