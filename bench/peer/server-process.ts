@@ -40,9 +40,16 @@ export class ServerProcess {
 }
 
 async function answer<T>(child: ChildProcess): Promise<T> {
-  const died = once(child, 'exit').then(([code]) => {
+  const answered = new AbortController()
+  const { signal } = answered
+  const died = once(child, 'exit', { signal }).then(([code]) => {
     throw new Error(`the server ended with ${String(code)}`)
   })
-  const [message] = (await Promise.race([once(child, 'message'), died])) as [T]
-  return message
+  died.catch(() => {})
+  try {
+    const [message] = (await Promise.race([once(child, 'message', { signal }), died])) as [T]
+    return message
+  } finally {
+    answered.abort()
+  }
 }
