@@ -31,6 +31,9 @@ export interface AuditRecord {
   readonly pointers: readonly string[]
   readonly reads: readonly ManifestRef[]
   readonly reason: string | undefined
+  /** The changes that it reverts, and the ones by which it is reverted on this view. */
+  readonly reverts: readonly ChangeId[]
+  readonly revertedBy: readonly ChangeId[]
   readonly forks: readonly BranchName[]
   readonly merges: readonly BranchName[]
 }
@@ -39,6 +42,7 @@ export interface AuditRecord {
 export function* audit(set: ChangeSet, view: View, filter: AuditFilter = {}): Generator<AuditRecord> {
   const { pointer, agent, branch, kind } = filter
   if (pointer !== undefined) checkPointer(pointer)
+  const reverted = set.reverts.standing(view)
   for (const node of view.flatten()) {
     const { id, header } = set.change(node)
     if (agent !== undefined && header.agent !== agent) continue
@@ -59,6 +63,8 @@ export function* audit(set: ChangeSet, view: View, filter: AuditFilter = {}): Ge
       pointers,
       reads: header.reads,
       reason: header.notes.reason,
+      reverts: set.ids(set.reverts.namedBy(node)),
+      revertedBy: set.ids(reverted.get(node) ?? []),
       forks: header.notes.forks ?? [],
       merges: Object.keys(header.notes.merges ?? {}).filter(name => name !== header.branch),
     }

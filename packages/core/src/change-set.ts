@@ -10,8 +10,16 @@ import { type BranchName, type ChangeId, entryId } from './ids.js'
 import { deepFreeze } from './json.js'
 import { OrderTree } from './order.js'
 import type { Hash } from './ports.js'
+import { Reverts } from './reverts.js'
 import { StateLedger } from './state-ledger.js'
 import { View } from './view.js'
+
+export interface EntriesOptions {
+  /** Default `branches`. */
+  readonly order?: FlattenOrder
+  /** With the entries of changes that have been reverted. */
+  readonly reverted?: boolean
+}
 
 /**
  * A context: a set of changes (CHG-4). Everything else here (order, branches, views, entries) is a function of that
@@ -21,6 +29,7 @@ export class ChangeSet {
   readonly dag = new Dag()
   readonly tree = new OrderTree(this.dag)
   readonly branches = new Branches(this.dag)
+  readonly reverts = new Reverts(this.dag)
   readonly ledger: StateLedger
   readonly #changes: Change[] = []
   readonly #entries: (readonly Entry[] | undefined)[] = []
@@ -70,6 +79,7 @@ export class ChangeSet {
     const forks = header.notes.forks ?? NO_FORKS
     this.tree.add(node, header)
     this.branches.add(node, header.branch, forks)
+    if (header.notes.reverts !== undefined) this.reverts.add(node, header.notes.reverts)
     this.#views.get(header.branch)?.extend(node)
     for (const fork of forks) this.#views.get(fork)?.extend(node)
     this.#everything?.extend(node)
@@ -126,10 +136,14 @@ export class ChangeSet {
     return entries
   }
 
-  /** The entries of a view, flattened. */
-  entries(view: View, order: FlattenOrder = 'branches'): Entry[] {
+  /** The entries of a view, flattened; those of reverted changes only if they are asked for. */
+  entries(view: View, options: EntriesOptions = {}): Entry[] {
+    const hidden = options.reverted ? undefined : this.reverts.standing(view)
     const entries: Entry[] = []
-    for (const node of view.flatten(order)) for (const entry of this.entriesOf(node)) entries.push(entry)
+    for (const node of view.flatten(options.order)) {
+      if (hidden?.has(node)) continue
+      for (const entry of this.entriesOf(node)) entries.push(entry)
+    }
     return entries
   }
 }

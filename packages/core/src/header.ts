@@ -26,6 +26,8 @@ export interface HeaderNotes {
   /** The branches that this change merges, each with its heads (32 bytes a head). */
   readonly merges?: Readonly<Record<BranchName, Uint8Array>>
   readonly schema?: { readonly name: string; readonly version: number }
+  /** The changes that this one reverts (STP-4): 32 bytes each, ascending. It counts for those in its past alone. */
+  readonly reverts?: Uint8Array
   readonly reason?: string
   /** The step that wrote the change, by its name. */
   readonly step?: string
@@ -187,7 +189,7 @@ function readNotes(reader: CborReader): HeaderNotes {
   const rest = reader.bytes.subarray(reader.at, reader.end)
   const notes: unknown = decode(rest, { strict: true, rejectDuplicateMapKeys: true, allowIndefinite: false })
   if (!isPlainObject(notes)) throw new TypeError('notes are not a map')
-  const { forks, merges, schema } = notes
+  const { forks, merges, reverts, schema } = notes
   if (forks !== undefined) {
     if (!Array.isArray(forks) || forks.length > LIMITS.forks_per_change_max)
       throw new TypeError('forks is not a list')
@@ -200,6 +202,11 @@ function readNotes(reader: CborReader): HeaderNotes {
       if (!(heads instanceof Uint8Array)) throw new TypeError(`heads of merged branch ${name} are not bytes`)
       checkDeps(heads, 0, heads.length)
     }
+  }
+  if (reverts !== undefined) {
+    if (!(reverts instanceof Uint8Array) || reverts.length === 0)
+      throw new TypeError('reverts are not hashes')
+    checkIds('reverts', LIMITS.reverts_per_change_max, reverts, 0, reverts.length)
   }
   if (schema !== undefined) {
     if (!isPlainObject(schema) || typeof schema.name !== 'string' || !Number.isSafeInteger(schema.version)) {
@@ -227,12 +234,16 @@ function counter(value: number, what: string): number {
 }
 
 function checkDeps(bytes: Uint8Array, start: number, end: number): void {
+  checkIds('deps', LIMITS.deps_max, bytes, start, end)
+}
+
+function checkIds(what: string, count_max: number, bytes: Uint8Array, start: number, end: number): void {
   const length = end - start
-  if (length % HASH_BYTES !== 0 || length > LIMITS.deps_max * HASH_BYTES) {
-    throw new RangeError(`deps of ${length} bytes are not up to ${LIMITS.deps_max} hashes`)
+  if (length % HASH_BYTES !== 0 || length > count_max * HASH_BYTES) {
+    throw new RangeError(`${what} of ${length} bytes are not up to ${count_max} hashes`)
   }
   for (let at = start + HASH_BYTES; at < end; at += HASH_BYTES) {
-    if (!ascends(bytes, at)) throw new RangeError('deps are not in ascending order, each once')
+    if (!ascends(bytes, at)) throw new RangeError(`${what} are not in ascending order, each once`)
   }
 }
 

@@ -2,7 +2,7 @@ export { type AuditFilter, type AuditRecord, audit } from './audit.js'
 export { BranchWriter, newActor, unknownBranch, type Write } from './branch-writer.js'
 export { compareText, decodeUtf8, encodeUtf8, fromHex, toHex } from './bytes.js'
 export { Change, decodeChange, sealChange } from './change.js'
-export { ChangeSet } from './change-set.js'
+export { ChangeSet, type EntriesOptions } from './change-set.js'
 export { CommitIndex } from './commit-index.js'
 export {
   type Conflict,
@@ -36,6 +36,8 @@ export { LIMITS } from './limits.js'
 export { type MergedBranch, type MergeReport, mergeReport } from './merge.js'
 export type * from './ports.js'
 export { entryRef, formatRef, parseRef, pointerOf, stateRef, touches, type VersionedRef } from './ref.js'
+export { planRevert, type RevertPlan, type RevertTarget } from './revert.js'
+export { type KeptPointer, type RevertedPointer, withPointers } from './revert-state.js'
 export {
   type AnySchema,
   type ContextDefinition,

@@ -47,9 +47,13 @@ export class StateDoc {
 
   /** What `pointer` held for the author of the change at `node`, right after it. */
   readAfter(node: Node, pointer: string): Json | undefined {
+    return this.refused.has(node) ? undefined : this.readAt([node], pointer)
+  }
+
+  /** What `pointer` holds where these changes and their pasts are all there is. */
+  readAt(nodes: readonly Node[], pointer: string): Json | undefined {
     this.#catchUp()
-    if (this.#refused.has(node)) return undefined
-    const heads = this.#headsAfter(node)
+    const heads = this.#headsAfter(nodes)
     let object = '/'
     let value: Json | undefined = null
     for (const key of parsePointer(pointer)) {
@@ -94,11 +98,11 @@ export class StateDoc {
     this.#document.free()
   }
 
-  /** The state change at `node`, or the nearest ones in its past: a change may name a pointer and leave it as it is. */
-  #headsAfter(node: Node): string[] {
+  /** The state changes at `nodes`, or the nearest in their pasts: a change may name a pointer and leave it as it is. */
+  #headsAfter(nodes: readonly Node[]): string[] {
     const heads: string[] = []
     const seen = new Set<Node>()
-    this.set.dag.walk([node], at => {
+    this.set.dag.walk(nodes, at => {
       if (seen.has(at)) return false
       seen.add(at)
       const hash = this.set.ledger.hashOf(at)

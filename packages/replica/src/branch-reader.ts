@@ -12,10 +12,10 @@ import {
   type Conflict,
   type ContextDefinition,
   digest,
+  type EntriesOptions,
   type Entry,
   type EntryId,
   type EntrySchemas,
-  type FlattenOrder,
   findConflicts,
   type KindOf,
   type MergeReport,
@@ -88,13 +88,10 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
     return (initial ?? state.read()) as Readonly<State>
   }
 
-  /** The entries visible on the branch, flattened. */
-  entries(options: { readonly order?: FlattenOrder } = {}): readonly EntryOf<Entries>[] {
+  /** The entries visible on the branch, flattened; without those that have been reverted, unless asked for. */
+  entries(options: EntriesOptions = {}): readonly EntryOf<Entries>[] {
     const { set } = this.writer()
-    return set.entries(
-      set.view(this.branch),
-      options.order,
-    ) as readonly Entry[] as readonly EntryOf<Entries>[]
+    return set.entries(set.view(this.branch), options) as readonly Entry[] as readonly EntryOf<Entries>[]
   }
 
   /** The report of a merge made anywhere. @throws WEFT_CHANGE_UNKNOWN */

@@ -6,7 +6,6 @@ import {
   type ChangeId,
   type ContextDefinition,
   checkPointer,
-  type EntryId,
   type EntrySchemas,
   entryId,
   formatRef,
@@ -21,6 +20,7 @@ import {
   type Node,
   parseRef,
   type Position,
+  type RevertTarget,
   unknownBranch,
   validateEntry,
   validateState,
@@ -34,8 +34,10 @@ import { DraftChange, type Recipe } from './draft-change.js'
 import { nodeHost } from './node-host.js'
 import { withValueAt } from './pointer-write.js'
 import { Receipt } from './receipt.js'
+import { type Revert, type RevertOptions, revertWrite } from './revert.js'
 import { Snapshot } from './snapshot.js'
 import { Step } from './step.js'
+import { runStep, type StepOptions, type StepResult, stepNotes } from './step-run.js'
 import { type WaitOptions, within } from './waiting.js'
 
 export interface WriteOptions {
@@ -52,20 +54,6 @@ export interface AppendOptions extends WriteOptions {
 export interface ContextHandle {
   readonly workflow: string
   close(options?: WaitOptions): Promise<void>
-}
-
-export interface StepOptions extends WriteOptions, WaitOptions {
-  /** W3C traceparent of the work the step is part of. */
-  readonly trace?: string
-}
-
-export interface StepResult<T> {
-  /** What the work returned. */
-  readonly value: T
-  readonly position: Position
-  /** Undefined when the step wrote nothing. */
-  readonly change: ChangeId | undefined
-  readonly entries: readonly EntryId[]
 }
 
 export type Merge = MergeReport & { readonly receipt: Receipt }
@@ -140,23 +128,9 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
     checkLabels([name, options.reason, options.trace])
     const { set, last } = this.writer()
     const { heads } = this
-    const controller = new AbortController()
-    const signal = options.signal ? AbortSignal.any([options.signal, controller.signal]) : controller.signal
-    const step = new Step(
-      name,
-      this.definition,
-      new Snapshot<State, EntryOf<Entries>>(set, this.branch, heads),
-      signal,
-    )
-    let value: T
-    try {
-      value = await work(step)
-      signal.throwIfAborted()
-    } catch (error) {
-      step.abandon()
-      controller.abort(error)
-      throw error
-    }
+    const snapshot = new Snapshot<State, EntryOf<Entries>>(set, this.branch, heads)
+    const begin = (signal: AbortSignal) => new Step(name, this.definition, snapshot, signal)
+    const { step, value } = await runStep(begin, work, options.signal)
     const receipt = this.#commitStep(step, heads, last, options)
     const { timeout_ms } = options
     const position = await within(receipt.committed, { ...options, ...(timeout_ms && { timeout_ms }) }, () =>
@@ -205,6 +179,19 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
       throw new AggregateError(errors, `${errors.length} of ${names.length} branches failed`)
     if (errors.length === 1) throw errors[0]
     return this.merge(...names)
+  }
+
+  /**
+   * Undoes what an actor, a step, a range of the log or a blast radius wrote on this branch: one new change that names
+   * what it undoes (STP-4). The entries stay in the log and are no longer shown; pointers get the value they had, but
+   * for those that others have written since, which are `kept`. To undo a revert, revert it.
+   * @throws WEFT_REVERT_NOTHING · WEFT_REVERT_ALREADY · WEFT_CHANGE_UNKNOWN · WEFT_POSITION_UNKNOWN · WEFT_REF_INVALID,
+   *   and as `change`; then nothing has changed
+   */
+  revert(target: RevertTarget, options: RevertOptions = {}): Revert {
+    const validated = (state: JsonObject): JsonObject => this.#validated(state)
+    const { plan, write } = revertWrite(this.writer(), target, this.context.index, validated)
+    return { ...plan, receipt: options.dryRun ? this.#record(undefined) : this.#write(write, options) }
   }
 
   /** Brings branches into this one. The report is the same on every replica. @throws WEFT_BRANCH_UNKNOWN */
@@ -292,7 +279,8 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
   }
 
   #write(write: Write, { reason }: WriteOptions): Receipt {
-    return this.#record(this.#begun().write(reason === undefined ? write : { ...write, notes: { reason } }))
+    const why = reason === undefined ? write : { ...write, notes: { ...write.notes, reason } }
+    return this.#record(this.#begun().write(why))
   }
 
   /** The writer, on a context that has its initial state. */
@@ -319,16 +307,9 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
     last: Node,
     options: StepOptions,
   ): Receipt {
-    const { name, version } = this.definition
-    const { reason, trace } = options
     const { entries, reads, state } = step.finish()
     if (entries.length === 0 && state === undefined) return this.#record(undefined)
-    const notes = {
-      step: step.name,
-      schema: { name, version },
-      ...(reason !== undefined && { reason }),
-      ...(trace !== undefined && { trace }),
-    }
+    const notes = stepNotes(step.name, this.definition, options)
     const write = { entries, reads, notes, ...(state && { state }) }
     const writer = this.writer()
     const base = heads.length > 0 ? heads : this.#addGenesis(writer)

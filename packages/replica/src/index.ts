@@ -7,6 +7,8 @@ export {
   defineContext,
   type Entry,
   type MergeReport,
+  type RevertPlan,
+  type RevertTarget,
   type Stale,
   type StaleCause,
   WeftError,
@@ -16,14 +18,13 @@ export {
   type AppendOptions,
   Context,
   type Merge,
-  type StepOptions,
-  type StepResult,
   type WriteOptions,
 } from './context.js'
 export type { DraftChange, Recipe } from './draft-change.js'
 export type { ReplicaEvent, ReplicaListener } from './events.js'
 export type { TokenSource } from './link.js'
 export type { Receipt } from './receipt.js'
+export type { Revert, RevertOptions } from './revert.js'
 export {
   type ConnectOptions,
   connect,
@@ -32,5 +33,6 @@ export {
   type Unacknowledged,
 } from './replica.js'
 export type { Step } from './step.js'
+export type { StepOptions, StepResult } from './step-run.js'
 export type { Snapshot } from './snapshot.js'
 export type { WaitOptions } from './waiting.js'

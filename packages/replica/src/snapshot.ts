@@ -6,8 +6,8 @@ import {
   type Change,
   type ChangeId,
   type ChangeSet,
+  type EntriesOptions,
   type Entry,
-  type FlattenOrder,
   type JsonObject,
   StateDoc,
   type View,
@@ -41,8 +41,9 @@ export class Snapshot<State = JsonObject, AnyEntry extends Entry = Entry> {
     return this.#view.size
   }
 
-  entries(options: { readonly order?: FlattenOrder } = {}): readonly AnyEntry[] {
-    return this.set.entries(this.#view, options.order) as readonly Entry[] as readonly AnyEntry[]
+  /** Flattened; without those that had been reverted by then, unless asked for. */
+  entries(options: EntriesOptions = {}): readonly AnyEntry[] {
+    return this.set.entries(this.#view, options) as readonly Entry[] as readonly AnyEntry[]
   }
 
   /** The changes themselves, deps first: what an export holds. */

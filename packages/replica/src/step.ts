@@ -1,9 +1,9 @@
 import {
   type ContextDefinition,
+  type EntriesOptions,
   type Entry,
   type EntrySchemas,
   entryRef,
-  type FlattenOrder,
   formatRef,
   type InputOf,
   type JsonObject,
@@ -57,7 +57,7 @@ export class Step<State, Entries extends EntrySchemas> {
   }
 
   /** The snapshot's entries, flattened. Looking at the value of one records that it was read. */
-  entries(options: { readonly order?: FlattenOrder } = {}): readonly EntryOf<Entries>[] {
+  entries(options: EntriesOptions = {}): readonly EntryOf<Entries>[] {
     this.#check()
     return this.snapshot.entries(options).map(entry => this.#tracked(entry))
   }

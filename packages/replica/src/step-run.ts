@@ -1,0 +1,52 @@
+import type { ChangeId, EntryId, EntrySchemas, HeaderNotes, Position } from '@weft/core'
+import type { Step } from './step.js'
+import type { WaitOptions } from './waiting.js'
+
+export interface StepOptions extends WaitOptions {
+  /** Why, for people: up to 1,024 characters. */
+  readonly reason?: string
+  /** W3C traceparent of the work the step is part of. */
+  readonly trace?: string
+}
+
+export interface StepResult<T> {
+  /** What the work returned. */
+  readonly value: T
+  readonly position: Position
+  /** Undefined when the step wrote nothing. */
+  readonly change: ChangeId | undefined
+  readonly entries: readonly EntryId[]
+}
+
+/** Runs the work of a step; when it throws, the step is over, and its signal says why. */
+export async function runStep<T, State, Entries extends EntrySchemas>(
+  begin: (signal: AbortSignal) => Step<State, Entries>,
+  work: (step: Step<State, Entries>) => Promise<T> | T,
+  outer: AbortSignal | undefined,
+): Promise<{ readonly step: Step<State, Entries>; readonly value: T }> {
+  const controller = new AbortController()
+  const step = begin(outer ? AbortSignal.any([outer, controller.signal]) : controller.signal)
+  try {
+    const value = await work(step)
+    step.signal.throwIfAborted()
+    return { step, value }
+  } catch (error) {
+    step.abandon()
+    controller.abort(error)
+    throw error
+  }
+}
+
+/** What the header of a step's change says of it (STP-2). */
+export function stepNotes(
+  name: string,
+  { name: schema, version }: { readonly name: string; readonly version: number },
+  { reason, trace }: StepOptions,
+): HeaderNotes {
+  return {
+    step: name,
+    schema: { name: schema, version },
+    ...(reason !== undefined && { reason }),
+    ...(trace !== undefined && { trace }),
+  }
+}
