@@ -4,7 +4,7 @@ import { afterEach } from 'vitest'
 import { z } from 'zod'
 import { MemoryStore } from './memory-store.ts'
 
-const SECRET = 'steps need a secret of thirty-two bytes'
+export const SECRET = 'steps need a secret of thirty-two bytes'
 
 export const Plan = defineContext({
   name: 'plan',

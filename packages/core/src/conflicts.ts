@@ -30,6 +30,9 @@ export interface Conflict {
   readonly pointer: string
   readonly winner: Json | undefined
   readonly values: readonly ConflictValue[]
+  /** When its first and its last value were written, by their authors' clocks. */
+  readonly firstTime: number
+  readonly lastTime: number
 }
 
 /** The state pointers a change wrote. */
@@ -43,21 +46,40 @@ export function pointersOf(writes: readonly string[]): string[] {
  * List items are compared by the index that their author saw, so a list can report more than it must, never less.
  */
 export function findConflicts(set: ChangeSet, view: View, state: StateDoc): Conflict[] {
-  const last = lastWriters(set, view)
+  const last: LastWriters = new Map()
+  for (const node of view.arrived) addWriter(set, last, node)
   const snapshot = state.read()
   const conflicts: Conflict[] = []
   for (const pointer of [...last.keys()].sort()) {
-    const writers = disagreeing(set, last, pointer)
-    if (writers.length < 2) continue
-    const values = writers
-      .sort((a, b) => set.tree.compare(a.node, b.node) || compareText(a.pointer, b.pointer))
-      .map(writer => describe(set, state, writer.node, writer.pointer))
-    const first = values[0]!
-    if (values.every(value => value.pointer === first.pointer && jsonEquals(value.value, first.value)))
-      continue
-    conflicts.push({ pointer, winner: valueAt(snapshot, pointer), values })
+    const values = conflictAt(set, state, last, pointer)
+    if (values === undefined) continue
+    const times = values.map(({ time }) => time)
+    conflicts.push({
+      pointer,
+      winner: valueAt(snapshot, pointer),
+      values,
+      firstTime: Math.min(...times),
+      lastTime: Math.max(...times),
+    })
   }
   return conflicts
+}
+
+/** The values that are in conflict at a pointer, in order; undefined when there are none, or all are the same. */
+export function conflictAt(
+  set: ChangeSet,
+  state: StateDoc,
+  last: LastWriters,
+  pointer: string,
+): ConflictValue[] | undefined {
+  const writers = disagreeing(set, last, pointer)
+  if (writers.length < 2) return undefined
+  const values = writers
+    .sort((a, b) => set.tree.compare(a.node, b.node) || compareText(a.pointer, b.pointer))
+    .map(writer => describe(set, state, writer.node, writer.pointer))
+  const first = values[0]!
+  const same = values.every(value => value.pointer === first.pointer && jsonEquals(value.value, first.value))
+  return same ? undefined : values
 }
 
 interface Writer {
@@ -66,28 +88,27 @@ interface Writer {
 }
 
 /** For each pointer the writes that no later write to it, or above it, has in its past. */
-function lastWriters(set: ChangeSet, view: View): Map<string, Node[]> {
-  const last = new Map<string, Node[]>()
-  for (const node of view.arrived) {
-    const { writes } = set.change(node).header
-    if (writes.length === 0) continue
-    for (const pointer of pointersOf(writes)) {
-      for (const [other, nodes] of last) {
-        if (other !== pointer && !other.startsWith(`${pointer}/`)) continue
-        const open = nodes.filter(writer => writer === node || !set.dag.isAncestor(writer, node))
-        if (open.length > 0) last.set(other, open)
-        else last.delete(other)
-      }
-      const writers = last.get(pointer)
-      if (!writers) last.set(pointer, [node])
-      else if (!writers.includes(node)) writers.push(node)
+export type LastWriters = Map<string, Node[]>
+
+/** Takes in the writes of a change; all that it depends on has been taken in. */
+export function addWriter(set: ChangeSet, last: LastWriters, node: Node): void {
+  const { writes } = set.change(node).header
+  if (writes.length === 0) return
+  for (const pointer of pointersOf(writes)) {
+    for (const [other, nodes] of last) {
+      if (other !== pointer && !other.startsWith(`${pointer}/`)) continue
+      const open = nodes.filter(writer => writer === node || !set.dag.isAncestor(writer, node))
+      if (open.length > 0) last.set(other, open)
+      else last.delete(other)
     }
+    const writers = last.get(pointer)
+    if (!writers) last.set(pointer, [node])
+    else if (!writers.includes(node)) writers.push(node)
   }
-  return last
 }
 
 /** Writers of `pointer`, and writers below it, as far as they are concurrent to one of the former. */
-function disagreeing(set: ChangeSet, last: ReadonlyMap<string, readonly Node[]>, pointer: string): Writer[] {
+function disagreeing(set: ChangeSet, last: LastWriters, pointer: string): Writer[] {
   const own = last.get(pointer)!
   const writers: Writer[] = []
   if (own.length > 1 && !pointer.endsWith(LIST_END)) for (const node of own) writers.push({ pointer, node })
@@ -109,7 +130,7 @@ function disagreeing(set: ChangeSet, last: ReadonlyMap<string, readonly Node[]>,
 
 function describe(set: ChangeSet, state: StateDoc, node: Node, pointer: string): ConflictValue {
   const { id, header } = set.change(node)
-  const readable = pointer.endsWith(LIST_END) ? pointer.slice(0, -LIST_END.length) : pointer
+  const readable = readablePointer(pointer)
   return {
     pointer: readable,
     value: state.readAfter(node, readable),
@@ -119,6 +140,11 @@ function describe(set: ChangeSet, state: StateDoc, node: Node, pointer: string):
     branch: header.branch,
     time: header.time,
   }
+}
+
+/** The end of a list is nowhere: what can be read is the list. */
+export function readablePointer(pointer: string): string {
+  return pointer.endsWith(LIST_END) ? pointer.slice(0, -LIST_END.length) : pointer
 }
 
 /** @throws WEFT_POINTER_INVALID */

@@ -17,10 +17,12 @@ import {
   type EntryId,
   type EntrySchemas,
   findConflicts,
+  findResolutions,
   type KindOf,
   type MergeReport,
   mergeReport,
   type Position,
+  type Resolution,
   type Stale,
   Staleness,
   type ValueOf,
@@ -29,6 +31,7 @@ import {
 } from '@weft/core'
 import type { ContextReplica } from './context-replica.js'
 import { nodeHost } from './node-host.js'
+import type { Sessions } from './sessions.js'
 import { Snapshot } from './snapshot.js'
 import { type WaitOptions, within } from './waiting.js'
 
@@ -51,6 +54,7 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
 
   constructor(
     protected readonly context: ContextReplica,
+    protected readonly sessions: Sessions,
     readonly definition: ContextDefinition<State, Entries>,
     readonly agent: AgentId,
     readonly branch: BranchName,
@@ -58,6 +62,9 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
 
   /** The writer on the present set. @throws WEFT_CLOSED */
   protected abstract writer(): BranchWriter
+
+  /** Resolves when all that was written to this context here is durable. @throws WEFT_FLUSH_DEADLINE · WEFT_ABORTED */
+  abstract flush(options?: WaitOptions): Promise<void>
 
   get workflow(): string {
     return this.context.workflow
@@ -103,6 +110,12 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
   conflicts(): readonly Conflict[] {
     const { set, state } = this.writer()
     return findConflicts(set, set.view(this.branch), state)
+  }
+
+  /** Conflicts that somebody has closed: who chose what, why, and of which values. @throws WEFT_POINTER_INVALID */
+  resolutions(options: { readonly pointer?: string } = {}): readonly Resolution[] {
+    const { set, state } = this.writer()
+    return findResolutions(set, set.view(this.branch), state, options.pointer)
   }
 
   /** What is stale on the branch, and why, in order. */
@@ -205,6 +218,21 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
       ask()
     })
     await within(held, options, () => notYet(options.timeout_ms)).finally(() => stop())
+  }
+
+  /**
+   * Proof of all that was written and seen here: opened after it, any replica of the tenant shows at least that much
+   * (SES-1). Signed by the peer; grants no access.
+   * @throws WEFT_SESSION_UNAVAILABLE · WEFT_FLUSH_DEADLINE · WEFT_NOT_SYNCED · WEFT_ABORTED
+   */
+  async token(options: WaitOptions = {}): Promise<string> {
+    await this.flush(options)
+    return this.sessions.attest(this.context, options)
+  }
+
+  /** Resolves when all that a session token stands for is here. @throws as `Replica.open` with `after` */
+  async reach(token: string, options: WaitOptions = {}): Promise<void> {
+    await this.sessions.reach(this.context, token, options)
   }
 
   protected get set(): ChangeSet {

@@ -29,6 +29,7 @@ export class ContextReplica {
   #commits = new Commits(this.index)
   #set = new ChangeSet(nodeHost.hash)
   readonly #listeners = new Set<ChangeListener>()
+  readonly #positionListeners = new Set<() => void>()
   readonly #own = new Set<ChangeId>()
   #synced: Deferred<void> = deferred()
   #drained: Deferred<void> | undefined
@@ -73,6 +74,13 @@ export class ContextReplica {
   listen(listener: ChangeListener): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
+  }
+
+  /** Calls back now and whenever more of the log is known, until the returned function is called. */
+  onPosition(listener: () => void): () => void {
+    this.#positionListeners.add(listener)
+    listener()
+    return () => this.#positionListeners.delete(listener)
   }
 
   /** Queues a change that a handle has just added to the set. */
@@ -135,10 +143,12 @@ export class ContextReplica {
     const last = this.index.idAt(position)
     if (last !== undefined) this.session.delivered(this.workflow, position, last)
     if (arrived.length > 0) this.#tell(arrived)
+    for (const listener of this.#positionListeners) listener()
   }
 
   acked(acks: readonly { readonly id: ChangeId; readonly position: Position }[]): void {
     for (const { id, position } of acks) this.#committed(id, position)
+    for (const listener of this.#positionListeners) listener()
   }
 
   caughtUp(afterRollback: boolean): void {

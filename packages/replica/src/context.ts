@@ -28,6 +28,7 @@ import {
 } from '@weft/core'
 import { produce } from 'immer'
 import { BranchReader, type EntryOf } from './branch-reader.js'
+import { untilResolved } from './conflict-gate.js'
 import { checkLabels, flushDeadline, handleClosed } from './context-errors.js'
 import type { ContextReplica } from './context-replica.js'
 import { DraftChange, type Recipe } from './draft-change.js'
@@ -35,6 +36,7 @@ import { nodeHost } from './node-host.js'
 import { withValueAt } from './pointer-write.js'
 import { Receipt } from './receipt.js'
 import { type Revert, type RevertOptions, revertWrite } from './revert.js'
+import type { Sessions } from './sessions.js'
 import { Snapshot } from './snapshot.js'
 import { Step } from './step.js'
 import { runStep, type StepOptions, type StepResult, stepNotes } from './step-run.js'
@@ -71,13 +73,14 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
   /** @internal Made by `Replica.open`, `fork` and `fanOut`. */
   constructor(
     context: ContextReplica,
+    sessions: Sessions,
     definition: ContextDefinition<State, Entries>,
     agent: AgentId,
     branch: BranchName,
     private readonly onOpen: (handle: ContextHandle) => void,
     private readonly onClose: (handle: ContextHandle) => void,
   ) {
-    super(context, definition, agent, branch)
+    super(context, sessions, definition, agent, branch)
     this.#writer = this.#newWriter()
     this.#genesis = genesis(definition as ContextDefinition, nodeHost.hash)
   }
@@ -118,7 +121,8 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
    * one atomic change that depends on that snapshot. What arrived meanwhile is concurrent to it, and so are steps that
    * overlap on this handle: they write as other actors. A step that throws has written nothing.
    * @returns when the change is durable
-   * @throws whatever `work` throws; WEFT_LABEL_INVALID · WEFT_ABORTED · WEFT_FLUSH_DEADLINE, and as `append`, `change`
+   * @throws whatever `work` throws; WEFT_LABEL_INVALID · WEFT_CONFLICTS_OPEN · WEFT_ABORTED · WEFT_FLUSH_DEADLINE, and as
+   *   `append`, `change`
    */
   async step<T>(
     name: string,
@@ -126,6 +130,7 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
     options: StepOptions = {},
   ): Promise<StepResult<T>> {
     checkLabels([name, options.reason, options.trace])
+    while (options.requires && this.conflicts().length > 0) await untilResolved(this, options)
     const { set, last } = this.writer()
     const { heads } = this
     const snapshot = new Snapshot<State, EntryOf<Entries>>(set, this.branch, heads)
@@ -224,7 +229,7 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
   }
 
   /** Resolves when all that was written to this context here is durable. @throws WEFT_FLUSH_DEADLINE · WEFT_ABORTED */
-  async flush(options: WaitOptions = {}): Promise<void> {
+  override async flush(options: WaitOptions = {}): Promise<void> {
     await within(this.context.drained(), options, () => flushDeadline(this.context.unacknowledgedCount))
   }
 
@@ -345,7 +350,15 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
   }
 
   #sibling(branch: BranchName, agent: AgentId = this.agent): Context<State, Entries> {
-    const handle = new Context(this.context, this.definition, agent, branch, this.onOpen, this.onClose)
+    const handle = new Context(
+      this.context,
+      this.sessions,
+      this.definition,
+      agent,
+      branch,
+      this.onOpen,
+      this.onClose,
+    )
     this.onOpen(handle)
     return handle
   }

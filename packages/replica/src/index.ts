@@ -7,12 +7,14 @@ export {
   defineContext,
   type Entry,
   type MergeReport,
+  type Resolution,
   type RevertPlan,
   type RevertTarget,
   type Stale,
   type StaleCause,
   WeftError,
 } from '@weft/core'
+export type { Gate } from './conflict-gate.js'
 export type { Derivation, EntryOf } from './branch-reader.js'
 export {
   type AppendOptions,

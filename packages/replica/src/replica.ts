@@ -13,11 +13,13 @@ import {
 } from '@weft/core'
 import { type ReplicaEffect, ReplicaSession } from '@weft/protocol'
 import { Context, type ContextHandle } from './context.js'
+import { type Gate, untilResolved } from './conflict-gate.js'
 import { flushDeadline } from './context-errors.js'
 import { ContextReplica } from './context-replica.js'
 import type { ReplicaListener } from './events.js'
 import { Link, type TokenSource } from './link.js'
 import { nodeClock } from './node-host.js'
+import { Sessions } from './sessions.js'
 import { type Deferred, deferred, type WaitOptions, within } from './waiting.js'
 
 export interface ConnectOptions extends WaitOptions {
@@ -37,6 +39,10 @@ export interface OpenOptions extends WaitOptions {
   readonly agent: AgentId
   /** Default `main`. */
   readonly branch?: BranchName
+  /** A session token, from any replica: open when all that its session had written and seen is here (SES-1). */
+  readonly after?: string
+  /** Wait, as long as it takes or until `timeout_ms`, until somebody has resolved all conflicts of the branch. */
+  readonly gate?: Gate
   /** Do not wait for what the peer has: the context begins with what is here, and fills when there is a connection. */
   readonly offline?: boolean
 }
@@ -67,6 +73,7 @@ export async function connect(options: ConnectOptions): Promise<Replica> {
 export class Replica {
   readonly #session: ReplicaSession
   readonly #link: Link
+  readonly #sessions: Sessions
   readonly #onEvent: ReplicaListener
   readonly #contexts = new Map<WorkflowId, ContextReplica>()
   readonly #handles = new Set<ContextHandle>()
@@ -89,6 +96,7 @@ export class Replica {
       perform: effect => this.#perform(effect),
       onFailed: error => this.#failed(error),
     })
+    this.#sessions = new Sessions(this.#session, this.#link)
     void this.#link.connect()
   }
 
@@ -120,7 +128,7 @@ export class Replica {
   /**
    * Opens a branch of a context for an agent, when what the peer has of it is here.
    * @throws WEFT_ID_INVALID · WEFT_BRANCH_UNKNOWN · WEFT_NOT_SYNCED · WEFT_WORKFLOW_FORBIDDEN · WEFT_SCOPE ·
-   *   WEFT_STORE_CORRUPT · WEFT_ABORTED · WEFT_CLOSED
+   *   WEFT_STORE_CORRUPT · WEFT_CONFLICTS_OPEN · WEFT_ABORTED · WEFT_CLOSED
    */
   async open<State, Entries extends EntrySchemas>(
     definition: ContextDefinition<State, Entries>,
@@ -137,15 +145,18 @@ export class Replica {
     const waiting: ContextHandle = { workflow, close: async () => {} }
     onOpen(waiting)
     try {
+      const wait = { timeout_ms: TIMEOUT_MS, ...options }
       if (!options.offline) {
-        const wait = { timeout_ms: TIMEOUT_MS, ...options }
         await within(context.synced, wait, () => notSynced(workflow, wait.timeout_ms, this.#link.lastError))
       }
+      if (options.after !== undefined) await this.#sessions.reach(context, options.after, wait)
       if (this.#closed) throw closed()
       if (!context.set.branches.has(branch)) throw unknownBranch(branch, context.set.branches.names())
-      const handle = new Context(context, definition, agent, branch, onOpen, closing =>
+      const handle = new Context(context, this.#sessions, definition, agent, branch, onOpen, closing =>
         this.#released(closing),
       )
+      if (options.gate) await untilResolved(handle, options)
+      if (this.#closed) throw closed()
       onOpen(handle)
       return handle
     } finally {
@@ -232,6 +243,10 @@ export class Replica {
       case 'caught-up':
         this.#contexts.get(effect.workflow)?.caughtUp(effect.afterRollback)
         return
+      case 'attested':
+      case 'denied':
+        this.#sessions.answer(effect)
+        return
       case 'channel-failed':
         this.#contexts.get(effect.workflow)?.failed(effect.error)
         return
@@ -243,6 +258,7 @@ export class Replica {
   #failed(error: WeftError): void {
     this.#failure = error
     this.#welcome.reject(error)
+    this.#sessions.fail(error)
     for (const context of this.#contexts.values()) context.failed(error)
   }
 }

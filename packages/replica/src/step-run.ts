@@ -1,4 +1,5 @@
 import type { ChangeId, EntryId, EntrySchemas, HeaderNotes, Position } from '@weft/core'
+import type { Gate } from './conflict-gate.js'
 import type { Step } from './step.js'
 import type { WaitOptions } from './waiting.js'
 
@@ -7,6 +8,8 @@ export interface StepOptions extends WaitOptions {
   readonly reason?: string
   /** W3C traceparent of the work the step is part of. */
   readonly trace?: string
+  /** Start only when the branch has no open conflict; until then wait. */
+  readonly requires?: Gate
 }
 
 export interface StepResult<T> {
