@@ -95,6 +95,7 @@ describe('[CHG-2] [CHG-3] [CHG-5] a bad change is refused with its cause, and ch
     client.push(fourth, stranger)
     await client.next('log')
     expect(await harness.ids()).toEqual([...scene.committed, fourth, stranger].map(change => change.id))
+    expect(await harness.metric('weft_changes_refused_total')).toBe(1)
   })
 
   test('those that depend on a refused change are refused as well, and what is between them is taken', async () => {

@@ -88,6 +88,21 @@ const messages: fc.Arbitrary<Message> = fc.oneof(
     details: fc.option(text(1_024)),
   }),
   fc.record({
+    name: fc.constant('attest'),
+    request: uint,
+    workflow: text(128),
+    position: uint,
+  }),
+  fc.record({ name: fc.constant('present'), request: uint, workflow: text(128), token: text(200) }),
+  fc.record({ name: fc.constant('attested'), request: uint, position: uint, token: text(200) }),
+  fc.record({
+    name: fc.constant('denied'),
+    request: uint,
+    code: text(256),
+    message: text(1_024),
+    cure: text(1_024),
+  }),
+  fc.record({
     name: fc.constant('fail'),
     channel: fc.option(uint),
     code: text(256),

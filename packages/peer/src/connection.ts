@@ -113,6 +113,9 @@ export class Connection {
       case 'release':
         this.#release(effect.channel)
         return
+      case 'refused':
+        this.host.metrics.refused(1, { code: effect.code })
+        return
       case 'close':
         this.host.metrics.failed(1, { code: effect.reason })
         this.host.log.info({ tenant: this.#grant?.tenant, code: effect.reason }, 'connection ended')
@@ -211,10 +214,7 @@ export class Connection {
         metrics.duplicate()
         this.#perform(this.#session.duplicate(channel, record))
       },
-      refused: (id, error) => {
-        metrics.refused(1, { code: error instanceof WeftError ? error.code : 'WEFT_INTERNAL' })
-        this.#perform(this.#session.refused(channel, id, error))
-      },
+      refused: (id, error) => this.#perform(this.#session.refused(channel, id, error)),
     }
   }
 

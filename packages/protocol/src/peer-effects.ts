@@ -1,4 +1,4 @@
-import type { Change, ChangeId, Position } from '@weft/core'
+import type { Change, ChangeId, ErrorCode, Position } from '@weft/core'
 
 export type Scope = 'read' | 'write' | 'admin'
 
@@ -36,4 +36,6 @@ export type PeerEffect =
       readonly token: string
     }
   | { readonly do: 'release'; readonly channel: number }
+  /** A refusal has been sent: for whoever counts them. */
+  | { readonly do: 'refused'; readonly code: ErrorCode }
   | { readonly do: 'close'; readonly code: number; readonly reason: string }

@@ -150,6 +150,7 @@ export class PeerSession {
     const { code, message, cure, details } = asWeftError(error)
     const json = JSON.stringify(details)
     return [
+      { do: 'refused', code },
       send({
         name: 'refuse',
         channel,
