@@ -23,7 +23,10 @@ export class PeerHarness {
 
   static async start(options: Partial<PeerOptions> = {}, disk = new MemoryDisk()): Promise<PeerHarness> {
     const harness = new PeerHarness(disk, options)
-    onTestFinished(() => harness.stop())
+    onTestFinished(() => {
+      harness.gate.release()
+      return harness.stop()
+    })
     await harness.restart()
     return harness
   }

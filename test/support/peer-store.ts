@@ -14,6 +14,8 @@ export class StoreGate {
   /** Turns of the event loop that a write takes, as on a real disk, so that more arrives meanwhile. */
   turns = 0
   #held: Promise<void> | undefined
+  /** Lets go of what is held. */
+  release: () => void = () => {}
 
   constructor(readonly disk: MemoryDisk) {}
 
@@ -24,14 +26,13 @@ export class StoreGate {
 
   /** Holds all writes back until the returned function is called. */
   hold(): () => void {
-    let release = (): void => {}
     this.#held = new Promise(resolve => {
-      release = () => {
+      this.release = () => {
         this.#held = undefined
         resolve()
       }
     })
-    return release
+    return this.release
   }
 
   /** The next write fails, then all is well again. */

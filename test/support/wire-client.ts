@@ -16,14 +16,14 @@ interface Waiting {
   readonly reject: (error: Error) => void
 }
 
-/** A bare websocket that speaks the messages and nothing of their order: what a broken or hostile client may do. */
-export class WireClient {
+/** One end of a bare websocket, which speaks the messages and knows nothing of their order. */
+export class WireEnd {
   readonly inbox: Message[] = []
   /** Resolves with the close code when the socket is gone. */
   readonly closed: Promise<number>
   readonly #waiting: Waiting[] = []
 
-  private constructor(readonly socket: WebSocket) {
+  constructor(readonly socket: WebSocket) {
     this.closed = new Promise(resolve => {
       socket.on('close', code => {
         for (const { reject } of this.#waiting) reject(new Error(`the socket closed with ${code}`))
@@ -34,42 +34,8 @@ export class WireClient {
     socket.on('message', data => this.#received(decodeMessage(Uint8Array.from(data as Buffer))))
   }
 
-  static async connect(url: string): Promise<WireClient> {
-    const client = new WireClient(new WebSocket(url))
-    await once(client.socket, 'open')
-    return client
-  }
-
-  /** Connected, with its token taken. */
-  static async welcomed(url: string, token: string): Promise<WireClient> {
-    const client = await WireClient.connect(url)
-    client.hello(token)
-    await client.next('welcome')
-    return client
-  }
-
-  /** Welcome and following a workflow from its beginning, on channel 1. */
-  static async following(url: string, token: string, workflow = 'w'): Promise<WireClient> {
-    const client = await WireClient.welcomed(url, token)
-    client.open(workflow)
-    await client.next('opened')
-    return client
-  }
-
   send(message: Message): void {
     this.socket.send(encodeMessage(message))
-  }
-
-  hello(token: string): void {
-    this.send({ name: 'hello', versions: PROTOCOL_VERSIONS, token, client: 'test' })
-  }
-
-  open(workflow: string, channel = 1): void {
-    this.send({ name: 'open', channel, workflow, after: 0, last: new Uint8Array(0) })
-  }
-
-  push(...changes: readonly { readonly bytes: Uint8Array }[]): void {
-    this.send({ name: 'push', channel: 1, changes: changes.map(change => change.bytes) })
   }
 
   /** Takes the first message of a name out of the inbox; waits for it if need be. */
@@ -92,5 +58,42 @@ export class WireClient {
     const at = this.#waiting.findIndex(({ wants }) => wants(message))
     if (at >= 0) this.#waiting.splice(at, 1)[0]!.resolve(message)
     else this.inbox.push(message)
+  }
+}
+
+/** What a broken or hostile client may do. */
+export class WireClient extends WireEnd {
+  static async connect(url: string): Promise<WireClient> {
+    const client = new WireClient(new WebSocket(url))
+    await once(client.socket, 'open')
+    return client
+  }
+
+  /** Connected, with its token taken. */
+  static async welcomed(url: string, token: string): Promise<WireClient> {
+    const client = await WireClient.connect(url)
+    client.hello(token)
+    await client.next('welcome')
+    return client
+  }
+
+  /** Welcome and following a workflow from its beginning, on channel 1. */
+  static async following(url: string, token: string, workflow = 'w'): Promise<WireClient> {
+    const client = await WireClient.welcomed(url, token)
+    client.open(workflow)
+    await client.next('opened')
+    return client
+  }
+
+  hello(token: string): void {
+    this.send({ name: 'hello', versions: PROTOCOL_VERSIONS, token, client: 'test' })
+  }
+
+  open(workflow: string, channel = 1): void {
+    this.send({ name: 'open', channel, workflow, after: 0, last: new Uint8Array(0) })
+  }
+
+  push(...changes: readonly { readonly bytes: Uint8Array }[]): void {
+    this.send({ name: 'push', channel: 1, changes: changes.map(change => change.bytes) })
   }
 }

@@ -26,6 +26,10 @@ export class Commits {
     this.#waiting.delete(id)
   }
 
+  wasRefused(id: ChangeId): boolean {
+    return this.#refused.has(id)
+  }
+
   refused(ids: Iterable<ChangeId>, error: WeftError): void {
     for (const id of ids) {
       this.#refused.set(id, error)

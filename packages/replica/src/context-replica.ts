@@ -34,6 +34,8 @@ export class ContextReplica {
   #synced: Deferred<void> = deferred()
   #drained: Deferred<void> | undefined
   #failure: WeftError | undefined
+  /** The log of this connection could not be taken in to its end: nothing that it says after that counts. */
+  #torn = false
 
   constructor(
     readonly workflow: string,
@@ -119,6 +121,7 @@ export class ContextReplica {
   }
 
   opened(count: Position, rollback: boolean, position: Position): void {
+    this.#torn = false
     if (rollback) this.#forgetAfter(position, count)
   }
 
@@ -138,7 +141,7 @@ export class ContextReplica {
     } catch (error) {
       this.onEvent({ type: 'damaged', workflow: this.workflow, error })
       this.session.rewind(this.workflow, position, this.index.idAt(position) ?? '')
-      this.link.reset()
+      this.#tear()
     }
     const last = this.index.idAt(position)
     if (last !== undefined) this.session.delivered(this.workflow, position, last)
@@ -152,6 +155,7 @@ export class ContextReplica {
   }
 
   caughtUp(afterRollback: boolean): void {
+    if (this.#torn) return
     if (afterRollback) {
       const missing = this.#set.changes().filter(change => this.#shouldOffer(change.id))
       for (const change of missing) this.#own.add(change.id)
@@ -168,7 +172,9 @@ export class ContextReplica {
   refused(id: ChangeId, cause: WeftError): void {
     const refusedNode = this.#set.dag.find(id)
     if (refusedNode === NO_NODE) {
-      this.onEvent({ type: 'refused', workflow: this.workflow, change: id, error: cause })
+      // What was withdrawn with another change is refused for want of that, and was told of already.
+      if (!this.#commits.wasRefused(id))
+        this.onEvent({ type: 'refused', workflow: this.workflow, change: id, error: cause })
       return
     }
     const view = this.#set.everything()
@@ -235,6 +241,11 @@ export class ContextReplica {
   #isAnotherLogAfter(position: Position): void {
     this.#forgetAfter(position, position)
     this.session.rolledBack(this.workflow, position, this.index.idAt(position) ?? '')
+    this.#tear()
+  }
+
+  #tear(): void {
+    this.#torn = true
     this.link.reset()
   }
 

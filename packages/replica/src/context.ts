@@ -201,7 +201,7 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
 
   /** Brings branches into this one. The report is the same on every replica. @throws WEFT_BRANCH_UNKNOWN */
   merge(...branches: readonly BranchName[]): Merge {
-    const change = this.#writerToWrite().merge(branches)
+    const change = this.#begun().merge(branches)
     const receipt = this.#record(change)
     return { ...mergeReport(this.set, change.id), receipt }
   }
@@ -255,17 +255,6 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
     return this.#writer
   }
 
-  /** As `writer`, on a context that has begun: who writes to it first writes its initial state before. */
-  #writerToWrite(): BranchWriter {
-    const writer = this.writer()
-    this.#checkSyncs()
-    if (this.#genesis && writer.set.size === 0) {
-      writer.set.add(this.#genesis)
-      this.context.wrote(this.#genesis)
-    }
-    return writer
-  }
-
   /** What is written after `Replica.close` could never leave. */
   #checkSyncs(): void {
     if (this.context.failure?.code === 'WEFT_CLOSED') throw this.context.failure
@@ -288,9 +277,10 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
     return this.#record(this.#begun().write(why))
   }
 
-  /** The writer, on a context that has its initial state. */
+  /** The writer, on a context that has its initial state: whoever writes to it first writes that before. */
   #begun(): BranchWriter {
     const writer = this.writer()
+    this.#checkSyncs()
     if (writer.set.size === 0) this.#addGenesis(writer)
     return writer
   }
@@ -317,6 +307,7 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
     const notes = stepNotes(step.name, this.definition, options)
     const write = { entries, reads, notes, ...(state && { state }) }
     const writer = this.writer()
+    this.#checkSyncs()
     const base = heads.length > 0 ? heads : this.#addGenesis(writer)
     const undisturbed = writer.last === last && sameIds(this.heads, base)
     if (undisturbed) return this.#record(writer.write(write))
@@ -337,7 +328,7 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
 
   /** Forks at the present, or, as an actor of its own, at a point in the past. */
   #fork(names: readonly BranchName[], at?: Position | readonly ChangeId[]): void {
-    const writer = this.#writerToWrite()
+    const writer = this.#begun()
     if (at === undefined) {
       this.#record(writer.fork(names))
       return
