@@ -10,7 +10,7 @@ const OPEN_MAP = 0x7b
 const CLOSE_MAP = 0x7d
 /** The first byte of U+FFFD, which stands in UTF-8 where a text had half a surrogate pair. */
 const DOUBTFUL = 0xef
-const ESCAPE_BYTES_MAX = 6
+const UTF8_BYTES_MAX = 3
 /** Longer texts are left to `JSON.stringify`, so that the buffers stay small. */
 const TEXT_CHARS_MAX = 16_384
 /** Up to here a text is written sign by sign; beyond, encoding it as a whole is faster. */
@@ -32,7 +32,6 @@ const IS_PLAIN = Uint8Array.from({ length: 256 }, (_, byte) =>
 export class JsonWriter {
   #bytes = new Uint8Array(4096)
   #at = 0
-  readonly #raw = new Uint8Array(TEXT_CHARS_MAX * 3)
 
   /** @returns a view, good until the next call; its first `gap` bytes are whatever was there */
   write(gap: number, value: Json): Uint8Array {
@@ -95,28 +94,51 @@ export class JsonWriter {
     return true
   }
 
+  /** Encodes in place, and looks afterwards whether some of it must be written in another way. */
   #anyText(text: string): void {
-    const raw = this.#raw
-    const length = encodeUtf8Into(text, raw)
-    this.#reserve(length * ESCAPE_BYTES_MAX + 2)
+    this.#reserve(text.length * UTF8_BYTES_MAX + 2)
+    const start = this.#at + 1
+    const end = start + encodeUtf8Into(text, this.#bytes.subarray(start))
+    const extra = this.#extraBytes(start, end)
+    if (extra < 0) {
+      this.#verbatim(JSON.stringify(text))
+      return
+    }
+    if (extra > 0) this.#escape(start, end, extra)
+    this.#bytes[this.#at] = QUOTE
+    this.#bytes[end + extra] = QUOTE
+    this.#at = end + extra + 1
+  }
+
+  /** How much longer the bytes become by escaping; negative when that cannot be told from them. */
+  #extraBytes(start: number, end: number): number {
     const bytes = this.#bytes
-    let at = this.#at
-    bytes[at++] = QUOTE
-    for (let i = 0; i < length; i++) {
-      const byte = raw[i]!
+    let extra = 0
+    for (let at = start; at < end; at++) {
+      const byte = bytes[at]!
+      if (IS_PLAIN[byte] === 1) continue
+      if (byte === DOUBTFUL) return -1
+      extra += ESCAPES[byte]!.length - 1
+    }
+    return extra
+  }
+
+  /** Spreads the bytes out from their end, until what is left of them stands where it should. */
+  #escape(start: number, end: number, extra: number): void {
+    this.#at = end
+    this.#reserve(extra + 2)
+    this.#at = start - 1
+    const bytes = this.#bytes
+    let to = end + extra - 1
+    for (let from = end - 1; from !== to; from--) {
+      const byte = bytes[from]!
       if (IS_PLAIN[byte] === 1) {
-        bytes[at++] = byte
+        bytes[to--] = byte
         continue
       }
-      const escaped = ESCAPES[byte]
-      if (escaped === undefined) {
-        this.#verbatim(JSON.stringify(text))
-        return
-      }
-      for (const part of escaped) bytes[at++] = part
+      const escaped = ESCAPES[byte]!
+      for (let i = escaped.length - 1; i >= 0; i--) bytes[to--] = escaped[i]!
     }
-    bytes[at++] = QUOTE
-    this.#at = at
   }
 
   #verbatim(json: string): void {

@@ -43,6 +43,19 @@ export function parseJson(bytes: Uint8Array, start: number, end: number): unknow
   return JSON.parse(decodeUtf8(bytes.subarray(start, end)))
 }
 
+/** Throws when a text in `value`, or a key, has half a surrogate pair: UTF-8 has no bytes for it. @throws WEFT_VALUE_NOT_JSON */
+export function assertWellFormed(value: Json, pointer = ''): void {
+  if (typeof value === 'string' && HALF_PAIR.test(value))
+    throw notJson(pointer, 'a text with half a surrogate pair')
+  if (typeof value !== 'object' || value === null) return
+  for (const [key, item] of Object.entries(value)) {
+    if (HALF_PAIR.test(key)) throw notJson(pointer, 'an object with half a surrogate pair in a key')
+    if (item !== undefined) assertWellFormed(item, childPointer(pointer, key))
+  }
+}
+
+const HALF_PAIR = /\p{Surrogate}/u
+
 function notJson(pointer: string, what: string): WeftError {
   return new WeftError(
     'WEFT_VALUE_NOT_JSON',
@@ -90,6 +103,16 @@ export function deepFreeze<T>(value: T): T {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
   for (const item of Object.values(value)) deepFreeze(item)
   return Object.freeze(value)
+}
+
+/** A frozen copy with keys in the order of their code units, and without properties that are undefined. */
+export function frozenCopy<T extends Json>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value
+  if (isJsonArray(value)) return Object.freeze(value.map(frozenCopy)) as Json as T
+  const keys = Object.keys(value).filter(key => value[key] !== undefined)
+  return Object.freeze(
+    Object.fromEntries(keys.sort().map(key => [key, frozenCopy(value[key]!)])),
+  ) as Json as T
 }
 
 /** RFC 6901: `~` is written `~0`, `/` is written `~1`. */

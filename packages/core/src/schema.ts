@@ -1,7 +1,14 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { WeftError } from './errors.js'
 import { checkId } from './ids.js'
-import { assertJson, deepFreeze, isPlainObject, type Json, type JsonObject } from './json.js'
+import {
+  assertJson,
+  assertWellFormed,
+  deepFreeze,
+  isPlainObject,
+  type Json,
+  type JsonObject,
+} from './json.js'
 
 export type AnySchema = StandardSchemaV1
 export type EntrySchemas = Readonly<Record<string, AnySchema>>
@@ -69,6 +76,8 @@ function structuredCopy(value: unknown): unknown {
 export function validateState(schema: AnySchema | undefined, value: unknown): JsonObject {
   const output = schema === undefined ? value : validate(schema, value, 'the state')
   assertJson(output)
+  // Automerge would put another character in its place, without a word.
+  assertWellFormed(output)
   if (isPlainObject(output)) return output as JsonObject
   throw new WeftError('WEFT_SCHEMA_REFUSED', 'the state is not an object', 'make the state a JSON object')
 }

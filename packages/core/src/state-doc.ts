@@ -1,8 +1,9 @@
 import { getBackend, init, isImmutableString } from '@automerge/automerge'
+import { compareText } from './bytes.js'
 import type { ChangeSet } from './change-set.js'
 import type { Node } from './dag.js'
 import type { ActorId } from './ids.js'
-import { deepFreeze, type Json, type JsonObject, parsePointer } from './json.js'
+import { deepFreeze, frozenCopy, type Json, type JsonObject, parsePointer } from './json.js'
 import { LIMITS } from './limits.js'
 import { type AutomergeDocument, writeDifference } from './state-diff.js'
 import type { View } from './view.js'
@@ -81,7 +82,8 @@ export class StateDoc {
     if (this.#document.commit(null, 0) === null) return undefined
     const bytes = this.#document.getLastLocalChange()
     if (!bytes) throw new Error('Automerge made no change of a difference')
-    this.#snapshot = undefined
+    // What Automerge would show now, without building it again from all that was ever written.
+    this.#snapshot = frozenCopy(next)
     return { bytes, pointers }
   }
 
@@ -165,5 +167,6 @@ function toJson(value: unknown, depth = 0): Json {
   if (value instanceof Date) return value.getTime()
   if (typeof value === 'bigint') return Number(value)
   if (typeof value !== 'object' || value === null) return value as Json
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, toJson(item, depth + 1)]))
+  const properties = Object.entries(value).sort(([a], [b]) => compareText(a, b))
+  return Object.fromEntries(properties.map(([key, item]) => [key, toJson(item, depth + 1)]))
 }

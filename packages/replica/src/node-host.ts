@@ -1,7 +1,7 @@
 import { hash, randomFillSync } from 'node:crypto'
 import type { Clock, Host } from '@weft/core'
 
-const POOL_BYTES = 4_096
+const POOL_BYTES = 16_384
 const pool = new Uint8Array(POOL_BYTES)
 let next = POOL_BYTES
 
