@@ -151,6 +151,14 @@ describe('[DUR-3] a store that fails a write', () => {
     await client.closed
     await until(() => open !== opening, 'it is being opened')
     const drained = harness.peer.drain()
+    await until(
+      () =>
+        harness.http('/livez').then(
+          () => false,
+          () => true,
+        ),
+      'its door is closed',
+    )
     open()
     await drained
     expect(stores).toHaveLength(2)
