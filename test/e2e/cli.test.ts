@@ -8,7 +8,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CliPeer, SECRET } from '../support/cli-peer.ts'
 import { Running, WEFT, weft, weftHere, weftJson } from '../support/cli-run.ts'
 
-const VERBS = 'serve dev token log show diff graph verify export import doctor completion'.split(' ')
+const VERBS =
+  'serve dev token log show diff graph why blast conflicts audit verify export import doctor completion'.split(
+    ' ',
+  )
 
 let peer: CliPeer
 let env: Record<string, string>

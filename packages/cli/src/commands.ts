@@ -1,6 +1,9 @@
 import type { Command } from 'commander'
 import type { Cli } from './cli.js'
+import { register as audit } from './commands/audit.js'
+import { register as blast } from './commands/blast.js'
 import { register as completion } from './commands/completion.js'
+import { register as conflicts } from './commands/conflicts.js'
 import { register as dev } from './commands/dev.js'
 import { register as demo } from './commands/demo.js'
 import { register as diff } from './commands/diff.js'
@@ -14,6 +17,7 @@ import { register as serve } from './commands/serve.js'
 import { register as show } from './commands/show.js'
 import { register as token } from './commands/token.js'
 import { register as verify } from './commands/verify.js'
+import { register as why } from './commands/why.js'
 
 /** Adds a command to the program. Every file in `commands/` exports one as `register`. */
 export type Register = (program: Command, cli: Cli) => void
@@ -29,6 +33,10 @@ export const COMMANDS: readonly Register[] = [
   show,
   diff,
   graph,
+  why,
+  blast,
+  conflicts,
+  audit,
   verify,
   exportCommand,
   importCommand,

@@ -1,5 +1,13 @@
 import { hash } from 'node:crypto'
-import { type ChangeSet, type CommitIndex, isChangeId, type Node, type Position, WeftError } from '@weft/core'
+import {
+  type ChangeSet,
+  type CommitIndex,
+  isChangeId,
+  type Node,
+  type Position,
+  type View,
+  WeftError,
+} from '@weft/core'
 import { usage } from './failure.js'
 import { nearest } from './nearest.js'
 
@@ -60,6 +68,11 @@ export function checkBranch({ set, workflow }: ContextCopy, branch: string): str
     meant ? `did you mean ${meant}?` : `its branches: ${set.branches.names().join(', ')}`,
     { branch },
   )
+}
+
+/** What a branch shows, or all branches together. @throws WEFT_BRANCH_UNKNOWN */
+export function viewOf(copy: ContextCopy, branch: string | undefined): View {
+  return branch === undefined ? copy.set.everything() : copy.set.view(checkBranch(copy, branch))
 }
 
 export function positionOf({ set, index }: ContextCopy, node: Node): Position | undefined {

@@ -83,7 +83,7 @@ export function formatOverview(overview: Overview): string[] {
   ]
 }
 
-function formatConflict({ pointer, winner, values }: Conflict): string[] {
+export function formatConflict({ pointer, winner, values }: Conflict): string[] {
   return [
     `  ${pointer || '(the whole state)'} shows ${clip(JSON.stringify(winner) ?? 'nothing', 60)}`,
     ...values.map(
