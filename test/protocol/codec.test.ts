@@ -131,6 +131,15 @@ describe('the codec', () => {
     holds(messages, message => expect(decodeMessage(encoded(message))).toEqual(message), 2_000)
   })
 
+  test('what is decoded keeps nothing else alive of what came with it', () => {
+    const frame = Buffer.concat([
+      encodeMessage({ name: 'push', channel: 1, changes: [new Uint8Array(100)] }),
+      Buffer.alloc(50_000),
+    ]).subarray(0, -50_000)
+    const message = decodeMessage(frame)
+    expect(message.name === 'push' && message.changes[0]!.buffer.byteLength).toBe(100)
+  })
+
   test('one message has one encoding', () => {
     for (const frame of SAMPLES) expect(encoded(decodeMessage(frame))).toEqual(frame)
   })

@@ -1,5 +1,5 @@
 import { reasonOf, WeftError } from '@weft/core'
-import { decode, encode, Tokenizer } from 'cborg'
+import { encode, Tokenizer, tokensToObject } from 'cborg'
 import type { Field } from './fields.js'
 import { MESSAGES, type Message, type MessageName, WIRE_LIMITS } from './messages.js'
 
@@ -28,14 +28,17 @@ export function encodeMessage(message: Message): Uint8Array {
   return encode([type, ...Object.keys(fields).map(field => values[field])])
 }
 
-/** No field is a float, and a decoder hands a whole one out as if it were an integer in another spelling. */
+/** No field is a float; a decoder would hand a whole one out as an integer in another spelling. */
 class WithoutFloats extends Tokenizer {
   override next(): ReturnType<Tokenizer['next']> {
-    const token = super.next()
-    if (token.type.name === 'float') throw new TypeError('there is a float in it')
-    return token
+    const head = this.data[this._pos]!
+    if (head >= FLOAT_FIRST && head <= FLOAT_LAST) throw new TypeError('there is a float in it')
+    return super.next()
   }
 }
+
+const FLOAT_FIRST = 0xf9
+const FLOAT_LAST = 0xfb
 
 /** @throws WEFT_FRAME_TOO_LARGE · WEFT_FRAME_MALFORMED · WEFT_FRAME_UNKNOWN */
 export function decodeMessage(frame: Uint8Array): Message {
@@ -69,12 +72,15 @@ export function decodeMessage(frame: Uint8Array): Message {
 }
 
 function decodeArray(frame: Uint8Array): unknown[] {
+  // What a socket hands out may be a subclass whose slices are views: a change would keep all that came with it.
+  const tokens = new WithoutFloats(new Uint8Array(frame.buffer, frame.byteOffset, frame.length), STRICT)
   let value: unknown
   try {
-    value = decode(frame, { ...STRICT, tokenizer: new WithoutFloats(frame, STRICT) })
+    value = tokensToObject(tokens, STRICT)
   } catch (thrown) {
     throw malformed(reasonOf(thrown), thrown)
   }
+  if (!tokens.done()) throw malformed('something follows the message')
   if (!Array.isArray(value)) throw malformed('it is not an array')
   return value
 }
