@@ -1,10 +1,9 @@
-import { hexEquals, keepBytes } from './bytes.js'
+import { hexEquals, keepBytes, Utf8Writer } from './bytes.js'
 import { ABSENT, CborReader, CborWriter } from './cbor-cursor.js'
 import { reasonOf, WeftError } from './errors.js'
 import { Header, type HeaderFields, writeHeader } from './header.js'
 import type { ChangeId } from './ids.js'
 import { assertJson, type Json, parseJson } from './json.js'
-import { JsonWriter } from './json-writer.js'
 import { LIMITS } from './limits.js'
 import type { Hash, Host } from './ports.js'
 
@@ -62,7 +61,7 @@ export interface ChangeDraft extends HeaderFields {
   readonly state: Uint8Array | null
 }
 
-const entriesWriter = new JsonWriter()
+const entriesWriter = new Utf8Writer()
 const headerWriter = new CborWriter()
 const frameWriter = new CborWriter()
 /**
@@ -90,7 +89,7 @@ export function sealChange(draft: ChangeDraft, host: Pick<Host, 'hash' | 'random
 }
 
 function saltedEntries(values: readonly Json[], host: Pick<Host, 'random'>): Uint8Array {
-  const part = entriesWriter.write(SALT_BYTES, values)
+  const part = entriesWriter.write(SALT_BYTES, JSON.stringify(values))
   host.random(part, 0, SALT_BYTES)
   return part
 }

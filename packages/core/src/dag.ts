@@ -19,7 +19,7 @@ export const NO_NODE: Node = -1
  * all its ancestors.
  */
 export class Dag {
-  readonly #ids = new ByteIndex(HASH_BYTES)
+  readonly #ids = new ByteIndex(HASH_BYTES, 256)
   readonly #actors = new ByteIndex(ACTOR_BYTES)
   readonly #lastOfActor = new IntList()
   readonly #actor = new IntList()

@@ -3,7 +3,7 @@ export class IntList {
   length = 0
   #items: Int32Array
 
-  constructor(capacity = 64) {
+  constructor(capacity = 256) {
     this.#items = new Int32Array(capacity)
   }
 
