@@ -7,7 +7,7 @@ import { Plan } from '../support/steps-peer.ts'
 
 const SESSIONS = 8
 const REPLICAS = 3
-const OPERATIONS = Number(process.env.WEFT_SESSION_OPERATIONS ?? 4_000)
+const OPERATIONS = Number(process.env.WEFT_SESSION_OPERATIONS ?? 2_000)
 const OPERATIONS_PER_CONTEXT = 200
 const SEED = Number(process.env.WEFT_SEED ?? 20_261_122)
 

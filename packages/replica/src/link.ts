@@ -26,6 +26,9 @@ export class Link {
   #socket: WebSocket | undefined
   #cancelRetry: (() => void) | undefined
   #attempt = 0
+  /** Times in a row that a connection was made and at once given up again from here. */
+  #resets = 0
+  #welcomedAt = 0
   #closed = false
   #lastError: WeftError | undefined
   #pumpQueued = false
@@ -85,8 +88,10 @@ export class Link {
     this.#perform(effects)
   }
 
-  /** Drops the connection and makes a new one. */
+  /** Drops the connection and makes a new one; less and less soon, if that is all that ever happens. */
   reset(): void {
+    const lasted = this.options.clock.now() - this.#welcomedAt >= LASTING_MS
+    this.#resets = lasted ? 0 : this.#resets + 1
     this.#socket?.terminate()
   }
 
@@ -124,6 +129,7 @@ export class Link {
       if (effect.do === 'welcomed') {
         this.options.onEvent({ type: 'connected', tenant: effect.tenant, attempt: this.#attempt })
         this.#attempt = 0
+        this.#welcomedAt = this.options.clock.now()
         this.#lastError = undefined
       }
       if (effect.do === 'failed') this.#lastError = effect.error
@@ -141,7 +147,7 @@ export class Link {
       this.#fail(reason)
       return
     }
-    const retry_ms = backoff(this.#attempt++, Math.random())
+    const retry_ms = backoff(this.#attempt++ + this.#resets, Math.random())
     this.options.onEvent({ type: 'disconnected', code, reason, retry_ms: Math.round(retry_ms) })
     this.#cancelRetry = this.options.clock.after(retry_ms, () => void this.connect())
   }
@@ -158,6 +164,7 @@ export class Link {
 
 const NORMAL = 1000
 const CLOSE_MS = 1_000
+const LASTING_MS = 10_000
 const TOKEN_ATTEMPTS_MAX = 5
 
 function noToken(reason: string, cause: unknown): WeftError {
