@@ -273,6 +273,8 @@ describe('branches', () => {
     expect(textsOf(context.at(2))).toEqual(['a'])
     expect(context.at(2).state).toEqual(context.state)
     expect(textsOf(context.at(0))).toEqual([])
+    expect(context.at(0).state).toEqual(Research.initial)
+    expect(Object.keys(context.at(0).state)).not.toEqual([])
   })
 })
 

@@ -111,7 +111,8 @@ class PeerProcess implements Peer {
   }
 
   get url(): string {
-    return `ws://${this.options.host ?? '127.0.0.1'}:${this.port}`
+    const { host = '127.0.0.1' } = this.options
+    return `ws://${host.includes(':') ? `[${host}]` : host}:${this.port}`
   }
 
   get #ready(): boolean {

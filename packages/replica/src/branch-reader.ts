@@ -178,7 +178,7 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
     const set = this.set
     const heads =
       typeof when === 'number' ? set.ids(this.context.index.headsAt(set, this.branch, when)) : when
-    return new Snapshot(set, this.branch, heads)
+    return new Snapshot(set, this.branch, heads, this.definition.initial)
   }
 
   /** The changes of the branch in order, filtered. @throws WEFT_POINTER_INVALID */

@@ -27,7 +27,7 @@ import {
   type Write,
 } from '@weft/core'
 import { produce } from 'immer'
-import { BranchReader, type EntryOf } from './branch-reader.js'
+import { BranchReader } from './branch-reader.js'
 import { untilResolved } from './conflict-gate.js'
 import { checkLabels, flushDeadline, handleClosed } from './context-errors.js'
 import type { ContextReplica } from './context-replica.js'
@@ -37,7 +37,6 @@ import { withValueAt } from './pointer-write.js'
 import { Receipt } from './receipt.js'
 import { type Revert, type RevertOptions, revertWrite } from './revert.js'
 import type { Sessions } from './sessions.js'
-import { Snapshot } from './snapshot.js'
 import { Step } from './step.js'
 import { runStep, type StepOptions, type StepResult, stepNotes } from './step-run.js'
 import { type WaitOptions, within } from './waiting.js'
@@ -131,9 +130,9 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
   ): Promise<StepResult<T>> {
     checkLabels([name, options.reason, options.trace])
     while (options.requires && this.conflicts().length > 0) await untilResolved(this, options)
-    const { set, last } = this.writer()
+    const { last } = this.writer()
     const { heads } = this
-    const snapshot = new Snapshot<State, EntryOf<Entries>>(set, this.branch, heads)
+    const snapshot = this.at(heads)
     const begin = (signal: AbortSignal) => new Step(name, this.definition, snapshot, signal)
     const { step, value } = await runStep(begin, work, options.signal)
     const receipt = this.#commitStep(step, heads, last, options)

@@ -22,12 +22,15 @@ export class Snapshot<State = JsonObject, AnyEntry extends Entry = Entry> {
     private readonly set: ChangeSet,
     readonly branch: BranchName,
     readonly heads: readonly ChangeId[],
+    /** What the state is where nothing has been written. */
+    private readonly initial?: JsonObject,
   ) {
     this.#view = set.viewAt(set.nodes(heads))
   }
 
   /** The state, deeply frozen. */
   get state(): Readonly<State> {
+    if (this.size === 0 && this.initial) return this.initial as Readonly<State>
     if (this.#state === undefined) {
       const document = new StateDoc(this.set, this.#view)
       this.#state = document.read()

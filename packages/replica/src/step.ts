@@ -43,8 +43,7 @@ export class Step<State, Entries extends EntrySchemas> {
     readonly signal: AbortSignal,
   ) {
     this.#draft = new DraftChange(definition)
-    const empty = snapshot.size === 0 ? definition.initial : undefined
-    this.#state = (empty ?? snapshot.state) as State
+    this.#state = snapshot.state
   }
 
   /** The snapshot's state with what this step has changed; immutable. Reads of it are recorded. */
