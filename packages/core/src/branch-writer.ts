@@ -7,6 +7,7 @@ import { WeftError } from './errors.js'
 import { ACTOR_BYTES, type HeaderNotes, type ManifestRef, NO_NOTES } from './header.js'
 import { type ActorId, type AgentId, type BranchName, checkId } from './ids.js'
 import type { Json, JsonObject } from './json.js'
+import type { EpochsNote } from './lease-notes.js'
 import type { Host } from './ports.js'
 import { stateRef } from './ref.js'
 import { StateDoc } from './state-doc.js'
@@ -40,6 +41,8 @@ export function newActor(random: Host['random']): ActorId {
 export class BranchWriter {
   readonly actor: ActorId
   readonly state: StateDoc
+  /** The epochs of leases that its changes are written under (HND-3). */
+  under: EpochsNote | undefined
   #last: Node = NO_NODE
 
   constructor(
@@ -65,16 +68,28 @@ export class BranchWriter {
    * @throws WEFT_CHANGE_TOO_LARGE; then nothing has changed
    */
   write(write: Write): Change | undefined {
+    const change = this.seal(write)
+    if (change === undefined) return undefined
+    try {
+      this.#last = this.set.add(change)
+      return change
+    } catch (error) {
+      this.state.reset()
+      throw error
+    }
+  }
+
+  /** As `write`, of a change that is not to be in the set yet: a writer can seal one, and then nothing more. */
+  seal(write: Write): Change | undefined {
     const entries = write.entries ?? NONE
     const state = write.state && this.state.write(write.state)
     const pointers =
       state === undefined && write.touches === undefined ? NONE : pointersWritten(state, write.touches)
-    const notes = write.notes ?? NO_NOTES
     const writes = write.writes ? [...pointers.map(stateRef), ...write.writes] : pointers.map(stateRef)
-    if (entries.length === 0 && writes.length === 0 && notes === NO_NOTES) return undefined
+    if (entries.length === 0 && writes.length === 0 && write.notes === undefined) return undefined
     const deps = this.#deps(write.at ?? this.heads ?? this.set.branches.heads(this.branch))
     try {
-      const change = sealChange(
+      return sealChange(
         {
           actor: this.actor,
           seq: this.#last === NO_NODE ? 1 : this.set.dag.seq(this.#last) + 1,
@@ -88,12 +103,10 @@ export class BranchWriter {
           state: state?.bytes ?? null,
           writes,
           reads: write.reads ?? [],
-          notes,
+          notes: this.under ? { ...write.notes, under: this.under } : (write.notes ?? NO_NOTES),
         },
         this.host,
       )
-      this.#last = this.set.add(change)
-      return change
     } catch (error) {
       if (state) this.state.reset()
       throw error

@@ -8,6 +8,7 @@ import { WeftError } from './errors.js'
 import type { FlattenOrder } from './flatten.js'
 import { type BranchName, type ChangeId, entryId } from './ids.js'
 import { deepFreeze } from './json.js'
+import { Leases } from './leases.js'
 import { OrderTree } from './order.js'
 import type { Hash } from './ports.js'
 import { Reverts } from './reverts.js'
@@ -30,6 +31,8 @@ export class ChangeSet {
   readonly tree = new OrderTree(this.dag)
   readonly branches = new Branches(this.dag)
   readonly reverts = new Reverts(this.dag)
+  /** Who was granted what, as far as the changes here tell; how long a lease runs only the peer knows. */
+  readonly leases = new Leases()
   readonly ledger: StateLedger
   readonly #changes: Change[] = []
   readonly #entries: (readonly Entry[] | undefined)[] = []
@@ -79,6 +82,7 @@ export class ChangeSet {
     const forks = header.notes.forks ?? NO_FORKS
     this.tree.add(node, header)
     this.branches.add(node, header.branch, forks)
+    this.leases.add(header, undefined, false)
     if (header.notes.reverts !== undefined) this.reverts.add(node, header.notes.reverts)
     this.#views.get(header.branch)?.extend(node)
     for (const fork of forks) this.#views.get(fork)?.extend(node)

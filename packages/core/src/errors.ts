@@ -56,6 +56,15 @@ export type ErrorCode =
   | 'WEFT_SESSION_EXPIRED'
   | 'WEFT_SESSION_FOREIGN'
   | 'WEFT_SESSION_UNAVAILABLE'
+  // preconditions, leases
+  | 'WEFT_PRECONDITION'
+  | 'WEFT_LEASE_HELD'
+  | 'WEFT_LEASE_LOST'
+  | 'WEFT_LEASE_ENDED'
+  | 'WEFT_LEASE_INVALID'
+  // side effects
+  | 'WEFT_EFFECT_KEY'
+  | 'WEFT_EFFECT_REFUSED'
   // processes
   | 'WEFT_DRAINING'
   | 'WEFT_PEER_UNREACHABLE'

@@ -3,6 +3,7 @@ import { toHex } from './bytes.js'
 import { ABSENT, type CborReader, type CborWriter } from './cbor-cursor.js'
 import { type ActorId, type AgentId, type BranchName, type ChangeId, checkId } from './ids.js'
 import { isPlainObject, parsePointer } from './json.js'
+import { checkLeaseNotes, type EpochsNote, type LeaseNote } from './lease-notes.js'
 import { LIMITS } from './limits.js'
 
 export const HEADER_VERSION = 1
@@ -28,6 +29,10 @@ export interface HeaderNotes {
   readonly schema?: { readonly name: string; readonly version: number }
   /** The changes that this one reverts (STP-4): 32 bytes each, ascending. It counts for those in its past alone. */
   readonly reverts?: Uint8Array
+  /** Asks for a lease on what the change writes, or gives it back (HND-3). */
+  readonly lease?: LeaseNote
+  /** The epochs of the leases that its author held. */
+  readonly under?: EpochsNote
   readonly reason?: string
   /** The step that wrote the change, by its name. */
   readonly step?: string
@@ -213,6 +218,7 @@ function readNotes(reader: CborReader): HeaderNotes {
       throw new TypeError('schema is not a name and a version')
     }
   }
+  checkLeaseNotes(notes.lease, notes.under)
   for (const label of [notes.reason, notes.step, notes.trace]) {
     if (label !== undefined && (typeof label !== 'string' || label.length > LIMITS.label_chars_max)) {
       throw new TypeError('reason, step or trace is not a short text')

@@ -1,3 +1,4 @@
+export { Admission } from './admission.js'
 export { type AuditFilter, type AuditRecord, audit } from './audit.js'
 export { BranchWriter, newActor, unknownBranch, type Write } from './branch-writer.js'
 export { compareText, decodeUtf8, encodeUtf8, fromHex, toHex } from './bytes.js'
@@ -32,9 +33,19 @@ export {
   pointersTouch,
   valueAt,
 } from './json.js'
+export {
+  branchRef,
+  checkLeaseLength,
+  effectRef,
+  LEASE_MS_MAX,
+  type Lease,
+  Leases,
+} from './leases.js'
+export { lastWriters } from './last-writers.js'
 export { LIMITS } from './limits.js'
 export { type MergedBranch, type MergeReport, mergeReport } from './merge.js'
 export type * from './ports.js'
+export type { Moved, Preconditions } from './preconditions.js'
 export { entryRef, formatRef, parseRef, pointerOf, stateRef, touches, type VersionedRef } from './ref.js'
 export { findResolutions, type Resolution } from './resolutions.js'
 export { planRevert, type RevertPlan, type RevertTarget } from './revert.js'

@@ -9,6 +9,7 @@ export const LIMITS = {
   label_chars_max: 1_024,
   forks_per_change_max: 1_024,
   reverts_per_change_max: 1_536,
+  leases_per_change_max: 16,
   value_depth_max: 64,
   /** Changes that wait for a dep, per context. */
   waiting_changes_max: 10_000,

@@ -42,6 +42,15 @@ export function parseRef(text: string): VersionedRef {
   return versioned ? { ref: versioned[1]!, version: versioned[2]! } : { ref: text }
 }
 
+/** As `parseRef`; what another version of Weft may have written is a ref that nothing touches, not an error. */
+export function readableRef(text: string): VersionedRef {
+  try {
+    return parseRef(text)
+  } catch {
+    return { ref: text }
+  }
+}
+
 export function formatRef({ ref, version }: VersionedRef): string {
   return version === undefined ? ref : `${ref}@${version}`
 }

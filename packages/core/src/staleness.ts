@@ -1,7 +1,7 @@
 import type { ChangeSet } from './change-set.js'
 import type { Node } from './dag.js'
 import { type BranchName, type ChangeId, type EntryId, entryId } from './ids.js'
-import { entryOf, parseRef, touches, type VersionedRef } from './ref.js'
+import { entryOf, parseRef, readableRef, touches, type VersionedRef } from './ref.js'
 import { RefIndex } from './ref-index.js'
 import type { View } from './view.js'
 
@@ -247,13 +247,4 @@ function changeOf(entry: EntryId): ChangeId {
 
 function indexOf(entry: EntryId): number {
   return Number(entry.slice(entry.indexOf('.') + 1))
-}
-
-/** What another version of Weft may have written is a ref that nothing touches, not an error. */
-function readableRef(text: string): VersionedRef {
-  try {
-    return parseRef(text)
-  } catch {
-    return { ref: text }
-  }
 }

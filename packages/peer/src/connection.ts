@@ -105,10 +105,13 @@ export class Connection {
         void this.#read(effect)
         return
       case 'attest':
-        void this.#answer(effect.request, this.#attest(effect))
+        void this.#attested(effect.request, this.#attest(effect))
         return
       case 'present':
-        void this.#answer(effect.request, this.#present(effect))
+        void this.#attested(effect.request, this.#present(effect))
+        return
+      case 'renew':
+        void this.#renew(effect)
         return
       case 'release':
         this.#release(effect.channel)
@@ -218,10 +221,10 @@ export class Connection {
     }
   }
 
-  async #submit({ channel, changes }: PeerEffect & { do: 'submit' }): Promise<void> {
+  async #submit({ channel, changes, preconditions }: PeerEffect & { do: 'submit' }): Promise<void> {
     const open = this.#channels.get(channel)
     const log = open?.log ?? (await open?.context.catch(() => undefined))
-    if (open && log) log.submit(changes, open.subscriber)
+    if (open && log) log.submit(changes, open.subscriber, preconditions)
   }
 
   async #read({ channel, from, bytes_max }: PeerEffect & { do: 'read' }): Promise<void> {
@@ -238,10 +241,19 @@ export class Connection {
     }
   }
 
-  async #answer(request: number, answer: Promise<{ position: Position; token: string }>): Promise<void> {
+  async #attested(request: number, answer: Promise<{ position: Position; token: string }>): Promise<void> {
     try {
       const { position, token } = await answer
       this.#perform(this.#session.attested(request, position, token))
+    } catch (error) {
+      this.#perform(this.#session.denied(request, error))
+    }
+  }
+
+  async #renew({ request, workflow, on, epoch }: PeerEffect & { do: 'renew' }): Promise<void> {
+    try {
+      const log = await this.#logOf(workflow)
+      this.#perform(this.#session.renewed(request, log.renew(on, epoch)))
     } catch (error) {
       this.#perform(this.#session.denied(request, error))
     }

@@ -1,13 +1,14 @@
 import {
+  Admission,
   type Change,
   type ChangeId,
-  Dag,
+  type Clock,
   decodeChange,
   type Hash,
   type LogRecord,
   NO_NODE,
   type Position,
-  StateLedger,
+  type Preconditions,
   type TenantStore,
 } from '@weft/core'
 
@@ -17,6 +18,14 @@ export interface Subscriber {
   committed(count: Position, own: readonly LogRecord[]): void
   duplicate(record: LogRecord): void
   refused(id: ChangeId, error: unknown): void
+}
+
+/** What a log is opened with. */
+export interface ContextLogHost {
+  readonly hash: Hash
+  readonly clock: Clock
+  /** When the peer began, ms since 1970 UTC. */
+  readonly started_ms: number
 }
 
 export interface ContextHooks {
@@ -36,14 +45,13 @@ const TAIL_BYTES_MAX = 1_048_576
 const TAIL_RECORDS_MAX = 4_096
 
 /**
- * The committed log of one open context: its causal graph, to admit changes by (CHG-2, CHG-3), and the last records,
- * to feed those who follow. The n-th node of the graph is the change at position n + 1: nothing else is indexed.
+ * The committed log of one open context: what changes are admitted by, and the last records, to feed those who follow.
+ * The n-th node of its graph is the change at position n + 1: nothing else is indexed.
  *
  * While a write to the store is under way admitted changes gather; the next one takes them all.
  */
 export class ContextLog {
-  readonly #dag = new Dag()
-  readonly #ledger: StateLedger
+  readonly #admission: Admission
   readonly #subscribers = new Set<Subscriber>()
   #admitted: Admitted[] = []
   #committed: Position = 0
@@ -54,24 +62,24 @@ export class ContextLog {
   private constructor(
     private readonly store: TenantStore,
     readonly workflow: string,
-    hash: Hash,
+    private readonly host: ContextLogHost,
     private readonly hooks: ContextHooks,
   ) {
-    this.#ledger = new StateLedger(this.#dag, hash)
+    this.#admission = new Admission(host.hash)
   }
 
   /** Reads the whole log once, for its graph. @throws WEFT_STORE_CORRUPT · WEFT_STORE_FAILED */
   static async open(
     store: TenantStore,
     workflow: string,
-    hash: Hash,
+    host: ContextLogHost,
     hooks: ContextHooks,
   ): Promise<ContextLog> {
-    const log = new ContextLog(store, workflow, hash, hooks)
+    const log = new ContextLog(store, workflow, host, hooks)
     const head = await store.head(workflow)
     while (log.#committed < (head?.count ?? 0)) {
       for (const record of await store.read(workflow, log.#committed + 1, LOAD_BYTES)) {
-        log.#addToGraph(decodeChange(record.bytes, hash))
+        log.#admission.restore(decodeChange(record.bytes, host.hash), host.started_ms)
         log.#committed = record.position
       }
     }
@@ -83,17 +91,23 @@ export class ContextLog {
   }
 
   get heads(): ChangeId[] {
-    return [...this.#dag.heads].map(node => this.#dag.id(node))
+    const { dag } = this.#admission
+    return [...dag.heads].map(node => dag.id(node))
+  }
+
+  /** Somebody holds a lease: the log must stay open, for nothing on disk says how long it runs. */
+  get leased(): boolean {
+    return this.#admission.leases.lastUntil_ms > this.host.clock.now()
   }
 
   /** Changes that were admitted and are not on disk yet. */
   get unwritten(): number {
-    return this.#dag.size - this.#committed
+    return this.#admission.dag.size - this.#committed
   }
 
   /** The change at a position that is written; empty at 0. */
   idAt(position: Position): ChangeId | '' {
-    return position === 0 ? '' : this.#dag.id(position - 1)
+    return position === 0 ? '' : this.#admission.dag.id(position - 1)
   }
 
   /** Whether the log holds `last` at `position`. */
@@ -109,8 +123,9 @@ export class ContextLog {
     this.#subscribers.delete(subscriber)
   }
 
-  submit(changes: readonly Change[], origin: Subscriber): void {
-    for (const change of changes) this.#admit(change, origin)
+  /** @param preconditions what must hold for a single change to be taken; decided now, in the order of the log */
+  submit(changes: readonly Change[], origin: Subscriber, preconditions?: Preconditions): void {
+    for (const change of changes) this.#admit(change, origin, preconditions)
     if (this.#admitted.length > 0) this.#writing ??= this.#write()
   }
 
@@ -136,9 +151,14 @@ export class ContextLog {
     while (this.#writing !== undefined) await this.#writing
   }
 
-  #admit(change: Change, origin: Subscriber): void {
+  /** A holder says that it is alive; how long its lease runs from now. @throws WEFT_LEASE_LOST */
+  renew(on: string, epoch: number): number {
+    return this.#admission.leases.renew(on, epoch, this.host.clock.now()).ttl_ms
+  }
+
+  #admit(change: Change, origin: Subscriber, preconditions: Preconditions | undefined): void {
     const { id, bytes } = change
-    const known = this.#dag.find(id)
+    const known = this.#admission.dag.find(id)
     if (known !== NO_NODE) {
       const position = known + 1
       const record = { position, id, bytes }
@@ -147,22 +167,11 @@ export class ContextLog {
       return
     }
     try {
-      this.#addToGraph(change)
-      this.#admitted.push({ record: { position: this.#dag.size, id, bytes }, origin })
+      this.#admission.admit(change, this.host.clock.now(), preconditions)
+      this.#admitted.push({ record: { position: this.#admission.dag.size, id, bytes }, origin })
     } catch (error) {
       origin.refused(id, error)
     }
-  }
-
-  #addToGraph(change: Change): void {
-    let chunk: ReturnType<StateLedger['check']>
-    if (change.state !== null) {
-      // Causality first: the state of an equivocation does not fit either, and it must be reported as what it is.
-      this.#dag.check(change)
-      chunk = this.#ledger.check(change)
-    }
-    const node = this.#dag.add(change)
-    if (chunk) this.#ledger.add(node, chunk)
   }
 
   async #write(): Promise<void> {

@@ -1,5 +1,5 @@
-import type { Clock, Hash, Store, TenantStore, WeftError } from '@weft/core'
-import { type ContextHooks, ContextLog } from './context-log.js'
+import type { Store, TenantStore, WeftError } from '@weft/core'
+import { type ContextHooks, ContextLog, type ContextLogHost } from './context-log.js'
 
 interface Open {
   readonly opening: Promise<ContextLog>
@@ -21,8 +21,7 @@ export class Contexts {
 
   constructor(
     private readonly store: Store,
-    private readonly hash: Hash,
-    private readonly clock: Clock,
+    private readonly host: ContextLogHost,
     private readonly idle_ms: number,
     private readonly hooks: ContextHooks,
   ) {}
@@ -42,7 +41,7 @@ export class Contexts {
     const { store, contexts } = this.#tenant(tenantId)
     let open = contexts.get(workflow)
     if (open === undefined) {
-      open = { opening: ContextLog.open(store, workflow, this.hash, this.hooks), users: 0 }
+      open = { opening: ContextLog.open(store, workflow, this.host, this.hooks), users: 0 }
       contexts.set(workflow, open)
     }
     open.users++
@@ -52,7 +51,7 @@ export class Contexts {
   release(tenantId: string, workflow: string): void {
     const open = this.#tenants.get(tenantId)?.contexts.get(workflow)
     if (open === undefined || --open.users > 0) return
-    this.clock.after(this.idle_ms, () => void this.#letGo(tenantId, workflow, open))
+    this.#letGoLater(tenantId, workflow, open)
   }
 
   /** Refuses any more users, writes what is admitted; returns how many changes could not be written. */
@@ -78,11 +77,16 @@ export class Contexts {
     return tenant
   }
 
+  #letGoLater(tenantId: string, workflow: string, open: Open): void {
+    this.host.clock.after(this.idle_ms, () => void this.#letGo(tenantId, workflow, open))
+  }
+
   async #letGo(tenantId: string, workflow: string, open: Open): Promise<void> {
     const log = await open.opening.catch(() => undefined)
     await log?.flush()
     const tenant = this.#tenants.get(tenantId)
     if (open.users > 0 || tenant?.contexts.get(workflow) !== open) return
+    if (log?.leased) return this.#letGoLater(tenantId, workflow, open)
     tenant.contexts.delete(workflow)
     if (tenant.contexts.size === 0) this.#tenants.delete(tenantId)
   }

@@ -145,7 +145,8 @@ class PeerProcess implements Peer {
 
   async #openStore(): Promise<void> {
     this.#store = await this.options.openStore()
-    const contexts = new Contexts(this.#store, sha256, systemClock, this.#limits.idle_ms, {
+    const host = { hash: sha256, clock: systemClock, started_ms: systemClock.now() }
+    const contexts = new Contexts(this.#store, host, this.#limits.idle_ms, {
       committed: (changes, seconds) => {
         this.#metrics.committed(changes)
         this.#metrics.commitSeconds(seconds)

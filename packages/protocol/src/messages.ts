@@ -16,6 +16,9 @@ export const WIRE_LIMITS = {
   /** Log a peer may have sent without a `seen`, per channel; the last change may reach beyond. */
   log_bytes_max: 1_048_576,
   token_chars_max: 8_192,
+  /** Preconditions of one change: branches, and refs. */
+  branches_max: 16,
+  unmoved_max: 256,
 } as const
 
 const channel = uint
@@ -45,6 +48,25 @@ export const MESSAGES = {
   present: {
     type: 7,
     fields: { request: uint, workflow: text(128), token: text(WIRE_LIMITS.token_chars_max) },
+  },
+  /**
+   * Offers one new change, to be taken only if each branch has exactly its heads and no ref has been written outside of
+   * the change's past: decided at once, in the order of the log.
+   */
+  propose: {
+    type: 8,
+    fields: {
+      channel,
+      change,
+      branches: list(text(128), WIRE_LIMITS.branches_max),
+      heads: list(hashes(LIMITS.deps_max), WIRE_LIMITS.branches_max),
+      unmoved: list(text(LIMITS.ref_chars_max), WIRE_LIMITS.unmoved_max),
+    },
+  },
+  /** The holder of a lease is alive. */
+  renew: {
+    type: 9,
+    fields: { request: uint, workflow: text(128), on: text(LIMITS.ref_chars_max), epoch: uint },
   },
   /** Ends a subscription. */
   shut: { type: 5, fields: { channel } },
@@ -91,6 +113,8 @@ export const MESSAGES = {
   fail: { type: 21, fields: { channel: orNull(channel), code: label, message: reason, cure: reason } },
   /** The answer to attest, with a token, or to present, without: up to where the log is, or has to be, known. */
   attested: { type: 22, fields: { request: uint, position: uint, token: text(WIRE_LIMITS.token_chars_max) } },
+  /** The lease runs so long from now on, if it is not renewed again. */
+  renewed: { type: 24, fields: { request: uint, ttl_ms: uint } },
   denied: { type: 23, fields: { request: uint, code: label, message: reason, cure: reason } },
 } as const
 

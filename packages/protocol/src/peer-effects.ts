@@ -1,4 +1,4 @@
-import type { Change, ChangeId, ErrorCode, Position } from '@weft/core'
+import type { Change, ChangeId, ErrorCode, Position, Preconditions } from '@weft/core'
 
 export type Scope = 'read' | 'write' | 'admin'
 
@@ -19,7 +19,13 @@ export type PeerEffect =
       readonly after: Position
       readonly last: ChangeId | ''
     }
-  | { readonly do: 'submit'; readonly channel: number; readonly changes: readonly Change[] }
+  /** With preconditions it is a single change, and taken only if they hold. */
+  | {
+      readonly do: 'submit'
+      readonly channel: number
+      readonly changes: readonly Change[]
+      readonly preconditions?: Preconditions
+    }
   | { readonly do: 'read'; readonly channel: number; readonly from: Position; readonly bytes_max: number }
   /** Sign that the log of a workflow reaches to `position`. */
   | {
@@ -34,6 +40,14 @@ export type PeerEffect =
       readonly request: number
       readonly workflow: string
       readonly token: string
+    }
+  /** Let a lease run on. */
+  | {
+      readonly do: 'renew'
+      readonly request: number
+      readonly workflow: string
+      readonly on: string
+      readonly epoch: number
     }
   | { readonly do: 'release'; readonly channel: number }
   /** A refusal has been sent: for whoever counts them. */

@@ -6,14 +6,16 @@ import {
   type Hash,
   type LogRecord,
   type Position,
+  type Preconditions,
   toHex,
-  type WeftError,
+  unpackIds,
 } from '@weft/core'
 import { closeCodeOf } from './close-codes.js'
 import { decodeMessage, encodeMessage } from './codec.js'
 import { groupsOf } from './groups.js'
 import { type Fields, isFromReplica, type Message, type MessageName, WIRE_LIMITS } from './messages.js'
 import type { Grant, PeerEffect } from './peer-effects.js'
+import { acknowledge, send, sendDenial, sendFail, sendRefusal } from './peer-frames.js'
 import {
   asWeftError,
   incomplete,
@@ -27,8 +29,6 @@ import { negotiateVersion } from './version.js'
 /** One read of the log; small, so that no channel keeps the others waiting. */
 const READ_BYTES_MAX = 262_144
 const SEEN_GRAIN_BYTES = 16_384
-/** An id and a position. */
-const ACK_BYTES = 41
 
 type Phase = 'greeting' | 'authenticating' | 'open' | 'closed'
 
@@ -147,20 +147,8 @@ export class PeerSession {
     const state = this.#channels.get(channel)
     if (state === undefined || this.#phase === 'closed') return []
     this.#passed(state, id)
-    const { code, message, cure, details } = asWeftError(error)
-    const json = JSON.stringify(details)
-    return [
-      { do: 'refused', code },
-      send({
-        name: 'refuse',
-        channel,
-        id: fromHex(id),
-        code,
-        message: cut(message),
-        cure: cut(cure),
-        details: json.length > 8_192 ? null : json,
-      }),
-    ]
+    const reported = asWeftError(error)
+    return [{ do: 'refused', code: reported.code }, sendRefusal(channel, id, reported)]
   }
 
   /** The answer to `attest` (a token) or to `present` (none): the log reaches, or must reach, to `position`. */
@@ -168,10 +156,12 @@ export class PeerSession {
     return this.#phase === 'open' ? [send({ name: 'attested', request, position, token })] : []
   }
 
+  renewed(request: number, ttl_ms: number): PeerEffect[] {
+    return this.#phase === 'open' ? [send({ name: 'renewed', request, ttl_ms })] : []
+  }
+
   denied(request: number, error: unknown): PeerEffect[] {
-    if (this.#phase !== 'open') return []
-    const { code, message, cure } = asWeftError(error)
-    return [send({ name: 'denied', request, code, message: cut(message), cure: cut(cure) })]
+    return this.#phase === 'open' ? [sendDenial(request, asWeftError(error))] : []
   }
 
   /** Whether the socket has more to send than it should hold; reading of the log waits meanwhile. */
@@ -226,14 +216,17 @@ export class PeerSession {
       case 'open':
         return this.#open(message)
       case 'push':
-        return this.#failed.has(message.channel) ? [] : this.#push(message)
+        return this.#failed.has(message.channel) ? [] : this.#offered(message.channel, message.changes)
+      case 'propose':
+        return this.#failed.has(message.channel) ? [] : this.#proposed(message)
       case 'seen':
         return this.#failed.has(message.channel) ? [] : this.#seen(message)
       case 'attest':
-      case 'present': {
-        const { name, ...question } = message
-        return [{ do: name, ...question } as PeerEffect]
-      }
+      case 'present':
+        return [asked(message)]
+      case 'renew':
+        if (this.#mayWrite) return [asked(message)]
+        return this.denied(message.request, noWriteScope())
       case 'shut':
         this.#failed.delete(message.channel)
         return this.#drop(message.channel) ? [{ do: 'release', channel: message.channel }] : []
@@ -261,9 +254,14 @@ export class PeerSession {
     return [{ do: 'open', channel, workflow, after, last: toHex(last) }]
   }
 
-  #push({ channel, changes: frames }: Fields<'push'>): PeerEffect[] {
-    const state = this.#channel(channel, 'push')
-    const mayWrite = this.#grant?.scopes.includes('write')
+  #proposed({ channel, change, branches, heads, unmoved }: Fields<'propose'>): PeerEffect[] {
+    if (branches.length !== heads.length) throw unexpected('propose', 'branches and heads differ in number')
+    const pinned = branches.map((branch, index) => ({ branch, ids: unpackIds(heads[index]!) }))
+    return this.#offered(channel, [change], { heads: pinned, unmoved })
+  }
+
+  #offered(channel: number, frames: readonly Uint8Array[], preconditions?: Preconditions): PeerEffect[] {
+    const state = this.#channel(channel, preconditions ? 'propose' : 'push')
     const changes: Change[] = []
     const effects: PeerEffect[] = []
     for (const bytes of frames) {
@@ -271,7 +269,7 @@ export class PeerSession {
       try {
         const change = decodeChange(bytes, this.hash)
         id = change.id
-        if (!mayWrite) throw noWriteScope()
+        if (!this.#mayWrite) throw noWriteScope()
         // A door lets in only what every replica can read (CHG-5).
         if (!change.complete) throw incomplete(id)
         change.values()
@@ -283,8 +281,14 @@ export class PeerSession {
       }
     }
     if (this.#unansweredBytes > WIRE_LIMITS.push_bytes_max) throw tooMuchUnanswered(this.#unansweredBytes)
-    if (changes.length > 0) effects.push({ do: 'submit', channel, changes })
+    if (changes.length > 0) {
+      effects.push({ do: 'submit', channel, changes, ...(preconditions && { preconditions }) })
+    }
     return effects
+  }
+
+  get #mayWrite(): boolean {
+    return this.#grant?.scopes.includes('write') ?? false
   }
 
   #seen({ channel, position }: Fields<'seen'>): PeerEffect[] {
@@ -350,19 +354,9 @@ export class PeerSession {
   }
 }
 
-function send(message: Message): PeerEffect {
-  return { do: 'send', frame: encodeMessage(message) }
-}
-
-function sendFail(channel: number | null, { code, message, cure }: WeftError): PeerEffect {
-  return send({ name: 'fail', channel, code, message: cut(message), cure: cut(cure) })
-}
-
-function acknowledge(channel: number, records: readonly LogRecord[]): PeerEffect[] {
-  return [...groupsOf(records, () => ACK_BYTES)].map(group => {
-    const ids = fromHex(group.map(record => record.id).join(''))
-    return send({ name: 'ack', channel, ids, positions: group.map(record => record.position) })
-  })
+/** A question, handed on as it came. */
+function asked({ name, ...question }: Message & { name: 'attest' | 'present' | 'renew' }): PeerEffect {
+  return { do: name, ...question } as PeerEffect
 }
 
 /** Whether `own` is all that the log has behind the cursor. */
@@ -376,9 +370,4 @@ function continues(own: readonly LogRecord[], { cursor, count }: Channel): boole
 
 function packHeads(heads: readonly ChangeId[]): Uint8Array {
   return fromHex(heads.slice(0, WIRE_LIMITS.heads_max).join(''))
-}
-
-/** A text that is shown to people, no longer than its field. */
-function cut(text: string): string {
-  return text.slice(0, 1_024)
 }

@@ -1,6 +1,6 @@
 import type { Message } from './messages.js'
 
-type Question = Message & { readonly name: 'attest' | 'present' }
+type Question = Message & { readonly name: 'attest' | 'present' | 'renew' }
 
 /** What a replica has asked its peer and not been answered; asked again after a reconnect. */
 export class Questions {
@@ -15,6 +15,11 @@ export class Questions {
   /** Whether a token is genuine, and how far it reaches. @returns the number of the question */
   present(workflow: string, token: string): number {
     return this.#add({ name: 'present', request: this.#next, workflow, token })
+  }
+
+  /** That a lease may run on. @returns the number of the question */
+  renew(workflow: string, on: string, epoch: number): number {
+    return this.#add({ name: 'renew', request: this.#next, workflow, on, epoch })
   }
 
   /** Takes the questions that are to be sent now. */

@@ -39,6 +39,7 @@ export type ReplicaEffect =
   | { readonly do: 'caught-up'; readonly workflow: string; readonly afterRollback: boolean }
   /** The answer to a question of `Questions`. */
   | { readonly do: 'attested'; readonly request: number; readonly position: Position; readonly token: string }
+  | { readonly do: 'renewed'; readonly request: number; readonly ttl_ms: number }
   | { readonly do: 'denied'; readonly request: number; readonly error: WeftError }
   | { readonly do: 'channel-failed'; readonly workflow: string; readonly error: WeftError }
   | { readonly do: 'failed'; readonly error: WeftError }

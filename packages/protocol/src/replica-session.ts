@@ -4,13 +4,14 @@ import {
   type ErrorCode,
   fromHex,
   type Position,
+  type Preconditions,
   toHex,
   unpackIds,
   WeftError,
 } from '@weft/core'
 import { decodeMessage, encodeMessage } from './codec.js'
-import { groupsOf } from './groups.js'
 import { type Fields, isFromReplica, type Message, PROTOCOL_VERSIONS, WIRE_LIMITS } from './messages.js'
+import { framesOf, type Offer } from './offers.js'
 import { Questions } from './questions.js'
 import type { LogItem, ReplicaEffect } from './replica-effects.js'
 import { unexpected } from './session-errors.js'
@@ -31,7 +32,7 @@ interface Subscription {
   afterRollback: boolean
   unseenBytes: number
   /** Changes without an answer, deps first. */
-  readonly pending: Map<ChangeId, { readonly bytes: Uint8Array; sent: boolean }>
+  readonly pending: Map<ChangeId, Offer>
 }
 
 /**
@@ -109,8 +110,17 @@ export class ReplicaSession {
 
   /** Queues a change of this replica; `pump` sends it when it may. */
   push(workflow: string, change: Change): void {
+    this.#queue(workflow, change, undefined)
+  }
+
+  /** As `push`, of a change that is to be taken only if something holds at the peer (DUR-6). */
+  propose(workflow: string, change: Change, preconditions: Preconditions): void {
+    this.#queue(workflow, change, preconditions)
+  }
+
+  #queue(workflow: string, { id, bytes }: Change, preconditions: Preconditions | undefined): void {
     const pending = this.#byWorkflow.get(workflow)?.pending
-    if (pending && !pending.has(change.id)) pending.set(change.id, { bytes: change.bytes, sent: false })
+    if (pending && !pending.has(id)) pending.set(id, { bytes, preconditions, sent: false })
   }
 
   /** Takes changes back that were not sent or were refused. */
@@ -119,13 +129,16 @@ export class ReplicaSession {
     if (subscription) for (const id of ids) this.#answered(subscription, id)
   }
 
-  /** Replaces the queue: what the log lacks of what this replica holds, deps first. */
+  /** Replaces the queue by what the log lacks of what this replica holds, deps first; proposals come after it. */
   offer(workflow: string, changes: readonly Change[]): void {
     const subscription = this.#byWorkflow.get(workflow)
     if (subscription === undefined) return
-    this.withdraw(workflow, [...subscription.pending.keys()])
+    const { pending } = subscription
+    const proposals = [...pending].filter(([, { preconditions }]) => preconditions !== undefined)
+    this.withdraw(workflow, [...pending.keys()])
     subscription.afterRollback = false
     for (const change of changes) this.push(workflow, change)
+    for (const [id, proposal] of proposals) pending.set(id, { ...proposal, sent: false })
   }
 
   /** Changes without an answer. */
@@ -140,10 +153,8 @@ export class ReplicaSession {
     for (const subscription of this.#byWorkflow.values()) {
       const { status, afterRollback, channel } = subscription
       if (status === 'wanted' || status === 'opening' || afterRollback) continue
-      const ready = this.#takeUnsent(subscription)
-      for (const changes of groupsOf(ready, change => change.length)) {
-        effects.push(send({ name: 'push', channel, changes }))
-      }
+      for (const frame of framesOf(channel, this.#takeUnsent(subscription)))
+        effects.push({ do: 'send', frame })
     }
     return effects
   }
@@ -171,6 +182,9 @@ export class ReplicaSession {
         this.questions.answered(request)
         return [{ do: 'attested', request, position, token }]
       }
+      case 'renewed':
+        this.questions.answered(message.request)
+        return [{ do: 'renewed', request: message.request, ttl_ms: message.ttl_ms }]
       case 'denied':
         this.questions.answered(message.request)
         return [{ do: 'denied', request: message.request, error: reported(message) }]
@@ -307,14 +321,14 @@ export class ReplicaSession {
     return [send({ name: 'seen', channel: subscription.channel, position: subscription.position })]
   }
 
-  #takeUnsent({ pending }: Subscription): Uint8Array[] {
-    const taken: Uint8Array[] = []
-    for (const change of pending.values()) {
-      if (change.sent) continue
-      if (this.#inFlight > 0 && this.#inFlight + change.bytes.length > this.#pushBytesMax) break
-      change.sent = true
-      this.#inFlight += change.bytes.length
-      taken.push(change.bytes)
+  #takeUnsent({ pending }: Subscription): Offer[] {
+    const taken: Offer[] = []
+    for (const offer of pending.values()) {
+      if (offer.sent) continue
+      if (this.#inFlight > 0 && this.#inFlight + offer.bytes.length > this.#pushBytesMax) break
+      offer.sent = true
+      this.#inFlight += offer.bytes.length
+      taken.push(offer)
     }
     return taken
   }

@@ -19,6 +19,7 @@ import {
   findConflicts,
   findResolutions,
   type KindOf,
+  lastWriters,
   type MergeReport,
   mergeReport,
   type Position,
@@ -29,9 +30,10 @@ import {
   type VersionedRef,
   WeftError,
 } from '@weft/core'
+import type { Asked } from './asked.js'
 import type { ContextReplica } from './context-replica.js'
 import { nodeHost } from './node-host.js'
-import type { Sessions } from './sessions.js'
+import { attest, reach } from './sessions.js'
 import { Snapshot } from './snapshot.js'
 import { type WaitOptions, within } from './waiting.js'
 
@@ -54,7 +56,7 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
 
   constructor(
     protected readonly context: ContextReplica,
-    protected readonly sessions: Sessions,
+    protected readonly asked: Asked,
     readonly definition: ContextDefinition<State, Entries>,
     readonly agent: AgentId,
     readonly branch: BranchName,
@@ -116,6 +118,15 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
   resolutions(options: { readonly pointer?: string } = {}): readonly Resolution[] {
     const { set, state } = this.writer()
     return findResolutions(set, set.view(this.branch), state, options.pointer)
+  }
+
+  /**
+   * The changes that wrote last at a pointer, above or below it, as the branch shows it: what a write can be made to
+   * expect. @throws WEFT_POINTER_INVALID
+   */
+  lastWriters(pointer: string): readonly ChangeId[] {
+    const { set } = this.writer()
+    return lastWriters(set, set.view(this.branch), pointer)
   }
 
   /** What is stale on the branch, and why, in order. */
@@ -227,12 +238,12 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
    */
   async token(options: WaitOptions = {}): Promise<string> {
     await this.flush(options)
-    return this.sessions.attest(this.context, options)
+    return attest(this.asked, this.context, options)
   }
 
   /** Resolves when all that a session token stands for is here. @throws as `Replica.open` with `after` */
   async reach(token: string, options: WaitOptions = {}): Promise<void> {
-    await this.sessions.reach(this.context, token, options)
+    await reach(this.asked, this.context, token, options)
   }
 
   protected get set(): ChangeSet {

@@ -8,6 +8,7 @@ import {
   Intake,
   NO_NODE,
   type Position,
+  type Preconditions,
   WeftError,
 } from '@weft/core'
 import type { LogItem, ReplicaSession } from '@weft/protocol'
@@ -15,6 +16,7 @@ import { Commits } from './commits.js'
 import type { ReplicaListener } from './events.js'
 import type { Link } from './link.js'
 import { nodeHost } from './node-host.js'
+import { Proposals } from './proposals.js'
 import { type Deferred, deferred } from './waiting.js'
 
 /** Told after changes have been taken in, local or not; `changes` are new here. */
@@ -31,6 +33,7 @@ export class ContextReplica {
   readonly #listeners = new Set<ChangeListener>()
   readonly #positionListeners = new Set<() => void>()
   readonly #own = new Set<ChangeId>()
+  readonly #proposals = new Proposals()
   #synced: Deferred<void> = deferred()
   #drained: Deferred<void> | undefined
   #failure: WeftError | undefined
@@ -93,6 +96,17 @@ export class ContextReplica {
     this.#tell([change.id])
   }
 
+  /**
+   * Offers a change that is not in the set: it comes in when the log has it, and never if the peer refuses it (DUR-6).
+   * @returns its position, when it is visible here; rejects with the peer's refusal
+   */
+  propose(change: Change, preconditions: Preconditions): Promise<Position> {
+    if (this.#failure) return Promise.reject(this.#failure)
+    this.session.propose(this.workflow, change, preconditions)
+    this.link.schedulePump()
+    return this.#proposals.add(change)
+  }
+
   /** Takes in changes from elsewhere and queues them; returns how many were new. */
   adopt(changes: Iterable<Uint8Array>): number {
     const intake = new Intake(this.#set)
@@ -150,7 +164,10 @@ export class ContextReplica {
   }
 
   acked(acks: readonly { readonly id: ChangeId; readonly position: Position }[]): void {
-    for (const { id, position } of acks) this.#committed(id, position)
+    for (const { id, position } of acks) {
+      // What was proposed is here when the log brings it, behind all that the peer had when it took it.
+      if (this.#set.has(id)) this.#committed(id, position)
+    }
     for (const listener of this.#positionListeners) listener()
   }
 
@@ -170,6 +187,7 @@ export class ContextReplica {
    * handed back in the error's `details.withdrawn`.
    */
   refused(id: ChangeId, cause: WeftError): void {
+    if (this.#proposals.refused(id, cause)) return
     const refusedNode = this.#set.dag.find(id)
     if (refusedNode === NO_NODE) {
       // What was withdrawn with another change is refused for want of that, and was told of already.
@@ -208,6 +226,7 @@ export class ContextReplica {
     this.#drained?.reject(error)
     this.#drained = undefined
     this.#commits.end(error)
+    this.#proposals.end(error)
   }
 
   /** To be asked of the peer once more, with all that it has not acknowledged, after it failed. */
@@ -231,8 +250,14 @@ export class ContextReplica {
 
   /** @throws when the change does not fit what is here, or is the name of one that is not here */
   #takeIn(item: LogItem, arrived: ChangeId[]): ChangeId {
-    if ('id' in item) return this.#set.dag.id(this.#set.dag.node(item.id))
-    const change = decodeChange(item.bytes, nodeHost.hash)
+    if ('bytes' in item) return this.#add(decodeChange(item.bytes, nodeHost.hash), arrived)
+    const proposed = this.#proposals.get(item.id)
+    if (proposed) return this.#add(proposed, arrived)
+    this.#set.dag.node(item.id)
+    return item.id
+  }
+
+  #add(change: Change, arrived: ChangeId[]): ChangeId {
     if (this.#set.add(change) !== NO_NODE) arrived.push(change.id)
     return change.id
   }
@@ -262,6 +287,7 @@ export class ContextReplica {
   #committed(id: ChangeId, position: Position): void {
     this.index.record(position, id)
     this.commits.committed(id, position)
+    this.#proposals.accepted(id, position)
     if (this.#own.delete(id)) this.#checkDrained()
   }
 

@@ -1,55 +1,29 @@
 import {
   type AgentId,
   type BranchName,
-  BranchWriter,
-  type Change,
+  branchRef,
   type ChangeId,
   type ContextDefinition,
-  checkPointer,
   type EntrySchemas,
-  entryId,
-  formatRef,
-  genesis,
-  type InputOf,
   type Json,
-  type JsonObject,
-  type KindOf,
-  type MergeReport,
-  mergeReport,
-  NO_NODE,
   type Node,
-  parseRef,
   type Position,
-  type RevertTarget,
-  unknownBranch,
-  validateEntry,
-  validateState,
   type Write,
 } from '@weft/core'
-import { produce } from 'immer'
-import { BranchReader } from './branch-reader.js'
+import type { Asked } from './asked.js'
+import { BranchEditor, type Merge, type WriteOptions } from './branch-editor.js'
 import { untilResolved } from './conflict-gate.js'
-import { checkLabels, flushDeadline, handleClosed } from './context-errors.js'
+import { checkLabels, flushDeadline } from './context-errors.js'
 import type { ContextReplica } from './context-replica.js'
-import { DraftChange, type Recipe } from './draft-change.js'
-import { nodeHost } from './node-host.js'
-import { withValueAt } from './pointer-write.js'
-import { Receipt } from './receipt.js'
-import { type Revert, type RevertOptions, revertWrite } from './revert.js'
-import type { Sessions } from './sessions.js'
+import { type DecideOptions, type Decision, decide } from './decide.js'
+import { DraftChange } from './draft-change.js'
+import type { Expectations } from './expectations.js'
+import { acquireLease, type Lease, type LeaseOptions } from './lease.js'
+import { type Accepted, Proposal, type ProposalScope } from './proposer.js'
+import type { Receipt } from './receipt.js'
 import { Step } from './step.js'
 import { runStep, type StepOptions, type StepResult, stepNotes } from './step-run.js'
 import { type WaitOptions, within } from './waiting.js'
-
-export interface WriteOptions {
-  /** Why, for people: up to 1,024 characters. */
-  readonly reason?: string
-}
-
-export interface AppendOptions extends WriteOptions {
-  /** Refs this entry was derived from; an external one with the version seen: `ext:doc/17@v3`. */
-  readonly dependsOn?: readonly string[]
-}
 
 /** A handle of whatever shape, to whoever keeps count of them. */
 export interface ContextHandle {
@@ -57,62 +31,27 @@ export interface ContextHandle {
   close(options?: WaitOptions): Promise<void>
 }
 
-export type Merge = MergeReport & { readonly receipt: Receipt }
+export interface ProposeOptions extends WriteOptions, WaitOptions {
+  readonly expect: Expectations
+}
 
 /**
  * A branch of a context, open for one agent: what it reads is what is visible on the branch, and what it writes is
  * visible at once, here, and everywhere when it has been synced. Local writes are synchronous and work offline.
  * Each handle is an actor of its own.
  */
-export class Context<State, Entries extends EntrySchemas> extends BranchReader<State, Entries> {
-  #writer: BranchWriter
-  #closed = false
-  readonly #genesis: Change | undefined
-
+export class Context<State, Entries extends EntrySchemas> extends BranchEditor<State, Entries> {
   /** @internal Made by `Replica.open`, `fork` and `fanOut`. */
   constructor(
     context: ContextReplica,
-    sessions: Sessions,
+    asked: Asked,
     definition: ContextDefinition<State, Entries>,
     agent: AgentId,
     branch: BranchName,
     private readonly onOpen: (handle: ContextHandle) => void,
     private readonly onClose: (handle: ContextHandle) => void,
   ) {
-    super(context, sessions, definition, agent, branch)
-    this.#writer = this.#newWriter()
-    this.#genesis = genesis(definition as ContextDefinition, nodeHost.hash)
-  }
-
-  /**
-   * Writes one entry.
-   * @throws WEFT_SCHEMA_REFUSED · WEFT_SCHEMA_ASYNC · WEFT_KIND_UNKNOWN · WEFT_VALUE_NOT_JSON ·
-   *   WEFT_CHANGE_TOO_LARGE · WEFT_CLOSED; then nothing was written
-   */
-  append<Kind extends KindOf<Entries>>(
-    kind: Kind,
-    value: InputOf<Entries, Kind>,
-    options: AppendOptions = {},
-  ): Receipt {
-    const json = validateEntry(this.definition as ContextDefinition, kind, value)
-    const reads = options.dependsOn?.map(text => ({ ...parseRef(text), entry: 0 }))
-    return this.#write({ entries: [{ kind, value: json }], ...(reads && { reads }) }, options)
-  }
-
-  /**
-   * Changes the state: mutate the draft, or return a new state.
-   * @throws WEFT_SCHEMA_REFUSED · WEFT_SCHEMA_ASYNC · WEFT_VALUE_NOT_JSON · WEFT_CHANGE_TOO_LARGE · WEFT_CLOSED
-   */
-  change(recipe: Recipe<State>, options: WriteOptions = {}): Receipt {
-    return this.#write({ state: this.#next(recipe) }, options)
-  }
-
-  /** Writes entries and a state change as one atomic change. @throws as `append` and `change` */
-  write(compose: (draft: DraftChange<State, Entries>) => void, options: WriteOptions = {}): Receipt {
-    const draft = new DraftChange<State, Entries>(this.definition)
-    compose(draft)
-    const { recipe, entries, reads } = draft
-    return this.#write({ entries, reads, ...(recipe && { state: this.#next(recipe) }) }, options)
+    super(context, asked, definition, agent, branch)
   }
 
   /**
@@ -134,7 +73,8 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
     const { heads } = this
     const snapshot = this.at(heads)
     const begin = (signal: AbortSignal) => new Step(name, this.definition, snapshot, signal)
-    const { step, value } = await runStep(begin, work, options.signal)
+    const { step, value } = await runStep(begin, work, this.#signals(options))
+    if (options.expect) return { value, ...(await this.#proposeStep(step, heads, options)) }
     const receipt = this.#commitStep(step, heads, last, options)
     const { timeout_ms } = options
     const position = await within(receipt.committed, { ...options, ...(timeout_ms && { timeout_ms }) }, () =>
@@ -144,13 +84,61 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
   }
 
   /**
-   * Says that something outside has changed: what was derived from another version of it is stale from now on.
-   * @param ref `ext:<uri>`; @param version the version it has now
-   * @throws WEFT_REF_INVALID
+   * Writes entries and a state change as one atomic change, which the peer takes only if what is expected still holds
+   * when it comes to it (DUR-6). It is visible, here too, when the peer has taken it.
+   * @throws WEFT_PRECONDITION, with what it would have needed in `details`: nothing was written · WEFT_NOT_SYNCED ·
+   *   WEFT_ABORTED: whether it was, is not known yet; and as `write`
    */
-  touch(ref: string, version?: string, options: WriteOptions = {}): Receipt {
-    const parsed = parseRef(version === undefined ? ref : formatRef({ ref, version }))
-    return this.#write({ writes: [formatRef(parsed)] }, options)
+  async propose(
+    compose: (draft: DraftChange<State, Entries>) => void,
+    options: ProposeOptions,
+  ): Promise<Accepted | undefined> {
+    checkLabels([options.reason])
+    const draft = new DraftChange<State, Entries>(this.definition)
+    compose(draft)
+    const { recipe, entries, reads } = draft
+    const notes = options.reason === undefined ? {} : { notes: { reason: options.reason } }
+    const scope = this.#scope()
+    const proposal = new Proposal(scope, this.heads)
+    try {
+      const write = { entries, reads, ...notes, ...(recipe && { state: this.next(recipe) }) }
+      return await proposal.offer(write, options.expect, options)
+    } finally {
+      proposal.free()
+    }
+  }
+
+  /**
+   * Decides what a pointer of the state shall hold: `choose` is given what it holds, and asked again when somebody else
+   * has written there before the peer could take the decision. Undefined deletes.
+   * @throws WEFT_POINTER_INVALID · WEFT_PRECONDITION when others were faster every time, and as `propose`
+   */
+  decide(
+    pointer: string,
+    choose: (value: Json | undefined, state: Readonly<State>) => Promise<Json | undefined> | Json | undefined,
+    options: DecideOptions = {},
+  ): Promise<Decision> {
+    return decide(
+      () => this.#scope(),
+      pointer,
+      (value, state) => choose(value, state as Readonly<State>),
+      state => this.validated(state),
+      options,
+    )
+  }
+
+  /**
+   * Makes this handle the only one that may write to its branch, as long as it lives (HND-3); waits while another is.
+   * The lease is renewed in the background; closing the handle gives it back.
+   * @throws WEFT_LEASE_INVALID · WEFT_LEASE_HELD when `timeout_ms` passes first · WEFT_SCOPE · WEFT_ABORTED
+   */
+  async acquire(options: LeaseOptions = {}): Promise<Lease> {
+    const held = this.lease
+    if (held?.held) return held
+    this.lease = undefined
+    const lease = await acquireLease(() => this.#scope(), this.asked, { on: branchRef(this.branch) }, options)
+    this.lease = lease
+    return lease
   }
 
   /**
@@ -185,48 +173,6 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
     return this.merge(...names)
   }
 
-  /**
-   * Undoes what an actor, a step, a range of the log or a blast radius wrote on this branch: one new change that names
-   * what it undoes (STP-4). The entries stay in the log and are no longer shown; pointers get the value they had, but
-   * for those that others have written since, which are `kept`. To undo a revert, revert it.
-   * @throws WEFT_REVERT_NOTHING · WEFT_REVERT_ALREADY · WEFT_CHANGE_UNKNOWN · WEFT_POSITION_UNKNOWN · WEFT_REF_INVALID,
-   *   and as `change`; then nothing has changed
-   */
-  revert(target: RevertTarget, options: RevertOptions = {}): Revert {
-    const validated = (state: JsonObject): JsonObject => this.#validated(state)
-    const { plan, write } = revertWrite(this.writer(), target, this.context.index, validated)
-    return { ...plan, receipt: options.dryRun ? this.#record(undefined) : this.#write(write, options) }
-  }
-
-  /** Brings branches into this one. The report is the same on every replica. @throws WEFT_BRANCH_UNKNOWN */
-  merge(...branches: readonly BranchName[]): Merge {
-    const change = this.#begun().merge(branches)
-    const receipt = this.#record(change)
-    return { ...mergeReport(this.set, change.id), receipt }
-  }
-
-  /**
-   * Settles what is in conflict at a pointer: a change like any other, after all the values. Undefined deletes.
-   * @throws WEFT_POINTER_INVALID, and as `change`
-   */
-  resolve(pointer: string, value: Json | undefined, options: WriteOptions = {}): Receipt {
-    checkPointer(pointer)
-    const state = this.#validated(withValueAt(this.state as JsonObject, pointer, value))
-    return this.#write({ state, touches: [pointer] }, options)
-  }
-
-  /**
-   * Takes in changes that were made elsewhere (an export, another replica) as they are, and offers them to the peer.
-   * @param changes the bytes of each; deps need not come first
-   * @returns how many were new here
-   * @throws WEFT_CHANGE_* · WEFT_QUEUE_FULL at the first that does not fit; those before it stay
-   */
-  adopt(changes: Iterable<Uint8Array>): number {
-    this.writer()
-    this.#checkSyncs()
-    return this.context.adopt(changes)
-  }
-
   /** Resolves when all that was written to this context here is durable. @throws WEFT_FLUSH_DEADLINE · WEFT_ABORTED */
   override async flush(options: WaitOptions = {}): Promise<void> {
     await within(this.context.drained(), options, () => flushDeadline(this.context.unacknowledgedCount))
@@ -234,8 +180,9 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
 
   /** Flushes, and gives the handle up. Throws as `flush`, and stays open then. */
   async close(options: WaitOptions = {}): Promise<void> {
-    if (this.#closed) return
+    if (this.isClosed) return
     await this.flush(options)
+    await this.#giveBack(options)
     this.#giveUp()
   }
 
@@ -243,52 +190,38 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
     return this.close()
   }
 
-  /** The writer on the present set: after a withdrawal, a new one, as another actor. */
-  protected override writer(): BranchWriter {
-    if (this.#closed) throw handleClosed()
-    const { set } = this.context
-    if (this.#writer.set === set) return this.#writer
-    if (!set.branches.has(this.branch)) throw unknownBranch(this.branch, set.branches.names())
-    this.#writer.state.free()
-    this.#writer = this.#newWriter()
-    return this.#writer
+  #scope(): ProposalScope {
+    this.begun()
+    const { context, branch, agent, under } = this
+    return { context, branch, agent, under }
   }
 
-  /** What is written after `Replica.close` could never leave. */
-  #checkSyncs(): void {
-    if (this.context.failure?.code === 'WEFT_CLOSED') throw this.context.failure
+  /** A step also ends when the lease that it began under is lost. */
+  #signals({ signal }: WaitOptions): AbortSignal | undefined {
+    const signals = [signal, this.lease?.signal].filter(each => each !== undefined)
+    return signals.length > 1 ? AbortSignal.any(signals) : signals[0]
   }
 
-  #newWriter(): BranchWriter {
-    return new BranchWriter(this.context.set, nodeHost, this.branch, this.agent)
+  async #proposeStep(
+    step: Step<State, Entries>,
+    heads: readonly ChangeId[],
+    options: StepOptions,
+  ): Promise<Omit<StepResult<unknown>, 'value'>> {
+    const write = this.#stepWrite(step, options)
+    const scope = this.#scope()
+    const proposal = new Proposal(scope, heads.length > 0 ? heads : this.addGenesis())
+    try {
+      const accepted = write && (await proposal.offer(write, options.expect!, options))
+      return accepted ?? { change: undefined, entries: [], position: this.position }
+    } finally {
+      proposal.free()
+    }
   }
 
-  #next(recipe: Recipe<State>): JsonObject {
-    return this.#validated(produce(this.state as State, recipe as never) as JsonObject)
-  }
-
-  #validated(state: JsonObject): JsonObject {
-    return validateState(this.definition.state, state)
-  }
-
-  #write(write: Write, { reason }: WriteOptions): Receipt {
-    const why = reason === undefined ? write : { ...write, notes: { ...write.notes, reason } }
-    return this.#record(this.#begun().write(why))
-  }
-
-  /** The writer, on a context that has its initial state: whoever writes to it first writes that before. */
-  #begun(): BranchWriter {
-    const writer = this.writer()
-    this.#checkSyncs()
-    if (writer.set.size === 0) this.#addGenesis(writer)
-    return writer
-  }
-
-  /** Heads of the initial state, which it adds if nobody has. */
-  #addGenesis({ set }: BranchWriter): ChangeId[] {
-    if (this.#genesis === undefined) return []
-    if (set.add(this.#genesis) !== NO_NODE) this.context.wrote(this.#genesis)
-    return [this.#genesis.id]
+  #stepWrite(step: Step<State, Entries>, options: StepOptions): Write | undefined {
+    const { entries, reads, state } = step.finish()
+    if (entries.length === 0 && state === undefined) return undefined
+    return { entries, reads, notes: stepNotes(step.name, this.definition, options), ...(state && { state }) }
   }
 
   /**
@@ -301,48 +234,38 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
     last: Node,
     options: StepOptions,
   ): Receipt {
-    const { entries, reads, state } = step.finish()
-    if (entries.length === 0 && state === undefined) return this.#record(undefined)
-    const notes = stepNotes(step.name, this.definition, options)
-    const write = { entries, reads, notes, ...(state && { state }) }
-    const writer = this.writer()
-    this.#checkSyncs()
-    const base = heads.length > 0 ? heads : this.#addGenesis(writer)
+    const write = this.#stepWrite(step, options)
+    if (write === undefined) return this.record(undefined)
+    const writer = this.ready()
+    const base = heads.length > 0 ? heads : this.addGenesis()
     const undisturbed = writer.last === last && sameIds(this.heads, base)
-    if (undisturbed) return this.#record(writer.write(write))
-    const own = new BranchWriter(writer.set, nodeHost, this.branch, this.agent, writer.set.nodes(base))
+    if (undisturbed) return this.record(writer.write(write))
+    const own = this.newWriter(base)
     try {
-      return this.#record(own.write(write))
+      return this.record(own.write(write))
     } finally {
       own.state.free()
     }
   }
 
-  #record(change: Change | undefined): Receipt {
-    if (change === undefined) return new Receipt(undefined, [], () => Promise.resolve(this.position))
-    this.context.wrote(change)
-    const entries = change.header.kinds.map((_, index) => entryId(change.id, index))
-    return new Receipt(change.id, entries, () => this.context.commits.settled(change.id))
-  }
-
   /** Forks at the present, or, as an actor of its own, at a point in the past. */
   #fork(names: readonly BranchName[], at?: Position | readonly ChangeId[]): void {
-    const writer = this.#begun()
+    const writer = this.begun()
     if (at === undefined) {
-      this.#record(writer.fork(names))
+      this.record(writer.fork(names))
       return
     }
     const { set } = writer
     const past = typeof at === 'number' ? this.context.index.headsAt(set, this.branch, at) : set.nodes(at)
-    const elsewhere = this.#newWriter()
-    this.#record(elsewhere.fork(names, past))
+    const elsewhere = this.newWriter()
+    this.record(elsewhere.fork(names, past))
     elsewhere.state.free()
   }
 
   #sibling(branch: BranchName, agent: AgentId = this.agent): Context<State, Entries> {
     const handle = new Context(
       this.context,
-      this.sessions,
+      this.asked,
       this.definition,
       agent,
       branch,
@@ -353,13 +276,19 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
     return handle
   }
 
+  /** Whoever cannot be reached will see it run out. */
+  async #giveBack(options: WaitOptions): Promise<void> {
+    await this.lease?.release({ timeout_ms: RELEASE_MS, ...options }).catch(() => {})
+  }
+
   #giveUp(): void {
-    if (this.#closed) return
-    this.#closed = true
-    this.#writer.state.free()
+    if (this.isClosed) return
+    this.end()
     this.onClose(this)
   }
 }
+
+const RELEASE_MS = 2_000
 
 function sameIds(a: readonly ChangeId[], b: readonly ChangeId[]): boolean {
   return a.length === b.length && a.every((id, index) => id === b[index])

@@ -16,15 +16,15 @@ export {
 } from '@weft/core'
 export type { Gate } from './conflict-gate.js'
 export type { Derivation, EntryOf } from './branch-reader.js'
-export {
-  type AppendOptions,
-  Context,
-  type Merge,
-  type WriteOptions,
-} from './context.js'
+export type { AppendOptions, Merge, WriteOptions } from './branch-editor.js'
+export { Context, type ProposeOptions } from './context.js'
+export type { DecideOptions, Decision } from './decide.js'
 export type { DraftChange, Recipe } from './draft-change.js'
 export type { ReplicaEvent, ReplicaListener } from './events.js'
+export type { Expectations } from './expectations.js'
+export type { Lease, LeaseOptions } from './lease.js'
 export type { TokenSource } from './link.js'
+export type { Accepted } from './proposer.js'
 export type { Receipt } from './receipt.js'
 export type { Revert, RevertOptions } from './revert.js'
 export {

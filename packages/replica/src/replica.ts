@@ -12,6 +12,7 @@ import {
   type WorkflowId,
 } from '@weft/core'
 import { type ReplicaEffect, ReplicaSession } from '@weft/protocol'
+import { Asked } from './asked.js'
 import { Context, type ContextHandle } from './context.js'
 import { type Gate, untilResolved } from './conflict-gate.js'
 import { flushDeadline } from './context-errors.js'
@@ -19,7 +20,7 @@ import { ContextReplica } from './context-replica.js'
 import type { ReplicaListener } from './events.js'
 import { Link, type TokenSource } from './link.js'
 import { nodeClock } from './node-host.js'
-import { Sessions } from './sessions.js'
+import { reach } from './sessions.js'
 import { type Deferred, deferred, type WaitOptions, within } from './waiting.js'
 
 export interface ConnectOptions extends WaitOptions {
@@ -73,7 +74,7 @@ export async function connect(options: ConnectOptions): Promise<Replica> {
 export class Replica {
   readonly #session: ReplicaSession
   readonly #link: Link
-  readonly #sessions: Sessions
+  readonly #asked: Asked
   readonly #onEvent: ReplicaListener
   readonly #contexts = new Map<WorkflowId, ContextReplica>()
   readonly #handles = new Set<ContextHandle>()
@@ -96,7 +97,7 @@ export class Replica {
       perform: effect => this.#perform(effect),
       onFailed: error => this.#failed(error),
     })
-    this.#sessions = new Sessions(this.#session, this.#link)
+    this.#asked = new Asked(this.#session.questions, this.#link)
     void this.#link.connect()
   }
 
@@ -149,10 +150,10 @@ export class Replica {
       if (!options.offline) {
         await within(context.synced, wait, () => notSynced(workflow, wait.timeout_ms, this.#link.lastError))
       }
-      if (options.after !== undefined) await this.#sessions.reach(context, options.after, wait)
+      if (options.after !== undefined) await reach(this.#asked, context, options.after, wait)
       if (this.#closed) throw closed()
       if (!context.set.branches.has(branch)) throw unknownBranch(branch, context.set.branches.names())
-      const handle = new Context(context, this.#sessions, definition, agent, branch, onOpen, closing =>
+      const handle = new Context(context, this.#asked, definition, agent, branch, onOpen, closing =>
         this.#released(closing),
       )
       if (options.gate) await untilResolved(handle, options)
@@ -182,6 +183,7 @@ export class Replica {
     this.#closed = true
     this.#link.close()
     this.#welcome.reject(closed())
+    this.#asked.fail(closed())
     for (const context of this.#contexts.values()) context.close()
   }
 
@@ -244,8 +246,9 @@ export class Replica {
         this.#contexts.get(effect.workflow)?.caughtUp(effect.afterRollback)
         return
       case 'attested':
+      case 'renewed':
       case 'denied':
-        this.#sessions.answer(effect)
+        this.#asked.answered(effect)
         return
       case 'channel-failed':
         this.#contexts.get(effect.workflow)?.failed(effect.error)
@@ -258,7 +261,7 @@ export class Replica {
   #failed(error: WeftError): void {
     this.#failure = error
     this.#welcome.reject(error)
-    this.#sessions.fail(error)
+    this.#asked.fail(error)
     for (const context of this.#contexts.values()) context.failed(error)
   }
 }

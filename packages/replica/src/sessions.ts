@@ -1,70 +1,38 @@
-import { type Position, WeftError, type WorkflowId } from '@weft/core'
-import type { ReplicaEffect, ReplicaSession } from '@weft/protocol'
+import { WeftError, type WorkflowId } from '@weft/core'
+import type { Asked } from './asked.js'
 import type { ContextReplica } from './context-replica.js'
-import type { Link } from './link.js'
-import { type Deferred, deferred, type WaitOptions, within } from './waiting.js'
+import { type WaitOptions, within } from './waiting.js'
 
-interface Attested {
-  readonly position: Position
-  readonly token: string
+/** A token for all that is known here of a context's log. @throws WEFT_SESSION_* · WEFT_NOT_SYNCED · WEFT_ABORTED */
+export async function attest(asked: Asked, context: ContextReplica, options: WaitOptions): Promise<string> {
+  const { workflow, index } = context
+  const request = asked.questions.attest(workflow, index.highest)
+  return (await asked.answer<'attested'>(request, options, () => unanswered(workflow))).token
 }
 
-/** Session tokens, as this replica asks its peer for them and about them (SES-1 to SES-3). */
-export class Sessions {
-  readonly #asked = new Map<number, Deferred<Attested>>()
-
-  constructor(
-    private readonly session: ReplicaSession,
-    private readonly link: Link,
-  ) {}
-
-  /** A token for all that is known here of a context's log. @throws WEFT_SESSION_* · WEFT_NOT_SYNCED · WEFT_ABORTED */
-  async attest(context: ContextReplica, options: WaitOptions): Promise<string> {
-    const request = this.session.questions.attest(context.workflow, context.index.highest)
-    return (await this.#ask(request, context.workflow, options)).token
-  }
-
-  /**
-   * Resolves when this replica knows all that the token stands for; it never answers with less (SES-2).
-   * @throws WEFT_SESSION_* · WEFT_NOT_SYNCED with `details.missing` · WEFT_ABORTED
-   */
-  async reach(context: ContextReplica, token: string, options: WaitOptions): Promise<void> {
-    const request = this.session.questions.present(context.workflow, token)
-    const { position } = await this.#ask(request, context.workflow, options)
-    let stop = (): void => {}
-    const reached = new Promise<void>(resolve => {
-      stop = context.onPosition(() => {
-        if (context.index.position >= position) resolve()
-      })
+/**
+ * Resolves when this replica knows all that the token stands for; it never answers with less (SES-2).
+ * @throws WEFT_SESSION_* · WEFT_NOT_SYNCED with `details.missing` · WEFT_ABORTED
+ */
+export async function reach(
+  asked: Asked,
+  context: ContextReplica,
+  token: string,
+  options: WaitOptions,
+): Promise<void> {
+  const { workflow } = context
+  const request = asked.questions.present(workflow, token)
+  const { position } = await asked.answer<'attested'>(request, options, () => unanswered(workflow))
+  let stop = (): void => {}
+  const reached = new Promise<void>(resolve => {
+    stop = context.onPosition(() => {
+      if (context.index.position >= position) resolve()
     })
-    await within(reached, options, () => behind(context, position)).finally(() => stop())
-  }
-
-  answer(effect: ReplicaEffect & { do: 'attested' | 'denied' }): void {
-    const asked = this.#asked.get(effect.request)
-    if (effect.do === 'attested') asked?.resolve(effect)
-    else asked?.reject(effect.error)
-  }
-
-  /** No connection will come any more. */
-  fail(error: WeftError): void {
-    for (const asked of this.#asked.values()) asked.reject(error)
-  }
-
-  async #ask(request: number, workflow: WorkflowId, options: WaitOptions): Promise<Attested> {
-    const asked = deferred<Attested>()
-    this.#asked.set(request, asked)
-    this.link.schedulePump()
-    try {
-      return await within(asked.promise, options, () => unanswered(workflow))
-    } finally {
-      this.#asked.delete(request)
-      this.session.questions.answered(request)
-    }
-  }
+  })
+  await within(reached, options, () => behind(context, position)).finally(() => stop())
 }
 
-function behind({ index, workflow }: ContextReplica, position: Position): WeftError {
+function behind({ index, workflow }: ContextReplica, position: number): WeftError {
   return new WeftError(
     'WEFT_NOT_SYNCED',
     `this replica knows ${workflow} up to ${index.position}, and the session has seen it up to ${position}`,

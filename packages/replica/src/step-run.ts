@@ -1,5 +1,6 @@
 import type { ChangeId, EntryId, EntrySchemas, HeaderNotes, Position } from '@weft/core'
 import type { Gate } from './conflict-gate.js'
+import type { Expectations } from './expectations.js'
 import type { Step } from './step.js'
 import type { WaitOptions } from './waiting.js'
 
@@ -10,6 +11,8 @@ export interface StepOptions extends WaitOptions {
   readonly trace?: string
   /** Start only when the branch has no open conflict; until then wait. */
   readonly requires?: Gate
+  /** What must still hold when the peer takes the step's change (DUR-6); then it is visible only when it has. */
+  readonly expect?: Expectations
 }
 
 export interface StepResult<T> {

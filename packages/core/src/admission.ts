@@ -1,0 +1,96 @@
+import { Branches } from './branches.js'
+import type { Change } from './change.js'
+import { Dag, type Node } from './dag.js'
+import { Leases } from './leases.js'
+import type { Hash } from './ports.js'
+import { checkPreconditions, type LogView, type Preconditions } from './preconditions.js'
+import { pointerOf, readableRef } from './ref.js'
+import { StateLedger } from './state-ledger.js'
+
+/**
+ * What a peer holds of an open context to admit changes by: its causal graph (CHG-2, CHG-3), what the headers say was
+ * written (DUR-6), and who holds which lease (HND-3). It never looks into an entry or a state for meaning.
+ *
+ * The n-th node of the graph is the change at position n + 1.
+ */
+export class Admission implements LogView {
+  readonly dag = new Dag()
+  readonly branches = new Branches(this.dag)
+  readonly leases = new Leases()
+  readonly #ledger: StateLedger
+  /** By node; lists are shared, as most changes of a context write one of few lists of refs, or nothing. */
+  readonly #writes: (readonly string[])[] = []
+  readonly #lists = new Map<string, readonly string[]>()
+  readonly #writers = new Map<string, Node[]>()
+
+  constructor(hash: Hash) {
+    this.#ledger = new StateLedger(this.dag, hash)
+  }
+
+  /**
+   * Takes in what the log holds already.
+   * @param started_ms when the peer began: a lease from before runs its whole time from then, in favour of its holder
+   */
+  restore(change: Change, started_ms: number): void {
+    this.#add(change, started_ms, false)
+  }
+
+  /**
+   * Takes a change that is not here yet, if it may be taken now.
+   * @param preconditions given with a change that is offered for the first time and on condition: only such a change
+   *   can begin a lease at this moment; any other may be history, offered again
+   * @throws as `Dag.add`, WEFT_CHANGE_STATE, WEFT_LEASE_*, WEFT_PRECONDITION; then nothing has changed
+   */
+  admit(change: Change, now_ms: number, preconditions?: Preconditions): void {
+    const { header } = change
+    if (preconditions !== undefined || this.leases.concern(header)) {
+      // Causality first: what does not fit cannot be held against what it depends on.
+      this.dag.check(change)
+      this.leases.check(header, now_ms, preconditions !== undefined)
+      if (preconditions) checkPreconditions(this, header, preconditions)
+    }
+    this.#add(change, preconditions && now_ms, true)
+  }
+
+  writesAt(node: Node): readonly string[] {
+    return this.#writes[node]!
+  }
+
+  writersOf(ref: string): readonly Node[] {
+    return this.#writers.get(ref) ?? NONE
+  }
+
+  #add(change: Change, granted_ms: number | undefined, live: boolean): void {
+    const { header } = change
+    let chunk: ReturnType<StateLedger['check']>
+    if (change.state !== null) {
+      // Causality first: the state of an equivocation does not fit either, and it must be reported as what it is.
+      this.dag.check(change)
+      chunk = this.#ledger.check(change)
+    }
+    const node = this.dag.add(change)
+    if (chunk) this.#ledger.add(node, chunk)
+    this.branches.add(node, header.branch, header.notes.forks ?? NONE)
+    this.leases.add(header, granted_ms, live)
+    this.#writes.push(this.#shared(header.writes))
+    for (const wrote of header.writes) if (pointerOf(wrote) === undefined) this.#addWriter(wrote, node)
+  }
+
+  #addWriter(wrote: string, node: Node): void {
+    const { ref } = readableRef(wrote)
+    const writers = this.#writers.get(ref)
+    if (writers) writers.push(node)
+    else this.#writers.set(ref, [node])
+  }
+
+  #shared(writes: readonly string[]): readonly string[] {
+    if (writes.length === 0) return NONE
+    const key = writes.join('\n')
+    const known = this.#lists.get(key)
+    if (known) return known
+    this.#lists.set(key, writes)
+    return writes
+  }
+}
+
+const NONE: readonly never[] = Object.freeze([])

@@ -1,0 +1,47 @@
+import { type ChangeId, fromHex, type LogRecord, type WeftError } from '@weft/core'
+import { encodeMessage } from './codec.js'
+import { groupsOf } from './groups.js'
+import type { Message } from './messages.js'
+import type { PeerEffect } from './peer-effects.js'
+
+/** An id and a position. */
+const ACK_BYTES = 41
+const DETAILS_CHARS_MAX = 8_192
+
+export function send(message: Message): PeerEffect {
+  return { do: 'send', frame: encodeMessage(message) }
+}
+
+export function sendFail(channel: number | null, { code, message, cure }: WeftError): PeerEffect {
+  return send({ name: 'fail', channel, code, message: cut(message), cure: cut(cure) })
+}
+
+export function acknowledge(channel: number, records: readonly LogRecord[]): PeerEffect[] {
+  return [...groupsOf(records, () => ACK_BYTES)].map(group => {
+    const ids = fromHex(group.map(record => record.id).join(''))
+    return send({ name: 'ack', channel, ids, positions: group.map(record => record.position) })
+  })
+}
+
+/** A text that is shown to people, no longer than its field. */
+function cut(text: string): string {
+  return text.slice(0, 1_024)
+}
+
+export function sendRefusal(channel: number, id: ChangeId | '', error: WeftError): PeerEffect {
+  const { code, message, cure } = error
+  const details = JSON.stringify(error.details)
+  return send({
+    name: 'refuse',
+    channel,
+    id: fromHex(id),
+    code,
+    message: cut(message),
+    cure: cut(cure),
+    details: details.length > DETAILS_CHARS_MAX ? null : details,
+  })
+}
+
+export function sendDenial(request: number, { code, message, cure }: WeftError): PeerEffect {
+  return send({ name: 'denied', request, code, message: cut(message), cure: cut(cure) })
+}

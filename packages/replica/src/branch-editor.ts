@@ -1,0 +1,238 @@
+import {
+  type AgentId,
+  type BranchName,
+  BranchWriter,
+  branchRef,
+  type Change,
+  type ChangeId,
+  type ContextDefinition,
+  checkPointer,
+  type EntrySchemas,
+  entryId,
+  formatRef,
+  genesis,
+  type InputOf,
+  type Json,
+  type JsonObject,
+  type KindOf,
+  type MergeReport,
+  mergeReport,
+  NO_NODE,
+  parseRef,
+  type RevertTarget,
+  unknownBranch,
+  validateEntry,
+  validateState,
+  type Write,
+} from '@weft/core'
+import { produce } from 'immer'
+import type { Asked } from './asked.js'
+import { BranchReader } from './branch-reader.js'
+import { handleClosed } from './context-errors.js'
+import type { ContextReplica } from './context-replica.js'
+import { DraftChange, type Recipe } from './draft-change.js'
+import type { Lease } from './lease.js'
+import { nodeHost } from './node-host.js'
+import { withValueAt } from './pointer-write.js'
+import { Receipt } from './receipt.js'
+import { type Revert, type RevertOptions, revertWrite } from './revert.js'
+
+export interface WriteOptions {
+  /** Why, for people: up to 1,024 characters. */
+  readonly reason?: string
+}
+
+export interface AppendOptions extends WriteOptions {
+  /** Refs this entry was derived from; an external one with the version seen: `ext:doc/17@v3`. */
+  readonly dependsOn?: readonly string[]
+}
+
+export type Merge = MergeReport & { readonly receipt: Receipt }
+
+/** The local half of a branch handle: writes that are made at once, here, and are synced as they are. */
+export abstract class BranchEditor<State, Entries extends EntrySchemas> extends BranchReader<State, Entries> {
+  #writer: BranchWriter
+  #lease: Lease | undefined
+  #closed = false
+  readonly #genesis: Change | undefined
+
+  constructor(
+    context: ContextReplica,
+    asked: Asked,
+    definition: ContextDefinition<State, Entries>,
+    agent: AgentId,
+    branch: BranchName,
+  ) {
+    super(context, asked, definition, agent, branch)
+    this.#writer = this.newWriter()
+    this.#genesis = genesis(definition as ContextDefinition, nodeHost.hash)
+  }
+
+  /**
+   * Writes one entry.
+   * @throws WEFT_SCHEMA_REFUSED · WEFT_SCHEMA_ASYNC · WEFT_KIND_UNKNOWN · WEFT_VALUE_NOT_JSON ·
+   *   WEFT_CHANGE_TOO_LARGE · WEFT_CLOSED; then nothing was written
+   */
+  append<Kind extends KindOf<Entries>>(
+    kind: Kind,
+    value: InputOf<Entries, Kind>,
+    options: AppendOptions = {},
+  ): Receipt {
+    const json = validateEntry(this.definition as ContextDefinition, kind, value)
+    const reads = options.dependsOn?.map(text => ({ ...parseRef(text), entry: 0 }))
+    return this.commit({ entries: [{ kind, value: json }], ...(reads && { reads }) }, options)
+  }
+
+  /**
+   * Changes the state: mutate the draft, or return a new state.
+   * @throws WEFT_SCHEMA_REFUSED · WEFT_SCHEMA_ASYNC · WEFT_VALUE_NOT_JSON · WEFT_CHANGE_TOO_LARGE · WEFT_CLOSED
+   */
+  change(recipe: Recipe<State>, options: WriteOptions = {}): Receipt {
+    return this.commit({ state: this.next(recipe) }, options)
+  }
+
+  /** Writes entries and a state change as one atomic change. @throws as `append` and `change` */
+  write(compose: (draft: DraftChange<State, Entries>) => void, options: WriteOptions = {}): Receipt {
+    const draft = new DraftChange<State, Entries>(this.definition)
+    compose(draft)
+    const { recipe, entries, reads } = draft
+    return this.commit({ entries, reads, ...(recipe && { state: this.next(recipe) }) }, options)
+  }
+
+  /**
+   * Says that something outside has changed: what was derived from another version of it is stale from now on.
+   * @param ref `ext:<uri>`; @param version the version it has now
+   * @throws WEFT_REF_INVALID
+   */
+  touch(ref: string, version?: string, options: WriteOptions = {}): Receipt {
+    const parsed = parseRef(version === undefined ? ref : formatRef({ ref, version }))
+    return this.commit({ writes: [formatRef(parsed)] }, options)
+  }
+
+  /**
+   * Undoes what an actor, a step, a range of the log or a blast radius wrote on this branch: one new change that names
+   * what it undoes (STP-4). The entries stay in the log and are no longer shown; pointers get the value they had, but
+   * for those that others have written since, which are `kept`. To undo a revert, revert it.
+   * @throws WEFT_REVERT_NOTHING · WEFT_REVERT_ALREADY · WEFT_CHANGE_UNKNOWN · WEFT_POSITION_UNKNOWN · WEFT_REF_INVALID,
+   *   and as `change`; then nothing has changed
+   */
+  revert(target: RevertTarget, options: RevertOptions = {}): Revert {
+    const validated = (state: JsonObject): JsonObject => this.validated(state)
+    const { plan, write } = revertWrite(this.writer(), target, this.context.index, validated)
+    return { ...plan, receipt: options.dryRun ? this.record(undefined) : this.commit(write, options) }
+  }
+
+  /** Brings branches into this one. The report is the same on every replica. @throws WEFT_BRANCH_UNKNOWN */
+  merge(...branches: readonly BranchName[]): Merge {
+    const change = this.begun().merge(branches)
+    const receipt = this.record(change)
+    return { ...mergeReport(this.set, change.id), receipt }
+  }
+
+  /**
+   * Settles what is in conflict at a pointer: a change like any other, after all the values. Undefined deletes.
+   * @throws WEFT_POINTER_INVALID, and as `change`
+   */
+  resolve(pointer: string, value: Json | undefined, options: WriteOptions = {}): Receipt {
+    checkPointer(pointer)
+    const state = this.validated(withValueAt(this.state as JsonObject, pointer, value))
+    return this.commit({ state, touches: [pointer] }, options)
+  }
+
+  /**
+   * Takes in changes that were made elsewhere (an export, another replica) as they are, and offers them to the peer.
+   * @param changes the bytes of each; deps need not come first
+   * @returns how many were new here
+   * @throws WEFT_CHANGE_* · WEFT_QUEUE_FULL at the first that does not fit; those before it stay
+   */
+  adopt(changes: Iterable<Uint8Array>): number {
+    this.ready()
+    return this.context.adopt(changes)
+  }
+
+  /** The writer on the present set: after a withdrawal, a new one, as another actor. */
+  protected override writer(): BranchWriter {
+    if (this.#closed) throw handleClosed()
+    const { set } = this.context
+    if (this.#writer.set === set) return this.#writer
+    if (!set.branches.has(this.branch)) throw unknownBranch(this.branch, set.branches.names())
+    this.#writer.state.free()
+    this.#writer = this.newWriter()
+    return this.#writer
+  }
+
+  /** The lease that this handle writes under, or has lost. */
+  protected get lease(): Lease | undefined {
+    if (this.#lease?.isGivenBack) this.lease = undefined
+    return this.#lease
+  }
+
+  protected set lease(lease: Lease | undefined) {
+    this.#lease = lease
+    this.#writer.under = this.under
+  }
+
+  /** The epochs that this handle writes under. */
+  protected get under(): Readonly<Record<string, number>> | undefined {
+    return this.#lease && { [branchRef(this.branch)]: this.#lease.epoch }
+  }
+
+  protected get isClosed(): boolean {
+    return this.#closed
+  }
+
+  protected newWriter(heads?: readonly ChangeId[]): BranchWriter {
+    const { set } = this.context
+    const writer = new BranchWriter(set, nodeHost, this.branch, this.agent, heads && set.nodes(heads))
+    writer.under = this.under
+    return writer
+  }
+
+  /** The writer, if what it writes can leave. @throws WEFT_CLOSED · WEFT_LEASE_LOST */
+  protected ready(): BranchWriter {
+    const writer = this.writer()
+    if (this.context.failure?.code === 'WEFT_CLOSED') throw this.context.failure
+    this.lease?.check()
+    return writer
+  }
+
+  /** As `ready`, on a context that has its initial state: whoever writes to it first writes that before. */
+  protected begun(): BranchWriter {
+    const writer = this.ready()
+    if (writer.set.size === 0) this.addGenesis()
+    return writer
+  }
+
+  /** Heads of the initial state, which it adds if nobody has. */
+  protected addGenesis(): ChangeId[] {
+    if (this.#genesis === undefined) return []
+    if (this.context.set.add(this.#genesis) !== NO_NODE) this.context.wrote(this.#genesis)
+    return [this.#genesis.id]
+  }
+
+  protected next(recipe: Recipe<State>): JsonObject {
+    return this.validated(produce(this.state as State, recipe as never) as JsonObject)
+  }
+
+  protected validated(state: JsonObject): JsonObject {
+    return validateState(this.definition.state, state)
+  }
+
+  protected commit(write: Write, { reason }: WriteOptions): Receipt {
+    const why = reason === undefined ? write : { ...write, notes: { ...write.notes, reason } }
+    return this.record(this.begun().write(why))
+  }
+
+  protected record(change: Change | undefined): Receipt {
+    if (change === undefined) return new Receipt(undefined, [], () => Promise.resolve(this.position))
+    this.context.wrote(change)
+    const entries = change.header.kinds.map((_, index) => entryId(change.id, index))
+    return new Receipt(change.id, entries, () => this.context.commits.settled(change.id))
+  }
+
+  /** Nothing can be read or written through it after this. */
+  protected end(): void {
+    this.#closed = true
+    this.#writer.state.free()
+  }
+}

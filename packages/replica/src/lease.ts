@@ -1,0 +1,195 @@
+import { checkLeaseLength, WeftError } from '@weft/core'
+import type { Asked } from './asked.js'
+import { isRefusedFor, propose, type ProposalScope } from './proposer.js'
+import { nodeClock } from './node-host.js'
+import { deferred, type WaitOptions, within } from './waiting.js'
+
+export interface LeaseOptions extends WaitOptions {
+  /** How long it outlives its holder, in ms: it is renewed while the holder lives. Default 10,000; at most an hour. */
+  readonly ttl_ms?: number
+}
+
+/** How a lease is asked for. */
+export interface LeaseRequest {
+  /** `branch:<name>` or `effect:<key>` */
+  readonly on: string
+  /** What the change that asks for it must write and expect besides. */
+  readonly writes?: readonly string[]
+  readonly unmoved?: readonly string[]
+}
+
+const TTL_MS = 10_000
+/** A lease is renewed this often while it runs. */
+const RENEWALS = 3
+
+/**
+ * Time-bounded ownership (HND-3): until it is lost, or given back, nobody else's commit is taken on what it is on; once
+ * somebody else has it, no commit under this one is.
+ */
+export class Lease {
+  readonly #lost = new AbortController()
+  #until_ms: number
+  #givenBack = false
+  #cancelTimer: () => void = () => {}
+
+  /** @internal Made by `Context.lease`. */
+  constructor(
+    private readonly scope: ProposalScope,
+    private readonly asked: Asked,
+    readonly on: string,
+    /** Grows with each grant. */
+    readonly epoch: number,
+    readonly ttl_ms: number,
+    asked_ms: number,
+  ) {
+    this.#until_ms = asked_ms + ttl_ms
+    this.#renewLater()
+  }
+
+  /** Whether its holder has given it back, and not lost it. */
+  get isGivenBack(): boolean {
+    return this.#givenBack
+  }
+
+  /** Aborts when the lease is lost or given back; its reason says which. */
+  get signal(): AbortSignal {
+    return this.#lost.signal
+  }
+
+  /** Whether it is certain to be held still: by this process's clock, counted from when it last asked. */
+  get held(): boolean {
+    if (!this.signal.aborted && nodeClock.now() >= this.#until_ms) this.#end(ranOut(this))
+    return !this.signal.aborted
+  }
+
+  /** @throws WEFT_LEASE_LOST */
+  check(): void {
+    if (!this.held) throw this.signal.reason
+  }
+
+  /** Gives it back, so that nobody has to wait until it runs out. @throws WEFT_NOT_SYNCED · WEFT_ABORTED */
+  async release(options: WaitOptions = {}): Promise<void> {
+    if (!this.held) return
+    const { on, epoch } = this
+    this.#giveBack()
+    const writes = on.startsWith('branch:') ? {} : { writes: [on] }
+    try {
+      await propose(this.scope, { ...writes, notes: { lease: { on, epoch, ttl_ms: 0 } } }, {}, options)
+    } catch (error) {
+      if (!isRefusedFor(error, 'WEFT_LEASE_LOST')) throw error
+    }
+  }
+
+  /** @internal The change that was written under it has given it back. */
+  spent(): void {
+    this.#giveBack()
+  }
+
+  #giveBack(): void {
+    this.#givenBack = true
+    this.#end(givenBack(this))
+  }
+
+  #end(reason: WeftError): void {
+    this.#cancelTimer()
+    this.#lost.abort(reason)
+  }
+
+  #renewLater(): void {
+    this.#cancelTimer = nodeClock.after(this.ttl_ms / RENEWALS, () => void this.#renew())
+  }
+
+  async #renew(): Promise<void> {
+    if (!this.held) return
+    const asked_ms = nodeClock.now()
+    const { workflow } = this.scope.context
+    const request = this.asked.questions.renew(workflow, this.on, this.epoch)
+    const wait = { timeout_ms: Math.max(1, this.#until_ms - asked_ms), signal: this.signal }
+    try {
+      await this.asked.answer<'renewed'>(request, wait, () => ranOut(this))
+      this.#until_ms = asked_ms + this.ttl_ms
+    } catch (error) {
+      if (isRefusedFor(error, 'WEFT_LEASE_LOST') || isRefusedFor(error, 'WEFT_CLOSED')) this.#end(error)
+    }
+    if (this.held) this.#renewLater()
+  }
+}
+
+/**
+ * Asks for a lease until it is had. While somebody else holds it: until it is given back or runs out.
+ * @throws WEFT_LEASE_INVALID · WEFT_LEASE_HELD when `timeout_ms` passes first · WEFT_ABORTED · WEFT_PRECONDITION, and as
+ *   `Proposal.offer`
+ */
+export async function acquireLease(
+  begin: () => ProposalScope,
+  asked: Asked,
+  { on, writes = [], unmoved = [] }: LeaseRequest,
+  options: LeaseOptions,
+): Promise<Lease> {
+  const ttl_ms = checkLeaseLength(options.ttl_ms ?? TTL_MS)
+  const deadline_ms = options.timeout_ms === undefined ? undefined : nodeClock.now() + options.timeout_ms
+  for (;;) {
+    const scope = begin()
+    const { leases } = scope.context.set
+    const epoch = (leases.get(on)?.epoch ?? 0) + 1
+    const asked_ms = nodeClock.now()
+    const left = {
+      ...options,
+      ...(deadline_ms !== undefined && { timeout_ms: Math.max(1, deadline_ms - asked_ms) }),
+    }
+    try {
+      await propose(scope, { writes, notes: { lease: { on, epoch, ttl_ms } } }, { unmoved }, left)
+      return new Lease(scope, asked, on, epoch, ttl_ms, asked_ms)
+    } catch (error) {
+      if (!isTaken(error, on)) throw error
+      await untilMoved(scope, on, epoch, error, left)
+    }
+  }
+}
+
+/** Somebody holds it, or was granted it since: it is worth while to ask again. */
+function isTaken(error: unknown, on: string): error is WeftError {
+  const taken = isRefusedFor(error, 'WEFT_LEASE_HELD') || isRefusedFor(error, 'WEFT_LEASE_LOST')
+  return taken && error.details.on === on
+}
+
+/** Resolves when another grant or a release is here, or when the lease that is in force has run out. */
+async function untilMoved(
+  { context }: ProposalScope,
+  on: string,
+  epoch: number,
+  refusal: WeftError,
+  options: WaitOptions,
+): Promise<void> {
+  const moved = deferred<void>()
+  const seen = context.set.leases.get(on)
+  const stop = context.listen(() => {
+    if (context.set.leases.get(on) !== seen) moved.resolve()
+  })
+  const { left_ms } = refusal.details
+  const cancel = typeof left_ms === 'number' ? nodeClock.after(left_ms + 1, () => moved.resolve()) : () => {}
+  // The grant that this one lost to may have come before anybody listened.
+  if (left_ms === undefined && (seen?.epoch ?? 0) >= epoch) moved.resolve()
+  await within(moved.promise, options, () => refusal).finally(() => {
+    stop()
+    cancel()
+  })
+}
+
+function ranOut({ on, epoch, ttl_ms }: Lease): WeftError {
+  return new WeftError(
+    'WEFT_LEASE_LOST',
+    `the lease on ${on} under epoch ${epoch} was not renewed within its ${ttl_ms} ms`,
+    'stop, or ask for the lease again and read what was written since: somebody else may have taken over',
+    { on, epoch },
+  )
+}
+
+function givenBack({ on, epoch }: Lease): WeftError {
+  return new WeftError(
+    'WEFT_LEASE_LOST',
+    `the lease on ${on} under epoch ${epoch} was given back`,
+    'ask for it again before writing',
+    { on, epoch },
+  )
+}

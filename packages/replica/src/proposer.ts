@@ -1,0 +1,132 @@
+import {
+  type AgentId,
+  type BranchName,
+  BranchWriter,
+  type ChangeId,
+  type EntryId,
+  entryId,
+  isWeftError,
+  type JsonObject,
+  type Position,
+  WeftError,
+  type Write,
+} from '@weft/core'
+import type { ContextReplica } from './context-replica.js'
+import { type Expectations, preconditionsOf } from './expectations.js'
+import { nodeHost } from './node-host.js'
+import { type WaitOptions, within } from './waiting.js'
+
+/** A write that the peer has taken. */
+export interface Accepted {
+  readonly change: ChangeId
+  readonly entries: readonly EntryId[]
+  readonly position: Position
+}
+
+/** Where a proposal is made, and under which leases. */
+export interface ProposalScope {
+  readonly context: ContextReplica
+  readonly branch: BranchName
+  readonly agent: AgentId
+  readonly under: Readonly<Record<string, number>> | undefined
+}
+
+/**
+ * A write on condition (DUR-6), by an actor of its own: so what it writes is in nobody's past, its author's least of
+ * all, before the peer has taken it. Free it when it is over.
+ */
+export class Proposal {
+  readonly #writer: BranchWriter
+
+  constructor(
+    private readonly scope: ProposalScope,
+    /** What its author has seen. */
+    readonly heads: readonly ChangeId[],
+  ) {
+    const { set } = scope.context
+    this.#writer = new BranchWriter(set, nodeHost, scope.branch, scope.agent, set.nodes(heads))
+    this.#writer.under = scope.under
+  }
+
+  /** The state that its author sees. */
+  get state(): JsonObject {
+    return this.#writer.state.read()
+  }
+
+  /**
+   * Offers the write, once; resolves when the peer has taken it and it is visible here.
+   * @throws WEFT_PRECONDITION · WEFT_LEASE_* · WEFT_SCOPE and the peer's other refusals: nothing was written then.
+   *   WEFT_ABORTED · WEFT_NOT_SYNCED · WEFT_CLOSED: whether it was, is not known; if it was, it will be seen
+   */
+  async offer(write: Write, expect: Expectations, options: WaitOptions): Promise<Accepted | undefined> {
+    const { context, branch } = this.scope
+    const preconditions = preconditionsOf(this.#writer.set, branch, this.heads, expect)
+    const change = this.#writer.seal(write)
+    if (change === undefined) return undefined
+    const position = await within(context.propose(change, preconditions), options, () => undecided(change.id))
+    const entries = change.header.kinds.map((_, index) => entryId(change.id, index))
+    return { change: change.id, entries, position }
+  }
+
+  free(): void {
+    this.#writer.state.free()
+  }
+}
+
+/** Proposes one write on what is visible on the branch now. @throws as `Proposal.offer` */
+export async function propose(
+  scope: ProposalScope,
+  write: Write,
+  expect: Expectations,
+  options: WaitOptions,
+): Promise<Accepted | undefined> {
+  const proposal = new Proposal(scope, scope.context.set.heads(scope.branch))
+  try {
+    return await proposal.offer(write, expect, options)
+  } finally {
+    proposal.free()
+  }
+}
+
+/** After a refusal: resolves when what stood in the way is here. @throws WEFT_NOT_SYNCED · WEFT_ABORTED */
+export async function untilSeen(
+  context: ContextReplica,
+  refusal: WeftError,
+  options: WaitOptions,
+): Promise<void> {
+  const awaited = changesIn(refusal)
+  const isHere = (): boolean => awaited.every(id => context.set.has(id))
+  let stop = (): void => {}
+  const here = new Promise<void>(resolve => {
+    const ask = (): void => void (isHere() && resolve())
+    stop = context.listen(ask)
+    ask()
+  })
+  await within(here, options, () => refusal).finally(() => stop())
+}
+
+export function isRefusedFor(error: unknown, code: WeftError['code']): error is WeftError {
+  return isWeftError(error) && error.code === code
+}
+
+/** The changes that a refusal names: what came from the peer is looked at as what it is, anything. */
+function changesIn({ details }: WeftError): ChangeId[] {
+  const { moved, heads } = details
+  return [
+    ...recordsIn(moved).map(({ change }) => change),
+    ...recordsIn(heads).flatMap(({ heads: ids }) => (Array.isArray(ids) ? ids : [])),
+  ].filter(id => typeof id === 'string')
+}
+
+function recordsIn(value: unknown): Record<string, unknown>[] {
+  return Array.isArray(value) ? value.filter(each => typeof each === 'object' && each !== null) : []
+}
+
+function undecided(change: ChangeId): WeftError {
+  return new WeftError(
+    'WEFT_NOT_SYNCED',
+    `the peer has not decided on change ${change.slice(0, 12)} in time`,
+    'it may yet take it, and then it will be seen here; check the connection, and read before you write it again',
+    { change },
+  )
+}
