@@ -12,6 +12,7 @@ import { Leases } from './leases.js'
 import { OrderTree } from './order.js'
 import type { Hash } from './ports.js'
 import { Reverts } from './reverts.js'
+import { isEngineKind, SideEffects } from './side-effects.js'
 import { StateLedger } from './state-ledger.js'
 import { View } from './view.js'
 
@@ -20,6 +21,8 @@ export interface EntriesOptions {
   readonly order?: FlattenOrder
   /** With the entries of changes that have been reverted. */
   readonly reverted?: boolean
+  /** With the engine's own, such as the results of side effects. */
+  readonly engine?: boolean
 }
 
 /**
@@ -33,6 +36,7 @@ export class ChangeSet {
   readonly reverts = new Reverts(this.dag)
   /** Who was granted what, as far as the changes here tell; how long a lease runs only the peer knows. */
   readonly leases = new Leases()
+  readonly effects = new SideEffects(this.dag)
   readonly ledger: StateLedger
   readonly #changes: Change[] = []
   readonly #entries: (readonly Entry[] | undefined)[] = []
@@ -83,6 +87,7 @@ export class ChangeSet {
     this.tree.add(node, header)
     this.branches.add(node, header.branch, forks)
     this.leases.add(header, undefined, false)
+    this.effects.add(node, header)
     if (header.notes.reverts !== undefined) this.reverts.add(node, header.notes.reverts)
     this.#views.get(header.branch)?.extend(node)
     for (const fork of forks) this.#views.get(fork)?.extend(node)
@@ -146,7 +151,9 @@ export class ChangeSet {
     const entries: Entry[] = []
     for (const node of view.flatten(options.order)) {
       if (hidden?.has(node)) continue
-      for (const entry of this.entriesOf(node)) entries.push(entry)
+      for (const entry of this.entriesOf(node)) {
+        if (options.engine || !isEngineKind(entry.kind)) entries.push(entry)
+      }
     }
     return entries
   }

@@ -46,7 +46,16 @@ export { LIMITS } from './limits.js'
 export { type MergedBranch, type MergeReport, mergeReport } from './merge.js'
 export type * from './ports.js'
 export type { Moved, Preconditions } from './preconditions.js'
-export { entryRef, formatRef, parseRef, pointerOf, stateRef, touches, type VersionedRef } from './ref.js'
+export {
+  entryOf,
+  entryRef,
+  formatRef,
+  parseRef,
+  pointerOf,
+  stateRef,
+  touches,
+  type VersionedRef,
+} from './ref.js'
 export { findResolutions, type Resolution } from './resolutions.js'
 export { planRevert, type RevertPlan, type RevertTarget } from './revert.js'
 export { type KeptPointer, type RevertedPointer, withPointers } from './revert-state.js'
@@ -61,6 +70,7 @@ export {
   validateEntry,
   validateState,
 } from './schema.js'
+export { EFFECT_KIND, type EffectOutcome, isEngineKind, readOutcome } from './side-effects.js'
 export { type BlastRadius, type Stale, type StaleCause, type StaleKind, Staleness } from './staleness.js'
 export { StateDoc } from './state-doc.js'
 export { StateLedger } from './state-ledger.js'

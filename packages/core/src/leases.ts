@@ -12,6 +12,10 @@ export function branchRef(branch: BranchName): string {
   return BRANCH + branch
 }
 
+export function isEffectRef(ref: string): boolean {
+  return ref.startsWith(EFFECT)
+}
+
 /** What stands for a side effect of a workflow; the key may hold any characters. @throws WEFT_REF_INVALID */
 export function effectRef(key: string): string {
   try {
@@ -42,7 +46,7 @@ export interface Lease {
 
 /** The refs that a change may write only if nobody else holds them: its branch, and the effects it writes of. */
 function fencedRefs({ branch, writes }: Header): string[] {
-  const effects = writes.filter(ref => ref.startsWith(EFFECT))
+  const effects = writes.filter(isEffectRef)
   return [branchRef(branch), ...effects]
 }
 

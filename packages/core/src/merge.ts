@@ -4,6 +4,7 @@ import type { Node } from './dag.js'
 import { WeftError } from './errors.js'
 import { unpackIds } from './header.js'
 import type { AgentId, BranchName, ChangeId, EntryId } from './ids.js'
+import { isEngineKind } from './side-effects.js'
 import { type Stale, Staleness } from './staleness.js'
 import { StateDoc } from './state-doc.js'
 import type { View } from './view.js'
@@ -57,7 +58,7 @@ export function mergeReport(set: ChangeSet, change: ChangeId): MergeReport {
       merged: sources
         .map(source => describe(set, source, flattened, brought))
         .sort(byFirst(flattened, brought)),
-      order: flattened.flatMap(added => set.entriesOf(added).map(entry => entry.id)),
+      order: flattened.flatMap(added => shownEntries(set, added)),
       conflicts: findConflicts(set, view, state).filter(conflict =>
         conflict.values.some(value => brought.has(set.dag.node(value.change))),
       ),
@@ -120,9 +121,13 @@ function describe(
     branch,
     heads,
     changes: nodes.length,
-    entries: nodes.flatMap(node => set.entriesOf(node).map(entry => entry.id)),
+    entries: nodes.flatMap(node => shownEntries(set, node)),
     agents: [...new Set(nodes.map(node => set.change(node).header.agent))].sort(),
   }
+}
+
+function shownEntries(set: ChangeSet, node: Node): EntryId[] {
+  return set.entriesOf(node).flatMap(({ id, kind }) => (isEngineKind(kind) ? [] : [id]))
 }
 
 function byFirst(flattened: readonly Node[], brought: ReadonlyMap<Node, BranchName>) {

@@ -9,6 +9,7 @@ import {
   type Json,
   type JsonObject,
 } from './json.js'
+import { isEngineKind } from './side-effects.js'
 
 export type AnySchema = StandardSchemaV1
 export type EntrySchemas = Readonly<Record<string, AnySchema>>
@@ -49,7 +50,7 @@ export function defineContext<
 }): ContextDefinition<StandardSchemaV1.InferOutput<StateSchema>, Entries> {
   const { name, version, entries } = options
   checkId('kind', name)
-  for (const kind of Object.keys(entries)) checkId('kind', kind)
+  for (const kind of Object.keys(entries)) checkKind(kind)
   if (!Number.isSafeInteger(version) || version < 1) {
     throw new WeftError(
       'WEFT_SCHEMA_REFUSED',
@@ -65,6 +66,17 @@ export function defineContext<
       ? undefined
       : deepFreeze(validateState(state, structuredCopy(options.initial)))
   return Object.freeze({ name, version, state, entries, initial })
+}
+
+function checkKind(kind: string): void {
+  checkId('kind', kind)
+  if (!isEngineKind(kind)) return
+  throw new WeftError(
+    'WEFT_SCHEMA_REFUSED',
+    `${kind} is a kind of the engine's own`,
+    'choose a kind that does not begin with "weft."',
+    { kind },
+  )
 }
 
 function structuredCopy(value: unknown): unknown {

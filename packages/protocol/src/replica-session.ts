@@ -48,6 +48,7 @@ export class ReplicaSession {
   #nextChannel = 1
   #pushBytesMax: number = WIRE_LIMITS.push_bytes_max
   #mayWrite = false
+  #tenant: string | undefined
   #inFlight = 0
   readonly #byWorkflow = new Map<string, Subscription>()
   readonly #byChannel = new Map<number, Subscription>()
@@ -63,6 +64,11 @@ export class ReplicaSession {
   /** Whether the token of this connection allows to write. */
   get mayWrite(): boolean {
     return this.#mayWrite
+  }
+
+  /** As the peer read it from the token; undefined before the first connection. */
+  get tenant(): string | undefined {
+    return this.#tenant
   }
 
   connected(token: string): ReplicaEffect[] {
@@ -197,6 +203,7 @@ export class ReplicaSession {
     this.#phase = 'ready'
     this.#pushBytesMax = push_bytes_max
     this.#mayWrite = scopes.includes('write')
+    this.#tenant = tenant
     const opens = [...this.#byWorkflow.values()].map(subscription => this.#openMessage(subscription))
     return [{ do: 'welcomed', tenant, scopes }, ...opens, ...this.pump()]
   }

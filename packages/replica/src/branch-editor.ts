@@ -162,12 +162,12 @@ export abstract class BranchEditor<State, Entries extends EntrySchemas> extends 
   }
 
   /** The lease that this handle writes under, or has lost. */
-  protected get lease(): Lease | undefined {
-    if (this.#lease?.isGivenBack) this.lease = undefined
+  protected get holding(): Lease | undefined {
+    if (this.#lease?.isGivenBack) this.holding = undefined
     return this.#lease
   }
 
-  protected set lease(lease: Lease | undefined) {
+  protected set holding(lease: Lease | undefined) {
     this.#lease = lease
     this.#writer.under = this.under
   }
@@ -192,7 +192,7 @@ export abstract class BranchEditor<State, Entries extends EntrySchemas> extends 
   protected ready(): BranchWriter {
     const writer = this.writer()
     if (this.context.failure?.code === 'WEFT_CLOSED') throw this.context.failure
-    this.lease?.check()
+    this.holding?.check()
     return writer
   }
 

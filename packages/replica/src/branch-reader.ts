@@ -28,14 +28,13 @@ import {
   Staleness,
   type ValueOf,
   type VersionedRef,
-  WeftError,
 } from '@weft/core'
 import type { Asked } from './asked.js'
 import type { ContextReplica } from './context-replica.js'
 import { nodeHost } from './node-host.js'
 import { attest, reach } from './sessions.js'
 import { Snapshot } from './snapshot.js'
-import { type WaitOptions, within } from './waiting.js'
+import type { WaitOptions } from './waiting.js'
 
 /** An entry of any kind that a definition names; `kind` tells its value's type. */
 export type EntryOf<Entries extends EntrySchemas> = {
@@ -220,15 +219,7 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
 
   /** Resolves when `holds` does, asked now and after every change. @throws WEFT_ABORTED · WEFT_NOT_SYNCED */
   async until(holds: () => boolean, options: WaitOptions = {}): Promise<void> {
-    let stop = (): void => {}
-    const held = new Promise<void>(resolve => {
-      const ask = (): void => {
-        if (holds()) resolve()
-      }
-      stop = this.context.listen(ask)
-      ask()
-    })
-    await within(held, options, () => notYet(options.timeout_ms)).finally(() => stop())
+    await this.context.until(holds, options)
   }
 
   /**
@@ -257,12 +248,4 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
       this.#staleness = { set, index: new Staleness(set, set.view(this.branch)) }
     return this.#staleness.index
   }
-}
-
-function notYet(timeout_ms: number | undefined): WeftError {
-  return new WeftError(
-    'WEFT_NOT_SYNCED',
-    `what was waited for did not come within ${timeout_ms} ms`,
-    'wait longer, or check that the one who is to write it is connected',
-  )
 }

@@ -17,7 +17,7 @@ import type { ReplicaListener } from './events.js'
 import type { Link } from './link.js'
 import { nodeHost } from './node-host.js'
 import { Proposals } from './proposals.js'
-import { type Deferred, deferred } from './waiting.js'
+import { type Deferred, deferred, type WaitOptions, within } from './waiting.js'
 
 /** Told after changes have been taken in, local or not; `changes` are new here. */
 export type ChangeListener = (changes: readonly ChangeId[]) => void
@@ -52,6 +52,11 @@ export class ContextReplica {
     return this.#set
   }
 
+  /** Undefined before the first connection. */
+  get tenant(): string | undefined {
+    return this.session.tenant
+  }
+
   /** Who waits for which change. */
   get commits(): Commits {
     return this.#commits
@@ -79,6 +84,19 @@ export class ContextReplica {
   listen(listener: ChangeListener): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
+  }
+
+  /** Resolves when `holds` does, asked now and after every change. @throws WEFT_ABORTED · WEFT_NOT_SYNCED */
+  async until(holds: () => boolean, options: WaitOptions): Promise<void> {
+    let stop = (): void => {}
+    const held = new Promise<void>(resolve => {
+      const ask = (): void => {
+        if (holds()) resolve()
+      }
+      stop = this.listen(ask)
+      ask()
+    })
+    await within(held, options, () => notYet(options.timeout_ms)).finally(() => stop())
   }
 
   /** Calls back now and whenever more of the log is known, until the returned function is called. */
@@ -300,4 +318,12 @@ export class ContextReplica {
   #tell(changes: readonly ChangeId[]): void {
     for (const listener of this.#listeners) listener(changes)
   }
+}
+
+function notYet(timeout_ms: number | undefined): WeftError {
+  return new WeftError(
+    'WEFT_NOT_SYNCED',
+    `what was waited for did not come within ${timeout_ms} ms`,
+    'wait longer, or check that the one who is to write it is connected',
+  )
 }

@@ -8,7 +8,6 @@ import {
   type Json,
   type Node,
   type Position,
-  type Write,
 } from '@weft/core'
 import type { Asked } from './asked.js'
 import { BranchEditor, type Merge, type WriteOptions } from './branch-editor.js'
@@ -17,18 +16,34 @@ import { checkLabels, flushDeadline } from './context-errors.js'
 import type { ContextReplica } from './context-replica.js'
 import { type DecideOptions, type Decision, decide } from './decide.js'
 import { DraftChange } from './draft-change.js'
+import type { EffectHost, Resolver } from './effects.js'
 import type { Expectations } from './expectations.js'
 import { acquireLease, type Lease, type LeaseOptions } from './lease.js'
 import { type Accepted, Proposal, type ProposalScope } from './proposer.js'
 import type { Receipt } from './receipt.js'
 import { Step } from './step.js'
-import { runStep, type StepOptions, type StepResult, stepNotes } from './step-run.js'
+import {
+  type FinishedStep,
+  finishStep,
+  runStep,
+  type StepOptions,
+  type StepResult,
+  stepResult,
+} from './step-run.js'
 import { type WaitOptions, within } from './waiting.js'
 
 /** A handle of whatever shape, to whoever keeps count of them. */
 export interface ContextHandle {
   readonly workflow: string
   close(options?: WaitOptions): Promise<void>
+}
+
+/** What a handle needs of the replica that it was opened on. */
+export interface ContextHost {
+  readonly asked: Asked
+  readonly resolve: Resolver | undefined
+  onOpen(handle: ContextHandle): void
+  onClose(handle: ContextHandle): void
 }
 
 export interface ProposeOptions extends WriteOptions, WaitOptions {
@@ -44,14 +59,12 @@ export class Context<State, Entries extends EntrySchemas> extends BranchEditor<S
   /** @internal Made by `Replica.open`, `fork` and `fanOut`. */
   constructor(
     context: ContextReplica,
-    asked: Asked,
+    private readonly host: ContextHost,
     definition: ContextDefinition<State, Entries>,
     agent: AgentId,
     branch: BranchName,
-    private readonly onOpen: (handle: ContextHandle) => void,
-    private readonly onClose: (handle: ContextHandle) => void,
   ) {
-    super(context, asked, definition, agent, branch)
+    super(context, host.asked, definition, agent, branch)
   }
 
   /**
@@ -72,15 +85,20 @@ export class Context<State, Entries extends EntrySchemas> extends BranchEditor<S
     const { last } = this.writer()
     const { heads } = this
     const snapshot = this.at(heads)
-    const begin = (signal: AbortSignal) => new Step(name, this.definition, snapshot, signal)
+    const begin = (signal: AbortSignal) =>
+      new Step(name, this.definition, snapshot, this.#effectHost(heads), signal)
     const { step, value } = await runStep(begin, work, this.#signals(options))
-    if (options.expect) return { value, ...(await this.#proposeStep(step, heads, options)) }
-    const receipt = this.#commitStep(step, heads, last, options)
-    const { timeout_ms } = options
-    const position = await within(receipt.committed, { ...options, ...(timeout_ms && { timeout_ms }) }, () =>
-      flushDeadline(this.context.unacknowledgedCount),
-    )
-    return { value, position, change: receipt.change, entries: receipt.entries }
+    const finished = finishStep(step, this.definition, options)
+    const { expect } = options
+    if (expect)
+      return stepResult(
+        value,
+        await this.#proposeStep(finished, heads, { ...options, expect }),
+        this.position,
+      )
+    const { change, entries, committed } = this.#commitStep(finished, heads, last)
+    const position = await within(committed, options, () => flushDeadline(this.context.unacknowledgedCount))
+    return { value, position, change, entries }
   }
 
   /**
@@ -132,12 +150,12 @@ export class Context<State, Entries extends EntrySchemas> extends BranchEditor<S
    * The lease is renewed in the background; closing the handle gives it back.
    * @throws WEFT_LEASE_INVALID · WEFT_LEASE_HELD when `timeout_ms` passes first · WEFT_SCOPE · WEFT_ABORTED
    */
-  async acquire(options: LeaseOptions = {}): Promise<Lease> {
-    const held = this.lease
+  async lease(options: LeaseOptions = {}): Promise<Lease> {
+    const held = this.holding
     if (held?.held) return held
-    this.lease = undefined
+    this.holding = undefined
     const lease = await acquireLease(() => this.#scope(), this.asked, { on: branchRef(this.branch) }, options)
-    this.lease = lease
+    this.holding = lease
     return lease
   }
 
@@ -198,46 +216,49 @@ export class Context<State, Entries extends EntrySchemas> extends BranchEditor<S
 
   /** A step also ends when the lease that it began under is lost. */
   #signals({ signal }: WaitOptions): AbortSignal | undefined {
-    const signals = [signal, this.lease?.signal].filter(each => each !== undefined)
+    const signals = [signal, this.holding?.signal].filter(each => each !== undefined)
     return signals.length > 1 ? AbortSignal.any(signals) : signals[0]
   }
 
-  async #proposeStep(
-    step: Step<State, Entries>,
-    heads: readonly ChangeId[],
-    options: StepOptions,
-  ): Promise<Omit<StepResult<unknown>, 'value'>> {
-    const write = this.#stepWrite(step, options)
-    const scope = this.#scope()
-    const proposal = new Proposal(scope, heads.length > 0 ? heads : this.addGenesis())
-    try {
-      const accepted = write && (await proposal.offer(write, options.expect!, options))
-      return accepted ?? { change: undefined, entries: [], position: this.position }
-    } finally {
-      proposal.free()
+  /** What a step that saw these heads depends on, together with what has come of its effects. */
+  #seenBy(heads: readonly ChangeId[], effects: readonly ChangeId[] = []): readonly ChangeId[] {
+    const seen = heads.length > 0 ? heads : this.addGenesis()
+    if (effects.length === 0) return seen
+    const { set } = this.context
+    return set.ids(set.maximal(set.nodes([...seen, ...effects])))
+  }
+
+  #effectHost(heads: readonly ChangeId[]): EffectHost {
+    return {
+      asked: this.asked,
+      resolve: this.host.resolve,
+      begin: () => this.#scope(),
+      seen: () => this.#seenBy(heads),
+      stale: entry => this.why(entry).stale,
     }
   }
 
-  #stepWrite(step: Step<State, Entries>, options: StepOptions): Write | undefined {
-    const { entries, reads, state } = step.finish()
-    if (entries.length === 0 && state === undefined) return undefined
-    return { entries, reads, notes: stepNotes(step.name, this.definition, options), ...(state && { state }) }
+  async #proposeStep(
+    { write, effects }: FinishedStep,
+    heads: readonly ChangeId[],
+    options: StepOptions & { readonly expect: Expectations },
+  ): Promise<Accepted | undefined> {
+    const proposal = new Proposal(this.#scope(), this.#seenBy(heads, effects))
+    try {
+      return write && (await proposal.offer(write, options.expect, options))
+    } finally {
+      proposal.free()
+    }
   }
 
   /**
    * Writes as this handle's actor if the branch is as the step saw it and the actor has written nothing since; else as
    * an actor of the step's own, so that it does not claim to have seen what came meanwhile.
    */
-  #commitStep(
-    step: Step<State, Entries>,
-    heads: readonly ChangeId[],
-    last: Node,
-    options: StepOptions,
-  ): Receipt {
-    const write = this.#stepWrite(step, options)
+  #commitStep({ write, effects }: FinishedStep, heads: readonly ChangeId[], last: Node): Receipt {
     if (write === undefined) return this.record(undefined)
     const writer = this.ready()
-    const base = heads.length > 0 ? heads : this.addGenesis()
+    const base = this.#seenBy(heads, effects)
     const undisturbed = writer.last === last && sameIds(this.heads, base)
     if (undisturbed) return this.record(writer.write(write))
     const own = this.newWriter(base)
@@ -263,28 +284,20 @@ export class Context<State, Entries extends EntrySchemas> extends BranchEditor<S
   }
 
   #sibling(branch: BranchName, agent: AgentId = this.agent): Context<State, Entries> {
-    const handle = new Context(
-      this.context,
-      this.asked,
-      this.definition,
-      agent,
-      branch,
-      this.onOpen,
-      this.onClose,
-    )
-    this.onOpen(handle)
+    const handle = new Context(this.context, this.host, this.definition, agent, branch)
+    this.host.onOpen(handle)
     return handle
   }
 
   /** Whoever cannot be reached will see it run out. */
   async #giveBack(options: WaitOptions): Promise<void> {
-    await this.lease?.release({ timeout_ms: RELEASE_MS, ...options }).catch(() => {})
+    await this.holding?.release({ timeout_ms: RELEASE_MS, ...options }).catch(() => {})
   }
 
   #giveUp(): void {
     if (this.isClosed) return
     this.end()
-    this.onClose(this)
+    this.host.onClose(this)
   }
 }
 

@@ -1,4 +1,10 @@
-import { checkLeaseLength, WeftError } from '@weft/core'
+import {
+  type ChangeId,
+  checkLeaseLength,
+  type HeaderNotes,
+  type Lease as LeaseGrant,
+  WeftError,
+} from '@weft/core'
 import type { Asked } from './asked.js'
 import { isRefusedFor, propose, type ProposalScope } from './proposer.js'
 import { nodeClock } from './node-host.js'
@@ -13,9 +19,12 @@ export interface LeaseOptions extends WaitOptions {
 export interface LeaseRequest {
   /** `branch:<name>` or `effect:<key>` */
   readonly on: string
-  /** What the change that asks for it must write and expect besides. */
+  /** What the change that asks for it writes, expects, and says besides. */
   readonly writes?: readonly string[]
   readonly unmoved?: readonly string[]
+  readonly notes?: HeaderNotes
+  /** What its author has seen; default: what the branch shows. */
+  readonly heads?: readonly ChangeId[]
 }
 
 const TTL_MS = 10_000
@@ -40,6 +49,8 @@ export class Lease {
     /** Grows with each grant. */
     readonly epoch: number,
     readonly ttl_ms: number,
+    /** The change that granted it. */
+    readonly change: ChangeId,
     asked_ms: number,
   ) {
     this.#until_ms = asked_ms + ttl_ms
@@ -123,7 +134,7 @@ export class Lease {
 export async function acquireLease(
   begin: () => ProposalScope,
   asked: Asked,
-  { on, writes = [], unmoved = [] }: LeaseRequest,
+  { on, writes = [], unmoved = [], notes, heads }: LeaseRequest,
   options: LeaseOptions,
 ): Promise<Lease> {
   const ttl_ms = checkLeaseLength(options.ttl_ms ?? TTL_MS)
@@ -131,45 +142,46 @@ export async function acquireLease(
   for (;;) {
     const scope = begin()
     const { leases } = scope.context.set
-    const epoch = (leases.get(on)?.epoch ?? 0) + 1
+    const seen = leases.get(on)
+    const epoch = (seen?.epoch ?? 0) + 1
     const asked_ms = nodeClock.now()
     const left = {
       ...options,
       ...(deadline_ms !== undefined && { timeout_ms: Math.max(1, deadline_ms - asked_ms) }),
     }
     try {
-      await propose(scope, { writes, notes: { lease: { on, epoch, ttl_ms } } }, { unmoved }, left)
-      return new Lease(scope, asked, on, epoch, ttl_ms, asked_ms)
+      const write = { writes, notes: { ...notes, lease: { on, epoch, ttl_ms } } }
+      const { change } = await propose(scope, write, { unmoved }, left, heads)
+      return new Lease(scope, asked, on, epoch, ttl_ms, change, asked_ms)
     } catch (error) {
       if (!isTaken(error, on)) throw error
-      await untilMoved(scope, on, epoch, error, left)
+      await untilMoved(scope, on, seen, error, left)
     }
   }
 }
 
 /** Somebody holds it, or was granted it since: it is worth while to ask again. */
-function isTaken(error: unknown, on: string): error is WeftError {
+export function isTaken(error: unknown, on: string): error is WeftError {
   const taken = isRefusedFor(error, 'WEFT_LEASE_HELD') || isRefusedFor(error, 'WEFT_LEASE_LOST')
   return taken && error.details.on === on
 }
 
-/** Resolves when another grant or a release is here, or when the lease that is in force has run out. */
-async function untilMoved(
+/** Resolves when another grant or a release is here than was `seen`, or when the lease in force has run out. */
+export async function untilMoved(
   { context }: ProposalScope,
   on: string,
-  epoch: number,
+  seen: LeaseGrant | undefined,
   refusal: WeftError,
   options: WaitOptions,
 ): Promise<void> {
   const moved = deferred<void>()
-  const seen = context.set.leases.get(on)
-  const stop = context.listen(() => {
+  const look = (): void => {
     if (context.set.leases.get(on) !== seen) moved.resolve()
-  })
+  }
+  const stop = context.listen(look)
+  look()
   const { left_ms } = refusal.details
   const cancel = typeof left_ms === 'number' ? nodeClock.after(left_ms + 1, () => moved.resolve()) : () => {}
-  // The grant that this one lost to may have come before anybody listened.
-  if (left_ms === undefined && (seen?.epoch ?? 0) >= epoch) moved.resolve()
   await within(moved.promise, options, () => refusal).finally(() => {
     stop()
     cancel()

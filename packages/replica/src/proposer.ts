@@ -73,16 +73,21 @@ export class Proposal {
   }
 }
 
-/** Proposes one write on what is visible on the branch now. @throws as `Proposal.offer` */
+/**
+ * Proposes one write that is never empty.
+ * @param heads what its author has seen; default: what the branch shows now
+ * @throws as `Proposal.offer`
+ */
 export async function propose(
   scope: ProposalScope,
   write: Write,
   expect: Expectations,
   options: WaitOptions,
-): Promise<Accepted | undefined> {
-  const proposal = new Proposal(scope, scope.context.set.heads(scope.branch))
+  heads: readonly ChangeId[] = scope.context.set.heads(scope.branch),
+): Promise<Accepted> {
+  const proposal = new Proposal(scope, heads)
   try {
-    return await proposal.offer(write, expect, options)
+    return (await proposal.offer(write, expect, options))!
   } finally {
     proposal.free()
   }
@@ -95,14 +100,7 @@ export async function untilSeen(
   options: WaitOptions,
 ): Promise<void> {
   const awaited = changesIn(refusal)
-  const isHere = (): boolean => awaited.every(id => context.set.has(id))
-  let stop = (): void => {}
-  const here = new Promise<void>(resolve => {
-    const ask = (): void => void (isHere() && resolve())
-    stop = context.listen(ask)
-    ask()
-  })
-  await within(here, options, () => refusal).finally(() => stop())
+  await context.until(() => awaited.every(id => context.set.has(id)), options)
 }
 
 export function isRefusedFor(error: unknown, code: WeftError['code']): error is WeftError {

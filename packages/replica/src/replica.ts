@@ -13,10 +13,11 @@ import {
 } from '@weft/core'
 import { type ReplicaEffect, ReplicaSession } from '@weft/protocol'
 import { Asked } from './asked.js'
-import { Context, type ContextHandle } from './context.js'
+import { Context, type ContextHandle, type ContextHost } from './context.js'
 import { type Gate, untilResolved } from './conflict-gate.js'
 import { flushDeadline } from './context-errors.js'
 import { ContextReplica } from './context-replica.js'
+import type { Resolver } from './effects.js'
 import type { ReplicaListener } from './events.js'
 import { Link, type TokenSource } from './link.js'
 import { nodeClock } from './node-host.js'
@@ -44,6 +45,8 @@ export interface OpenOptions extends WaitOptions {
   readonly after?: string
   /** Wait, as long as it takes or until `timeout_ms`, until somebody has resolved all conflicts of the branch. */
   readonly gate?: Gate
+  /** Tells the versions of external refs, whenever an effect is about to rely on one (STP-3). */
+  readonly resolve?: Resolver
   /** Do not wait for what the peer has: the context begins with what is here, and fills when there is a connection. */
   readonly offline?: boolean
 }
@@ -79,7 +82,6 @@ export class Replica {
   readonly #contexts = new Map<WorkflowId, ContextReplica>()
   readonly #handles = new Set<ContextHandle>()
   #welcome: Deferred<void> = deferred()
-  #tenant: string | undefined
   #scopes: readonly string[] = []
   #failure: WeftError | undefined
   #closed = false
@@ -103,7 +105,7 @@ export class Replica {
 
   /** As the peer read it from the token; undefined before the first connection. */
   get tenant(): string | undefined {
-    return this.#tenant
+    return this.#session.tenant
   }
 
   get scopes(): readonly string[] {
@@ -153,9 +155,13 @@ export class Replica {
       if (options.after !== undefined) await reach(this.#asked, context, options.after, wait)
       if (this.#closed) throw closed()
       if (!context.set.branches.has(branch)) throw unknownBranch(branch, context.set.branches.names())
-      const handle = new Context(context, this.#asked, definition, agent, branch, onOpen, closing =>
-        this.#released(closing),
-      )
+      const host: ContextHost = {
+        asked: this.#asked,
+        resolve: options.resolve,
+        onOpen,
+        onClose: closing => this.#released(closing),
+      }
+      const handle = new Context(context, host, definition, agent, branch)
       if (options.gate) await untilResolved(handle, options)
       if (this.#closed) throw closed()
       onOpen(handle)
@@ -226,7 +232,6 @@ export class Replica {
   #perform(effect: ReplicaEffect): void {
     switch (effect.do) {
       case 'welcomed':
-        this.#tenant = effect.tenant
         this.#scopes = effect.scopes
         this.#welcome.resolve()
         return

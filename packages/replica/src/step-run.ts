@@ -1,6 +1,7 @@
-import type { ChangeId, EntryId, EntrySchemas, HeaderNotes, Position } from '@weft/core'
+import type { ChangeId, EntryId, EntrySchemas, HeaderNotes, Position, Write } from '@weft/core'
 import type { Gate } from './conflict-gate.js'
 import type { Expectations } from './expectations.js'
+import type { Accepted } from './proposer.js'
 import type { Step } from './step.js'
 import type { WaitOptions } from './waiting.js'
 
@@ -43,8 +44,32 @@ export async function runStep<T, State, Entries extends EntrySchemas>(
   }
 }
 
+/** What a step comes to. */
+export interface FinishedStep {
+  /** Undefined when it wrote nothing. */
+  readonly write: Write | undefined
+  /** What has come of its effects, which it depends on beside its snapshot. */
+  readonly effects: readonly ChangeId[]
+}
+
+export function finishStep<State, Entries extends EntrySchemas>(
+  step: Step<State, Entries>,
+  definition: { readonly name: string; readonly version: number },
+  options: StepOptions,
+): FinishedStep {
+  const { entries, reads, state, effects } = step.finish()
+  if (entries.length === 0 && state === undefined) return { write: undefined, effects }
+  const notes = stepNotes(step.name, definition, options)
+  return { write: { entries, reads, notes, ...(state && { state }) }, effects }
+}
+
+/** @param position where the log is known to, for a step that wrote nothing */
+export function stepResult<T>(value: T, accepted: Accepted | undefined, position: Position): StepResult<T> {
+  return accepted ? { value, ...accepted } : { value, position, change: undefined, entries: [] }
+}
+
 /** What the header of a step's change says of it (STP-2). */
-export function stepNotes(
+function stepNotes(
   name: string,
   { name: schema, version }: { readonly name: string; readonly version: number },
   { reason, trace }: StepOptions,

@@ -1,4 +1,5 @@
 import {
+  type ChangeId,
   type ContextDefinition,
   type EntriesOptions,
   type Entry,
@@ -17,6 +18,7 @@ import {
 import { produce } from 'immer'
 import type { EntryOf } from './branch-reader.js'
 import { DraftChange, type Recipe } from './draft-change.js'
+import { type EffectCall, type EffectHost, type EffectOptions, runEffect } from './effects.js'
 import type { Snapshot } from './snapshot.js'
 import { ReadLog, trackDraft, trackReads } from './tracked.js'
 
@@ -34,11 +36,14 @@ export class Step<State, Entries extends EntrySchemas> {
   #view: { readonly of: State; readonly tracked: State } | undefined
   #ended = false
 
+  readonly #effects: ChangeId[] = []
+
   /** @internal Made by `Context.step`. */
   constructor(
     readonly name: string,
     private readonly definition: ContextDefinition<State, Entries>,
     private readonly snapshot: Snapshot<State, EntryOf<Entries>>,
+    private readonly host: EffectHost,
     /** Aborts when the step should give up. */
     readonly signal: AbortSignal,
   ) {
@@ -92,27 +97,59 @@ export class Step<State, Entries extends EntrySchemas> {
     return this
   }
 
+  /**
+   * Runs a side effect once, whichever worker comes to this step how often: it is run under an idempotency key, fenced
+   * by what the step has read so far, and its result is recorded and handed out again at every later attempt.
+   * @param key names the effect within the workflow; the same at every attempt, and used by this step alone
+   * @param work what it does; its result must be JSON, and undefined counts as null
+   * @throws WEFT_EFFECT_REFUSED when something that the step has read has moved: that is recorded, and stays so ·
+   *   WEFT_EFFECT_KEY · WEFT_LEASE_LOST when another worker took it over meanwhile · WEFT_VALUE_NOT_JSON · WEFT_ABORTED,
+   *   and whatever `work` throws: then the next attempt runs it again
+   */
+  async effect<T>(
+    key: string,
+    work: (call: EffectCall) => Promise<T> | T,
+    options: EffectOptions = {},
+  ): Promise<T> {
+    this.dependsOn(...(options.dependsOn ?? []))
+    const { name: step, signal } = this
+    const use = { step, key, reads: this.#manifest(), signal }
+    const { result, entry, change } = await runEffect(this.host, use, work, options)
+    this.#check()
+    this.#entriesRead.add(entry)
+    this.#effects.push(change)
+    return result as T
+  }
+
   /** @internal What the step would write; after it nothing more can be added. */
   finish(): {
     entries: DraftChange<State, Entries>['entries']
     reads: ManifestRef[]
     state: JsonObject | undefined
+    /** Changes beside its snapshot that it depends on: what came of its effects. */
+    effects: readonly ChangeId[]
   } {
     this.#check()
     this.#ended = true
-    const read = this.#log.pointers().map(pointer => ({ ref: stateRef(pointer) }))
-    const entries = [...this.#entriesRead].sort().map(id => ({ ref: entryRef(id) }))
-    const dependencies = [...this.#dependencies].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, ref]) => ref)
     return {
       entries: this.#draft.entries,
-      reads: [...read, ...entries, ...dependencies, ...this.#draft.reads],
+      reads: [...this.#manifest(), ...this.#draft.reads],
       state: this.#changed ? (this.#state as JsonObject) : undefined,
+      effects: this.#effects,
     }
   }
 
   /** @internal */
   abandon(): void {
     this.#ended = true
+  }
+
+  /** What has been read so far. */
+  #manifest(): ManifestRef[] {
+    const read = this.#log.pointers().map(pointer => ({ ref: stateRef(pointer) }))
+    const entries = [...this.#entriesRead].sort().map(id => ({ ref: entryRef(id) }))
+    const dependencies = [...this.#dependencies].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, ref]) => ref)
+    return [...read, ...entries, ...dependencies]
   }
 
   #tracked(entry: EntryOf<Entries>): EntryOf<Entries> {

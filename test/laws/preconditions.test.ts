@@ -1,0 +1,157 @@
+import {
+  Admission,
+  BranchWriter,
+  type Change,
+  type ChangeId,
+  ChangeSet,
+  decodeChange,
+  isWeftError,
+  lastWriters,
+  type Moved,
+  parseRef,
+  pointersOf,
+  pointersTouch,
+  touches,
+  type WeftError,
+} from '@weft/core'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { forged, packed } from '../support/core-forge.ts'
+import { histories } from '../support/core-history.ts'
+import { Oracle } from '../support/core-oracle.ts'
+import { holds, pick, pickSome, seededHost, sha256 } from '../support/core-property.ts'
+
+const nat = fc.nat(0xffff)
+const REFS = [
+  'state:',
+  'state:/plan',
+  'state:/plan/a',
+  'state:/tone',
+  'ext:doc/1@v1',
+  'ext:doc/1',
+  'ext:doc/2',
+]
+
+const cases = fc.record({
+  history: histories({ steps_max: 18, edits: true }),
+  /** Which of the log the author had seen, what it asks for, and what it expects of the heads. */
+  seen: nat,
+  refs: fc.integer({ min: 1, max: 127 }),
+  touched: fc.array(fc.record({ on: nat, ref: nat }), { maxLength: 4 }),
+  expected: nat,
+})
+
+/** What these changes show: themselves, and their pasts. */
+function shownBy(ids: readonly ChangeId[], oracle: Oracle): Set<ChangeId> {
+  return new Set(ids.flatMap(id => [id, ...oracle.past(id)]))
+}
+
+function touchedBy(text: string, wrote: string): boolean {
+  return touches(parseRef(wrote), parseRef(text))
+}
+
+/** A log of a random history, in which some authors also said that something outside had changed. */
+function logOf(history: readonly Change[], touched: readonly { on: number; ref: number }[]): Change[] {
+  const log = [...history]
+  for (const [index, { on, ref }] of touched.entries()) {
+    const set = new ChangeSet(sha256)
+    for (const change of log) set.add(decodeChange(change.bytes, sha256))
+    const base = set.size === 0 ? [] : [on % set.size]
+    const writer = new BranchWriter(
+      set,
+      seededHost(1_000 + index),
+      pick(set.branches.names(), on),
+      'toucher',
+      base,
+    )
+    log.push(writer.write({ writes: [pick(REFS.slice(4), ref)] })!)
+    writer.state.free()
+  }
+  return log
+}
+
+describe('preconditions', () => {
+  it('[DUR-6] are decided as the set of what the author had not seen says, and name what stood in the way', () => {
+    let refused = 0
+    let taken = 0
+    holds(
+      cases,
+      ({ history, seen, refs, touched, expected }) => {
+        const changes = logOf(history.changes, touched)
+        if (changes.length === 0) return
+        const oracle = new Oracle(changes)
+        const admission = new Admission(sha256)
+        for (const change of changes) admission.restore(change, 0)
+        const author = changes[seen % changes.length]!
+        const change = forged(author, {
+          actor: 'ab'.repeat(16),
+          seq: 1,
+          lamport: author.header.lamport + 1,
+          deps: packed([author.id]),
+          state: null,
+          writes: [],
+          reads: [],
+          notes: {},
+        })
+        const { branch } = change.header
+        const unmoved = pickSome(REFS, refs)
+        const heads = [...admission.branches.heads(branch)].map(node => admission.dag.id(node))
+        const pinned = expected % 3 === 0 ? heads : expected % 3 === 1 ? [author.id] : undefined
+        const wanted = pinned && [{ branch, ids: pinned }]
+        const error = refusalOf(() => admission.admit(change, 0, { heads: wanted ?? [], unmoved }))
+
+        const known = shownBy([author.id], oracle)
+        const visible = shownBy(heads, oracle)
+        const culprits = changes.filter(({ id, header }) => {
+          if (known.has(id)) return false
+          return header.writes.some(wrote =>
+            unmoved.some(text => touchedBy(text, wrote) && (visible.has(id) || !text.startsWith('state:'))),
+          )
+        })
+        const otherHeads = pinned !== undefined && [...pinned].sort().join() !== [...heads].sort().join()
+        expect(error?.code).toBe(culprits.length > 0 || otherHeads ? 'WEFT_PRECONDITION' : undefined)
+        expect(admission.dag.size).toBe(changes.length + (error ? 0 : 1))
+        if (error) refused++
+        else taken++
+        if (!error || culprits.length > 16) return
+        const moved = (error.details.moved as Moved[]).map(({ change: id }) => id)
+        expect([...new Set(moved)].sort()).toEqual(culprits.map(({ id }) => id).sort())
+      },
+      400,
+    )
+    expect(Math.min(refused, taken), 'both answers are given often').toBeGreaterThan(50)
+  })
+
+  it('[DUR-6] the last writers of a pointer are those that no other write to it has in its past', () => {
+    holds(
+      fc.record({ history: histories({ steps_max: 25, edits: true }), pointer: nat }),
+      ({ history, pointer: chosen }) => {
+        const set = new ChangeSet(sha256)
+        for (const change of history.changes) set.add(change)
+        const pointer = pick(['', '/plan', '/plan/a', '/plan/b/deep', '/tone'], chosen)
+        for (const branch of set.branches.names()) {
+          const view = set.view(branch)
+          const oracle = new Oracle([...view.arrived].map(node => set.change(node)))
+          const writers = [...view.arrived]
+            .map(node => set.change(node))
+            .filter(({ header }) => pointersOf(header.writes).some(wrote => pointersTouch(wrote, pointer)))
+          const last = writers.filter(
+            ({ id }) => !writers.some(other => other.id !== id && oracle.past(other.id).has(id)),
+          )
+          expect(lastWriters(set, view, pointer)).toEqual(last.map(({ id }) => id).sort())
+        }
+      },
+      150,
+    )
+  })
+})
+
+function refusalOf(act: () => void): WeftError | undefined {
+  try {
+    act()
+    return undefined
+  } catch (error) {
+    if (isWeftError(error)) return error
+    throw error
+  }
+}

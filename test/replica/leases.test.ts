@@ -1,0 +1,154 @@
+import { describe, expect, it } from 'vitest'
+import { PeerHarness } from '../support/peer-harness.ts'
+import { Research } from '../support/replica-contexts.ts'
+
+const SHORT_MS = 150
+
+async function workers(count: number) {
+  const harness = await PeerHarness.start()
+  const contexts = await Promise.all(
+    Array.from({ length: count }, async (_, index) => {
+      const replica = await harness.replica()
+      return replica.open(Research, { workflow: 'w', agent: `agent-${index}` })
+    }),
+  )
+  return { harness, contexts }
+}
+
+describe('[HND-3] a lease on a branch', () => {
+  it('lets its holder alone commit, and is had by the next one when it is given back', async () => {
+    const { contexts } = await workers(2)
+    const [first, second] = contexts
+    const lease = await first!.lease()
+    expect(lease).toMatchObject({ on: 'branch:main', epoch: 1, held: true })
+    await first!.append('message', { text: 'mine' }).committed
+    const intruding = second!.append('message', { text: 'not yours' })
+    await expect(intruding.committed).rejects.toMatchObject({
+      code: 'WEFT_LEASE_HELD',
+      details: { holder: 'agent-0', epoch: 1 },
+    })
+    await second!
+      .fork('aside')
+      .append('message', { text: 'elsewhere' })
+      .committed.catch(() => {})
+    const waiting = second!.lease()
+    await lease.release()
+    const next = await waiting
+    expect(next.epoch).toBe(2)
+    expect(
+      second!.entries().map(({ value }) => value),
+      'it has seen all that its predecessor wrote',
+    ).toEqual([{ text: 'mine' }])
+    await second!.append('message', { text: 'mine now' }).committed
+    // Who gave it back writes as anybody does: not while somebody else holds it.
+    await expect(first!.append('message', { text: 'still here?' }).committed).rejects.toMatchObject({
+      code: 'WEFT_LEASE_HELD',
+    })
+  })
+
+  it('is renewed while its holder lives, however short it is', async () => {
+    const { contexts } = await workers(2)
+    const [first, second] = contexts
+    const lease = await first!.lease({ ttl_ms: SHORT_MS })
+    await expect(second!.lease({ timeout_ms: SHORT_MS * 4 })).rejects.toMatchObject({
+      code: 'WEFT_LEASE_HELD',
+    })
+    expect(lease.held).toBe(true)
+    await first!.append('message', { text: 'still mine' }).committed
+  })
+
+  it('runs out when its holder is cut off: it stops by itself, and its successor is not waited for', async () => {
+    const { harness, contexts } = await workers(2)
+    const [first, second] = contexts
+    const lease = await first!.lease({ ttl_ms: SHORT_MS })
+    const working = first!.step('slow', async step => {
+      await new Promise((_, reject) =>
+        step.signal.addEventListener('abort', () => reject(step.signal.reason)),
+      )
+    })
+    await harness.stop()
+    await expect(working).rejects.toMatchObject({ code: 'WEFT_LEASE_LOST' })
+    expect(lease.held).toBe(false)
+    expect(() => first!.append('message', { text: 'late' })).toThrow(/not renewed/)
+    await harness.restart()
+    const next = await second!.lease({ ttl_ms: SHORT_MS })
+    expect(next.epoch).toBe(2)
+    await second!.append('message', { text: 'mine' }).committed
+    const again = first!.lease()
+    await next.release()
+    expect((await again).epoch).toBe(3)
+    await first!.append('message', { text: 'and mine again' }).committed
+  })
+
+  it('outlives a restart of the peer: its holder goes on, and an older epoch is refused as ever', async () => {
+    const { harness, contexts } = await workers(3)
+    const [first, second, third] = contexts
+    const zombie = await first!.lease({ ttl_ms: SHORT_MS })
+    const queued = first!.append('message', { text: 'under 1' })
+    await queued.committed
+    await zombie.release()
+    const lease = await second!.lease({ ttl_ms: 60_000 })
+    await harness.restart()
+    await second!.append('message', { text: 'under 2, after the restart' }).committed
+    await expect(third!.lease({ timeout_ms: 200 })).rejects.toMatchObject({ code: 'WEFT_LEASE_HELD' })
+    expect(lease.held).toBe(true)
+    await lease.release()
+    expect((await third!.lease()).epoch).toBe(3)
+  })
+
+  it('is given back when its handle is closed', async () => {
+    const { contexts } = await workers(2)
+    const [first, second] = contexts
+    await first!.lease({ ttl_ms: 60_000 })
+    await first!.close()
+    expect((await second!.lease({ timeout_ms: 2_000 })).epoch).toBe(2)
+  })
+
+  it('is asked for once by a handle that holds it, and can be waited for in vain with a signal', async () => {
+    const { contexts } = await workers(2)
+    const [first, second] = contexts
+    const lease = await first!.lease()
+    expect(await first!.lease()).toBe(lease)
+    const controller = new AbortController()
+    const waiting = second!.lease({ signal: controller.signal })
+    controller.abort()
+    await expect(waiting).rejects.toMatchObject({ code: 'WEFT_ABORTED' })
+  })
+
+  it('of five that ask at once, again and again, each has it in its turn, under a number of its own', async () => {
+    const { contexts } = await workers(5)
+    let holders = 0
+    const epochs: number[] = []
+    const takeTurns = async (context: (typeof contexts)[number]): Promise<void> => {
+      for (const _ of [1, 2, 3]) {
+        const lease = await context.lease()
+        expect(++holders).toBe(1)
+        epochs.push(lease.epoch)
+        await context.append('message', { text: `under ${lease.epoch}` }).committed
+        holders--
+        await lease.release()
+      }
+    }
+    await Promise.all(contexts.map(takeTurns))
+    expect(epochs).toEqual(Array.from({ length: 15 }, (_, index) => index + 1))
+  })
+
+  it.each([0, -5, 1.5, Number.NaN, 3_600_001])('of %s ms is refused', async ttl_ms => {
+    const { contexts } = await workers(1)
+    const { digest } = contexts[0]!
+    const before = digest.call(contexts[0])
+    await expect(contexts[0]!.lease({ ttl_ms })).rejects.toMatchObject({ code: 'WEFT_LEASE_INVALID' })
+    expect(contexts[0]!.digest()).toBe(before)
+  })
+
+  it('needs the scope to write, to be had and to be renewed', async () => {
+    const { harness, contexts } = await workers(1)
+    await contexts[0]!.append('message', { text: 'begun' }).committed
+    const reader = await harness.replica({ token: await harness.token({ scopes: ['read'] }) })
+    const context = await reader.open(Research, { workflow: 'w', agent: 'reader' })
+    await expect(context.lease()).rejects.toMatchObject({ code: 'WEFT_SCOPE' })
+    const client = await harness.following({ scopes: ['read'] })
+    client.send({ name: 'renew', request: 7, workflow: 'w', on: 'branch:main', epoch: 1 })
+    expect(await client.next('denied')).toMatchObject({ request: 7, code: 'WEFT_SCOPE' })
+  })
+})
