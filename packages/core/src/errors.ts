@@ -24,6 +24,7 @@ export type ErrorCode =
   | 'WEFT_QUEUE_FULL'
   // schemas, branches, pointers
   | 'WEFT_SCHEMA_REFUSED'
+  | 'WEFT_SCHEMA_UNKNOWN'
   | 'WEFT_SCHEMA_ASYNC'
   | 'WEFT_VALUE_NOT_JSON'
   | 'WEFT_KIND_UNKNOWN'
@@ -62,6 +63,9 @@ export type ErrorCode =
   | 'WEFT_LEASE_LOST'
   | 'WEFT_LEASE_ENDED'
   | 'WEFT_LEASE_INVALID'
+  // handoffs
+  | 'WEFT_HANDOFF_INVALID'
+  | 'WEFT_HANDOFF_FOREIGN'
   // side effects
   | 'WEFT_EFFECT_KEY'
   | 'WEFT_EFFECT_REFUSED'

@@ -18,6 +18,14 @@ export type { Entry, Tier } from './entry.js'
 export { type ErrorCode, type ErrorDetails, isWeftError, reasonOf, WeftError } from './errors.js'
 export type { FlattenOrder } from './flatten.js'
 export { genesis } from './genesis.js'
+export {
+  checkCarriedOver,
+  checkReceiver,
+  type Handoff,
+  type HandoffFields,
+  readHandoff,
+  sealHandoff,
+} from './handoff.js'
 export { HASH_BYTES, Header, type HeaderNotes, type ManifestRef, unpackIds } from './header.js'
 export * from './ids.js'
 export { Intake, type IntakeResult } from './intake.js'

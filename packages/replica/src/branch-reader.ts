@@ -229,7 +229,7 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
    */
   async token(options: WaitOptions = {}): Promise<string> {
     await this.flush(options)
-    return attest(this.asked, this.context, options)
+    return (await attest(this.asked, this.context, options)).token
   }
 
   /** Resolves when all that a session token stands for is here. @throws as `Replica.open` with `after` */

@@ -5,6 +5,7 @@ import {
   type ChangeId,
   type ContextDefinition,
   type EntrySchemas,
+  type Handoff,
   type Json,
   type Node,
   type Position,
@@ -18,9 +19,11 @@ import { type DecideOptions, type Decision, decide } from './decide.js'
 import { DraftChange } from './draft-change.js'
 import type { EffectHost, Resolver } from './effects.js'
 import type { Expectations } from './expectations.js'
+import { type HandoffOptions, makeHandoff } from './handoff.js'
 import { acquireLease, type Lease, type LeaseOptions } from './lease.js'
 import { type Accepted, Proposal, type ProposalScope } from './proposer.js'
 import type { Receipt } from './receipt.js'
+import { attest } from './sessions.js'
 import { Step } from './step.js'
 import {
   type FinishedStep,
@@ -157,6 +160,22 @@ export class Context<State, Entries extends EntrySchemas> extends BranchEditor<S
     const lease = await acquireLease(() => this.#scope(), this.asked, { on: branchRef(this.branch) }, options)
     this.holding = lease
     return lease
+  }
+
+  /**
+   * Hands this branch over to whoever resumes it (HND-1): flushes, gives back the lease, and says in plain JSON all that
+   * the next worker has to have before it reads. Send it on whatever queue there is.
+   * @throws as `token`
+   */
+  async handoff(options: HandoffOptions = {}): Promise<Handoff> {
+    await this.flush(options)
+    const lease = this.holding
+    await lease?.release(options)
+    const { heads } = this
+    const session = await attest(this.asked, this.context, options)
+    const { workflow, agent, branch, definition } = this
+    const self = { tenant: this.context.tenant!, workflow, agent, branch, definition }
+    return makeHandoff(self, session, heads, lease?.epoch ?? null, options.carry)
   }
 
   /**

@@ -6,6 +6,7 @@ export {
   type ContextDefinition,
   defineContext,
   type Entry,
+  type Handoff,
   type MergeReport,
   type Resolution,
   type RevertPlan,
@@ -23,6 +24,7 @@ export type { DraftChange, Recipe } from './draft-change.js'
 export type { ReplicaEvent, ReplicaListener } from './events.js'
 export type { EffectCall, EffectOptions, Resolver } from './effects.js'
 export type { Expectations } from './expectations.js'
+export type { HandoffOptions, Resumed, ResumeOptions } from './handoff.js'
 export type { Lease, LeaseOptions } from './lease.js'
 export type { TokenSource } from './link.js'
 export type { Accepted } from './proposer.js'

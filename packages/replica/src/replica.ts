@@ -4,8 +4,10 @@ import {
   type Change,
   type ContextDefinition,
   checkId,
+  checkCarriedOver,
   checkWorkflow,
   type EntrySchemas,
+  type Handoff,
   MAIN_BRANCH,
   unknownBranch,
   WeftError,
@@ -19,6 +21,7 @@ import { flushDeadline } from './context-errors.js'
 import { ContextReplica } from './context-replica.js'
 import type { Resolver } from './effects.js'
 import type { ReplicaListener } from './events.js'
+import { checkHandoff, type Resumed, type ResumeOptions } from './handoff.js'
 import { Link, type TokenSource } from './link.js'
 import { nodeClock } from './node-host.js'
 import { reach } from './sessions.js'
@@ -168,6 +171,33 @@ export class Replica {
       return handle
     } finally {
       this.#released(waiting)
+    }
+  }
+
+  /**
+   * Goes on where another worker has handed over (HND-1): checks the whole of the handoff, and opens its branch when all
+   * that its session had written and seen is here, under a lease if one is asked for.
+   * @throws WEFT_HANDOFF_INVALID · WEFT_HANDOFF_FOREIGN · WEFT_SCHEMA_UNKNOWN · WEFT_SESSION_*, and as `open` and
+   *   `Context.lease`; then nothing is open
+   */
+  async resume<State, Entries extends EntrySchemas>(
+    definition: ContextDefinition<State, Entries>,
+    value: Handoff | string,
+    options: ResumeOptions = {},
+  ): Promise<Resumed<Context<State, Entries>>> {
+    const wait = { timeout_ms: TIMEOUT_MS, ...options }
+    await this.connected(wait)
+    const { from, ...handoff } = checkHandoff(value, this.tenant, definition)
+    const { branch, session: after } = handoff
+    const { workflow, agent } = { ...from, ...(options.agent !== undefined && { agent: options.agent }) }
+    const context = await this.open(definition, { workflow, agent, branch, after, ...wait })
+    try {
+      checkCarriedOver({ ...handoff, from }, id => context.positionOf(id))
+      if (options.lease) await context.lease({ ...wait, ...(options.lease === true ? {} : options.lease) })
+      return { context, carried: handoff.carried, handoff }
+    } catch (error) {
+      await context.close({ timeout_ms: 0 }).catch(() => {})
+      throw error
     }
   }
 

@@ -1,13 +1,17 @@
-import { WeftError, type WorkflowId } from '@weft/core'
+import { type Position, WeftError, type WorkflowId } from '@weft/core'
 import type { Asked } from './asked.js'
 import type { ContextReplica } from './context-replica.js'
 import { type WaitOptions, within } from './waiting.js'
 
 /** A token for all that is known here of a context's log. @throws WEFT_SESSION_* · WEFT_NOT_SYNCED · WEFT_ABORTED */
-export async function attest(asked: Asked, context: ContextReplica, options: WaitOptions): Promise<string> {
+export async function attest(
+  asked: Asked,
+  context: ContextReplica,
+  options: WaitOptions,
+): Promise<{ readonly token: string; readonly position: Position }> {
   const { workflow, index } = context
   const request = asked.questions.attest(workflow, index.highest)
-  return (await asked.answer<'attested'>(request, options, () => unanswered(workflow))).token
+  return asked.answer<'attested'>(request, options, () => unanswered(workflow))
 }
 
 /**
@@ -32,7 +36,7 @@ export async function reach(
   await within(reached, options, () => behind(context, position)).finally(() => stop())
 }
 
-function behind({ index, workflow }: ContextReplica, position: number): WeftError {
+function behind({ index, workflow }: ContextReplica, position: Position): WeftError {
   return new WeftError(
     'WEFT_NOT_SYNCED',
     `this replica knows ${workflow} up to ${index.position}, and the session has seen it up to ${position}`,

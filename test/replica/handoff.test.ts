@@ -1,0 +1,176 @@
+import { createHmac } from 'node:crypto'
+import { type Handoff, readHandoff, sealHandoff } from '@weft/core'
+import { defineContext } from '@weft/replica'
+import { SignJWT } from 'jose'
+import { describe, expect, it } from 'vitest'
+import { refusal } from '../support/core-forge.ts'
+import { sha256 } from '../support/core-property.ts'
+import { PeerHarness, SECRET } from '../support/peer-harness.ts'
+import { Research, textsOf } from '../support/replica-contexts.ts'
+
+async function scene() {
+  const harness = await PeerHarness.start()
+  const [from, to] = [await harness.replica(), await harness.replica()]
+  const context = await from.open(Research, { workflow: 'w', agent: 'planner' })
+  return { harness, from, to, context }
+}
+
+/** As an honest worker would have sealed it, with something else inside. */
+function altered(handoff: Handoff, lie: Partial<Handoff>): Handoff {
+  const { weft: _, version: __, checksum: ___, ...fields } = handoff
+  return sealHandoff({ ...fields, ...lie }, sha256)
+}
+
+async function session(mark: Record<string, unknown>, lifetime_s = 60): Promise<string> {
+  const now = Math.floor(Date.now() / 1000)
+  return new SignJWT(mark)
+    .setProtectedHeader({ alg: 'HS256' })
+    .setAudience('weft-session')
+    .setIssuedAt(now)
+    .setExpirationTime(now + lifetime_s)
+    .sign(createHmac('sha256', SECRET).update('weft-session').digest())
+}
+
+describe('[HND-1] a handoff', () => {
+  it('carries over all that its worker had written and seen, as plain JSON, to another process’s replica', async () => {
+    const { context, to } = await scene()
+    const other = await to.open(Research, { workflow: 'w', agent: 'other' })
+    await other.append('message', { text: 'seen' }).committed
+    await context.until(() => textsOf(context).length === 1)
+    for (let i = 0; i < 30; i++) context.append('message', { text: `${i}` })
+    const handoff = await context.handoff({ carry: { draft: 'so far', at: [1, 2] } })
+    expect(handoff.address).toBe(`acme:w:planner:${context.position}`)
+    expect(handoff).toMatchObject({ branch: 'main', schema: { name: 'research', version: 1 }, epoch: null })
+    const sent = JSON.parse(JSON.stringify(handoff)) as Handoff
+    const resumed = await to.resume(Research, sent)
+    expect(textsOf(resumed.context)).toEqual(textsOf(context))
+    expect(resumed.context.agent).toBe('planner')
+    expect(resumed.carried).toEqual({ draft: 'so far', at: [1, 2] })
+    const asText = await to.resume(Research, JSON.stringify(handoff), { agent: 'next' })
+    expect(asText.context.agent).toBe('next')
+    expect(asText.context.heads).toEqual(handoff.heads)
+  })
+
+  it('[SES-2] shows nothing before all of it is there, and fails with what is missing when it does not come', async () => {
+    const { context, to } = await scene()
+    await context.append('message', { text: 'one' }).committed
+    const handoff = await context.handoff()
+    const ahead = altered(handoff, {
+      session: await session({ tenant: 'acme', workflow: 'w', position: 99, last: 'ab'.repeat(32) }),
+    })
+    await expect(to.resume(Research, ahead, { timeout_ms: 100 })).rejects.toMatchObject({
+      code: 'WEFT_NOT_SYNCED',
+      details: { missing: { from: 3, to: 99 } },
+    })
+  })
+
+  it('continues a branch, and what was handed over there', async () => {
+    const { context, to } = await scene()
+    const branch = context.fork('attempt')
+    branch.append('message', { text: 'half' })
+    const { context: next } = await to.resume(Research, await branch.handoff())
+    expect(next.branch).toBe('attempt')
+    await next.append('message', { text: 'whole' }).committed
+    await branch.until(() => textsOf(branch).length === 2)
+  })
+
+  it('[HND-3] gives its lease back, so that the next one has it at once; the one who handed over is out', async () => {
+    const { context, to } = await scene()
+    const lease = await context.lease({ ttl_ms: 60_000 })
+    context.append('message', { text: 'mine' })
+    const handoff = await context.handoff()
+    expect(handoff.epoch).toBe(lease.epoch)
+    const { context: next } = await to.resume(Research, handoff, {
+      lease: { ttl_ms: 60_000 },
+      timeout_ms: 2_000,
+    })
+    await next.append('message', { text: 'mine now' }).committed
+    await expect(context.append('message', { text: 'still' }).committed).rejects.toMatchObject({
+      code: 'WEFT_LEASE_HELD',
+    })
+    expect(textsOf(next)).toEqual(['mine', 'mine now'])
+  })
+
+  it.each<[string, (handoff: Handoff) => unknown, string]>([
+    ['is no handoff', () => ({ weft: 'export' }), 'WEFT_HANDOFF_INVALID'],
+    ['is no JSON', () => '{"weft":', 'WEFT_HANDOFF_INVALID'],
+    ['is of a later version', handoff => ({ ...handoff, version: 2 }), 'WEFT_HANDOFF_INVALID'],
+    ['was altered', handoff => ({ ...handoff, branch: 'other' }), 'WEFT_HANDOFF_INVALID'],
+    ['lacks its checksum', ({ checksum: _, ...rest }) => rest, 'WEFT_HANDOFF_INVALID'],
+    [
+      'carries nothing, not even null',
+      ({ carried: _, ...rest }) => altered(rest as Handoff, {}),
+      'WEFT_HANDOFF_INVALID',
+    ],
+    ['has no address', handoff => altered(handoff, { address: 'acme/w' }), 'WEFT_HANDOFF_INVALID'],
+    ['has heads that are none', handoff => altered(handoff, { heads: ['x'] }), 'WEFT_HANDOFF_INVALID'],
+    [
+      'has heads that nobody wrote',
+      handoff => altered(handoff, { heads: ['ab'.repeat(32)] }),
+      'WEFT_HANDOFF_INVALID',
+    ],
+    [
+      'says that it is older than its heads',
+      handoff => altered(handoff, { address: 'acme:w:planner:1' }),
+      'WEFT_HANDOFF_INVALID',
+    ],
+    [
+      'is of another tenant',
+      handoff => altered(handoff, { address: 'globex:w:planner:2' }),
+      'WEFT_HANDOFF_FOREIGN',
+    ],
+    [
+      'is of another workflow than its session',
+      handoff => altered(handoff, { address: 'acme:v:planner:2' }),
+      'WEFT_SESSION_FOREIGN',
+    ],
+    [
+      'has a session that nobody signed',
+      handoff => altered(handoff, { session: 'x.y.z' }),
+      'WEFT_SESSION_INVALID',
+    ],
+    [
+      'is of another schema',
+      handoff => altered(handoff, { schema: { name: 'billing', version: 1 } }),
+      'WEFT_SCHEMA_UNKNOWN',
+    ],
+    [
+      'is of a newer schema',
+      handoff => altered(handoff, { schema: { name: 'research', version: 2 } }),
+      'WEFT_SCHEMA_UNKNOWN',
+    ],
+  ])('[HND-2] [SES-3] that %s is refused by its code, and opens nothing', async (_, lie, code) => {
+    const { context, to } = await scene()
+    await context.append('message', { text: 'one' }).committed
+    const handoff = lie(await context.handoff()) as Handoff
+    await expect(to.resume(Research, handoff, { timeout_ms: 2_000 })).rejects.toMatchObject({ code })
+    expect(to.online).toBe(true)
+    expect(context.digest()).toBe((await to.open(Research, { workflow: 'w', agent: 'r' })).digest())
+  })
+
+  it('[SES-3] whose session has expired is refused', async () => {
+    const { context, to } = await scene()
+    const { change, committed } = context.append('message', { text: 'one' })
+    const mark = { tenant: 'acme', workflow: 'w', position: await committed, last: change }
+    const late = altered(await context.handoff(), { session: await session(mark, -10) })
+    await expect(to.resume(Research, late)).rejects.toMatchObject({ code: 'WEFT_SESSION_EXPIRED' })
+  })
+
+  it('[HND-2] of an older schema is taken by a worker that knows a newer one, and not the reverse', async () => {
+    const { context, to } = await scene()
+    await context.append('message', { text: 'one' }).committed
+    const handoff = await context.handoff()
+    const Other = defineContext({ name: 'billing', version: 9, entries: {} })
+    await expect(to.resume(Other, handoff)).rejects.toMatchObject({
+      code: 'WEFT_SCHEMA_UNKNOWN',
+      message: expect.stringContaining('research@1'),
+    })
+  })
+
+  it('is read whole before anything of it is used', () => {
+    expect(refusal(() => readHandoff(null, sha256)).cure).toContain('handoff()')
+    expect(refusal(() => readHandoff({ weft: 'handoff', version: 1, checksum: 7 }, sha256)).code).toBe(
+      'WEFT_HANDOFF_INVALID',
+    )
+  })
+})
