@@ -1,7 +1,8 @@
 import { Branches } from './branches.js'
 import type { Change } from './change.js'
-import { Dag, type Node } from './dag.js'
+import { Dag, NO_NODE, type Node } from './dag.js'
 import { Leases } from './leases.js'
+import { checkManifest } from './manifest.js'
 import type { Hash } from './ports.js'
 import { checkPreconditions, type LogView, type Preconditions } from './preconditions.js'
 import { pointerOf, readableRef } from './ref.js'
@@ -39,10 +40,12 @@ export class Admission implements LogView {
    * Takes a change that is not here yet, if it may be taken now.
    * @param preconditions given with a change that is offered for the first time and on condition: only such a change
    *   can begin a lease at this moment; any other may be history, offered again
-   * @throws as `Dag.add`, WEFT_CHANGE_STATE, WEFT_LEASE_*, WEFT_PRECONDITION; then nothing has changed
+   * @throws as `Dag.add`, WEFT_CHANGE_STATE, WEFT_ENTRY_UNKNOWN, WEFT_LEASE_*, WEFT_PRECONDITION; then nothing has changed
    */
   admit(change: Change, now_ms: number, preconditions?: Preconditions): void {
     const { header } = change
+    // Only the headers are here: how many entries a change has is for its readers to see.
+    checkManifest(header.reads, id => (this.dag.find(id) === NO_NODE ? undefined : Number.POSITIVE_INFINITY))
     if (preconditions !== undefined || this.leases.concern(header)) {
       // Causality first: what does not fit cannot be held against what it depends on.
       this.dag.check(change)

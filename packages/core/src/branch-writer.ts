@@ -5,9 +5,10 @@ import { checkPointer } from './conflicts.js'
 import { NO_NODE, type Node } from './dag.js'
 import { WeftError } from './errors.js'
 import { ACTOR_BYTES, type HeaderNotes, type ManifestRef, NO_NOTES } from './header.js'
-import { type ActorId, type AgentId, type BranchName, checkId } from './ids.js'
+import { type ActorId, type AgentId, type BranchName, type ChangeId, checkId } from './ids.js'
 import type { Json, JsonObject } from './json.js'
 import type { EpochsNote } from './lease-notes.js'
+import { checkManifest } from './manifest.js'
 import type { Host } from './ports.js'
 import { stateRef } from './ref.js'
 import { StateDoc } from './state-doc.js'
@@ -65,7 +66,7 @@ export class BranchWriter {
 
   /**
    * @returns the change, in the set already; or undefined if there was nothing to write
-   * @throws WEFT_CHANGE_TOO_LARGE; then nothing has changed
+   * @throws WEFT_CHANGE_TOO_LARGE · WEFT_ENTRY_UNKNOWN; then nothing has changed
    */
   write(write: Write): Change | undefined {
     const change = this.seal(write)
@@ -82,6 +83,7 @@ export class BranchWriter {
   /** As `write`, of a change that is not to be in the set yet: a writer can seal one, and then nothing more. */
   seal(write: Write): Change | undefined {
     const entries = write.entries ?? NONE
+    if (write.reads) checkManifest(write.reads, id => this.#entriesIn(id))
     const state = write.state && this.state.write(write.state)
     const pointers =
       state === undefined && write.touches === undefined ? NONE : pointersWritten(state, write.touches)
@@ -149,6 +151,10 @@ export class BranchWriter {
       heads.push(...theirs)
     }
     return this.write({ notes: { merges }, at: heads })!
+  }
+
+  #entriesIn(id: ChangeId): number | undefined {
+    return this.set.has(id) ? this.set.entriesOf(this.set.dag.node(id)).length : undefined
   }
 
   #deps(heads: Iterable<Node>): Node[] {

@@ -21,6 +21,7 @@ export type ErrorCode =
   | 'WEFT_CHANGE_EQUIVOCATION'
   | 'WEFT_CHANGE_STATE'
   | 'WEFT_CHANGE_UNKNOWN'
+  | 'WEFT_ENTRY_UNKNOWN'
   | 'WEFT_QUEUE_FULL'
   // schemas, branches, pointers
   | 'WEFT_SCHEMA_REFUSED'

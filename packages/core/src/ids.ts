@@ -47,6 +47,14 @@ export function entryId(change: ChangeId, index: number): EntryId {
   return `${change}.${index}`
 }
 
+export function changeOfEntry(entry: EntryId): ChangeId {
+  return entry.slice(0, entry.indexOf('.'))
+}
+
+export function indexOfEntry(entry: EntryId): number {
+  return Number(entry.slice(entry.indexOf('.') + 1))
+}
+
 export interface Address {
   readonly tenant: TenantId
   readonly workflow: WorkflowId

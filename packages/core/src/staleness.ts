@@ -1,6 +1,6 @@
 import type { ChangeSet } from './change-set.js'
 import type { Node } from './dag.js'
-import { type BranchName, type ChangeId, type EntryId, entryId } from './ids.js'
+import { type BranchName, type ChangeId, changeOfEntry, type EntryId, entryId, indexOfEntry } from './ids.js'
 import { entryOf, parseRef, readableRef, touches, type VersionedRef } from './ref.js'
 import { RefIndex } from './ref-index.js'
 import type { View } from './view.js'
@@ -183,8 +183,8 @@ export class Staleness {
   }
 
   #isStale(entry: EntryId): boolean {
-    const node = this.set.dag.find(changeOf(entry))
-    return node >= 0 && this.#stale.has(unitAt(node, indexOf(entry)))
+    const node = this.set.dag.find(changeOfEntry(entry))
+    return node >= 0 && this.#stale.has(unitAt(node, indexOfEntry(entry)))
   }
 
   #describe(units: Iterable<Unit>): Stale[] {
@@ -227,7 +227,7 @@ export class Staleness {
   }
 
   #unitOf(entry: EntryId): Unit {
-    return unitAt(this.set.dag.node(changeOf(entry)), indexOf(entry))
+    return unitAt(this.set.dag.node(changeOfEntry(entry)), indexOfEntry(entry))
   }
 }
 
@@ -239,12 +239,4 @@ function unitAt(node: Node, entry: number | undefined): Unit {
 
 function nodeOf(unit: Unit): Node {
   return Math.floor(unit / UNITS_PER_CHANGE)
-}
-
-function changeOf(entry: EntryId): ChangeId {
-  return entry.slice(0, entry.indexOf('.'))
-}
-
-function indexOf(entry: EntryId): number {
-  return Number(entry.slice(entry.indexOf('.') + 1))
 }

@@ -1,4 +1,4 @@
-import { checkWorkflow, decodeChange, digest, NO_NODE, WeftError } from '@weft/core'
+import { type Change, checkWorkflow, decodeChange, digest, NO_NODE, WeftError } from '@weft/core'
 import type { Command } from 'commander'
 import { type Cli, required } from '../cli.js'
 import { type ContextCopy, sha256 } from '../context-copy.js'
@@ -46,7 +46,7 @@ async function importInto(
   source: ContextCopy,
   workflow: string,
 ): Promise<Imported> {
-  const changes = [...source.set.everything().flatten()].map(node => source.set.change(node))
+  const changes = inLogOrder(source)
   const written = await withContext(cli, settings, workflow, async open => {
     const expected = unionWith(copyOf(open.context), source)
     const adopted = open.context.adopt(changes.map(({ bytes }) => bytes))
@@ -63,6 +63,15 @@ async function importInto(
     digest: read,
     same: read === digest(source.set, sha256),
   }
+}
+
+/**
+ * As the peer took them, what it never told of last: by causality alone a change could come after a lease that was
+ * granted behind it, and be refused.
+ */
+function inLogOrder({ set, index }: ContextCopy): readonly Change[] {
+  const placeOf = ({ id }: Change): number => index.positionOf(id) ?? Number.MAX_SAFE_INTEGER
+  return [...set.everything().flatten()].map(node => set.change(node)).sort((a, b) => placeOf(a) - placeOf(b))
 }
 
 /** The digest that the context must have when everything in the file is there too. */

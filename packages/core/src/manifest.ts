@@ -1,0 +1,29 @@
+import { WeftError } from './errors.js'
+import type { ManifestRef } from './header.js'
+import { type ChangeId, type EntryId, changeOfEntry, indexOfEntry } from './ids.js'
+import { entryOf } from './ref.js'
+
+/**
+ * Checks that there is every entry that a manifest names.
+ * @param countIn how many entries a change has, as far as that is known; undefined for a change that is not here
+ * @throws WEFT_ENTRY_UNKNOWN
+ */
+export function checkManifest(
+  reads: readonly ManifestRef[],
+  countIn: (change: ChangeId) => number | undefined,
+): void {
+  for (const { ref } of reads) {
+    const entry = entryOf(ref)
+    if (entry === undefined) continue
+    if (indexOfEntry(entry) >= (countIn(changeOfEntry(entry)) ?? 0)) throw unknown(entry)
+  }
+}
+
+function unknown(entry: EntryId): WeftError {
+  return new WeftError(
+    'WEFT_ENTRY_UNKNOWN',
+    `there is no entry ${entry.slice(0, 80)} that something could be derived from`,
+    'name entries by the `id` that they are read with; one that was written elsewhere has to be synced first',
+    { entry },
+  )
+}

@@ -1,0 +1,62 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { connect } from '@weft/replica'
+import { expect, onTestFinished, test } from 'vitest'
+import { seededDice } from '../support/core-property.ts'
+import { Journal } from '../support/journal.mjs'
+import { ServeProcess } from '../support/peer-process.ts'
+import { WorkerProcess } from '../support/worker-process.ts'
+
+const KILLS = Number(process.env.WEFT_EFFECT_KILLS ?? 20)
+const SEED = Number(process.env.WEFT_SEED ?? 20_261_125)
+/** A step with an effect takes about ten milliseconds: kills fall before, into and behind it. */
+const KILLED_WITHIN_US = 15_000
+const TTL_MS = 100
+
+test(`[STP-3] ${KILLS} kills around an effect: never recorded twice, and done once where its key is honoured`, async () => {
+  const serve = await ServeProcess.start()
+  const folder = await mkdtemp(join(tmpdir(), 'weft-effects-'))
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  const env = { URL: serve.url, TOKEN: await serve.token(), FOLDER: folder, TTL_MS: `${TTL_MS}` }
+  const dice = seededDice(SEED)
+  let next = new WorkerProcess('effect-worker.mjs', env)
+  const keys: string[] = []
+  let unfinished = 0
+  for (let kill = 0; kill < KILLS; kill++) {
+    const key = `invoice ${kill}`
+    keys.push(key)
+    const victim = next
+    next = new WorkerProcess('effect-worker.mjs', env)
+    expect(await victim.next()).toEqual({ ready: true })
+    victim.tell({ key })
+    expect(await victim.next()).toEqual({ begun: key })
+    await delay(dice(KILLED_WITHIN_US) / 1_000)
+    await victim.kill()
+    if ((await victim.next()) === undefined) unfinished++
+  }
+  expect(await next.next()).toEqual({ ready: true })
+  for (const key of keys) {
+    next.tell({ key })
+    expect(await next.next()).toEqual({ begun: key })
+    expect(await next.next(), `seed ${SEED}`).toEqual({ done: key, value: { paid: `weft:acme:w:${key}` } })
+  }
+  expect(unfinished, 'some were killed before they were through').toBeGreaterThan(KILLS / 10)
+
+  const replica = await connect({ url: serve.url, token: await serve.token() })
+  onTestFinished(() => replica.close({ discard: true }))
+  const context = await replica.open(Journal, { workflow: 'w', agent: 'auditor' })
+  const recorded = context
+    .entries({ engine: true })
+    .flatMap(({ kind, value }) => (kind === 'weft.effect' ? [(value as { key: string }).key] : []))
+  expect(recorded.sort(), 'each result is recorded once').toEqual([...keys].sort())
+  const files = await readdir(folder)
+  expect(files.filter(name => name.endsWith('.paid'))).toHaveLength(KILLS)
+  const calls = await Promise.all(
+    files.filter(name => name.endsWith('.calls')).map(name => readFile(join(folder, name), 'utf8')),
+  )
+  expect(calls.join('').split('\n').length - 1, 'called at most once an attempt').toBeLessThanOrEqual(
+    KILLS * 2,
+  )
+})

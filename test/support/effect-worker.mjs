@@ -1,0 +1,36 @@
+import { appendFile, open } from 'node:fs/promises'
+import { join } from 'node:path'
+import { connect } from '@weft/replica'
+import { Journal } from './journal.mjs'
+
+/*
+ * Pays once for each key that it is told. What it pays is a file that can be made once, as a bank would that knows the
+ * idempotency key; every call is noted beside it.
+ */
+const { URL: url, TOKEN: token, FOLDER: folder, TTL_MS } = process.env
+const replica = await connect({ url, token })
+const context = await replica.open(Journal, { workflow: 'w', agent: `payer-${process.pid}` })
+
+async function pay({ idempotencyKey }) {
+  const name = encodeURIComponent(idempotencyKey)
+  await appendFile(join(folder, `${name}.calls`), `${process.pid}\n`)
+  try {
+    const file = await open(join(folder, `${name}.paid`), 'wx')
+    await file.write(`${process.pid}`)
+    await file.close()
+  } catch ({ code }) {
+    if (code !== 'EEXIST') throw new Error(code)
+  }
+  return { paid: idempotencyKey }
+}
+
+process.on('message', async ({ key }) => {
+  process.send({ begun: key })
+  const { value } = await context.step('pay', async step => {
+    const result = await step.effect(key, pay, { ttl_ms: Number(TTL_MS) })
+    step.append('line', `paid ${key}`)
+    return result
+  })
+  process.send({ done: key, value })
+})
+process.send({ ready: true })
