@@ -9,6 +9,7 @@ import { ModelLog, ReplicaEnd, STRANGER, Wire } from '../support/wire-model.ts'
 const STEPS = [
   'write',
   'write',
+  'propose',
   'offer-again',
   'to-peer',
   'to-peer',
@@ -51,6 +52,13 @@ class World {
         const change = author.append()
         this.written.push(change.id)
         wire.write(change)
+        return
+      }
+      case 'propose': {
+        // By an actor of its own, as a replica does.
+        const change = new Author(1_000 + this.written.length).append()
+        this.written.push(change.id)
+        wire.propose(change)
         return
       }
       case 'offer-again': {

@@ -56,11 +56,31 @@ const EXAMPLES: { readonly [Name in MessageName]: Message & { readonly name: Nam
   fail: { name: 'fail', channel: 1, code: 'WEFT_LIMIT', message: '', cure: '' },
   attest: { name: 'attest', request: 1, workflow: 'w', position: 0 },
   present: { name: 'present', request: 1, workflow: 'w', token: 't' },
+  propose: {
+    name: 'propose',
+    channel: 1,
+    change: new Uint8Array(9),
+    branches: [],
+    heads: [],
+    unmoved: [],
+  },
+  renew: { name: 'renew', request: 1, workflow: 'w', on: 'branch:main', epoch: 1 },
+  renewed: { name: 'renewed', request: 1, ttl_ms: 1 },
   attested: { name: 'attested', request: 1, position: 0, token: 't' },
   denied: { name: 'denied', request: 1, code: 'WEFT_LIMIT', message: '', cure: '' },
 }
-const OF_PEER = ['welcome', 'opened', 'log', 'ack', 'refuse', 'fail', 'attested', 'denied'] as const
-const OF_REPLICA = ['hello', 'open', 'push', 'seen', 'shut', 'attest', 'present'] as const
+const OF_PEER = [
+  'welcome',
+  'opened',
+  'log',
+  'ack',
+  'refuse',
+  'fail',
+  'attested',
+  'denied',
+  'renewed',
+] as const
+const OF_REPLICA = ['hello', 'open', 'push', 'seen', 'shut', 'attest', 'present', 'propose', 'renew'] as const
 
 describe('the peer ends the connection, saying why, at a message that is out of place', () => {
   test.each<[string, readonly Message[]]>([
@@ -70,6 +90,8 @@ describe('the peer ends the connection, saying why, at a message that is out of 
     ['push on a channel that is not open', [HELLO, push()]],
     ['push on a channel that was shut', [HELLO, OPEN, EXAMPLES.shut, push()]],
     ['seen on a channel that is not open', [HELLO, EXAMPLES.seen]],
+    ['propose on a channel that is not open', [HELLO, EXAMPLES.propose]],
+    ['conditions that lack their heads', [HELLO, OPEN, { ...EXAMPLES.propose, branches: ['main'] }]],
     ['a channel opened twice', [HELLO, OPEN, OPEN]],
     ['seen beyond what was sent', [HELLO, OPEN, { name: 'seen', channel: 1, position: 1 }]],
     ...OF_PEER.map((name): [string, Message[]] => [
@@ -362,6 +384,63 @@ describe('after a peer came back with less', () => {
     expect(effects).toEqual([
       { do: 'opened', workflow: 'w', count: 3, rollback: false, position: 3 },
       { do: 'caught-up', workflow: 'w', afterRollback: false },
+    ])
+  })
+})
+
+describe('[DUR-6] a proposal', () => {
+  const author = new Author(1)
+  const [first, second, third] = author.appends(3)
+  const conditions = { heads: [{ branch: 'main', ids: [second!.id, first!.id] }], unmoved: ['state:/a'] }
+
+  test('keeps its place among the changes of a replica, in a frame of its own, with all its conditions', () => {
+    const session = new ReplicaSession('test')
+    session.open('w')
+    session.connected('t')
+    session.receive(encodeMessage({ ...EXAMPLES.welcome, scopes: ['write'], push_bytes_max: 1_000_000 }))
+    session.receive(encodeMessage(EXAMPLES.opened))
+    session.push('w', first!)
+    session.push('w', second!)
+    session.propose('w', third!, conditions)
+    session.push('w', new Author(2).append())
+    const frames = session
+      .pump()
+      .flatMap(effect => (effect.do === 'send' ? [decodeMessage(effect.frame)] : []))
+    expect(frames.map(({ name }) => name)).toEqual(['push', 'propose', 'push'])
+    expect(frames[1]).toMatchObject({ branches: ['main'], unmoved: ['state:/a'] })
+    const peer = new PeerSession(sha256)
+    peer.receive(encodeMessage(HELLO))
+    peer.authenticated({ tenant: 't', scopes: ['read', 'write'] })
+    peer.receive(encodeMessage(OPEN))
+    const [submit] = peer.receive(encodeMessage(frames[1]!))
+    expect(submit).toMatchObject({
+      do: 'submit',
+      preconditions: { ...conditions, heads: [{ branch: 'main', ids: [first!.id, second!.id].sort() }] },
+    })
+    expect(submit?.do === 'submit' && submit.changes.map(({ id }) => id)).toEqual([third!.id])
+  })
+
+  test('is not lost when the peer has come back with less', () => {
+    const session = new ReplicaSession('test')
+    session.open('w')
+    session.push('w', first!)
+    session.propose('w', third!, conditions)
+    session.offer('w', [first!, second!])
+    expect([...session.pendingOf('w')]).toEqual([first!.id, second!.id, third!.id])
+  })
+
+  test('and a renewal need the scope to write', () => {
+    const peer = new PeerSession(sha256)
+    peer.receive(encodeMessage(HELLO))
+    peer.authenticated({ tenant: 't', scopes: ['read'] })
+    peer.receive(encodeMessage(OPEN))
+    const answers = [
+      ...peer.receive(encodeMessage({ ...EXAMPLES.propose, change: first!.bytes } as Message)),
+      ...peer.receive(encodeMessage(EXAMPLES.renew)),
+    ].flatMap(effect => (effect.do === 'send' ? [decodeMessage(effect.frame)] : []))
+    expect(answers).toMatchObject([
+      { name: 'refuse', code: 'WEFT_SCOPE' },
+      { name: 'denied', request: 1, code: 'WEFT_SCOPE' },
     ])
   })
 })

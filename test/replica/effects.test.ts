@@ -26,10 +26,10 @@ describe('[STP-3] a side effect', () => {
     expect((await pay(first)).value).toBe('r-1')
     expect(calls).toBe(1)
     expect(first!.entries().map(entry => entry.kind)).toEqual(['decision', 'decision', 'decision'])
-    const [recorded] = first!.entries({ engine: true })
-    expect(recorded).toMatchObject({ kind: 'weft.effect', value: { key: 'pay-42', outcome: 'done' } })
+    const [recorded] = first!.effects()
+    expect(recorded).toMatchObject({ key: 'pay-42', step: 'pay', outcome: 'done', agent: 'agent-0' })
     const paid = first!.entries()[0]!
-    expect(first!.why(paid.id).reads).toContainEqual({ ref: `entry:${recorded!.id}` })
+    expect(first!.why(paid.id).reads).toContainEqual({ ref: `entry:${recorded!.entry}` })
     expect(first!.conflicts()).toEqual([])
   })
 
@@ -79,7 +79,7 @@ describe('[STP-3] a side effect', () => {
       send(async () => {}),
       'now nothing moves',
     ).rejects.toMatchObject(refused)
-    await second!.until(() => second!.entries({ engine: true }).length === 1)
+    await second!.until(() => second!.effects().length === 1)
     await expect(second!.step('send', step => step.effect('send', () => ++calls))).rejects.toMatchObject(
       refused,
     )
@@ -207,7 +207,7 @@ describe('[STP-3] a side effect', () => {
     finish()
     await expect(late).rejects.toMatchObject({ code: expect.stringMatching(/^WEFT_(LEASE_LOST|CLOSED)$/) })
     expect(aborted).toEqual([expect.stringMatching(/^WEFT_(LEASE_LOST|CLOSED)$/)])
-    expect(second.entries({ engine: true })).toHaveLength(1)
+    expect(second.effects()).toHaveLength(1)
   })
 
   it('is named by a key that no other step uses', async () => {

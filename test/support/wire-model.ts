@@ -220,6 +220,11 @@ export class Wire {
     this.replica.feed(this.replica.session.pump())
   }
 
+  propose(change: Change): void {
+    this.replica.session.propose(WORKFLOW, change, { heads: [], unmoved: ['state:/a'] })
+    this.replica.feed(this.replica.session.pump())
+  }
+
   /** Carries everything until nothing moves any more. */
   flush(): void {
     for (let moving = true; moving; ) {

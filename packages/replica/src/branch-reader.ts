@@ -12,6 +12,8 @@ import {
   type Conflict,
   type ContextDefinition,
   digest,
+  EFFECT_KIND,
+  type EffectOutcome,
   type EntriesOptions,
   type Entry,
   type EntryId,
@@ -24,6 +26,7 @@ import {
   mergeReport,
   type Position,
   type Resolution,
+  readOutcome,
   type Stale,
   Staleness,
   type ValueOf,
@@ -47,6 +50,13 @@ export interface Derivation {
   readonly reads: readonly VersionedRef[]
   /** Why it is stale; undefined while it is not. */
   readonly stale: Stale | undefined
+}
+
+/** What has come of a side effect, and who recorded it when (ms since 1970 UTC, by that worker's clock). */
+export type RecordedEffect = EffectOutcome & {
+  readonly entry: EntryId
+  readonly agent: AgentId
+  readonly time: number
 }
 
 /** The reading half of a branch handle: all that is a function of what is visible on the branch. */
@@ -97,9 +107,18 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
   }
 
   /** The entries visible on the branch, flattened; without those that have been reverted, unless asked for. */
-  entries(options: EntriesOptions = {}): readonly EntryOf<Entries>[] {
+  entries(options: Omit<EntriesOptions, 'engine'> = {}): readonly EntryOf<Entries>[] {
     const { set } = this.writer()
     return set.entries(set.view(this.branch), options) as readonly Entry[] as readonly EntryOf<Entries>[]
+  }
+
+  /** What has come of the side effects that the branch shows, in order. */
+  effects(): readonly RecordedEffect[] {
+    const { set } = this.writer()
+    return set.entries(set.view(this.branch), { engine: true }).flatMap(entry => {
+      const outcome = entry.kind === EFFECT_KIND ? readOutcome(entry.value) : undefined
+      return outcome ? [{ ...outcome, entry: entry.id, agent: entry.agent, time: entry.time }] : []
+    })
   }
 
   /** The report of a merge made anywhere. @throws WEFT_CHANGE_UNKNOWN */

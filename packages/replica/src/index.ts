@@ -16,7 +16,7 @@ export {
   WeftError,
 } from '@weft/core'
 export type { Gate } from './conflict-gate.js'
-export type { Derivation, EntryOf } from './branch-reader.js'
+export type { Derivation, EntryOf, RecordedEffect } from './branch-reader.js'
 export type { AppendOptions, Merge, WriteOptions } from './branch-editor.js'
 export { Context, type ProposeOptions } from './context.js'
 export type { DecideOptions, Decision } from './decide.js'

@@ -45,7 +45,7 @@ export class Snapshot<State = JsonObject, AnyEntry extends Entry = Entry> {
   }
 
   /** Flattened; without those that had been reverted by then, unless asked for. */
-  entries(options: EntriesOptions = {}): readonly AnyEntry[] {
+  entries(options: Omit<EntriesOptions, 'engine'> = {}): readonly AnyEntry[] {
     return this.set.entries(this.#view, options) as readonly Entry[] as readonly AnyEntry[]
   }
 

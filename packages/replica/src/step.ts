@@ -61,7 +61,7 @@ export class Step<State, Entries extends EntrySchemas> {
   }
 
   /** The snapshot's entries, flattened. Looking at the value of one records that it was read. */
-  entries(options: EntriesOptions = {}): readonly EntryOf<Entries>[] {
+  entries(options: Omit<EntriesOptions, 'engine'> = {}): readonly EntryOf<Entries>[] {
     this.#check()
     return this.snapshot.entries(options).map(entry => this.#tracked(entry))
   }
