@@ -41,14 +41,9 @@ export {
   pointersTouch,
   valueAt,
 } from './json.js'
-export {
-  branchRef,
-  checkLeaseLength,
-  effectRef,
-  LEASE_MS_MAX,
-  type Lease,
-  Leases,
-} from './leases.js'
+export { checkLeaseLength, LEASE_MS_MAX } from './lease-errors.js'
+export { branchRef, effectRef } from './lease-refs.js'
+export { type Lease, Leases } from './leases.js'
 export { lastWriters } from './last-writers.js'
 export { LIMITS } from './limits.js'
 export { type MergedBranch, type MergeReport, mergeReport } from './merge.js'

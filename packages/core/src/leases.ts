@@ -1,33 +1,7 @@
-import { WeftError } from './errors.js'
-import type { AgentId, BranchName } from './ids.js'
 import type { Header } from './header.js'
-
-export const LEASE_MS_MAX = 3_600_000
-
-const BRANCH = 'branch:'
-const EFFECT = 'effect:'
-
-/** What stands for a branch where a lease is asked for. */
-export function branchRef(branch: BranchName): string {
-  return BRANCH + branch
-}
-
-export function isEffectRef(ref: string): boolean {
-  return ref.startsWith(EFFECT)
-}
-
-/** What stands for a side effect of a workflow; the key may hold any characters. @throws WEFT_REF_INVALID */
-export function effectRef(key: string): string {
-  try {
-    return EFFECT + encodeURIComponent(key)
-  } catch {
-    throw new WeftError(
-      'WEFT_REF_INVALID',
-      'an effect key with half a surrogate pair',
-      'use a key of whole characters',
-    )
-  }
-}
+import type { AgentId } from './ids.js'
+import { ended, heldBy, lost, notWritten } from './lease-errors.js'
+import { branchRef, isEffectRef } from './lease-refs.js'
 
 /** Time-bounded ownership of a ref, as it stands at a peer. */
 export interface Lease {
@@ -127,52 +101,3 @@ function checkEpoch(on: string, stated: number | undefined, held: Lease | undefi
 }
 
 const NOTHING: Readonly<Record<string, number>> = Object.freeze({})
-
-/** @throws WEFT_LEASE_INVALID */
-export function checkLeaseLength(ttl_ms: number): number {
-  if (Number.isSafeInteger(ttl_ms) && ttl_ms > 0 && ttl_ms <= LEASE_MS_MAX) return ttl_ms
-  throw new WeftError(
-    'WEFT_LEASE_INVALID',
-    `a lease of ${ttl_ms} ms`,
-    `ask for a whole number of milliseconds from 1 to ${LEASE_MS_MAX}; it is renewed while its holder lives`,
-    { ttl_ms },
-  )
-}
-
-function lost(on: string, epoch: number, held: Lease | undefined): WeftError {
-  const current = held?.epoch ?? 0
-  return new WeftError(
-    'WEFT_LEASE_LOST',
-    `the lease on ${on} under epoch ${epoch} is over: ${current} is in force${held ? `, granted to ${held.holder}` : ''}`,
-    'somebody else has taken over: stop, or ask for the lease again and read what was written since',
-    { on, epoch, current },
-  )
-}
-
-function ended(on: string): WeftError {
-  return new WeftError(
-    'WEFT_LEASE_ENDED',
-    `what ${on} stands for is done: nobody can have a lease on it any more`,
-    'read what has come of it instead',
-    { on },
-  )
-}
-
-function heldBy({ on, epoch, holder, until_ms }: Lease, now_ms: number): WeftError {
-  const left_ms = until_ms - now_ms
-  return new WeftError(
-    'WEFT_LEASE_HELD',
-    `${on} is held by ${holder} under epoch ${epoch}, for another ${left_ms} ms if it is not renewed`,
-    'wait until it is given back or runs out, and ask for the lease; or write on a branch of your own',
-    { on, epoch, holder, left_ms },
-  )
-}
-
-function notWritten(on: string): WeftError {
-  return new WeftError(
-    'WEFT_LEASE_INVALID',
-    `the change asks for a lease on ${on}, which it does not write`,
-    'ask for the branch that the change is on, or for an effect that it writes',
-    { on },
-  )
-}

@@ -2,7 +2,7 @@ import { compareText } from './bytes.js'
 import type { Dag, Node } from './dag.js'
 import type { Header } from './header.js'
 import { isPlainObject, type Json } from './json.js'
-import { isEffectRef } from './leases.js'
+import { isEffectRef } from './lease-refs.js'
 
 /** Entries of kinds that begin so are the engine's own; a context shows them only to who asks for them. */
 const ENGINE_KINDS = 'weft.'
