@@ -43,7 +43,17 @@ test('a replay with a worker and the peer killed holds all that it promises, and
     peerKilled: true,
     ok: true,
   })
-  for (const count of ['workflows', 'branches', 'entries', 'acked', 'replicas', 'conflicts', 'seconds']) {
+  const counts = [
+    'workflows',
+    'branches',
+    'entries',
+    'acked',
+    'replicas',
+    'conflicts',
+    'staleReads',
+    'handoffs',
+  ]
+  for (const count of [...counts, 'seconds']) {
     expect(report[count], count).toBeTypeOf('number')
     expect(report[count], count).toBeGreaterThan(0)
   }

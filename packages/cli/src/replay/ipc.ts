@@ -1,3 +1,4 @@
+import type { Handoff } from '@weft/replica'
 import type { TraceMessage } from './traces.js'
 
 /** What every process of a replay is told at its start. */
@@ -18,10 +19,11 @@ export interface Job {
   readonly number: number
   readonly tenant: string
   readonly workflow: string
-  readonly branch: string
   readonly messages: readonly TraceMessage[]
-  /** Stop before this message, with writes under way, and wait to be killed. */
-  readonly stopBefore: number | undefined
+  /** Of the branch to play it on. */
+  readonly handoff: Handoff
+  /** Begin this message's step, and wait to be killed. */
+  readonly stopAt: number | undefined
 }
 
 /** What a replica must have seen before it is inspected. */
@@ -57,6 +59,6 @@ export type FromWorker =
   | { readonly type: 'ready' }
   | { readonly type: 'acked'; readonly acks: readonly Ack[] }
   | { readonly type: 'stopped-midway'; readonly number: number }
-  | { readonly type: 'done'; readonly number: number }
+  | { readonly type: 'done'; readonly number: number; readonly handoff: Handoff }
   | { readonly type: 'inspected'; readonly contexts: readonly Inspected[] }
   | { readonly type: 'failed'; readonly message: string }

@@ -1,4 +1,5 @@
 import { WeftError } from '@weft/core'
+import type { Handoff } from '@weft/replica'
 import type { Ack, Connection, FromWorker, Inspected, Inspection, Job } from './ipc.js'
 import { WorkerProcess } from './processes.js'
 
@@ -8,7 +9,8 @@ export interface PoolEvents {
   killed(agent: string, job: Job): void
   /** An attempt that a killed worker left has been taken up by another. */
   resumed(agent: string, job: Job): void
-  done(job: Job): void
+  /** It is played, and durable; the worker hands its branch back. */
+  done(job: Job, handoff: Handoff): void
 }
 
 /** Attempts that one worker plays at the same time. */
@@ -100,7 +102,7 @@ export class Pool {
         const job = jobs?.get(message.number)
         if (job === undefined) return
         jobs?.delete(message.number)
-        this.events.done(job)
+        this.events.done(job, message.handoff)
         if (--this.#open === 0) this.#settle?.resolve()
         this.#handOut()
         return
@@ -128,7 +130,7 @@ export class Pool {
     if (left.length === 0) return
     for (const job of left) {
       this.#leftBy.set(job.number, worker.agent)
-      this.#queue.unshift({ ...job, stopBefore: undefined })
+      this.#queue.unshift({ ...job, stopAt: undefined })
     }
     this.#spawn()
     this.#handOut()

@@ -7,7 +7,7 @@ interface Check {
   readonly evidence: string
 }
 
-const CONFLICTS_SHOWN_MAX = 6
+const SHOWN_MAX = 6
 
 /** The report as a person reads it: what was done, each promise with its evidence, the conflicts, the times. */
 export function reportTable(report: ReplayReport, paint: Paint): string[] {
@@ -18,6 +18,8 @@ export function reportTable(report: ReplayReport, paint: Paint): string[] {
     ...checksTable(checksOf(report), paint),
     '',
     ...conflictLines(report, paint),
+    '',
+    ...staleLines(report, paint),
     '',
     timesLine(report),
     '',
@@ -42,8 +44,8 @@ function played(report: ReplayReport): string[] {
 }
 
 function checksOf(report: ReplayReport): Check[] {
-  const { ackedLost, acked, digestsEqual, replicas, foreignBytes, causal, complete, timeTravel, conflicts } =
-    report
+  const { ackedLost, acked, digestsEqual, replicas, foreignBytes, causal, complete, timeTravel } = report
+  const { conflicts, staleReads, handoffs } = report
   return [
     {
       promise: 'Nothing acknowledged is lost',
@@ -76,9 +78,14 @@ function checksOf(report: ReplayReport): Check[] {
       evidence: timeTravel ? 'shows what was there' : 'shows something else',
     },
     {
+      promise: 'Handed over whole',
+      holds: handoffs > 0,
+      evidence: `${handoffs} handoffs, each checked before the first read`,
+    },
+    {
       promise: 'Concurrent writes are visible',
       holds: true,
-      evidence: `${conflicts} conflicts, all values kept`,
+      evidence: `${conflicts} conflicts with all their values, ${staleReads} stale reads`,
     },
   ]
 }
@@ -98,17 +105,35 @@ function conflictLines({ merged, conflicts }: ReplayReport, paint: Paint): strin
     open.map(({ pointer, values, winner }) => ({ where: `${tenant} ${workflow}`, pointer, values, winner })),
   )
   const lines = shown
-    .slice(0, CONFLICTS_SHOWN_MAX)
+    .slice(0, SHOWN_MAX)
     .map(
       ({ where, pointer, values, winner }) =>
         `  ${where}  ${pointer}  ${values} values, shows ${JSON.stringify(winner)}`,
     )
-  const rest = shown.length - lines.length
+  return ['Conflicts, for somebody to resolve:', ...lines, ...more(shown.length - lines.length, paint)]
+}
+
+/** Who went on from something that others were writing at the same time: what a merge by arrival hides. */
+function staleLines({ merged, staleReads }: ReplayReport, paint: Paint): string[] {
+  if (staleReads === 0) return ['Stale reads: none.']
+  const shown = merged.flatMap(run =>
+    run.staleReads.map(stale => ({ ...stale, where: `${run.tenant} ${run.workflow}` })),
+  )
+  const lines = shown
+    .slice(0, SHOWN_MAX)
+    .map(
+      ({ where, branch, read, writers }) =>
+        `  ${where}  ${branch} read ${read} while ${writers} other(s) wrote it`,
+    )
   return [
-    'Conflicts, for somebody to resolve:',
+    'Stale reads, of attempts that did not know of each other:',
     ...lines,
-    ...(rest > 0 ? [paint('dim', `  … and ${rest} more`)] : []),
+    ...more(shown.length - lines.length, paint),
   ]
+}
+
+function more(count: number, paint: Paint): string[] {
+  return count > 0 ? [paint('dim', `  … and ${count} more`)] : []
 }
 
 function timesLine({ phases, seconds }: ReplayReport): string {

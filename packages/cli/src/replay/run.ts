@@ -10,7 +10,7 @@ import { audit } from './auditor.js'
 import type { Ack, Connection, Inspected, Inspection, Job } from './ipc.js'
 import { Pool } from './pool.js'
 import { PeerProcess } from './processes.js'
-import { type MergedRun, Supervisor } from './supervisor.js'
+import { type Attempt, type MergedRun, Supervisor } from './supervisor.js'
 import type { FanOut } from './traces.js'
 
 export interface ReplayOptions {
@@ -47,6 +47,9 @@ export interface ReplayReport {
   readonly complete: boolean
   readonly timeTravel: boolean
   readonly conflicts: number
+  readonly staleReads: number
+  /** Branches handed over to a worker and back, each checked before the first read. */
+  readonly handoffs: number
   readonly workerKilled: string | null
   readonly resumedBy: string | null
   readonly peerKilled: boolean
@@ -102,9 +105,9 @@ class Replay {
     const connection = await this.#timed('start', () => this.#start())
     const supervisor = this.#supervisor!
     const pool = this.#pool!
-    await this.#timed('fork', () => supervisor.begin(this.options.fanOuts))
+    const attempts = await this.#timed('fork', () => supervisor.begin(this.options.fanOuts))
     await this.#timed('play', async () => {
-      await pool.play(this.#jobs())
+      await pool.play(this.#jobs(attempts))
       if (this.options.killPeer) this.#peerDown ??= this.#killPeer()
       await this.#peerDown
     })
@@ -139,7 +142,8 @@ class Replay {
       resumed: agent => {
         this.#resumedBy ??= agent
       },
-      done: () => {
+      done: ({ tenant }, handoff) => {
+        this.#supervisor?.handedBack(tenant, handoff)
         this.#attemptsDone++
         this.#progress()
       },
@@ -147,20 +151,16 @@ class Replay {
     return connection
   }
 
-  /** Every attempt of every tenant; the longest is the one whose worker is killed, halfway through. */
-  #jobs(): Job[] {
-    const jobs = TENANTS.flatMap(tenant =>
-      this.options.fanOuts.flatMap(({ workflow, attempts }) =>
-        attempts.map(({ branch, messages }) => ({ tenant, workflow, branch, messages })),
-      ),
-    )
-    const longest = jobs.reduce(
-      (most, job, at) => (job.messages.length > jobs[most]!.messages.length ? at : most),
+  /** The longest attempt is the one whose worker is killed, halfway through. */
+  #jobs(attempts: readonly Attempt[]): Job[] {
+    const longest = attempts.reduce(
+      (most, { messages }, at) => (messages.length > attempts[most]!.messages.length ? at : most),
       0,
     )
-    return jobs.map((job, number) => {
-      const stops = this.options.killWorker && number === longest && job.messages.length > 0
-      return { ...job, number, stopBefore: stops ? Math.floor(job.messages.length / 2) : undefined }
+    return attempts.map((attempt, number) => {
+      const { length } = attempt.messages
+      const stops = this.options.killWorker && number === longest && length > 0
+      return { ...attempt, number, stopAt: stops ? Math.floor(length / 2) : undefined }
     })
   }
 
@@ -211,6 +211,8 @@ class Replay {
       complete: merged.every(run => run.complete),
       timeTravel: merged.every(run => run.timeTravel),
       conflicts: merged.reduce((sum, run) => sum + run.conflicts.length, 0),
+      staleReads: merged.reduce((sum, run) => sum + run.staleReads.length, 0),
+      handoffs: this.#attemptsDone * 2,
       workerKilled: this.#workerKilled,
       resumedBy: this.#resumedBy,
       peerKilled: this.#peerDown !== undefined,

@@ -1,4 +1,4 @@
-import { defineContext, type Context } from '@weft/replica'
+import { type Context, defineContext, type StepResult } from '@weft/replica'
 import { z } from 'zod'
 import type { TraceMessage } from './traces.js'
 
@@ -53,24 +53,38 @@ export function entriesOf(message: TraceMessage, at: number, mark: string): Play
   return [{ kind: 'message', value: { at, mark, role, content: content ?? null } }, ...calls]
 }
 
-/** Writes one message of a run: its entries, and the state that all attempts edit at the same keys, as one change. */
-export function play(
-  context: AgentRunContext,
-  message: TraceMessage,
-  at: number,
-  mark: string,
-  last: boolean,
-) {
-  const entries = entriesOf(message, at, mark)
-  const calls = entries.filter(entry => entry.kind === 'tool-call').length
-  return context.write(draft => {
-    for (const { kind, value } of entries) draft.append(kind, value as never)
-    draft.change(state => {
+/** A message of a run, where it stands in it, and whether it ends an attempt. */
+export interface Turn {
+  readonly message: TraceMessage
+  readonly at: number
+  /** Tool calls of the run up to here, this message's included. */
+  readonly toolCalls: number
+  readonly last: boolean
+}
+
+export function turnsOf(messages: readonly TraceMessage[], endsAttempt: boolean): Turn[] {
+  let toolCalls = 0
+  return messages.map((message, at) => {
+    toolCalls += message.tool_calls?.length ?? 0
+    return { message, at, toolCalls, last: endsAttempt && at === messages.length - 1 }
+  })
+}
+
+/**
+ * Plays one message as a step: its entries, and the state that all attempts edit at the same keys, as one change. The
+ * last one looks at the outcome first, as a worker does that believes to be the only one.
+ */
+export function play(context: AgentRunContext, turn: Turn, mark: string): Promise<StepResult<void>> {
+  const { message, at, toolCalls, last } = turn
+  return context.step(`message ${at}`, step => {
+    for (const { kind, value } of entriesOf(message, at, mark)) step.append(kind, value as never)
+    const finished = last && step.state.outcome === 'running'
+    step.change(state => {
       state.mark = mark
-      state.messages += 1
-      state.toolCalls += calls
+      state.messages = at + 1
+      state.toolCalls = toolCalls
       if (message.role === 'tool' && typeof message.name === 'string') state.lastTool = message.name
-      if (last) state.outcome = `${context.branch} done`
+      if (finished) state.outcome = `${context.branch} done`
     })
   })
 }

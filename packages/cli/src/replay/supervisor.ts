@@ -1,7 +1,8 @@
-import { connect, type Replica } from '@weft/replica'
+import { parseAddress } from '@weft/core'
+import { connect, type Handoff, type Replica } from '@weft/replica'
 import { inspect } from './inspect.js'
-import type { Ack, Connection, Inspected, Inspection, TenantAccess } from './ipc.js'
-import { AgentRun, type AgentRunContext, entriesOf, play } from './script.js'
+import type { Ack, Connection, Inspected, Inspection, Job, TenantAccess } from './ipc.js'
+import { AgentRun, type AgentRunContext, entriesOf, play, turnsOf } from './script.js'
 import type { FanOut } from './traces.js'
 
 const AGENT = 'supervisor'
@@ -12,7 +13,11 @@ interface OpenRun {
   readonly fanOut: FanOut
   readonly context: AgentRunContext
   readonly atFork: { readonly position: number; readonly seen: string }
+  readonly handedBack: Handoff[]
 }
+
+/** An attempt to be played by whoever takes its handoff. */
+export type Attempt = Pick<Job, 'tenant' | 'workflow' | 'messages' | 'handoff'>
 
 export interface MergedRun {
   readonly tenant: string
@@ -22,6 +27,8 @@ export interface MergedRun {
     readonly values: number
     readonly winner: unknown
   }[]
+  /** Of what an attempt read while another wrote it, neither knowing of the other. */
+  readonly staleReads: readonly { readonly branch: string; readonly read: string; readonly writers: number }[]
   /** Looking back at the fork shows what was there then. */
   readonly timeTravel: boolean
   /** Each attempt's branch holds the run's messages, each once, in their order. */
@@ -47,11 +54,20 @@ export class Supervisor {
     return supervisor
   }
 
-  /** Both tenants use the same workflow ids. */
-  async begin(fanOuts: readonly FanOut[]): Promise<void> {
+  /** Both tenants use the same workflow ids. @returns the attempts, each with the branch that is handed over for it */
+  async begin(fanOuts: readonly FanOut[]): Promise<Attempt[]> {
+    const attempts: Attempt[] = []
     for (const access of this.connection.tenants) {
-      for (const fanOut of fanOuts) this.#runs.push(await this.#begin(access, fanOut))
+      for (const fanOut of fanOuts) attempts.push(...(await this.#begin(access, fanOut)))
     }
+    return attempts
+  }
+
+  /** A worker is through with an attempt: what it has written and seen is waited for before the merge. */
+  handedBack(tenant: string, handoff: Handoff): void {
+    const { workflow } = parseAddress(handoff.address)
+    const run = this.#runs.find(each => each.access.tenant === tenant && each.fanOut.workflow === workflow)
+    run?.handedBack.push(handoff)
   }
 
   async merge(): Promise<MergedRun[]> {
@@ -69,33 +85,32 @@ export class Supervisor {
     await Promise.all([...this.#replicas.values()].map(replica => replica.close({ discard: true })))
   }
 
-  async #begin(access: TenantAccess, fanOut: FanOut): Promise<OpenRun> {
+  async #begin(access: TenantAccess, fanOut: FanOut): Promise<Attempt[]> {
     const { tenant, mark } = access
     const { workflow, shared, attempts } = fanOut
     const replica = this.#replicas.get(tenant)!
     const context = (await replica.open(AgentRun, { workflow, agent: AGENT })) as AgentRunContext
-    const writes = shared.map((message, at) => play(context, message, at, mark, false))
-    await context.flush({ timeout_ms: PATIENCE_MS })
+    for (const turn of turnsOf(shared, false)) {
+      const { change, position } = await play(context, turn, mark)
+      this.acked([{ tenant, workflow, change: change!, position }])
+    }
     const atFork = { position: context.position, seen: lookOf(context) }
-    await Promise.all(attempts.map(({ branch }) => context.fork(branch).close({ timeout_ms: PATIENCE_MS })))
-    const acks = writes.map(async ({ change, committed }) => ({
-      tenant,
-      workflow,
-      change: change!,
-      position: await committed,
-    }))
-    this.acked(await Promise.all(acks))
-    return { access, fanOut, context, atFork }
+    this.#runs.push({ access, fanOut, context, atFork, handedBack: [] })
+    const branches = attempts.map(({ branch, messages }) => ({ messages, handle: context.fork(branch) }))
+    return Promise.all(
+      branches.map(async ({ messages, handle }) => {
+        const handoff = await handle.handoff({ timeout_ms: PATIENCE_MS })
+        await handle.close({ timeout_ms: PATIENCE_MS })
+        return { tenant, workflow, messages, handoff }
+      }),
+    )
   }
 
-  async #merge({ access, fanOut, context, atFork }: OpenRun): Promise<MergedRun> {
+  async #merge({ access, fanOut, context, atFork, handedBack }: OpenRun): Promise<MergedRun> {
     const { tenant, mark } = access
     const { workflow, attempts } = fanOut
-    const expected = new Map(
-      attempts.map(({ branch, messages }) => [branch, expectedEntries(messages, mark)]),
-    )
-    await context.until(() => this.#played(context, expected), { timeout_ms: PATIENCE_MS })
-    const { conflicts, receipt } = context.merge(...attempts.map(attempt => attempt.branch))
+    for (const { session } of handedBack) await context.reach(session, { timeout_ms: PATIENCE_MS })
+    const { conflicts, staleReads, receipt } = context.merge(...attempts.map(attempt => attempt.branch))
     const position = await receipt.committed
     this.acked([{ tenant, workflow, change: receipt.change!, position }])
     return {
@@ -103,18 +118,16 @@ export class Supervisor {
       workflow,
       position,
       conflicts: conflicts.map(({ pointer, values, winner }) => ({ pointer, values: values.length, winner })),
+      staleReads: staleReads.map(({ branch, causes }) => ({
+        branch,
+        read: causes[0]?.read ?? 'what it was derived from',
+        writers: causes.length,
+      })),
       timeTravel: lookOf(context.at(atFork.position)) === atFork.seen,
-      complete: [...expected].every(([branch, entries]) => sameEntries(context, branch, entries)),
+      complete: attempts.every(({ branch, messages }) =>
+        sameEntries(context, branch, expectedEntries(messages, mark)),
+      ),
     }
-  }
-
-  /** The last message of every attempt has come. */
-  #played(context: AgentRunContext, expected: ReadonlyMap<string, readonly string[]>): boolean {
-    const counts = new Map<string, number>()
-    for (const { entries, branch } of context.at(context.frontier).audit()) {
-      counts.set(branch, (counts.get(branch) ?? 0) + entries.length)
-    }
-    return [...expected].every(([branch, entries]) => (counts.get(branch) ?? 0) >= entries.length)
   }
 }
 

@@ -1,8 +1,8 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
-import { connect, type Replica } from '@weft/replica'
+import { isWeftError } from '@weft/core'
+import { connect, type Handoff, type Replica } from '@weft/replica'
 import { inspect } from './inspect.js'
 import type { Ack, Connection, FromWorker, Inspection, Job, ToWorker } from './ipc.js'
-import { AgentRun, type AgentRunContext, nextMessage, play } from './script.js'
+import { AgentRun, nextMessage, play, turnsOf } from './script.js'
 
 /** A worker of a replay, in a process of its own: a replica per tenant, and attempts played as they are handed out. */
 class Worker {
@@ -17,7 +17,7 @@ class Worker {
         await this.#start(message.agent, message.connection)
         return
       case 'job':
-        await this.#playJob(message.job)
+        await this.#play(message.job)
         return
       case 'inspect':
         await this.#inspect(message.contexts)
@@ -33,26 +33,40 @@ class Worker {
     say({ type: 'ready' })
   }
 
-  async #playJob({ number, tenant, workflow, branch, messages, stopBefore }: Job): Promise<void> {
-    const replica = this.#replicas.get(tenant)!
-    const { mark } = this.#connection.tenants.find(access => access.tenant === tenant)!
-    const context = (await replica.open(AgentRun, {
-      workflow,
-      branch,
-      agent: this.#agent,
-    })) as AgentRunContext
-    for (let at = nextMessage(context); at < messages.length; at++) {
-      if (at === stopBefore) {
-        say({ type: 'stopped-midway', number })
+  /** Plays an attempt under a lease on its branch; after a peer that was away for too long, under another one. */
+  async #play(job: Job): Promise<void> {
+    for (;;) {
+      try {
+        const handoff = await this.#playOn(job)
+        this.#report()
+        if (handoff) say({ type: 'done', number: job.number, handoff })
         return
+      } catch (error) {
+        if (!isWeftError(error) || error.code !== 'WEFT_LEASE_LOST') throw error
       }
-      const { change, committed } = play(context, messages[at]!, at, mark, at === messages.length - 1)
-      void committed.then(position => this.#acked({ tenant, workflow, change: change!, position }))
-      await nextTurn()
     }
-    await context.close({ timeout_ms: JOB_FLUSH_MS })
-    this.#report()
-    say({ type: 'done', number })
+  }
+
+  /** Goes on where the branch ends, whoever played it so far; undefined when it is to be killed now. */
+  async #playOn(job: Job): Promise<Handoff | undefined> {
+    const { number, tenant, workflow, messages, handoff, stopAt } = job
+    const { mark } = this.#connection.tenants.find(access => access.tenant === tenant)!
+    const { context } = await this.#replicas
+      .get(tenant)!
+      .resume(AgentRun, handoff, { agent: this.#agent, lease: { ttl_ms: LEASE_MS }, timeout_ms: PATIENCE_MS })
+    for (const turn of turnsOf(messages, true).slice(nextMessage(context))) {
+      const playing = play(context, turn, mark)
+      if (turn.at === stopAt) {
+        playing.catch(() => {})
+        say({ type: 'stopped-midway', number })
+        return undefined
+      }
+      const { change, position } = await playing
+      this.#acked({ tenant, workflow, change: change!, position })
+    }
+    const back = await context.handoff({ timeout_ms: PATIENCE_MS })
+    await context.close({ timeout_ms: PATIENCE_MS })
+    return back
   }
 
   #acked(ack: Ack): void {
@@ -75,7 +89,9 @@ class Worker {
   }
 }
 
-const JOB_FLUSH_MS = 60_000
+const PATIENCE_MS = 60_000
+/** How long a branch waits for a worker that is gone. */
+const LEASE_MS = 2_000
 
 function say(message: FromWorker): void {
   process.send?.(message)
