@@ -9,6 +9,7 @@ import { type ActorId, type AgentId, type BranchName, checkId } from './ids.js'
 import type { Json, JsonObject } from './json.js'
 import type { Host } from './ports.js'
 import { stateRef } from './ref.js'
+import type { SchemaVersion } from './schemas.js'
 import { StateDoc } from './state-doc.js'
 
 /** What goes into one change. */
@@ -48,6 +49,8 @@ export class BranchWriter {
     readonly branch: BranchName,
     readonly agent: AgentId,
     private readonly heads?: readonly Node[],
+    /** What a change names whose past names no schema. */
+    private readonly schema?: SchemaVersion,
   ) {
     checkId('branch', branch)
     checkId('agent', agent)
@@ -88,7 +91,7 @@ export class BranchWriter {
           state: state?.bytes ?? null,
           writes,
           reads: write.reads ?? [],
-          notes,
+          notes: this.#named(notes, deps),
         },
         this.host,
       )
@@ -136,6 +139,11 @@ export class BranchWriter {
       heads.push(...theirs)
     }
     return this.write({ notes: { merges }, at: heads })!
+  }
+
+  #named(notes: HeaderNotes, deps: readonly Node[]): HeaderNotes {
+    if (this.schema === undefined || this.set.schemas.at(deps).length > 0) return notes
+    return { schema: this.schema, ...notes }
   }
 
   #deps(heads: Iterable<Node>): Node[] {

@@ -11,6 +11,7 @@ import { deepFreeze } from './json.js'
 import { OrderTree } from './order.js'
 import type { Hash } from './ports.js'
 import { Reverts } from './reverts.js'
+import { Schemas } from './schemas.js'
 import { StateLedger } from './state-ledger.js'
 import { View } from './view.js'
 
@@ -30,6 +31,7 @@ export class ChangeSet {
   readonly tree = new OrderTree(this.dag)
   readonly branches = new Branches(this.dag)
   readonly reverts = new Reverts(this.dag)
+  readonly schemas = new Schemas(this.dag)
   readonly ledger: StateLedger
   readonly #changes: Change[] = []
   readonly #entries: (readonly Entry[] | undefined)[] = []
@@ -79,6 +81,7 @@ export class ChangeSet {
     const forks = header.notes.forks ?? NO_FORKS
     this.tree.add(node, header)
     this.branches.add(node, header.branch, forks)
+    this.schemas.add(node, header.notes.schema)
     if (header.notes.reverts !== undefined) this.reverts.add(node, header.notes.reverts)
     this.#views.get(header.branch)?.extend(node)
     for (const fork of forks) this.#views.get(fork)?.extend(node)

@@ -25,6 +25,8 @@ export type ErrorCode =
   // schemas, branches, pointers
   | 'WEFT_SCHEMA_REFUSED'
   | 'WEFT_SCHEMA_ASYNC'
+  | 'WEFT_SCHEMA_UNKNOWN'
+  | 'WEFT_MIGRATION_FAILED'
   | 'WEFT_VALUE_NOT_JSON'
   | 'WEFT_KIND_UNKNOWN'
   | 'WEFT_BRANCH_EXISTS'
