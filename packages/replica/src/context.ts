@@ -62,7 +62,8 @@ export type Merge = MergeReport & { readonly receipt: Receipt }
 /**
  * A branch of a context, open for one agent: what it reads is what is visible on the branch, and what it writes is
  * visible at once, here, and everywhere when it has been synced. Local writes are synchronous and work offline.
- * Each handle is an actor of its own.
+ * Each handle is an actor of its own. When a newer worker has migrated the branch, or another has brought something
+ * unknown to it, all that reads or writes throws WEFT_SCHEMA_UNKNOWN (HND-2).
  */
 export class Context<State, Entries extends EntrySchemas> extends BranchReader<State, Entries> {
   #writer: BranchWriter
@@ -130,7 +131,7 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
   ): Promise<StepResult<T>> {
     checkLabels([name, options.reason, options.trace])
     while (options.requires && this.conflicts().length > 0) await untilResolved(this, options)
-    const { last } = this.writer()
+    const { last } = this.#upToDate()
     const { heads } = this
     const snapshot = this.at(heads)
     const begin = (signal: AbortSignal) => new Step(name, this.definition, snapshot, signal)
@@ -194,13 +195,16 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
    */
   revert(target: RevertTarget, options: RevertOptions = {}): Revert {
     const validated = (state: JsonObject): JsonObject => this.#validated(state)
-    const { plan, write } = revertWrite(this.writer(), target, this.context.index, validated)
+    const writer = options.dryRun ? this.writer() : this.#upToDate()
+    const { plan, write } = revertWrite(writer, target, this.context.index, validated)
     return { ...plan, receipt: options.dryRun ? this.#record(undefined) : this.#write(write, options) }
   }
 
   /** Brings branches into this one. The report is the same on every replica. @throws WEFT_BRANCH_UNKNOWN */
   merge(...branches: readonly BranchName[]): Merge {
-    const change = this.#begun().merge(branches)
+    const writer = this.#begun()
+    for (const branch of branches) this.schema.upToDate(branch)
+    const change = writer.merge(branches)
     const receipt = this.#record(change)
     return { ...mergeReport(this.set, change.id), receipt }
   }
@@ -211,6 +215,7 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
    */
   resolve(pointer: string, value: Json | undefined, options: WriteOptions = {}): Receipt {
     checkPointer(pointer)
+    this.#upToDate()
     const state = this.#validated(withValueAt(this.state as JsonObject, pointer, value))
     return this.#write({ state, touches: [pointer] }, options)
   }
@@ -247,6 +252,7 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
   protected override writer(): BranchWriter {
     if (this.#closed) throw handleClosed()
     const { set } = this.context
+    this.schema.check()
     if (this.#writer.set === set) return this.#writer
     if (!set.branches.has(this.branch)) throw unknownBranch(this.branch, set.branches.names())
     this.#writer.state.free()
@@ -259,11 +265,13 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
     if (this.context.failure?.code === 'WEFT_CLOSED') throw this.context.failure
   }
 
-  #newWriter(): BranchWriter {
-    return new BranchWriter(this.context.set, nodeHost, this.branch, this.agent)
+  #newWriter(heads?: readonly Node[]): BranchWriter {
+    const { name, version } = this.definition
+    return new BranchWriter(this.context.set, nodeHost, this.branch, this.agent, heads, { name, version })
   }
 
   #next(recipe: Recipe<State>): JsonObject {
+    this.#upToDate()
     return this.#validated(produce(this.state as State, recipe as never) as JsonObject)
   }
 
@@ -276,10 +284,17 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
     return this.#record(this.#begun().write(why))
   }
 
-  /** The writer, on a context that has its initial state: whoever writes to it first writes that before. */
-  #begun(): BranchWriter {
+  /** The writer, on a branch of which nothing is older than the definition. */
+  #upToDate(): BranchWriter {
     const writer = this.writer()
     this.#checkSyncs()
+    this.schema.upToDate()
+    return writer
+  }
+
+  /** As that, on a context that has its initial state: whoever writes to it first writes that before. */
+  #begun(): BranchWriter {
+    const writer = this.#upToDate()
     if (writer.set.size === 0) this.#addGenesis(writer)
     return writer
   }
@@ -310,7 +325,7 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
     const base = heads.length > 0 ? heads : this.#addGenesis(writer)
     const undisturbed = writer.last === last && sameIds(this.heads, base)
     if (undisturbed) return this.#record(writer.write(write))
-    const own = new BranchWriter(writer.set, nodeHost, this.branch, this.agent, writer.set.nodes(base))
+    const own = this.#newWriter(writer.set.nodes(base))
     try {
       return this.#record(own.write(write))
     } finally {
@@ -351,6 +366,11 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
     )
     this.onOpen(handle)
     return handle
+  }
+
+  /** @internal As `SchemaGuard.open`. */
+  admit(writes: boolean): void {
+    this.schema.open(this.writer().state, writes)
   }
 
   #giveUp(): void {

@@ -1,4 +1,5 @@
 export {
+  ANY_CONTEXT,
   type AuditFilter,
   type AuditRecord,
   type Conflict,
@@ -7,6 +8,7 @@ export {
   defineContext,
   type Entry,
   type MergeReport,
+  type Migration,
   type Resolution,
   type RevertPlan,
   type RevertTarget,
