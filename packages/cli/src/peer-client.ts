@@ -1,11 +1,9 @@
 import { connect as connectSocket } from 'node:net'
 import { type JsonObject, reasonOf, WeftError } from '@weft/core'
-import { type Context, connect, defineContext, type Replica, type ReplicaEvent } from '@weft/replica'
+import { ANY_CONTEXT, type Context, connect, type Replica, type ReplicaEvent } from '@weft/replica'
 import { type Cli, required } from './cli.js'
 import type { Settings } from './resolve-settings.js'
 
-/** The command reads and carries every kind of entry; it writes none of its own, so it needs no schema. */
-const ANY_CONTEXT = defineContext({ name: 'any', version: 1, entries: {} })
 export type AnyContext = Context<JsonObject, Readonly<Record<never, never>>>
 
 export interface OpenContext {

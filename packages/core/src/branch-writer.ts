@@ -11,6 +11,7 @@ import type { EpochsNote } from './lease-notes.js'
 import { checkManifest } from './manifest.js'
 import type { Host } from './ports.js'
 import { stateRef } from './ref.js'
+import type { SchemaVersion } from './schemas.js'
 import { StateDoc } from './state-doc.js'
 
 /** What goes into one change. */
@@ -52,6 +53,8 @@ export class BranchWriter {
     readonly branch: BranchName,
     readonly agent: AgentId,
     private readonly heads?: readonly Node[],
+    /** What a change names whose past names no schema. */
+    private readonly schema?: SchemaVersion,
   ) {
     checkId('branch', branch)
     checkId('agent', agent)
@@ -105,7 +108,7 @@ export class BranchWriter {
           state: state?.bytes ?? null,
           writes,
           reads: write.reads ?? [],
-          notes: this.under ? { ...write.notes, under: this.under } : (write.notes ?? NO_NOTES),
+          notes: this.#noted(write.notes ?? NO_NOTES, deps),
         },
         this.host,
       )
@@ -155,6 +158,13 @@ export class BranchWriter {
 
   #entriesIn(id: ChangeId): number | undefined {
     return this.set.has(id) ? this.set.entriesOf(this.set.dag.node(id)).length : undefined
+  }
+
+  /** With what its author writes by: the leases that it holds, and the schema where its past names none. */
+  #noted(notes: HeaderNotes, deps: readonly Node[]): HeaderNotes {
+    const names = this.schema !== undefined && this.set.schemas.at(deps).length === 0
+    if (!names && this.under === undefined) return notes
+    return { ...(names && { schema: this.schema }), ...notes, ...(this.under && { under: this.under }) }
   }
 
   #deps(heads: Iterable<Node>): Node[] {

@@ -13,6 +13,7 @@ import { OrderTree } from './order.js'
 import type { Hash } from './ports.js'
 import { Reverts } from './reverts.js'
 import { isEngineKind, SideEffects } from './side-effects.js'
+import { Schemas } from './schemas.js'
 import { StateLedger } from './state-ledger.js'
 import { View } from './view.js'
 
@@ -37,6 +38,7 @@ export class ChangeSet {
   /** Who was granted what, as far as the changes here tell; how long a lease runs only the peer knows. */
   readonly leases = new Leases()
   readonly effects = new SideEffects(this.dag)
+  readonly schemas = new Schemas(this.dag)
   readonly ledger: StateLedger
   readonly #changes: Change[] = []
   readonly #entries: (readonly Entry[] | undefined)[] = []
@@ -88,6 +90,7 @@ export class ChangeSet {
     this.branches.add(node, header.branch, forks)
     this.leases.add(header, undefined, false)
     this.effects.add(node, header)
+    this.schemas.add(node, header.notes.schema)
     if (header.notes.reverts !== undefined) this.reverts.add(node, header.notes.reverts)
     this.#views.get(header.branch)?.extend(node)
     for (const fork of forks) this.#views.get(fork)?.extend(node)

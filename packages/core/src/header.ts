@@ -27,6 +27,8 @@ export interface HeaderNotes {
   /** The branches that this change merges, each with its heads (32 bytes a head). */
   readonly merges?: Readonly<Record<BranchName, Uint8Array>>
   readonly schema?: { readonly name: string; readonly version: number }
+  /** The version of the schema that this change brings its branch from; `schema` is what it brings it to (HND-2). */
+  readonly migrates?: number
   /** The changes that this one reverts (STP-4): 32 bytes each, ascending. It counts for those in its past alone. */
   readonly reverts?: Uint8Array
   /** Asks for a lease on what the change writes, or gives it back (HND-3). */
@@ -194,7 +196,7 @@ function readNotes(reader: CborReader): HeaderNotes {
   const rest = reader.bytes.subarray(reader.at, reader.end)
   const notes: unknown = decode(rest, { strict: true, rejectDuplicateMapKeys: true, allowIndefinite: false })
   if (!isPlainObject(notes)) throw new TypeError('notes are not a map')
-  const { forks, merges, reverts, schema } = notes
+  const { forks, merges, migrates, reverts, schema } = notes
   if (forks !== undefined) {
     if (!Array.isArray(forks) || forks.length > LIMITS.forks_per_change_max)
       throw new TypeError('forks is not a list')
@@ -219,6 +221,8 @@ function readNotes(reader: CborReader): HeaderNotes {
     }
   }
   checkLeaseNotes(notes.lease, notes.under)
+  if (migrates !== undefined && !Number.isSafeInteger(migrates))
+    throw new TypeError('migrates is not a version')
   for (const label of [notes.reason, notes.step, notes.trace]) {
     if (label !== undefined && (typeof label !== 'string' || label.length > LIMITS.label_chars_max)) {
       throw new TypeError('reason, step or trace is not a short text')

@@ -1,5 +1,6 @@
 export { Admission } from './admission.js'
 export { type AuditFilter, type AuditRecord, audit } from './audit.js'
+export { checkSchema, isOlder, migratedState, migrationOf } from './branch-migration.js'
 export { BranchWriter, newActor, unknownBranch, type Write } from './branch-writer.js'
 export { compareText, decodeUtf8, encodeUtf8, fromHex, toHex } from './bytes.js'
 export { Change, decodeChange, sealChange } from './change.js'
@@ -63,17 +64,20 @@ export { findResolutions, type Resolution } from './resolutions.js'
 export { planRevert, type RevertPlan, type RevertTarget } from './revert.js'
 export { type KeptPointer, type RevertedPointer, withPointers } from './revert-state.js'
 export {
+  ANY_CONTEXT,
   type AnySchema,
   type ContextDefinition,
   defineContext,
   type EntrySchemas,
   type InputOf,
   type KindOf,
+  type Migration,
   type ValueOf,
   validateEntry,
   validateState,
 } from './schema.js'
 export { EFFECT_KIND, type EffectOutcome, isEngineKind, readOutcome } from './side-effects.js'
+export type { SchemaVersion } from './schemas.js'
 export { type BlastRadius, type Stale, type StaleCause, type StaleKind, Staleness } from './staleness.js'
 export { StateDoc } from './state-doc.js'
 export { StateLedger } from './state-ledger.js'

@@ -3,7 +3,7 @@ import type { CommitIndex } from './commit-index.js'
 import { pointersOf } from './conflicts.js'
 import { NO_NODE, type Node } from './dag.js'
 import { WeftError } from './errors.js'
-import { GENESIS_AGENT } from './genesis.js'
+import { WEFT_AGENT } from './derived-change.js'
 import { type ActorId, type ChangeId, type EntryId, entryId, type Position } from './ids.js'
 import { LIMITS } from './limits.js'
 import { type KeptPointer, type RevertedPointer, RevertedState, type Turn } from './revert-state.js'
@@ -33,7 +33,7 @@ export interface RevertPlan {
 
 /**
  * What reverting a target on a view would do (STP-4); writes nothing. Of a target that was reverted in part the rest
- * is taken. Forks, merges and the initial state hold nothing that could be undone.
+ * is taken. Forks, merges, migrations and the initial state hold nothing that could be undone.
  * @throws WEFT_REVERT_NOTHING · WEFT_REVERT_ALREADY · WEFT_CHANGE_UNKNOWN · WEFT_POSITION_UNKNOWN · WEFT_REF_INVALID ·
  *   WEFT_CHANGE_TOO_LARGE
  */
@@ -107,8 +107,9 @@ function inRange(
 }
 
 function canUndo(set: ChangeSet, node: Node): boolean {
-  const { kinds, writes, deps, agent, time } = set.change(node).header
-  const initial = agent === GENESIS_AGENT && time === 0 && deps.length === 0
+  const { kinds, writes, deps, agent, time, notes } = set.change(node).header
+  const initial = agent === WEFT_AGENT && time === 0 && deps.length === 0
+  if (notes.migrates !== undefined && kinds.length === 0) return false
   return !initial && (kinds.length > 0 || set.reverts.has(node) || pointersOf(writes).length > 0)
 }
 

@@ -14,6 +14,12 @@ import { isEngineKind } from './side-effects.js'
 export type AnySchema = StandardSchemaV1
 export type EntrySchemas = Readonly<Record<string, AnySchema>>
 
+/**
+ * Makes a state of one version from a state of the version before, which is frozen. Pure and synchronous: what it makes
+ * may depend on nothing else, or else two workers that migrate at once do not converge.
+ */
+export type Migration = (old: JsonObject) => JsonObject
+
 /** What a context holds: the schema of its state and of each kind of entry, by any Standard Schema library. */
 export interface ContextDefinition<State = unknown, Entries extends EntrySchemas = EntrySchemas> {
   readonly name: string
@@ -21,7 +27,22 @@ export interface ContextDefinition<State = unknown, Entries extends EntrySchemas
   readonly state: StandardSchemaV1<unknown, State> | undefined
   readonly entries: Entries
   readonly initial: JsonObject | undefined
+  /** By the version that each makes. */
+  readonly migrations: Readonly<Record<number, Migration>>
 }
+
+/**
+ * Stands for whatever a context was defined as, to whoever reads and carries it and writes nothing of its own: a tool.
+ * No definition can have its name.
+ */
+export const ANY_CONTEXT: ContextDefinition<JsonObject, Readonly<Record<never, never>>> = Object.freeze({
+  name: '*',
+  version: 0,
+  state: undefined,
+  entries: {},
+  initial: undefined,
+  migrations: {},
+})
 
 export type KindOf<Entries extends EntrySchemas> = keyof Entries & string
 export type ValueOf<
@@ -36,6 +57,8 @@ export type InputOf<Entries extends EntrySchemas, Kind extends KindOf<Entries>> 
  * Names a context's shape once; types of state and entries follow from it.
  * @param options.version counts from 1 and grows when the shape changes
  * @param options.initial the state of a context that nobody has written to; must satisfy `state`
+ * @param options.migrations by version, from 2 on: makes its state from that of the version before (HND-2). A version
+ *   that has none, or none from there on, is refused when a context that is older is opened
  * @throws WEFT_ID_INVALID · WEFT_SCHEMA_REFUSED · WEFT_SCHEMA_ASYNC · WEFT_VALUE_NOT_JSON
  */
 export function defineContext<
@@ -47,6 +70,7 @@ export function defineContext<
   state?: StateSchema
   entries: Entries
   initial?: StandardSchemaV1.InferInput<StateSchema>
+  migrations?: Readonly<Record<number, Migration>>
 }): ContextDefinition<StandardSchemaV1.InferOutput<StateSchema>, Entries> {
   const { name, version, entries } = options
   checkId('kind', name)
@@ -65,7 +89,25 @@ export function defineContext<
     options.initial === undefined
       ? undefined
       : deepFreeze(validateState(state, structuredCopy(options.initial)))
-  return Object.freeze({ name, version, state, entries, initial })
+  const migrations = checkMigrations(name, version, options.migrations ?? {})
+  return Object.freeze({ name, version, state, entries, initial, migrations })
+}
+
+function checkMigrations(
+  name: string,
+  version: number,
+  migrations: Readonly<Record<number, Migration>>,
+): Readonly<Record<number, Migration>> {
+  for (const [key, migration] of Object.entries(migrations)) {
+    const to = Number(key)
+    if (Number.isSafeInteger(to) && to >= 2 && to <= version && typeof migration === 'function') continue
+    throw new WeftError(
+      'WEFT_SCHEMA_REFUSED',
+      `context ${name}@${version} has a migration ${JSON.stringify(key)}`,
+      `give a function for each version from 2 to ${version} that an older context may have to reach`,
+    )
+  }
+  return Object.freeze({ ...migrations })
 }
 
 function checkKind(kind: string): void {

@@ -118,13 +118,16 @@ export abstract class BranchEditor<State, Entries extends EntrySchemas> extends 
    */
   revert(target: RevertTarget, options: RevertOptions = {}): Revert {
     const validated = (state: JsonObject): JsonObject => this.validated(state)
-    const { plan, write } = revertWrite(this.writer(), target, this.context.index, validated)
+    const writer = options.dryRun ? this.writer() : this.upToDate()
+    const { plan, write } = revertWrite(writer, target, this.context.index, validated)
     return { ...plan, receipt: options.dryRun ? this.record(undefined) : this.commit(write, options) }
   }
 
   /** Brings branches into this one. The report is the same on every replica. @throws WEFT_BRANCH_UNKNOWN */
   merge(...branches: readonly BranchName[]): Merge {
-    const change = this.begun().merge(branches)
+    const writer = this.begun()
+    for (const branch of branches) this.schema.upToDate(branch)
+    const change = writer.merge(branches)
     const receipt = this.record(change)
     return { ...mergeReport(this.set, change.id), receipt }
   }
@@ -135,6 +138,7 @@ export abstract class BranchEditor<State, Entries extends EntrySchemas> extends 
    */
   resolve(pointer: string, value: Json | undefined, options: WriteOptions = {}): Receipt {
     checkPointer(pointer)
+    this.upToDate()
     const state = this.validated(withValueAt(this.state as JsonObject, pointer, value))
     return this.commit({ state, touches: [pointer] }, options)
   }
@@ -154,6 +158,7 @@ export abstract class BranchEditor<State, Entries extends EntrySchemas> extends 
   protected override writer(): BranchWriter {
     if (this.#closed) throw handleClosed()
     const { set } = this.context
+    this.schema.check()
     if (this.#writer.set === set) return this.#writer
     if (!set.branches.has(this.branch)) throw unknownBranch(this.branch, set.branches.names())
     this.#writer.state.free()
@@ -183,7 +188,9 @@ export abstract class BranchEditor<State, Entries extends EntrySchemas> extends 
 
   protected newWriter(heads?: readonly ChangeId[]): BranchWriter {
     const { set } = this.context
-    const writer = new BranchWriter(set, nodeHost, this.branch, this.agent, heads && set.nodes(heads))
+    const { name, version } = this.definition
+    const seen = heads && set.nodes(heads)
+    const writer = new BranchWriter(set, nodeHost, this.branch, this.agent, seen, { name, version })
     writer.under = this.under
     return writer
   }
@@ -196,9 +203,16 @@ export abstract class BranchEditor<State, Entries extends EntrySchemas> extends 
     return writer
   }
 
-  /** As `ready`, on a context that has its initial state: whoever writes to it first writes that before. */
-  protected begun(): BranchWriter {
+  /** As `ready`, on a branch of which nothing is older than the definition. @throws also WEFT_MIGRATION_FAILED */
+  protected upToDate(): BranchWriter {
     const writer = this.ready()
+    this.schema.upToDate(this.branch, this.under)
+    return writer
+  }
+
+  /** As that, on a context that has its initial state: whoever writes to it first writes that before. */
+  protected begun(): BranchWriter {
+    const writer = this.upToDate()
     if (writer.set.size === 0) this.addGenesis()
     return writer
   }
@@ -211,6 +225,7 @@ export abstract class BranchEditor<State, Entries extends EntrySchemas> extends 
   }
 
   protected next(recipe: Recipe<State>): JsonObject {
+    this.upToDate()
     return this.validated(produce(this.state as State, recipe as never) as JsonObject)
   }
 

@@ -35,6 +35,7 @@ import {
 import type { Asked } from './asked.js'
 import type { ContextReplica } from './context-replica.js'
 import { nodeHost } from './node-host.js'
+import { SchemaGuard } from './schema-guard.js'
 import { attest, reach } from './sessions.js'
 import { Snapshot } from './snapshot.js'
 import type { WaitOptions } from './waiting.js'
@@ -62,6 +63,7 @@ export type RecordedEffect = EffectOutcome & {
 /** The reading half of a branch handle: all that is a function of what is visible on the branch. */
 export abstract class BranchReader<State, Entries extends EntrySchemas> {
   #staleness: { readonly set: ChangeSet; readonly index: Staleness } | undefined
+  protected readonly schema: SchemaGuard
 
   constructor(
     protected readonly context: ContextReplica,
@@ -69,9 +71,11 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
     readonly definition: ContextDefinition<State, Entries>,
     readonly agent: AgentId,
     readonly branch: BranchName,
-  ) {}
+  ) {
+    this.schema = new SchemaGuard(context, definition as ContextDefinition, branch)
+  }
 
-  /** The writer on the present set. @throws WEFT_CLOSED */
+  /** The writer on the present set. @throws WEFT_CLOSED · WEFT_SCHEMA_UNKNOWN */
   protected abstract writer(): BranchWriter
 
   /** Resolves when all that was written to this context here is durable. @throws WEFT_FLUSH_DEADLINE · WEFT_ABORTED */
@@ -99,11 +103,11 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
     return this.set.branches.names()
   }
 
-  /** The state, deeply frozen; the same object until it changes. */
+  /** The state, deeply frozen; the same object until it changes. @throws WEFT_MIGRATION_FAILED */
   get state(): Readonly<State> {
     const { set, state } = this.writer()
     const initial = set.size === 0 ? this.definition.initial : undefined
-    return (initial ?? state.read()) as Readonly<State>
+    return (initial ?? this.schema.shown(state)) as Readonly<State>
   }
 
   /** The entries visible on the branch, flattened; without those that have been reverted, unless asked for. */
@@ -168,28 +172,32 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
    * (STL-5), until the returned function is called. What is stale already is not told.
    */
   onInvalidated(listener: (stale: readonly Stale[]) => void): () => void {
-    this.#stalenessIndex().catchUp()
-    return this.context.listen(() => {
-      const stale = this.#stalenessIndex().catchUp()
-      if (stale.length > 0) listener(stale)
-    })
+    return this.#watch(listener, () => {})
   }
 
-  /** As `onInvalidated`, one at a time; ends when the signal aborts. */
+  /** As `onInvalidated`, one at a time; ends when the signal aborts. @throws WEFT_SCHEMA_UNKNOWN · WEFT_CLOSED */
   async *invalidations(options: { readonly signal?: AbortSignal } = {}): AsyncGenerator<Stale> {
     const { signal } = options
     const queue: Stale[] = []
     let wake = (): void => {}
-    const stop = this.onInvalidated(stale => {
-      queue.push(...stale)
-      wake()
-    })
+    let ended: { readonly error: unknown } | undefined
+    const stop = this.#watch(
+      stale => {
+        queue.push(...stale)
+        wake()
+      },
+      error => {
+        ended = { error }
+        wake()
+      },
+    )
     const onAbort = (): void => wake()
     signal?.addEventListener('abort', onAbort)
     try {
       while (!signal?.aborted) {
         const next = queue.shift()
         if (next) yield next
+        else if (ended) throw ended.error
         else {
           await new Promise<void>(resolve => {
             wake = resolve
@@ -236,7 +244,10 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
     return this.context.listen(listener)
   }
 
-  /** Resolves when `holds` does, asked now and after every change. @throws WEFT_ABORTED · WEFT_NOT_SYNCED */
+  /**
+   * Resolves when `holds` does, asked now and after every change.
+   * @throws WEFT_ABORTED · WEFT_NOT_SYNCED, and what `holds` throws
+   */
   async until(holds: () => boolean, options: WaitOptions = {}): Promise<void> {
     await this.context.until(holds, options)
   }
@@ -254,6 +265,23 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
   /** Resolves when all that a session token stands for is here. @throws as `Replica.open` with `after` */
   async reach(token: string, options: WaitOptions = {}): Promise<void> {
     await reach(this.asked, this.context, token, options)
+  }
+
+  /** Tells what becomes stale, until stopped, or until the handle can no longer read: `failed` then hears why. */
+  #watch(listener: (stale: readonly Stale[]) => void, failed: (error: unknown) => void): () => void {
+    this.#stalenessIndex().catchUp()
+    const stop = this.context.listen(() => {
+      let stale: readonly Stale[]
+      try {
+        stale = this.#stalenessIndex().catchUp()
+      } catch (error) {
+        stop()
+        failed(error)
+        return
+      }
+      if (stale.length > 0) listener(stale)
+    })
+    return stop
   }
 
   protected get set(): ChangeSet {

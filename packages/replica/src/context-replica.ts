@@ -86,12 +86,19 @@ export class ContextReplica {
     return () => this.#listeners.delete(listener)
   }
 
-  /** Resolves when `holds` does, asked now and after every change. @throws WEFT_ABORTED · WEFT_NOT_SYNCED */
+  /**
+   * Resolves when `holds` does, asked now and after every change.
+   * @throws WEFT_ABORTED · WEFT_NOT_SYNCED, and what `holds` throws
+   */
   async until(holds: () => boolean, options: WaitOptions): Promise<void> {
     let stop = (): void => {}
-    const held = new Promise<void>(resolve => {
+    const held = new Promise<void>((resolve, reject) => {
       const ask = (): void => {
-        if (holds()) resolve()
+        try {
+          if (holds()) resolve()
+        } catch (error) {
+          reject(error)
+        }
       }
       stop = this.listen(ask)
       ask()

@@ -56,7 +56,8 @@ export interface ProposeOptions extends WriteOptions, WaitOptions {
 /**
  * A branch of a context, open for one agent: what it reads is what is visible on the branch, and what it writes is
  * visible at once, here, and everywhere when it has been synced. Local writes are synchronous and work offline.
- * Each handle is an actor of its own.
+ * Each handle is an actor of its own. When a newer worker has migrated the branch, or another has brought something
+ * unknown to it, all that reads or writes throws WEFT_SCHEMA_UNKNOWN (HND-2).
  */
 export class Context<State, Entries extends EntrySchemas> extends BranchEditor<State, Entries> {
   /** @internal Made by `Replica.open`, `fork` and `fanOut`. */
@@ -85,7 +86,7 @@ export class Context<State, Entries extends EntrySchemas> extends BranchEditor<S
   ): Promise<StepResult<T>> {
     checkLabels([name, options.reason, options.trace])
     while (options.requires && this.conflicts().length > 0) await untilResolved(this, options)
-    const { last } = this.writer()
+    const { last } = this.upToDate()
     const { heads } = this
     const snapshot = this.at(heads)
     const begin = (signal: AbortSignal) =>
@@ -157,7 +158,12 @@ export class Context<State, Entries extends EntrySchemas> extends BranchEditor<S
     const held = this.holding
     if (held?.held) return held
     this.holding = undefined
-    const lease = await acquireLease(() => this.#scope(), this.asked, { on: branchRef(this.branch) }, options)
+    const lease = await acquireLease(
+      () => this.#leaseScope(),
+      this.asked,
+      { on: branchRef(this.branch) },
+      options,
+    )
     this.holding = lease
     return lease
   }
@@ -227,10 +233,21 @@ export class Context<State, Entries extends EntrySchemas> extends BranchEditor<S
     return this.close()
   }
 
+  /** @internal As `SchemaGuard.open`. */
+  admit(writes: boolean): void {
+    this.schema.open(this.writer().state, writes)
+  }
+
   #scope(): ProposalScope {
     this.begun()
-    const { context, branch, agent, under } = this
-    return { context, branch, agent, under }
+    return this.#leaseScope()
+  }
+
+  /** A lease is asked for before anything is written under it, a migration too. */
+  #leaseScope(): ProposalScope {
+    const { context, branch, agent, under, definition } = this
+    if (this.ready().set.size === 0) this.addGenesis()
+    return { context, branch, agent, under, schema: { name: definition.name, version: definition.version } }
   }
 
   /** A step also ends when the lease that it began under is lost. */

@@ -1,4 +1,5 @@
 export {
+  ANY_CONTEXT,
   type AuditFilter,
   type AuditRecord,
   type Conflict,
@@ -8,6 +9,7 @@ export {
   type Entry,
   type Handoff,
   type MergeReport,
+  type Migration,
   type Resolution,
   type RevertPlan,
   type RevertTarget,

@@ -8,6 +8,7 @@ import {
   isWeftError,
   type JsonObject,
   type Position,
+  type SchemaVersion,
   WeftError,
   type Write,
 } from '@weft/core'
@@ -29,6 +30,7 @@ export interface ProposalScope {
   readonly branch: BranchName
   readonly agent: AgentId
   readonly under: Readonly<Record<string, number>> | undefined
+  readonly schema: SchemaVersion
 }
 
 /**
@@ -43,8 +45,9 @@ export class Proposal {
     /** What its author has seen. */
     readonly heads: readonly ChangeId[],
   ) {
-    const { set } = scope.context
-    this.#writer = new BranchWriter(set, nodeHost, scope.branch, scope.agent, set.nodes(heads))
+    const { context, branch, agent, schema } = scope
+    const { set } = context
+    this.#writer = new BranchWriter(set, nodeHost, branch, agent, set.nodes(heads), schema)
     this.#writer.under = scope.under
   }
 

@@ -132,13 +132,23 @@ export class Replica {
   }
 
   /**
-   * Opens a branch of a context for an agent, when what the peer has of it is here.
+   * Opens a branch of a context for an agent, when what the peer has of it is here. A branch that is older than the
+   * definition is migrated, or, with `offline` or without the right to write, shown as if it were.
    * @throws WEFT_ID_INVALID · WEFT_BRANCH_UNKNOWN · WEFT_NOT_SYNCED · WEFT_WORKFLOW_FORBIDDEN · WEFT_SCOPE ·
-   *   WEFT_STORE_CORRUPT · WEFT_CONFLICTS_OPEN · WEFT_ABORTED · WEFT_CLOSED
+   *   WEFT_STORE_CORRUPT · WEFT_CONFLICTS_OPEN · WEFT_SCHEMA_UNKNOWN · WEFT_MIGRATION_FAILED · WEFT_ABORTED · WEFT_CLOSED
    */
-  async open<State, Entries extends EntrySchemas>(
+  open<State, Entries extends EntrySchemas>(
     definition: ContextDefinition<State, Entries>,
     options: OpenOptions,
+  ): Promise<Context<State, Entries>> {
+    return this.#open(definition, options, !options.offline)
+  }
+
+  /** @param migrates whether what is older is migrated now, and not with the first write */
+  async #open<State, Entries extends EntrySchemas>(
+    definition: ContextDefinition<State, Entries>,
+    options: OpenOptions,
+    migrates: boolean,
   ): Promise<Context<State, Entries>> {
     const { workflow, agent, branch = MAIN_BRANCH } = options
     checkWorkflow(workflow)
@@ -167,6 +177,7 @@ export class Replica {
       const handle = new Context(context, host, definition, agent, branch)
       if (options.gate) await untilResolved(handle, options)
       if (this.#closed) throw closed()
+      handle.admit(this.#session.mayWrite && migrates)
       onOpen(handle)
       return handle
     } finally {
@@ -190,10 +201,12 @@ export class Replica {
     const { from, ...handoff } = checkHandoff(value, this.tenant, definition)
     const { branch, session: after } = handoff
     const { workflow, agent } = { ...from, ...(options.agent !== undefined && { agent: options.agent }) }
-    const context = await this.open(definition, { workflow, agent, branch, after, ...wait })
+    const { lease } = options
+    const context = await this.#open(definition, { workflow, agent, branch, after, ...wait }, !lease)
     try {
       checkCarriedOver({ ...handoff, from }, id => context.positionOf(id))
-      if (options.lease) await context.lease({ ...wait, ...(options.lease === true ? {} : options.lease) })
+      if (lease) await context.lease({ ...wait, ...(lease === true ? {} : lease) })
+      context.admit(this.#session.mayWrite)
       return { context, carried: handoff.carried, handoff }
     } catch (error) {
       await context.close({ timeout_ms: 0 }).catch(() => {})
