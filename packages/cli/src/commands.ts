@@ -10,6 +10,7 @@ import { register as diff } from './commands/diff.js'
 import { register as doctor } from './commands/doctor.js'
 import { register as exportCommand } from './commands/export.js'
 import { register as graph } from './commands/graph.js'
+import { register as handoff } from './commands/handoff.js'
 import { register as importCommand } from './commands/import.js'
 import { register as log } from './commands/log.js'
 import { register as replay } from './commands/replay.js'
@@ -37,6 +38,7 @@ export const COMMANDS: readonly Register[] = [
   blast,
   conflicts,
   audit,
+  handoff,
   verify,
   exportCommand,
   importCommand,
