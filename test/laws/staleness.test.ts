@@ -5,6 +5,7 @@ import {
   parseRef,
   Staleness,
   touches,
+  unpackIds,
   type VersionedRef,
 } from '@weft/core'
 import fc from 'fast-check'
@@ -23,13 +24,22 @@ interface Act {
   readonly reads: number
   readonly earlier: number
   readonly writes: number
+  readonly reverts: number
 }
 
 const nat = fc.nat(0xffff)
 const graphs = fc.record({
   seed: nat,
   acts: fc.array(
-    fc.record({ replica: nat, sync: nat, entries: fc.nat(2), reads: nat, earlier: nat, writes: nat }),
+    fc.record({
+      replica: nat,
+      sync: nat,
+      entries: fc.nat(2),
+      reads: nat,
+      earlier: nat,
+      writes: nat,
+      reverts: nat,
+    }),
     { minLength: 1, maxLength: 14 },
   ),
 })
@@ -59,12 +69,17 @@ function play({ seed, acts }: { seed: number; acts: readonly Act[] }): Change[] 
       reads: [...reads, ...sources].map((text, index) => ({ ...parseRef(text), ...target(act, index) })),
       touches: act.writes % 2 === 0 ? [pick(POINTERS, act.writes >> 1)] : [],
       writes: act.writes % 5 === 0 ? [pick(SOURCES, act.writes >> 2)] : [],
-      notes: { reason: 'act' },
+      notes: { reason: 'act', ...revertedBy(set, act) },
     })
   }
   const all = new ChangeSet(sha256)
   for (const { set } of replicas) for (const change of set.changes()) all.add(change)
   return [...all.changes()]
+}
+
+/** Some acts take back an earlier change, a revert among them. */
+function revertedBy({ dag, size }: ChangeSet, { reverts }: Act): { reverts?: Uint8Array } {
+  return size > 0 && reverts % 4 === 0 ? { reverts: dag.packIds([(reverts >> 2) % size]) } : {}
 }
 
 /** Some reads belong to one entry, some to the whole change. */
@@ -87,7 +102,7 @@ function bruteForce(changes: readonly Change[]): Map<string, { direct: string[];
     const direct = changes.flatMap(writer =>
       writer.id === change.id || oracle.isAncestor(writer.id, change.id)
         ? []
-        : writer.header.writes.flatMap(text =>
+        : writtenBy(writer, changes).flatMap(text =>
             reads
               .filter(read => touches(parseRef(text), read))
               .map(
@@ -107,6 +122,17 @@ function bruteForce(changes: readonly Change[]): Map<string, { direct: string[];
     }
   }
   return result
+}
+
+/** What a change says that it writes, and the entries of what it reverts. */
+function writtenBy({ header }: Change, changes: readonly Change[]): string[] {
+  const reverted = unpackIds(header.notes.reverts ?? new Uint8Array(0)).flatMap(
+    id => changes.find(change => change.id === id)!,
+  )
+  const entries = reverted.flatMap(({ id, header: { kinds } }) =>
+    kinds.map((_, index) => `entry:${id}.${index}`),
+  )
+  return [...header.writes, ...entries]
 }
 
 function unitsOf(change: Change): Unit[] {

@@ -1,7 +1,7 @@
 import type { ChangeSet } from './change-set.js'
 import type { Node } from './dag.js'
 import { type BranchName, type ChangeId, changeOfEntry, type EntryId, entryId, indexOfEntry } from './ids.js'
-import { entryOf, parseRef, readableRef, touches, type VersionedRef } from './ref.js'
+import { entryOf, entryRef, parseRef, readableRef, touches, type VersionedRef } from './ref.js'
 import { RefIndex } from './ref-index.js'
 import type { View } from './view.js'
 
@@ -123,8 +123,8 @@ export class Staleness {
   }
 
   #addWrites(node: Node, fresh: Unit[]): void {
-    for (const text of this.set.change(node).header.writes) {
-      const write = { ...readableRef(text), node }
+    for (const ref of this.#writtenBy(node)) {
+      const write = { ...ref, node }
       for (const read of this.#reads.touching(write.ref)) {
         // What arrived before this change is not after it: superseded or concurrent, it is stale either way.
         if (nodeOf(read.unit) !== node && touches(write, read)) this.#mark(read.unit, fresh)
@@ -135,6 +135,15 @@ export class Staleness {
         other => !this.set.dag.isAncestor(other.node, node) || other.version !== write.version,
       )
       last.splice(0, last.length, ...open, write)
+    }
+  }
+
+  /** What a change writes, and the entries that it takes back: who was derived from one of these must know (STP-4). */
+  *#writtenBy(node: Node): Generator<VersionedRef> {
+    for (const text of this.set.change(node).header.writes) yield readableRef(text)
+    for (const reverted of this.set.reverts.namedBy(node)) {
+      const { id, header } = this.set.change(reverted)
+      for (const index of header.kinds.keys()) yield { ref: entryRef(entryId(id, index)) }
     }
   }
 
@@ -159,7 +168,6 @@ export class Staleness {
       if (dependents) dependents.push(unit)
       else this.#dependents.set(source, [unit])
       if (this.#isStale(source)) this.#mark(unit, fresh)
-      return
     }
     for (const write of this.#lastWrites.touching(read.ref)) {
       if (write.node === node || !touches(write, read)) continue
