@@ -101,6 +101,18 @@ describe('the conflict ledger', () => {
     expect(a.heads).toEqual(heads)
   })
 
+  it('ends with its replica, when nobody can resolve anything there any more', async () => {
+    const { a, there } = await inConflict()
+    const opening = there.open(Plan, { workflow: 'wf', agent: 'eve', gate: 'no-conflicts' })
+    const waiting = a.until(() => false)
+    const other = await there.open(Plan, { workflow: 'wf', agent: 'mallory' })
+    const until = other.until(() => false)
+    await there.close({ discard: true })
+    for (const ended of [opening, until]) expect((await errorOf(ended)).code).toBe('WEFT_CLOSED')
+    await a.append('memory', { text: 'others go on' }).committed
+    waiting.catch(() => {})
+  })
+
   it('gives up waiting when it is told to', async () => {
     const { a } = await inConflict()
     const controller = new AbortController()

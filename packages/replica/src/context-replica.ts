@@ -35,6 +35,8 @@ export class ContextReplica {
   readonly #own = new Set<ChangeId>()
   readonly #proposals = new Proposals()
   #synced: Deferred<void> = deferred()
+  /** Rejects when nothing will change here any more. */
+  readonly #ended: Deferred<never> = deferred()
   #drained: Deferred<void> | undefined
   #failure: WeftError | undefined
   /** The log of this connection could not be taken in to its end: nothing that it says after that counts. */
@@ -88,7 +90,7 @@ export class ContextReplica {
 
   /**
    * Resolves when `holds` does, asked now and after every change.
-   * @throws WEFT_ABORTED · WEFT_NOT_SYNCED, and what `holds` throws
+   * @throws WEFT_ABORTED · WEFT_NOT_SYNCED · WEFT_CLOSED, and what `holds` throws
    */
   async until(holds: () => boolean, options: WaitOptions): Promise<void> {
     let stop = (): void => {}
@@ -103,7 +105,8 @@ export class ContextReplica {
       stop = this.listen(ask)
       ask()
     })
-    await within(held, options, () => notYet(options.timeout_ms)).finally(() => stop())
+    const over = Promise.race([held, this.#ended.promise])
+    await within(over, options, () => notYet(options.timeout_ms)).finally(() => stop())
   }
 
   /** Calls back now and whenever more of the log is known, until the returned function is called. */
@@ -263,13 +266,13 @@ export class ContextReplica {
   }
 
   close(): void {
-    this.failed(
-      new WeftError(
-        'WEFT_CLOSED',
-        'the replica was closed before this change was acknowledged',
-        'flush before closing, or write it again on a new replica',
-      ),
+    const error = new WeftError(
+      'WEFT_CLOSED',
+      'the replica was closed before this change was acknowledged',
+      'flush before closing, or write it again on a new replica',
     )
+    this.failed(error)
+    this.#ended.reject(error)
     this.#listeners.clear()
   }
 
