@@ -133,7 +133,7 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
     while (options.requires && this.conflicts().length > 0) await untilResolved(this, options)
     const { last } = this.#upToDate()
     const { heads } = this
-    const snapshot = this.at(heads)
+    const snapshot = this.present()
     const begin = (signal: AbortSignal) => new Step(name, this.definition, snapshot, signal)
     const { step, value } = await runStep(begin, work, options.signal)
     const receipt = this.#commitStep(step, heads, last, options)
