@@ -10,6 +10,7 @@ import {
 } from '@weft/core'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { forged } from '../support/core-forge.ts'
 import { Oracle } from '../support/core-oracle.ts'
 import { holds, pick, pickSome, seededDice, seededHost, sha256, shuffled } from '../support/core-property.ts'
 
@@ -205,6 +206,46 @@ describe('staleness', () => {
       },
       Math.ceil(RUNS / 10),
     )
+  })
+
+  it('[STL-4] [STL-6] what read an entry before it was here, or on a branch that does not show it, is derived from it', () => {
+    const host = seededHost(1)
+    const [source, reader] = ['side', 'main'].map(
+      branch => new BranchWriter(new ChangeSet(sha256), host, branch, 'agent'),
+    ) as [BranchWriter, BranchWriter]
+    const entries = [
+      { kind: 'note', value: 0 },
+      { kind: 'note', value: 1 },
+    ]
+    const read = source.write({ entries, reads: [parseRef('ext:doc/1')] })!
+    const [first, second] = [`${read.id}.0`, `${read.id}.1`]
+    // No writer of ours would: it is refused to its author, and at a door.
+    const derived = forged(
+      new BranchWriter(new ChangeSet(sha256), host, 'main', 'agent').write({ entries })!,
+      {
+        reads: [{ ref: `entry:${second}` }, { ref: `entry:${read.id}.00`, entry: 0 }],
+      },
+    )
+    reader.set.add(derived)
+    const names = [`${derived.id}.0`, `${derived.id}.1`]
+    const main = new Staleness(reader.set, reader.set.view('main'))
+    expect(main.blastRadius(`entry:${second}`).entries).toEqual(names)
+    reader.set.add(read)
+    expect(main.blastRadius(`entry:${second}`).entries).toEqual(names)
+    expect(main.blastRadius(`entry:${first}`).entries).toEqual([])
+    const all = new Staleness(reader.set, reader.set.everything())
+    expect(new Set(all.blastRadius('ext:doc/1').entries)).toEqual(new Set([first, second, ...names]))
+    reader.write({ writes: ['ext:doc/1'] })
+    reader.merge(['side'])
+    expect(
+      main
+        .catchUp()
+        .map(({ entry }) => entry)
+        .sort(),
+    ).toEqual([first, second, ...names].sort())
+    expect(main.why(names[0]!)!.via).toEqual([second])
+    expect(main.derivedFrom(names[1]!)).toMatchObject([{ ref: `entry:${second}` }])
+    expect(main.derivedFrom(`${read.id}.9`)).toEqual([])
   })
 
   it('[STL-2] a pointer is no prefix of one that merely begins with the same letters', () => {

@@ -58,6 +58,23 @@ describe('steps', () => {
     expect(planner.state).toMatchObject({ format: 'html', count: 1 })
   })
 
+  it('[STP-1] entries that arrive during a step are none of its snapshot, seen before or not', async () => {
+    const [replica] = await replicas(1)
+    const context = await planOn(replica!, 'planner')
+    context.append('memory', { text: 'before' })
+    const textsIn = (step: { entries(): readonly { value: { text: string } }[] }): string[] =>
+      step.entries().map(({ value }) => value.text)
+    await context.step('looks twice', step => {
+      expect(textsIn(step)).toEqual(['before'])
+      context.append('memory', { text: 'meanwhile' })
+      expect(textsIn(step)).toEqual(['before'])
+    })
+    await context.step('looks late', step => {
+      context.append('memory', { text: 'later' })
+      expect(textsIn(step)).toEqual(['before', 'meanwhile'])
+    })
+  })
+
   it('[STP-1] steps that overlap on one handle write as different actors', async () => {
     const [replica] = await replicas(1)
     const context = await planOn(replica!, 'planner')
@@ -151,6 +168,29 @@ describe('steps', () => {
       step => void step.append('decision', { text: JSON.stringify(step.state.plan) }),
     )
     expect(refsOf((await recordOf(context, whole.change)).reads)).toEqual(['state:/plan'])
+  })
+
+  it('[STL-1] an entry is an entry however it is looked at: copied, printed, taken apart', async () => {
+    const [replica] = await replicas(1)
+    const context = await planOn(replica!, 'planner')
+    const receipt = context.append('memory', { text: 'seen' })
+    for (const look of [
+      (entry: object) => ({ ...entry }),
+      (entry: object) => JSON.parse(JSON.stringify(entry)) as object,
+      (entry: object) => Object.fromEntries(Object.entries(entry)),
+    ]) {
+      const { change } = await context.step('looks', step => {
+        const entry = step.entries()[0]!
+        expect(Object.isFrozen(entry)).toBe(true)
+        expect(look(entry)).toEqual(context.entries()[0])
+        step.append('decision', { text: 'done' })
+      })
+      expect(refsOf((await recordOf(context, change)).reads)).toEqual([`entry:${receipt.entries[0]}`])
+    }
+    const { change } = await context.step('counts', step => {
+      step.append('decision', { text: `${step.entries().filter(({ kind }) => kind === 'memory').length}` })
+    })
+    expect((await recordOf(context, change)).reads).toEqual([])
   })
 
   it('[STL-1] the state of a step is immutable', async () => {

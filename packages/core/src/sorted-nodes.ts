@@ -52,7 +52,7 @@ export class SortedNodes {
   }
 
   *[Symbol.iterator](): Generator<Node> {
-    for (const block of this.#blocks) yield* block
+    for (const block of this.#blocks) for (const node of block) yield node
   }
 
   toArray(): Node[] {

@@ -1,8 +1,9 @@
 import type { ChangeSet } from './change-set.js'
-import type { Node } from './dag.js'
-import { type BranchName, type ChangeId, changeOfEntry, type EntryId, entryId, indexOfEntry } from './ids.js'
+import { NO_NODE, type Node } from './dag.js'
+import { type BranchName, type ChangeId, changeOfEntry, type EntryId, entryId } from './ids.js'
 import { entryOf, entryRef, parseRef, readableRef, touches, type VersionedRef } from './ref.js'
 import { RefIndex } from './ref-index.js'
+import { type Unit, Units } from './units.js'
 import type { View } from './view.js'
 
 /** STL-3: whether the write came after what it made stale, knowing it, or beside it, each unknown to the other. */
@@ -35,12 +36,9 @@ export interface BlastRadius {
   readonly branches: readonly BranchName[]
 }
 
-/** An entry of a change, or a whole change that has none, as one number. */
-type Unit = number
-const UNITS_PER_CHANGE = 8_192
-
-interface Read extends VersionedRef {
-  readonly unit: Unit
+/** Those that read one version of a ref, one after the other. */
+interface Readers extends VersionedRef {
+  readonly units: Unit[]
 }
 
 interface Write extends VersionedRef {
@@ -53,26 +51,34 @@ interface Write extends VersionedRef {
  */
 export class Staleness {
   #caughtUp = 0
-  readonly #reads = new RefIndex<Read>()
+  readonly #units: Units
+  readonly #reads = new RefIndex<Readers>()
   readonly #writes = new RefIndex<Write>()
   /** Per ref, the writes that no other write to that very ref has in its past. */
   readonly #lastWrites = new RefIndex<Write>()
-  readonly #dependents = new Map<EntryId, Unit[]>()
-  readonly #readsOf = new Map<Unit, readonly VersionedRef[]>()
+  readonly #readsOf: (readonly VersionedRef[])[] = []
+  /** What read an entry, by that entry. */
+  readonly #dependents: (Unit[] | undefined)[] = []
+  /** What read an entry that the view does not show, or not yet. */
+  readonly #awaiting = new Map<EntryId, Unit[]>()
   readonly #stale = new Set<Unit>()
 
   constructor(
     private readonly set: ChangeSet,
     private readonly view: View,
-  ) {}
+  ) {
+    this.#units = new Units(set, view)
+  }
 
   /** Takes in what the view has grown by, and says what has become stale by it (STL-5), in order. */
   catchUp(): Stale[] {
     const fresh: Unit[] = []
     for (; this.#caughtUp < this.view.arrived.length; this.#caughtUp++) {
       const node = this.view.arrived.at(this.#caughtUp)
+      const first = this.#units.add(node)
+      this.#addUnits(first)
       this.#addWrites(node, fresh)
-      this.#addReads(node, fresh)
+      this.#addReads(node, first, fresh)
     }
     return this.#describe(fresh)
   }
@@ -80,54 +86,76 @@ export class Staleness {
   /** All that is stale, in order. */
   all(): Stale[] {
     this.catchUp()
-    return this.#describe(this.#stale)
+    return this.#describe([...this.#stale])
   }
 
   /** Whether an entry is stale, and why; undefined when it is not. @throws WEFT_CHANGE_UNKNOWN */
   why(entry: EntryId): Stale | undefined {
-    this.catchUp()
-    const unit = this.#unitOf(entry)
-    return this.#stale.has(unit) ? this.#describe([unit])[0] : undefined
+    const unit = this.#known(entry)
+    return unit !== undefined && this.#stale.has(unit) ? this.#describe([unit])[0] : undefined
   }
 
   /** What an entry was derived from. @throws WEFT_CHANGE_UNKNOWN */
   derivedFrom(entry: EntryId): readonly VersionedRef[] {
-    this.catchUp()
-    return this.#readsOf.get(this.#unitOf(entry)) ?? []
+    const unit = this.#known(entry)
+    return unit === undefined ? NONE : this.#readsOf[unit]!
   }
 
   /** @throws WEFT_REF_INVALID */
   blastRadius(ref: string): BlastRadius {
     this.catchUp()
     const named = parseRef(ref)
-    const hit = new Set<Unit>()
-    const spread: Unit[] = []
+    const isHit = new Uint8Array(this.#units.size)
+    const hit: Unit[] = []
     const reach = (unit: Unit): void => {
-      if (hit.has(unit)) return
-      hit.add(unit)
-      spread.push(unit)
+      if (isHit[unit] === 1) return
+      isHit[unit] = 1
+      hit.push(unit)
     }
-    for (const read of this.#reads.touching(named.ref)) {
-      if (named.version === undefined || named.version === read.version) reach(read.unit)
+    for (const { version, units } of this.#reads.touching(named.ref)) {
+      if (named.version === undefined || named.version === version) for (const unit of units) reach(unit)
     }
-    for (const unit of this.#dependents.get(entryOf(named.ref) ?? '') ?? []) reach(unit)
-    for (let unit = spread.pop(); unit !== undefined; unit = spread.pop()) {
-      for (const dependent of this.#dependentsOf(unit)) reach(dependent)
+    for (let i = 0; i < hit.length; i++)
+      for (const dependent of this.#dependents[hit[i]!] ?? NONE) reach(dependent)
+    return this.#radius(this.#units.inOrder(hit))
+  }
+
+  #radius(units: readonly Unit[]): BlastRadius {
+    const entries: EntryId[] = []
+    const changes: ChangeId[] = []
+    const branches = new Set<BranchName>()
+    let last: Node = NO_NODE
+    for (const unit of units) {
+      const entry = this.#units.entryOf(unit)
+      if (entry !== undefined) entries.push(entry)
+      const node = this.#units.nodeOf(unit)
+      if (node === last) continue
+      changes.push(this.set.change(node).id)
+      const branch = this.set.tree.branchOf(node)
+      if (last === NO_NODE || branch !== this.set.tree.branchOf(last)) branches.add(branch)
+      last = node
     }
-    const units = this.#inOrder(hit)
-    return {
-      entries: units.flatMap(unit => this.#entryOf(unit) ?? []),
-      changes: [...new Set(units.map(unit => this.set.dag.id(nodeOf(unit))))],
-      branches: [...new Set(units.map(unit => this.set.tree.branchOf(nodeOf(unit))))],
+    return { entries, changes, branches: [...branches] }
+  }
+
+  /** What has read the entries of a change that has just come was derived from them all along. */
+  #addUnits(first: Unit): void {
+    for (let unit = first; unit < this.#units.size; unit++) {
+      this.#readsOf.push(NONE)
+      const entry = this.#awaiting.size === 0 ? undefined : this.#units.entryOf(unit)
+      const awaiting = entry && this.#awaiting.get(entry)
+      this.#dependents.push(awaiting || undefined)
+      if (awaiting) this.#awaiting.delete(entry)
     }
   }
 
   #addWrites(node: Node, fresh: Unit[]): void {
     for (const ref of this.#writtenBy(node)) {
       const write = { ...ref, node }
-      for (const read of this.#reads.touching(write.ref)) {
+      for (const readers of this.#reads.touching(write.ref)) {
+        if (!touches(write, readers)) continue
         // What arrived before this change is not after it: superseded or concurrent, it is stale either way.
-        if (nodeOf(read.unit) !== node && touches(write, read)) this.#mark(read.unit, fresh)
+        for (const unit of readers.units) if (this.#units.nodeOf(unit) !== node) this.#mark(unit, fresh)
       }
       this.#writes.add(write.ref, write)
       const last = this.#lastWrites.itemsAt(write.ref)
@@ -147,32 +175,49 @@ export class Staleness {
     }
   }
 
-  #addReads(node: Node, fresh: Unit[]): void {
-    const { reads, kinds } = this.set.change(node).header
+  #addReads(node: Node, first: Unit, fresh: Unit[]): void {
+    const { reads } = this.set.change(node).header
     if (reads.length === 0) return
-    const count = Math.max(1, kinds.length)
-    for (let index = 0; index < count; index++) {
-      const unit = unitAt(node, kinds.length === 0 ? undefined : index)
-      const own = reads.filter(read => read.entry === undefined || read.entry === index)
-      if (own.length > 0) this.#readsOf.set(unit, own)
-      for (const read of own) this.#addRead({ ...read, unit }, node, fresh)
+    for (let unit = first; unit < this.#units.size; unit++) {
+      const own = reads.filter(read => read.entry === undefined || read.entry === unit - first)
+      this.#readsOf[unit] = own
+      for (const read of own) this.#addRead(read, unit, fresh)
     }
   }
 
-  #addRead(read: Read, node: Node, fresh: Unit[]): void {
-    const { unit } = read
-    this.#reads.add(read.ref, read)
+  #addRead(read: VersionedRef, unit: Unit, fresh: Unit[]): void {
+    this.#addReader(read, unit)
     const source = entryOf(read.ref)
     if (source !== undefined) {
-      const dependents = this.#dependents.get(source)
-      if (dependents) dependents.push(unit)
-      else this.#dependents.set(source, [unit])
-      if (this.#isStale(source)) this.#mark(unit, fresh)
+      const found = this.#units.find(source)
+      if (found === undefined) this.#await(source, unit)
+      else this.#depend(found, unit)
+      if (found !== undefined && this.#stale.has(found)) this.#mark(unit, fresh)
     }
+    const node = this.#units.nodeOf(unit)
     for (const write of this.#lastWrites.touching(read.ref)) {
       if (write.node === node || !touches(write, read)) continue
       if (!this.set.dag.isAncestor(write.node, node)) this.#mark(unit, fresh)
     }
+  }
+
+  #addReader({ ref, version }: VersionedRef, unit: Unit): void {
+    const all = this.#reads.itemsAt(ref)
+    const last = all.at(-1)
+    if (last && last.version === version) last.units.push(unit)
+    else all.push({ ref, ...(version !== undefined && { version }), units: [unit] })
+  }
+
+  #depend(source: Unit, unit: Unit): void {
+    const dependents = this.#dependents[source]
+    if (dependents) dependents.push(unit)
+    else this.#dependents[source] = [unit]
+  }
+
+  #await(entry: EntryId, unit: Unit): void {
+    const awaiting = this.#awaiting.get(entry)
+    if (awaiting) awaiting.push(unit)
+    else this.#awaiting.set(entry, [unit])
   }
 
   #mark(unit: Unit, fresh: Unit[]): void {
@@ -181,38 +226,36 @@ export class Staleness {
       if (this.#stale.has(next)) continue
       this.#stale.add(next)
       fresh.push(next)
-      spread.push(...this.#dependentsOf(next))
+      for (const dependent of this.#dependents[next] ?? NONE) spread.push(dependent)
     }
   }
 
-  #dependentsOf(unit: Unit): readonly Unit[] {
-    const entry = this.#entryOf(unit)
-    return (entry === undefined ? undefined : this.#dependents.get(entry)) ?? NONE
-  }
-
   #isStale(entry: EntryId): boolean {
-    const node = this.set.dag.find(changeOfEntry(entry))
-    return node >= 0 && this.#stale.has(unitAt(node, indexOfEntry(entry)))
+    const unit = this.#units.find(entry)
+    return unit !== undefined && this.#stale.has(unit)
   }
 
-  #describe(units: Iterable<Unit>): Stale[] {
-    return this.#inOrder(units).map(unit => ({
-      change: this.set.dag.id(nodeOf(unit)),
-      entry: this.#entryOf(unit),
-      branch: this.set.tree.branchOf(nodeOf(unit)),
-      causes: this.#causes(unit),
-      via: (this.#readsOf.get(unit) ?? NONE).flatMap(({ ref }) => {
-        const source = entryOf(ref)
-        return source !== undefined && this.#isStale(source) ? [source] : []
-      }),
-    }))
+  #describe(units: readonly Unit[]): Stale[] {
+    return this.#units.inOrder(units).map(unit => {
+      const node = this.#units.nodeOf(unit)
+      return {
+        change: this.set.change(node).id,
+        entry: this.#units.entryOf(unit),
+        branch: this.set.tree.branchOf(node),
+        causes: this.#causes(unit),
+        via: this.#readsOf[unit]!.flatMap(({ ref }) => {
+          const source = entryOf(ref)
+          return source !== undefined && this.#isStale(source) ? [source] : []
+        }),
+      }
+    })
   }
 
   #causes(unit: Unit): StaleCause[] {
-    const node = nodeOf(unit)
+    const node = this.#units.nodeOf(unit)
     const { dag, tree } = this.set
     const causes: { node: Node; cause: StaleCause }[] = []
-    for (const read of this.#readsOf.get(unit) ?? NONE) {
+    for (const read of this.#readsOf[unit]!) {
       for (const write of this.#writes.touching(read.ref)) {
         if (write.node === node || !touches(write, read) || dag.isAncestor(write.node, node)) continue
         const kind = dag.isAncestor(node, write.node) ? 'superseded' : 'stale-read'
@@ -225,26 +268,12 @@ export class Staleness {
     return causes.sort((a, b) => tree.compare(a.node, b.node)).map(({ cause }) => cause)
   }
 
-  #inOrder(units: Iterable<Unit>): Unit[] {
-    return [...units].sort((a, b) => this.set.tree.compare(nodeOf(a), nodeOf(b)) || a - b)
-  }
-
-  #entryOf(unit: Unit): EntryId | undefined {
-    const index = unit % UNITS_PER_CHANGE
-    return index === 0 ? undefined : entryId(this.set.dag.id(nodeOf(unit)), index - 1)
-  }
-
-  #unitOf(entry: EntryId): Unit {
-    return unitAt(this.set.dag.node(changeOfEntry(entry)), indexOfEntry(entry))
+  /** An entry of the view. @throws WEFT_CHANGE_UNKNOWN when its change is not here at all */
+  #known(entry: EntryId): Unit | undefined {
+    this.catchUp()
+    this.set.dag.node(changeOfEntry(entry))
+    return this.#units.find(entry)
   }
 }
 
 const NONE: readonly never[] = []
-
-function unitAt(node: Node, entry: number | undefined): Unit {
-  return node * UNITS_PER_CHANGE + (entry === undefined ? 0 : entry + 1)
-}
-
-function nodeOf(unit: Unit): Node {
-  return Math.floor(unit / UNITS_PER_CHANGE)
-}

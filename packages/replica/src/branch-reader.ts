@@ -20,6 +20,7 @@ import {
   type EntrySchemas,
   findConflicts,
   findResolutions,
+  type JsonObject,
   type KindOf,
   lastWriters,
   type MergeReport,
@@ -216,6 +217,12 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
     const heads =
       typeof when === 'number' ? set.ids(this.context.index.headsAt(set, this.branch, when)) : when
     return new Snapshot(set, this.branch, heads, this.definition.initial)
+  }
+
+  /** The branch as it is, for as long as somebody needs it so. */
+  protected present(): Snapshot<State, EntryOf<Entries>> {
+    const { set, heads, state } = this
+    return new Snapshot(set, this.branch, heads, this.definition.initial, state as JsonObject)
   }
 
   /** The changes of the branch in order, filtered. @throws WEFT_POINTER_INVALID */

@@ -88,7 +88,7 @@ export class Context<State, Entries extends EntrySchemas> extends BranchEditor<S
     while (options.requires && this.conflicts().length > 0) await untilResolved(this, options)
     const { last } = this.upToDate()
     const { heads } = this
-    const snapshot = this.at(heads)
+    const snapshot = this.present()
     const begin = (signal: AbortSignal) =>
       new Step(name, this.definition, snapshot, this.#effectHost(heads), signal)
     const { step, value } = await runStep(begin, work, this.#signals(options))

@@ -9,13 +9,17 @@ import {
   type EntriesOptions,
   type Entry,
   type JsonObject,
+  type Node,
   StateDoc,
   type View,
 } from '@weft/core'
 
 /** A context as some heads show it: fixed, whatever is written later. */
 export class Snapshot<State = JsonObject, AnyEntry extends Entry = Entry> {
-  readonly #view: View
+  readonly #nodes: readonly Node[]
+  #ownView: View | undefined
+  /** The branch's own view, as long as it shows no more than at first. */
+  readonly #shared: { readonly view: View; readonly size: number } | undefined
   #state: JsonObject | undefined
 
   constructor(
@@ -24,18 +28,19 @@ export class Snapshot<State = JsonObject, AnyEntry extends Entry = Entry> {
     readonly heads: readonly ChangeId[],
     /** What the state is where nothing has been written. */
     private readonly initial?: JsonObject,
+    /** The state, where the heads are the branch's present ones: nothing need then be made of them. */
+    present?: JsonObject,
   ) {
-    this.#view = set.viewAt(set.nodes(heads))
+    this.#nodes = set.nodes(heads)
+    if (present === undefined) return
+    const view = set.view(branch)
+    this.#shared = { view, size: view.size }
+    this.#state = present
   }
 
   /** The state, deeply frozen. */
   get state(): Readonly<State> {
-    if (this.size === 0 && this.initial) return this.initial as Readonly<State>
-    if (this.#state === undefined) {
-      const document = new StateDoc(this.set, this.#view)
-      this.#state = document.read()
-      document.free()
-    }
+    if (this.#state === undefined) this.#state = this.#readState()
     return this.#state as Readonly<State>
   }
 
@@ -57,5 +62,22 @@ export class Snapshot<State = JsonObject, AnyEntry extends Entry = Entry> {
   /** @throws WEFT_POINTER_INVALID */
   audit(filter: AuditFilter = {}): Iterable<AuditRecord> {
     return audit(this.set, this.#view, filter)
+  }
+
+  get #view(): View {
+    const shared = this.#shared
+    if (shared && shared.view.size === shared.size) return shared.view
+    this.#ownView ??= this.set.viewAt(this.#nodes)
+    return this.#ownView
+  }
+
+  #readState(): JsonObject {
+    if (this.size === 0 && this.initial) return this.initial
+    const document = new StateDoc(this.set, this.#view)
+    try {
+      return document.read()
+    } finally {
+      document.free()
+    }
   }
 }

@@ -2,7 +2,6 @@ import {
   type ChangeId,
   type ContextDefinition,
   type EntriesOptions,
-  type Entry,
   type EntrySchemas,
   entryRef,
   formatRef,
@@ -20,7 +19,7 @@ import type { EntryOf } from './branch-reader.js'
 import { DraftChange, type Recipe } from './draft-change.js'
 import { type EffectCall, type EffectHost, type EffectOptions, runEffect } from './effects.js'
 import type { Snapshot } from './snapshot.js'
-import { ReadLog, trackDraft, trackReads } from './tracked.js'
+import { entryTracker, ReadLog, trackDraft, trackReads } from './tracked.js'
 
 /**
  * One turn of an agent: reads one causal snapshot plus its own writes, and collects one change (STP-1). What it reads
@@ -63,7 +62,8 @@ export class Step<State, Entries extends EntrySchemas> {
   /** The snapshot's entries, flattened. Looking at the value of one records that it was read. */
   entries(options: Omit<EntriesOptions, 'engine'> = {}): readonly EntryOf<Entries>[] {
     this.#check()
-    return this.snapshot.entries(options).map(entry => this.#tracked(entry))
+    const tracker = entryTracker(this.#entriesRead)
+    return this.snapshot.entries(options).map(entry => new Proxy(entry, tracker))
   }
 
   /** Writes an entry. @throws as `Context.append`, and WEFT_REF_INVALID */
@@ -150,19 +150,6 @@ export class Step<State, Entries extends EntrySchemas> {
     const entries = [...this.#entriesRead].sort().map(id => ({ ref: entryRef(id) }))
     const dependencies = [...this.#dependencies].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, ref]) => ref)
     return [...read, ...entries, ...dependencies]
-  }
-
-  #tracked(entry: EntryOf<Entries>): EntryOf<Entries> {
-    const { value, ...rest } = entry as Entry
-    const record = (): void => void this.#entriesRead.add(entry.id)
-    const tracked = Object.defineProperty({ ...rest }, 'value', {
-      enumerable: true,
-      get: () => {
-        record()
-        return value
-      },
-    })
-    return Object.freeze(tracked) as unknown as EntryOf<Entries>
   }
 
   #check(): void {

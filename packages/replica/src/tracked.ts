@@ -1,4 +1,4 @@
-import { childPointer } from '@weft/core'
+import { childPointer, type Entry, type EntryId } from '@weft/core'
 
 /** What was read of a state: pointers to values, and to containers that were looked at as a whole. */
 export class ReadLog {
@@ -37,6 +37,16 @@ function ancestorsOf(pointer: string): string[] {
     if (at === 0) break
   }
   return above
+}
+
+/** Makes proxies of entries record whose value was looked at; one for all of them, as a step may look at thousands. */
+export function entryTracker(read: Set<EntryId>): ProxyHandler<Entry> {
+  return {
+    get(entry, key) {
+      if (key === 'value') read.add(entry.id)
+      return Reflect.get(entry, key) as unknown
+    },
+  }
 }
 
 /** A view of immutable JSON that logs what is read through it (STL-1). */

@@ -1,0 +1,93 @@
+import { quantile } from './measure.js'
+import type { Row, Section } from './report.js'
+import { DerivedContext, LINEAGES } from './step/derived.js'
+import { EDITS_BEFORE, ENTRIES_BEFORE, openHandle, steps, TURNS, type Turn, writes } from './step/turns.js'
+
+const TURNS_PER_ROUND = 100
+/** Rounds that do not count. */
+const WARM_UP = 30
+const STEP_US_MAX = 60
+const DEPENDENTS = 1_000
+const INVALIDATE_MS_MAX = 5
+const ENTRIES = 100_000
+const BLAST_MS_MAX = 20
+
+/** The claim: knowing what a turn was derived from, and what has become of that, costs an agent nothing it would notice. */
+export async function step(rounds: number): Promise<Section[]> {
+  return [await stepSection(rounds), invalidation(rounds), blast(rounds)]
+}
+
+async function stepSection(rounds: number): Promise<Section> {
+  const rows: Row[] = []
+  for (const turn of TURNS) rows.push(await besideWrite(turn, rounds))
+  return {
+    title: `A step beside a write of the same, on a context of ${ENTRIES_BEFORE.toLocaleString('en')} entries and ${EDITS_BEFORE} state edits`,
+    columns: ['ctx.write', 'ctx.step', 'more'],
+    rows,
+    notes: [
+      'all CPU time of the process from one turn to the next, without a peer: the wait for durability is in neither',
+      'what is read is read by both; a step looks at each entry through a view that records it',
+      `medians of ${rounds} rounds of ${TURNS_PER_ROUND} turns, both taking turns on one context`,
+    ],
+  }
+}
+
+async function besideWrite(turn: Turn, rounds: number): Promise<Row> {
+  const { replica, handle } = await openHandle()
+  const plain: number[] = []
+  const asStep: number[] = []
+  for (let i = 0; i < WARM_UP + rounds; i++) {
+    plain.push(writes(handle, turn, TURNS_PER_ROUND))
+    asStep.push(await steps(handle, turn, TURNS_PER_ROUND))
+  }
+  await replica.close({ discard: true })
+  const [without, within] = [median(plain.slice(WARM_UP)), median(asStep.slice(WARM_UP))]
+  const more = within - without
+  return {
+    title: turn.title,
+    unit: 'us',
+    values: { 'ctx.write': without, 'ctx.step': within, more },
+    ...(turn.reads !== 'entries' && {
+      bar: { text: `≤ ${STEP_US_MAX} us more`, met: more <= STEP_US_MAX },
+    }),
+  }
+}
+
+function invalidation(rounds: number): Section {
+  const rows = LINEAGES.map(lineage => {
+    const samples = Array.from({ length: rounds + 1 }, () =>
+      new DerivedContext(lineage, DEPENDENTS, DEPENDENTS).invalidate(),
+    )
+    return atMost(lineage.title, median(samples.slice(1)), INVALIDATE_MS_MAX)
+  })
+  return {
+    title: `Invalidating ${DEPENDENTS.toLocaleString('en')} dependents`,
+    columns: ['median'],
+    rows,
+    notes: ['from a write until each is told with its causes; a context for each round'],
+  }
+}
+
+function blast(rounds: number): Section {
+  const rows = LINEAGES.flatMap(lineage =>
+    [DEPENDENTS, ENTRIES].map(derived => {
+      const context = new DerivedContext(lineage, derived, ENTRIES)
+      const samples = Array.from({ length: rounds + 1 }, () => context.blastRadius()).slice(1)
+      return atMost(`${derived.toLocaleString('en')}: ${lineage.title}`, median(samples), BLAST_MS_MAX)
+    }),
+  )
+  return {
+    title: `The blast radius of a ref among ${ENTRIES.toLocaleString('en')} entries`,
+    columns: ['median'],
+    rows,
+    notes: ['entries, changes and branches, in order; by the number of entries that are in it'],
+  }
+}
+
+function atMost(title: string, value: number, max: number): Row {
+  return { title, unit: 'ms', values: { median: value }, bar: { text: `≤ ${max} ms`, met: value <= max } }
+}
+
+function median(samples: readonly number[]): number {
+  return quantile(samples, 0.5)
+}

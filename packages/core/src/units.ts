@@ -1,0 +1,81 @@
+import type { ChangeSet } from './change-set.js'
+import { NO_NODE, type Node } from './dag.js'
+import { changeOfEntry, type EntryId, entryId, indexOfEntry } from './ids.js'
+import { IntList } from './int-list.js'
+import type { View } from './view.js'
+
+/** An entry, or a whole change that holds none, as a number: from 0, without gaps, in the order of arrival. */
+export type Unit = number
+
+const ABSENT = -1
+/** Where more than this share is asked for, going through all of a view costs less than sorting. */
+const SORTED_SHARE = 1 / 16
+
+/** The entries of a view, numbered. */
+export class Units {
+  readonly #firstOf = new IntList()
+  readonly #nodes = new IntList()
+  /** By unit, which entry of its change it is, or `ABSENT`. */
+  readonly #indexes = new IntList()
+
+  constructor(
+    private readonly set: ChangeSet,
+    private readonly view: View,
+  ) {}
+
+  get size(): number {
+    return this.#nodes.length
+  }
+
+  /** Numbers the entries of the view's next change; returns the first. */
+  add(node: Node): Unit {
+    const first = this.#nodes.length
+    while (this.#firstOf.length <= node) this.#firstOf.push(ABSENT)
+    this.#firstOf.set(node, first)
+    const count = this.set.change(node).header.kinds.length
+    for (let i = 0; i < Math.max(1, count); i++) {
+      this.#nodes.push(node)
+      this.#indexes.push(count === 0 ? ABSENT : i)
+    }
+    return first
+  }
+
+  nodeOf(unit: Unit): Node {
+    return this.#nodes.at(unit)
+  }
+
+  entryOf(unit: Unit): EntryId | undefined {
+    const index = this.#indexes.at(unit)
+    return index === ABSENT ? undefined : entryId(this.set.change(this.nodeOf(unit)).id, index)
+  }
+
+  /** Undefined for what is no entry's id, and for one that the view does not show. */
+  find(entry: EntryId): Unit | undefined {
+    const change = changeOfEntry(entry)
+    const node = this.set.dag.find(change)
+    if (node === NO_NODE || node >= this.#firstOf.length || this.#firstOf.at(node) === ABSENT)
+      return undefined
+    const index = indexOfEntry(entry)
+    // One entry has one id: what would be read as the same number is another.
+    if (index >= this.set.change(node).header.kinds.length || entryId(change, index) !== entry)
+      return undefined
+    return this.#firstOf.at(node) + index
+  }
+
+  /** These, each given once, in the order of the context. */
+  inOrder(units: readonly Unit[]): Unit[] {
+    const { tree } = this.set
+    if (units.length < this.view.size * SORTED_SHARE) {
+      return [...units].sort((a, b) => tree.compare(this.nodeOf(a), this.nodeOf(b)) || a - b)
+    }
+    const wanted = new Uint8Array(this.size)
+    for (const unit of units) wanted[unit] = 1
+    const sorted: Unit[] = []
+    for (const node of this.view.flatten()) {
+      for (let unit = this.#firstOf.at(node); this.#nodes.at(unit) === node; unit++) {
+        if (wanted[unit] === 1) sorted.push(unit)
+      }
+    }
+    return sorted
+  }
+}
