@@ -1,5 +1,7 @@
 import { copyBytes, decodeUtf8, EMPTY_BYTES, encodeUtf8, writeHex } from './bytes.js'
+import { HASH_BYTES } from './hash.js'
 import { checkId } from './ids.js'
+import type { Hash } from './ports.js'
 
 /**
  * Reading and writing the few CBOR shapes of a change's frame (RFC 8949, deterministic: shortest heads, definite
@@ -199,9 +201,18 @@ export class CborWriter {
     return this
   }
 
-  /** A byte string given as lower-case hex, or null. */
-  hexOrNull(hex: string | null): this {
-    if (hex === null) return this.null()
+  /** The SHA-256 of `part` as a byte string, or null where there is no part. */
+  hashOrNull(hash: Hash, part: Uint8Array | null): this {
+    if (part === null) return this.null()
+    this.#head(MAJOR_BYTES, HASH_BYTES)
+    this.#reserve(HASH_BYTES)
+    hash(part, this.#bytes, this.#at)
+    this.#at += HASH_BYTES
+    return this
+  }
+
+  /** A byte string given as lower-case hex. */
+  hex(hex: string): this {
     this.#head(MAJOR_BYTES, hex.length / 2)
     this.#reserve(hex.length / 2)
     writeHex(hex, this.#bytes, this.#at)

@@ -6,7 +6,7 @@ import { Dag, NO_NODE, type Node } from './dag.js'
 import type { Entry } from './entry.js'
 import { WeftError } from './errors.js'
 import type { FlattenOrder } from './flatten.js'
-import { type BranchName, type ChangeId, entryId } from './ids.js'
+import { type ActorId, type BranchName, type ChangeId, entryId } from './ids.js'
 import { deepFreeze } from './json.js'
 import { OrderTree } from './order.js'
 import type { Hash } from './ports.js'
@@ -131,7 +131,7 @@ export class ChangeSet {
   entriesOf(node: Node): readonly Entry[] {
     const known = this.#entries[node]
     if (known) return known
-    const entries = makeEntries(this.change(node))
+    const entries = makeEntries(this.change(node), this.dag.actorOf(node))
     this.#entries[node] = entries
     return entries
   }
@@ -169,8 +169,8 @@ function readable(change: Change): readonly unknown[] | undefined {
   }
 }
 
-function makeEntries(change: Change): readonly Entry[] {
-  const { branch, agent, actor, lamport, time, kinds, reads } = change.header
+function makeEntries(change: Change, actor: ActorId): readonly Entry[] {
+  const { branch, agent, lamport, time, kinds, reads } = change.header
   const values = readable(change)
   if (values === undefined) return NO_ENTRIES
   return kinds.map((kind, index) =>
@@ -185,7 +185,7 @@ function makeEntries(change: Change): readonly Entry[] {
       actor,
       lamport,
       time,
-      reads: reads.filter(ref => ref.entry === undefined || ref.entry === index),
+      reads: reads.length === 0 ? reads : reads.filter(ref => ref.entry === undefined || ref.entry === index),
     }),
   )
 }

@@ -2,7 +2,8 @@ import { toHex, writeHex } from './bytes.js'
 import { ByteIndex } from './byte-index.js'
 import type { Change } from './change.js'
 import { WeftError } from './errors.js'
-import { ACTOR_BYTES, HASH_BYTES, type Header } from './header.js'
+import { HASH_BYTES } from './hash.js'
+import { ACTOR_BYTES, type Header } from './header.js'
 import { type ActorId, type ChangeId, isChangeId } from './ids.js'
 import { IntList } from './int-list.js'
 import { NodeSet } from './node-set.js'
@@ -21,6 +22,8 @@ export const NO_NODE: Node = -1
 export class Dag {
   readonly #ids = new ByteIndex(HASH_BYTES, 256)
   readonly #actors = new ByteIndex(ACTOR_BYTES)
+  /** By number, spelled when first asked for. */
+  readonly #actorIds: ActorId[] = []
   readonly #lastOfActor = new IntList()
   readonly #actor = new IntList()
   readonly #seq = new IntList()
@@ -70,7 +73,9 @@ export class Dag {
   }
 
   actorOf(node: Node): ActorId {
-    return toHex(this.#actors.key(this.#actor.at(node)))
+    const number = this.#actor.at(node)
+    this.#actorIds[number] ??= toHex(this.#actors.key(number))
+    return this.#actorIds[number]
   }
 
   compareActors(a: Node, b: Node): number {
@@ -127,15 +132,14 @@ export class Dag {
    * @throws WEFT_CHANGE_DEPS_MISSING · WEFT_CHANGE_SEQ · WEFT_CHANGE_LAMPORT · WEFT_CHANGE_DEPS_ACTOR ·
    *   WEFT_CHANGE_EQUIVOCATION; then nothing was added
    */
-  add(change: Pick<Change, 'id' | 'header'>): Node {
-    writeHex(change.id, this.#scratchId)
-    if (this.#ids.find(this.#scratchId) >= 0) return NO_NODE
+  add(change: Change): Node {
+    if (this.#ids.find(change.ids, change.idAt) >= 0) return NO_NODE
     const previous = this.#lastOfAuthor(change.header)
-    return this.#insert(change.header, previous, this.#pushDeps(change, previous))
+    return this.#insert(change, previous, this.#pushDeps(change, previous))
   }
 
   /** Throws what `add` would throw of a change that is not here yet; adds nothing. */
-  check(change: Pick<Change, 'id' | 'header'>): void {
+  check(change: Change): void {
     this.#deps.length = this.#pushDeps(change, this.#lastOfAuthor(change.header))
   }
 
@@ -145,10 +149,11 @@ export class Dag {
   }
 
   /** Appends the deps of a change that passes all checks; returns where they begin. If it does not pass, throws. */
-  #pushDeps({ id, header }: Pick<Change, 'id' | 'header'>, previous: Node): number {
+  #pushDeps(change: Change, previous: Node): number {
+    const { header } = change
     const { bytes, depsAt, depsEnd, seq } = header
     const expected = previous === NO_NODE ? 1 : this.#seq.at(previous) + 1
-    if (seq < expected) throw equivocation(header, id, this.id(this.#atSeq(previous, seq)))
+    if (seq < expected) throw equivocation(change, this.id(this.#atSeq(previous, seq)))
     const firstDep = this.#deps.length
     let lamport = 0
     let includesPrevious = previous === NO_NODE
@@ -156,7 +161,7 @@ export class Dag {
       const dep = this.#ids.find(bytes, at)
       if (dep < 0) {
         this.#deps.length = firstDep
-        throw depsMissing(id, this.missingDeps(header))
+        throw depsMissing(change.id, this.missingDeps(header))
       }
       lamport = Math.max(lamport, this.#lamport.at(dep))
       if (dep === previous) includesPrevious = true
@@ -164,14 +169,14 @@ export class Dag {
     }
     if (seq !== expected || !includesPrevious || header.lamport !== lamport + 1) {
       this.#deps.length = firstDep
-      if (seq > expected) throw badSeq(header, id, expected)
-      throw includesPrevious ? badLamport(header, id, lamport + 1) : depsActor(header, id)
+      if (seq > expected) throw badSeq(change, expected)
+      throw includesPrevious ? badLamport(change, lamport + 1) : depsActor(change)
     }
     return firstDep
   }
 
-  #insert(header: Header, previous: Node, firstDep: number): Node {
-    const node = this.#ids.insert(this.#scratchId)
+  #insert({ ids, idAt, header }: Change, previous: Node, firstDep: number): Node {
+    const node = this.#ids.insert(ids, idAt)
     const isNew = previous === NO_NODE
     const actor = isNew ? this.#actors.insert(header.bytes, header.actorAt) : this.#actor.at(previous)
     if (isNew) this.#lastOfActor.push(node)
@@ -249,7 +254,7 @@ function depsMissing(id: ChangeId, missing: readonly ChangeId[]): WeftError {
   )
 }
 
-function badSeq(header: Header, id: ChangeId, expected: number): WeftError {
+function badSeq({ header, id }: Change, expected: number): WeftError {
   return new WeftError(
     'WEFT_CHANGE_SEQ',
     `change ${id.slice(0, 12)} has seq ${header.seq} where its actor's next is ${expected}`,
@@ -258,7 +263,7 @@ function badSeq(header: Header, id: ChangeId, expected: number): WeftError {
   )
 }
 
-function badLamport(header: Header, id: ChangeId, expected: number): WeftError {
+function badLamport({ header, id }: Change, expected: number): WeftError {
   return new WeftError(
     'WEFT_CHANGE_LAMPORT',
     `change ${id.slice(0, 12)} has lamport ${header.lamport} where its deps make ${expected}`,
@@ -267,7 +272,7 @@ function badLamport(header: Header, id: ChangeId, expected: number): WeftError {
   )
 }
 
-function depsActor(header: Header, id: ChangeId): WeftError {
+function depsActor({ header, id }: Change): WeftError {
   return new WeftError(
     'WEFT_CHANGE_DEPS_ACTOR',
     `change ${id.slice(0, 12)} (seq ${header.seq}) does not depend on its actor's previous change`,
@@ -276,7 +281,7 @@ function depsActor(header: Header, id: ChangeId): WeftError {
   )
 }
 
-function equivocation(header: Header, offered: ChangeId, known: ChangeId): WeftError {
+function equivocation({ header, id: offered }: Change, known: ChangeId): WeftError {
   return new WeftError(
     'WEFT_CHANGE_EQUIVOCATION',
     `actor ${header.actor.slice(0, 8)} wrote two changes with seq ${header.seq}: ` +

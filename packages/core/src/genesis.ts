@@ -2,6 +2,7 @@ import { type Change, sealChange } from './change.js'
 import { ChangeSet } from './change-set.js'
 import { canonicalJson, type Json, type JsonObject } from './json.js'
 import { EMPTY_BYTES, encodeUtf8, writeHex } from './bytes.js'
+import { hexHash } from './hash.js'
 import { ACTOR_BYTES } from './header.js'
 import { MAIN_BRANCH } from './ids.js'
 import type { Host } from './ports.js'
@@ -20,7 +21,8 @@ export const GENESIS_AGENT = 'weft'
 export function genesis(definition: ContextDefinition, hash: Host['hash']): Change | undefined {
   const { name, version, initial } = definition
   if (initial === undefined || Object.keys(initial).length === 0) return undefined
-  const seed = hash(
+  const seed = hexHash(
+    hash,
     encodeUtf8(canonicalJson(['weft-genesis', GENESIS_FORMAT, name, version, initial] as Json)),
   )
   const actor = seed.slice(0, ACTOR_BYTES * 2)

@@ -1,12 +1,13 @@
 import { decode, encode } from 'cborg'
 import { toHex } from './bytes.js'
 import { ABSENT, type CborReader, type CborWriter } from './cbor-cursor.js'
+import { HASH_BYTES } from './hash.js'
 import { type ActorId, type AgentId, type BranchName, type ChangeId, checkId } from './ids.js'
 import { isPlainObject, parsePointer } from './json.js'
 import { LIMITS } from './limits.js'
+import type { Hash } from './ports.js'
 
 export const HEADER_VERSION = 1
-export const HASH_BYTES = 32
 export const ACTOR_BYTES = 16
 const COUNTER_MAX = 0x7fffffff
 /** What precedes the pointer in a ref to state. */
@@ -123,15 +124,16 @@ export class Header {
 export function writeHeader(
   writer: CborWriter,
   header: HeaderFields,
-  entriesHash: string | null,
-  stateHash: string | null,
+  hash: Hash,
+  entries: Uint8Array | null,
+  state: Uint8Array | null,
 ): void {
-  writer.array(14).uint(HEADER_VERSION).hexOrNull(header.actor)
+  writer.array(14).uint(HEADER_VERSION).hex(header.actor)
   writer.uint(header.seq).uint(header.lamport).uint(header.time)
   writer.text(header.branch).text(header.agent).byteString(header.deps)
   writer.array(header.kinds.length)
   for (const kind of header.kinds) writer.text(kind)
-  writer.hexOrNull(entriesHash).hexOrNull(stateHash)
+  writer.hashOrNull(hash, entries).hashOrNull(hash, state)
   writer.array(header.writes.length)
   for (const ref of header.writes) writer.text(ref)
   writer.array(header.reads.length)
