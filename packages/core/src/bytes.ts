@@ -103,16 +103,3 @@ export function encodeUtf8Into(text: string, target: Uint8Array): number {
 export function decodeUtf8(bytes: Uint8Array): string {
   return utf8Decoder.decode(bytes)
 }
-
-/** Encodes text behind a gap, into one buffer that is used again and again. */
-export class Utf8Writer {
-  #bytes = new Uint8Array(4096)
-
-  /** @returns a view, good until the next call; its first `gap` bytes are whatever was there */
-  write(gap: number, text: string): Uint8Array {
-    // A UTF-16 unit becomes at most three bytes.
-    const length_max = gap + text.length * 3
-    if (length_max > this.#bytes.length) this.#bytes = new Uint8Array(length_max * 2)
-    return this.#bytes.subarray(0, gap + encodeUtf8Into(text, this.#bytes.subarray(gap)))
-  }
-}

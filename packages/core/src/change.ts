@@ -1,10 +1,11 @@
-import { hasBytesAt, keepBytes, toHex, Utf8Writer } from './bytes.js'
+import { hasBytesAt, keepBytes, toHex } from './bytes.js'
 import { ABSENT, CborReader, CborWriter } from './cbor-cursor.js'
 import { reasonOf, WeftError } from './errors.js'
 import { HASH_BYTES } from './hash.js'
 import { Header, type HeaderFields, writeHeader } from './header.js'
 import type { ChangeId } from './ids.js'
 import { assertJson, type Json, parseJson } from './json.js'
+import { JsonWriter } from './json-writer.js'
 import { LIMITS } from './limits.js'
 import type { Hash, Host } from './ports.js'
 
@@ -72,7 +73,7 @@ export interface ChangeDraft extends HeaderFields {
   readonly state: Uint8Array | null
 }
 
-const entriesWriter = new Utf8Writer()
+const entriesWriter = new JsonWriter()
 const headerWriter = new CborWriter()
 const frameWriter = new CborWriter()
 /**
@@ -116,7 +117,7 @@ export function sealChange(draft: ChangeDraft, host: Pick<Host, 'hash' | 'random
 }
 
 function saltedEntries(values: readonly Json[], host: Pick<Host, 'random'>): Uint8Array {
-  const part = entriesWriter.write(SALT_BYTES, JSON.stringify(values))
+  const part = entriesWriter.write(SALT_BYTES, values)
   host.random(part, 0, SALT_BYTES)
   return part
 }
