@@ -72,24 +72,6 @@ export function copyBytes(source: Uint8Array, target: Uint8Array, at: number): v
   else for (let i = 0; i < source.length; i++) target[at + i] = source[i]!
 }
 
-const SLAB_BYTES = 65_536
-const SLAB_SHARE = 4
-let slab = new Uint8Array(SLAB_BYTES)
-let slabAt = 0
-
-/** A copy of its own, cut from a shared slab: allocating a buffer for each change costs as much as hashing it. */
-export function keepBytes(view: Uint8Array): Uint8Array {
-  if (view.length * SLAB_SHARE > SLAB_BYTES) return view.slice()
-  if (slabAt + view.length > SLAB_BYTES) {
-    slab = new Uint8Array(SLAB_BYTES)
-    slabAt = 0
-  }
-  const kept = slab.subarray(slabAt, slabAt + view.length)
-  kept.set(view)
-  slabAt += view.length
-  return kept
-}
-
 export function encodeUtf8(text: string): Uint8Array {
   return utf8Encoder.encode(text)
 }

@@ -1,4 +1,4 @@
-import { hasBytesAt, keepBytes, toHex } from './bytes.js'
+import { hasBytesAt, toHex } from './bytes.js'
 import { ABSENT, CborReader, CborWriter } from './cbor-cursor.js'
 import { reasonOf, WeftError } from './errors.js'
 import { HASH_BYTES } from './hash.js'
@@ -110,7 +110,7 @@ export function sealChange(draft: ChangeDraft, host: Pick<Host, 'hash' | 'random
     throw tooLarge(frameWriter.length)
   }
   try {
-    return readChange(keepBytes(frameWriter.written()), host.hash)
+    return readChange(frameWriter.take(), host.hash)
   } catch (thrown) {
     throw thrown instanceof WeftError ? thrown : beyondLimit(reasonOf(thrown))
   }

@@ -147,21 +147,22 @@ export function writeHeader(
   writer.raw(header.notes === NO_NOTES ? EMPTY_MAP : encode(header.notes))
 }
 
-const singleKind = new Map<string, readonly string[]>()
-const SINGLE_KINDS_MAX = 1_024
+let lastSingleKind: readonly string[] = NONE
 
-/** Most changes hold one entry, of one of a few kinds: those share their list. */
+/** Most changes hold one entry, of one of a few kinds: as long as it is the same kind, they share their list. */
 function readKinds(reader: CborReader): readonly string[] {
-  const kinds = readList(reader, LIMITS.entries_per_change_max, readKind)
-  if (kinds.length !== 1) return kinds
-  const shared = singleKind.get(kinds[0]!)
-  if (shared !== undefined) return shared
-  if (singleKind.size < SINGLE_KINDS_MAX) singleKind.set(kinds[0]!, kinds)
-  return kinds
+  const length = reader.array(LIMITS.entries_per_change_max)
+  if (length !== 1) return readItems(reader, length, readKind)
+  const kind = readKind(reader)
+  if (lastSingleKind[0] !== kind) lastSingleKind = [kind]
+  return lastSingleKind
 }
 
 function readList<T>(reader: CborReader, length_max: number, read: (reader: CborReader) => T): readonly T[] {
-  const length = reader.array(length_max)
+  return readItems(reader, reader.array(length_max), read)
+}
+
+function readItems<T>(reader: CborReader, length: number, read: (reader: CborReader) => T): readonly T[] {
   if (length === 0) return NONE
   const items: T[] = []
   for (let i = 0; i < length; i++) items.push(read(reader))
