@@ -66,7 +66,7 @@ export class ChangeSet {
     if (!change.complete) throw incomplete(change.id)
     let chunk: StateChunk | undefined
     if (change.header.stateHashAt !== ABSENT) {
-      if (this.has(change.id)) return NO_NODE
+      if (this.dag.nodeOf(change) !== NO_NODE) return NO_NODE
       // Causality first: the state of an equivocation does not fit either, and it must be reported as what it is.
       this.dag.check(change)
       chunk = this.ledger.check(change)
@@ -103,7 +103,10 @@ export class ChangeSet {
 
   /** All branches together. */
   everything(): View {
-    this.#everything ??= new View(this.dag, this.tree, this.dag.heads)
+    if (this.#everything === undefined) {
+      this.#everything = new View(this.dag, this.tree)
+      for (let node = 0; node < this.size; node++) this.#everything.extend(node)
+    }
     return this.#everything
   }
 

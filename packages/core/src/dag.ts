@@ -1,6 +1,7 @@
 import { toHex, writeHex } from './bytes.js'
 import { ByteIndex } from './byte-index.js'
 import type { Change } from './change.js'
+import { badLamport, badSeq, depsActor, depsMissing, equivocation } from './dag-errors.js'
 import { WeftError } from './errors.js'
 import { HASH_BYTES } from './hash.js'
 import { ACTOR_BYTES, type Header } from './header.js'
@@ -62,6 +63,18 @@ export class Dag {
       'check the id, or wait until the change has been synced',
       { change: id },
     )
+  }
+
+  /** As `find`, of a change whose id nobody has had to spell yet. */
+  nodeOf({ ids, idAt }: Change): Node {
+    return this.#ids.find(ids, idAt)
+  }
+
+  /** The deps of a change that need not be here itself; `NO_NODE` for one that is not here. */
+  depsOf({ bytes, depsAt, depsEnd }: Header): Node[] {
+    const deps: Node[] = []
+    for (let at = depsAt; at < depsEnd; at += HASH_BYTES) deps.push(this.#ids.find(bytes, at))
+    return deps
   }
 
   id(node: Node): ChangeId {
@@ -133,7 +146,7 @@ export class Dag {
    *   WEFT_CHANGE_EQUIVOCATION; then nothing was added
    */
   add(change: Change): Node {
-    if (this.#ids.find(change.ids, change.idAt) >= 0) return NO_NODE
+    if (this.nodeOf(change) !== NO_NODE) return NO_NODE
     const previous = this.#lastOfAuthor(change.header)
     return this.#insert(change, previous, this.#pushDeps(change, previous))
   }
@@ -240,53 +253,4 @@ export class Dag {
   #depsEnd(node: Node): number {
     return node + 1 < this.#depsStart.length ? this.#depsStart.at(node + 1) : this.#deps.length
   }
-}
-
-const AUTHOR_CURE =
-  'the author of this change is at fault (or its bytes were forged): it must be written again by a new actor'
-
-function depsMissing(id: ChangeId, missing: readonly ChangeId[]): WeftError {
-  return new WeftError(
-    'WEFT_CHANGE_DEPS_MISSING',
-    `change ${id.slice(0, 12)} depends on ${missing.length} change(s) that are not here`,
-    'send the missing changes first, in causal order',
-    { change: id, missing },
-  )
-}
-
-function badSeq({ header, id }: Change, expected: number): WeftError {
-  return new WeftError(
-    'WEFT_CHANGE_SEQ',
-    `change ${id.slice(0, 12)} has seq ${header.seq} where its actor's next is ${expected}`,
-    header.seq > expected ? 'send the changes between first, in order' : AUTHOR_CURE,
-    { change: id, actor: header.actor, seq: header.seq, expected },
-  )
-}
-
-function badLamport({ header, id }: Change, expected: number): WeftError {
-  return new WeftError(
-    'WEFT_CHANGE_LAMPORT',
-    `change ${id.slice(0, 12)} has lamport ${header.lamport} where its deps make ${expected}`,
-    AUTHOR_CURE,
-    { change: id, lamport: header.lamport, expected },
-  )
-}
-
-function depsActor({ header, id }: Change): WeftError {
-  return new WeftError(
-    'WEFT_CHANGE_DEPS_ACTOR',
-    `change ${id.slice(0, 12)} (seq ${header.seq}) does not depend on its actor's previous change`,
-    AUTHOR_CURE,
-    { change: id, actor: header.actor },
-  )
-}
-
-function equivocation({ header, id: offered }: Change, known: ChangeId): WeftError {
-  return new WeftError(
-    'WEFT_CHANGE_EQUIVOCATION',
-    `actor ${header.actor.slice(0, 8)} wrote two changes with seq ${header.seq}: ` +
-      `${known.slice(0, 12)} is kept, ${offered.slice(0, 12)} is refused`,
-    'an actor must never be reused: open a new branch handle instead of restoring an old one',
-    { actor: header.actor, seq: header.seq, known, offered },
-  )
 }
