@@ -1,5 +1,5 @@
 import { hash, randomFillSync } from 'node:crypto'
-import type { Host } from '@weft/core'
+import { type Host, hashFromLatin1 } from '@weft/core'
 
 const POOL_BYTES = 16_384
 const pool = new Uint8Array(POOL_BYTES)
@@ -16,7 +16,7 @@ function random(target: Uint8Array, at: number, length: number): void {
 
 /** What Weft's core needs of Node. */
 export const host: Host = {
-  hash: bytes => hash('sha256', bytes, 'hex'),
+  hash: hashFromLatin1(bytes => hash('sha256', bytes, 'binary')),
   random,
   now: () => Date.now(),
 }

@@ -24,14 +24,14 @@ import {
   refusal,
 } from '../support/core-forge.ts'
 import { deliver, deliveries, histories, replicaOf } from '../support/core-history.ts'
-import { holds, pick, seededDice, seededHost, sha256, shuffled } from '../support/core-property.ts'
+import { hexSha256, holds, pick, seededDice, seededHost, sha256, shuffled } from '../support/core-property.ts'
 
 test('[CHG-1] the id is the hash of the header, and the header names the hash of each part', () => {
   holds(histories({ steps_max: 20, edits: true }), ({ changes }) => {
     for (const change of changes) {
       const [header, entries, state] = frameOf(change)
-      expect(change.id).toBe(sha256(header!))
-      for (const part of [entries, state]) if (part) expect(toHex(header!)).toContain(sha256(part))
+      expect(change.id).toBe(hexSha256(header!))
+      for (const part of [entries, state]) if (part) expect(toHex(header!)).toContain(hexSha256(part))
     }
   })
 })

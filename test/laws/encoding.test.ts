@@ -11,6 +11,9 @@ const texts = fc.oneof(
     unit: fc.constantFrom('a', '"', '\\', '\n', '\u0000', '\ud800', '\udc00', 'é', '😀', '\ufffd'),
   }),
   fc.string({ unit: 'grapheme', minLength: 20, maxLength: 400 }),
+  fc
+    .tuple(fc.constantFrom('"', 'é', '\n', '\ud800'), fc.constantFrom(24, 25, 8_192, 8_193))
+    .map(([first, length]) => first.padEnd(length, 'a\\')),
 )
 const values = fc.letrec(tie => ({
   value: fc.oneof(

@@ -17,14 +17,14 @@ import { encode } from 'cborg'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { codeOf, refusal } from '../support/core-forge.ts'
-import { holds, pick, seededDice, sha256 } from '../support/core-property.ts'
+import { hexSha256, holds, pick, seededDice } from '../support/core-property.ts'
 
 const utf8 = new TextEncoder()
 const frameOf = (value: unknown): Uint8Array => encode(value)
 const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, 'hex'))
 
 test('a wire change cannot land by accident: raise PROTOCOL_VERSIONS and this hash', () => {
-  const pinned = { versions: PROTOCOL_VERSIONS, shapes: sha256(utf8.encode(describeShapes(MESSAGES))) }
+  const pinned = { versions: PROTOCOL_VERSIONS, shapes: hexSha256(utf8.encode(describeShapes(MESSAGES))) }
   expect(pinned).toEqual({
     versions: [1],
     shapes: '6044fa70f87566105879cb609634e63e15351040ff26a5d2be9d27219a02fa48',

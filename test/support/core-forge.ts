@@ -10,7 +10,7 @@ import {
   type WeftError,
 } from '@weft/core'
 import { expect } from 'vitest'
-import { seededHost, sha256 } from './core-property.ts'
+import { hexSha256, seededHost, sha256 } from './core-property.ts'
 
 /** What a hostile or broken author could send: changes that are well sealed, with anything at all inside. */
 export type Draft = Parameters<typeof sealChange>[0]
@@ -48,7 +48,7 @@ export function packed(ids: readonly string[]): Uint8Array {
 export function forgedState(state: Uint8Array, alter: (bytes: Uint8Array) => void): Uint8Array {
   const bytes = state.slice()
   alter(bytes)
-  bytes.set(fromHex(sha256(bytes.subarray(8)).slice(0, 8)), 4)
+  bytes.set(fromHex(hexSha256(bytes.subarray(8)).slice(0, 8)), 4)
   return bytes
 }
 
@@ -81,7 +81,7 @@ export function framed(parts: readonly (Uint8Array | null)[]): Uint8Array {
 export function forgedEntries(change: Change, text: string): Change {
   const [header, entries, state] = frameOf(change)
   const part = Uint8Array.from([...entries!.subarray(0, 16), ...encodeUtf8(text)])
-  const named = toHex(header!).replace(sha256(entries!), sha256(part))
+  const named = toHex(header!).replace(hexSha256(entries!), hexSha256(part))
   return decodeChange(framed([fromHex(named), part, state!]), sha256)
 }
 

@@ -1,5 +1,5 @@
 import { hash as sha } from 'node:crypto'
-import type { Hash, Host } from '@weft/core'
+import { type Host, hashFromLatin1 } from '@weft/core'
 import fc from 'fast-check'
 
 const SEED = Number(process.env.WEFT_SEED ?? 20_261_122)
@@ -15,7 +15,11 @@ export function holds<T>(arbitrary: fc.Arbitrary<T>, law: (value: T) => void, nu
   fc.assert(property, { numRuns, seed: SEED })
 }
 
-export const sha256: Hash = bytes => sha('sha256', bytes, 'hex')
+export const sha256 = hashFromLatin1(bytes => sha('sha256', bytes, 'binary'))
+
+export function hexSha256(bytes: Uint8Array): string {
+  return sha('sha256', bytes, 'hex')
+}
 
 /** Numbers in [0, below), the same for the same seed (mulberry32). */
 export type Dice = (below: number) => number

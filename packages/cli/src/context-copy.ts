@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import {
   type ChangeSet,
   type CommitIndex,
+  hashFromLatin1,
   isChangeId,
   type Node,
   type Position,
@@ -11,7 +12,7 @@ import {
 import { usage } from './failure.js'
 import { nearest } from './nearest.js'
 
-export const sha256 = (bytes: Uint8Array | string): string => hash('sha256', bytes, 'hex')
+export const sha256 = hashFromLatin1(bytes => hash('sha256', bytes, 'binary'))
 
 /** A context as a verb reads it, wherever it came from: all its changes, and where each stands in the log. */
 export interface ContextCopy {

@@ -1,5 +1,6 @@
 import { hexEquals, toHex } from './bytes.js'
 import { WeftError } from './errors.js'
+import { HASH_BYTES, hexHash } from './hash.js'
 import type { ActorId } from './ids.js'
 import type { Hash } from './ports.js'
 
@@ -18,7 +19,6 @@ export interface StateChunk {
 
 const MAGIC = '856f4a83'
 const CHUNK_CHANGE = 1
-const HASH_BYTES = 32
 /** Above this an Automerge change applies and saves, and the document can never be loaded again. */
 const START_OP_MAX = 0x7fffffff
 
@@ -26,7 +26,7 @@ const START_OP_MAX = 0x7fffffff
 export function readStateChunk(bytes: Uint8Array, hash: Hash): StateChunk {
   if (bytes.length < 12 || !hexEquals(MAGIC, bytes)) throw badState('it is not an Automerge chunk')
   if (bytes[8] !== CHUNK_CHANGE) throw badState(`chunk type ${bytes[8]} is not an uncompressed change`)
-  const sum = hash(bytes.subarray(8))
+  const sum = hexHash(hash, bytes.subarray(8))
   if (toHex(bytes, 4, 8) !== sum.slice(0, 8)) throw badState('its checksum is wrong')
   let at = 9
   const uleb = (): number => {

@@ -1,5 +1,7 @@
 import { copyBytes, decodeUtf8, EMPTY_BYTES, encodeUtf8, writeHex } from './bytes.js'
+import { HASH_BYTES } from './hash.js'
 import { checkId } from './ids.js'
+import type { Hash } from './ports.js'
 
 /**
  * Reading and writing the few CBOR shapes of a change's frame (RFC 8949, deterministic: shortest heads, definite
@@ -130,23 +132,34 @@ export class CborReader {
 const RECENT_IDS = 256
 const recentIds: ({ readonly id: string; readonly bytes: Uint8Array } | undefined)[] = []
 
-/** Appends to one growing buffer, used again after `reset`. */
+const BUFFER_BYTES = 65_536
+
+/** Appends to a buffer, which grows. */
 export class CborWriter {
-  #bytes = new Uint8Array(4096)
+  #bytes = new Uint8Array(BUFFER_BYTES)
+  #start = 0
   #at = 0
 
+  /** Begins anew, over what was written and not taken. */
   reset(): this {
-    this.#at = 0
+    this.#at = this.#start
     return this
   }
 
   /** A view of what was written, good until the next write. */
   written(): Uint8Array {
-    return this.#bytes.subarray(0, this.#at)
+    return this.#bytes.subarray(this.#start, this.#at)
+  }
+
+  /** As `written`, for good: nothing is written there again. Cheaper than a copy, and than a buffer of its own. */
+  take(): Uint8Array {
+    const taken = this.written()
+    this.#start = this.#at
+    return taken
   }
 
   get length(): number {
-    return this.#at
+    return this.#at - this.#start
   }
 
   uint(value: number): this {
@@ -199,9 +212,18 @@ export class CborWriter {
     return this
   }
 
-  /** A byte string given as lower-case hex, or null. */
-  hexOrNull(hex: string | null): this {
-    if (hex === null) return this.null()
+  /** The SHA-256 of `part` as a byte string, or null where there is no part. */
+  hashOrNull(hash: Hash, part: Uint8Array | null): this {
+    if (part === null) return this.null()
+    this.#head(MAJOR_BYTES, HASH_BYTES)
+    this.#reserve(HASH_BYTES)
+    hash(part, this.#bytes, this.#at)
+    this.#at += HASH_BYTES
+    return this
+  }
+
+  /** A byte string given as lower-case hex. */
+  hex(hex: string): this {
     this.#head(MAJOR_BYTES, hex.length / 2)
     this.#reserve(hex.length / 2)
     writeHex(hex, this.#bytes, this.#at)
@@ -230,8 +252,10 @@ export class CborWriter {
 
   #reserve(length: number): void {
     if (this.#at + length <= this.#bytes.length) return
-    const grown = new Uint8Array(Math.max(this.#bytes.length * 2, this.#at + length))
-    grown.set(this.#bytes.subarray(0, this.#at))
+    const grown = new Uint8Array(this.length + length + BUFFER_BYTES)
+    grown.set(this.written())
+    this.#at -= this.#start
+    this.#start = 0
     this.#bytes = grown
   }
 }

@@ -6,7 +6,7 @@ import { Dag, NO_NODE, type Node } from './dag.js'
 import type { Entry } from './entry.js'
 import { WeftError } from './errors.js'
 import type { FlattenOrder } from './flatten.js'
-import { type BranchName, type ChangeId, entryId } from './ids.js'
+import { type ActorId, type BranchName, type ChangeId, entryId } from './ids.js'
 import { deepFreeze } from './json.js'
 import { Leases } from './leases.js'
 import { OrderTree } from './order.js'
@@ -75,7 +75,7 @@ export class ChangeSet {
     if (!change.complete) throw incomplete(change.id)
     let chunk: StateChunk | undefined
     if (change.header.stateHashAt !== ABSENT) {
-      if (this.has(change.id)) return NO_NODE
+      if (this.dag.nodeOf(change) !== NO_NODE) return NO_NODE
       // Causality first: the state of an equivocation does not fit either, and it must be reported as what it is.
       this.dag.check(change)
       chunk = this.ledger.check(change)
@@ -115,7 +115,10 @@ export class ChangeSet {
 
   /** All branches together. */
   everything(): View {
-    this.#everything ??= new View(this.dag, this.tree, this.dag.heads)
+    if (this.#everything === undefined) {
+      this.#everything = new View(this.dag, this.tree)
+      for (let node = 0; node < this.size; node++) this.#everything.extend(node)
+    }
     return this.#everything
   }
 
@@ -143,7 +146,7 @@ export class ChangeSet {
   entriesOf(node: Node): readonly Entry[] {
     const known = this.#entries[node]
     if (known) return known
-    const entries = makeEntries(this.change(node))
+    const entries = makeEntries(this.change(node), this.dag.actorOf(node))
     this.#entries[node] = entries
     return entries
   }
@@ -183,8 +186,8 @@ function readable(change: Change): readonly unknown[] | undefined {
   }
 }
 
-function makeEntries(change: Change): readonly Entry[] {
-  const { branch, agent, actor, lamport, time, kinds, reads } = change.header
+function makeEntries(change: Change, actor: ActorId): readonly Entry[] {
+  const { branch, agent, lamport, time, kinds, reads } = change.header
   const values = readable(change)
   if (values === undefined) return NO_ENTRIES
   return kinds.map((kind, index) =>
@@ -199,7 +202,7 @@ function makeEntries(change: Change): readonly Entry[] {
       actor,
       lamport,
       time,
-      reads: reads.filter(ref => ref.entry === undefined || ref.entry === index),
+      reads: reads.length === 0 ? reads : reads.filter(ref => ref.entry === undefined || ref.entry === index),
     }),
   )
 }

@@ -1,9 +1,11 @@
-import { hexEquals, keepBytes, Utf8Writer } from './bytes.js'
+import { hasBytesAt, toHex } from './bytes.js'
 import { ABSENT, CborReader, CborWriter } from './cbor-cursor.js'
 import { reasonOf, WeftError } from './errors.js'
+import { HASH_BYTES } from './hash.js'
 import { Header, type HeaderFields, writeHeader } from './header.js'
 import type { ChangeId } from './ids.js'
 import { assertJson, type Json, parseJson } from './json.js'
+import { JsonWriter } from './json-writer.js'
 import { LIMITS } from './limits.js'
 import type { Hash, Host } from './ports.js'
 
@@ -17,8 +19,12 @@ export const SALT_BYTES = 16
  * then the values as a JSON array in UTF-8; the state part is salt, then one Automerge change.
  */
 export class Change {
+  #id: ChangeId | undefined
+
+  /** @param ids where the id's bytes lie, from `idAt` on */
   constructor(
-    readonly id: ChangeId,
+    readonly ids: Uint8Array,
+    readonly idAt: number,
     readonly bytes: Uint8Array,
     readonly header: Header,
     private readonly entriesAt: number,
@@ -26,6 +32,12 @@ export class Change {
     private readonly stateAt: number,
     private readonly stateEnd: number,
   ) {}
+
+  /** Spelled when it is first asked for. */
+  get id(): ChangeId {
+    this.#id ??= toHex(this.ids, this.idAt, this.idAt + HASH_BYTES)
+    return this.#id
+  }
 
   /** Whether both parts that the header names are here. */
   get complete(): boolean {
@@ -61,7 +73,7 @@ export interface ChangeDraft extends HeaderFields {
   readonly state: Uint8Array | null
 }
 
-const entriesWriter = new Utf8Writer()
+const entriesWriter = new JsonWriter()
 const headerWriter = new CborWriter()
 const frameWriter = new CborWriter()
 /**
@@ -71,25 +83,41 @@ const frameWriter = new CborWriter()
 const frameReader = new CborReader()
 const headerReader = new CborReader()
 
+const partHash = new Uint8Array(HASH_BYTES)
+
+/** Ids lie end to end in slabs that many changes share: a string for each would cost more than to compute it. */
+const IDS_BYTES = 256 * HASH_BYTES
+let ids = new Uint8Array(IDS_BYTES)
+let idsEnd = 0
+
+function nextIdAt(): number {
+  if (idsEnd === IDS_BYTES) {
+    ids = new Uint8Array(IDS_BYTES)
+    idsEnd = 0
+  }
+  idsEnd += HASH_BYTES
+  return idsEnd - HASH_BYTES
+}
+
 /** Seals a draft: salts and hashes its parts, encodes its header. @throws WEFT_CHANGE_TOO_LARGE */
 export function sealChange(draft: ChangeDraft, host: Pick<Host, 'hash' | 'random'>): Change {
   const entries = draft.values.length === 0 ? null : saltedEntries(draft.values, host)
   const state = draft.state === null ? null : saltedState(draft.state, host)
-  writeHeader(headerWriter.reset(), draft, entries && host.hash(entries), state && host.hash(state))
+  writeHeader(headerWriter.reset(), draft, host.hash, entries, state)
   const header = headerWriter.written()
   frameWriter.reset().array(3).byteString(header).byteStringOrNull(entries).byteStringOrNull(state)
   if (frameWriter.length > LIMITS.change_bytes_max || header.length > LIMITS.header_bytes_max) {
     throw tooLarge(frameWriter.length)
   }
   try {
-    return readChange(keepBytes(frameWriter.written()), host.hash)
+    return readChange(frameWriter.take(), host.hash)
   } catch (thrown) {
     throw thrown instanceof WeftError ? thrown : beyondLimit(reasonOf(thrown))
   }
 }
 
 function saltedEntries(values: readonly Json[], host: Pick<Host, 'random'>): Uint8Array {
-  const part = entriesWriter.write(SALT_BYTES, JSON.stringify(values))
+  const part = entriesWriter.write(SALT_BYTES, values)
   host.random(part, 0, SALT_BYTES)
   return part
 }
@@ -130,8 +158,9 @@ function readChange(bytes: Uint8Array, hash: Hash, verify = false): Change {
   if (verify && entriesAt !== ABSENT)
     checkPart('entries', bytes, entriesAt, entriesEnd, header.entriesHashAt, hash)
   if (verify && stateAt !== ABSENT) checkPart('state', bytes, stateAt, stateEnd, header.stateHashAt, hash)
-  const id = hash(bytes.subarray(headerAt, headerEnd))
-  return new Change(id, bytes, header, entriesAt, entriesEnd, stateAt, stateEnd)
+  const idAt = nextIdAt()
+  hash(bytes.subarray(headerAt, headerEnd), ids, idAt)
+  return new Change(ids, idAt, bytes, header, entriesAt, entriesEnd, stateAt, stateEnd)
 }
 
 function checkPart(
@@ -142,8 +171,10 @@ function checkPart(
   hashAt: number,
   hash: Hash,
 ): void {
-  if (hashAt !== ABSENT && end - at > SALT_BYTES && hexEquals(hash(bytes.subarray(at, end)), bytes, hashAt))
-    return
+  if (hashAt !== ABSENT && end - at > SALT_BYTES) {
+    hash(bytes.subarray(at, end), partHash, 0)
+    if (hasBytesAt(partHash, bytes, hashAt)) return
+  }
   throw new WeftError(
     'WEFT_CHANGE_HASH',
     `the ${name} of the change do not match the hash in its header`,

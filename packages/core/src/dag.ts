@@ -1,8 +1,10 @@
 import { toHex, writeHex } from './bytes.js'
 import { ByteIndex } from './byte-index.js'
 import type { Change } from './change.js'
+import { badLamport, badSeq, depsActor, depsMissing, equivocation } from './dag-errors.js'
 import { WeftError } from './errors.js'
-import { ACTOR_BYTES, HASH_BYTES, type Header } from './header.js'
+import { HASH_BYTES } from './hash.js'
+import { ACTOR_BYTES, type Header } from './header.js'
 import { type ActorId, type ChangeId, isChangeId } from './ids.js'
 import { IntList } from './int-list.js'
 import { NodeSet } from './node-set.js'
@@ -21,6 +23,8 @@ export const NO_NODE: Node = -1
 export class Dag {
   readonly #ids = new ByteIndex(HASH_BYTES, 256)
   readonly #actors = new ByteIndex(ACTOR_BYTES)
+  /** By number, spelled when first asked for. */
+  readonly #actorIds: ActorId[] = []
   readonly #lastOfActor = new IntList()
   readonly #actor = new IntList()
   readonly #seq = new IntList()
@@ -61,6 +65,18 @@ export class Dag {
     )
   }
 
+  /** As `find`, of a change whose id nobody has had to spell yet. */
+  nodeOf({ ids, idAt }: Change): Node {
+    return this.#ids.find(ids, idAt)
+  }
+
+  /** The deps of a change that need not be here itself; `NO_NODE` for one that is not here. */
+  depsOf({ bytes, depsAt, depsEnd }: Header): Node[] {
+    const deps: Node[] = []
+    for (let at = depsAt; at < depsEnd; at += HASH_BYTES) deps.push(this.#ids.find(bytes, at))
+    return deps
+  }
+
   id(node: Node): ChangeId {
     return toHex(this.#ids.key(node))
   }
@@ -70,7 +86,9 @@ export class Dag {
   }
 
   actorOf(node: Node): ActorId {
-    return toHex(this.#actors.key(this.#actor.at(node)))
+    const number = this.#actor.at(node)
+    this.#actorIds[number] ??= toHex(this.#actors.key(number))
+    return this.#actorIds[number]
   }
 
   compareActors(a: Node, b: Node): number {
@@ -127,15 +145,14 @@ export class Dag {
    * @throws WEFT_CHANGE_DEPS_MISSING · WEFT_CHANGE_SEQ · WEFT_CHANGE_LAMPORT · WEFT_CHANGE_DEPS_ACTOR ·
    *   WEFT_CHANGE_EQUIVOCATION; then nothing was added
    */
-  add(change: Pick<Change, 'id' | 'header'>): Node {
-    writeHex(change.id, this.#scratchId)
-    if (this.#ids.find(this.#scratchId) >= 0) return NO_NODE
+  add(change: Change): Node {
+    if (this.nodeOf(change) !== NO_NODE) return NO_NODE
     const previous = this.#lastOfAuthor(change.header)
-    return this.#insert(change.header, previous, this.#pushDeps(change, previous))
+    return this.#insert(change, previous, this.#pushDeps(change, previous))
   }
 
   /** Throws what `add` would throw of a change that is not here yet; adds nothing. */
-  check(change: Pick<Change, 'id' | 'header'>): void {
+  check(change: Change): void {
     this.#deps.length = this.#pushDeps(change, this.#lastOfAuthor(change.header))
   }
 
@@ -145,10 +162,11 @@ export class Dag {
   }
 
   /** Appends the deps of a change that passes all checks; returns where they begin. If it does not pass, throws. */
-  #pushDeps({ id, header }: Pick<Change, 'id' | 'header'>, previous: Node): number {
+  #pushDeps(change: Change, previous: Node): number {
+    const { header } = change
     const { bytes, depsAt, depsEnd, seq } = header
     const expected = previous === NO_NODE ? 1 : this.#seq.at(previous) + 1
-    if (seq < expected) throw equivocation(header, id, this.id(this.#atSeq(previous, seq)))
+    if (seq < expected) throw equivocation(change, this.id(this.#atSeq(previous, seq)))
     const firstDep = this.#deps.length
     let lamport = 0
     let includesPrevious = previous === NO_NODE
@@ -156,7 +174,7 @@ export class Dag {
       const dep = this.#ids.find(bytes, at)
       if (dep < 0) {
         this.#deps.length = firstDep
-        throw depsMissing(id, this.missingDeps(header))
+        throw depsMissing(change.id, this.missingDeps(header))
       }
       lamport = Math.max(lamport, this.#lamport.at(dep))
       if (dep === previous) includesPrevious = true
@@ -164,14 +182,14 @@ export class Dag {
     }
     if (seq !== expected || !includesPrevious || header.lamport !== lamport + 1) {
       this.#deps.length = firstDep
-      if (seq > expected) throw badSeq(header, id, expected)
-      throw includesPrevious ? badLamport(header, id, lamport + 1) : depsActor(header, id)
+      if (seq > expected) throw badSeq(change, expected)
+      throw includesPrevious ? badLamport(change, lamport + 1) : depsActor(change)
     }
     return firstDep
   }
 
-  #insert(header: Header, previous: Node, firstDep: number): Node {
-    const node = this.#ids.insert(this.#scratchId)
+  #insert({ ids, idAt, header }: Change, previous: Node, firstDep: number): Node {
+    const node = this.#ids.insert(ids, idAt)
     const isNew = previous === NO_NODE
     const actor = isNew ? this.#actors.insert(header.bytes, header.actorAt) : this.#actor.at(previous)
     if (isNew) this.#lastOfActor.push(node)
@@ -235,53 +253,4 @@ export class Dag {
   #depsEnd(node: Node): number {
     return node + 1 < this.#depsStart.length ? this.#depsStart.at(node + 1) : this.#deps.length
   }
-}
-
-const AUTHOR_CURE =
-  'the author of this change is at fault (or its bytes were forged): it must be written again by a new actor'
-
-function depsMissing(id: ChangeId, missing: readonly ChangeId[]): WeftError {
-  return new WeftError(
-    'WEFT_CHANGE_DEPS_MISSING',
-    `change ${id.slice(0, 12)} depends on ${missing.length} change(s) that are not here`,
-    'send the missing changes first, in causal order',
-    { change: id, missing },
-  )
-}
-
-function badSeq(header: Header, id: ChangeId, expected: number): WeftError {
-  return new WeftError(
-    'WEFT_CHANGE_SEQ',
-    `change ${id.slice(0, 12)} has seq ${header.seq} where its actor's next is ${expected}`,
-    header.seq > expected ? 'send the changes between first, in order' : AUTHOR_CURE,
-    { change: id, actor: header.actor, seq: header.seq, expected },
-  )
-}
-
-function badLamport(header: Header, id: ChangeId, expected: number): WeftError {
-  return new WeftError(
-    'WEFT_CHANGE_LAMPORT',
-    `change ${id.slice(0, 12)} has lamport ${header.lamport} where its deps make ${expected}`,
-    AUTHOR_CURE,
-    { change: id, lamport: header.lamport, expected },
-  )
-}
-
-function depsActor(header: Header, id: ChangeId): WeftError {
-  return new WeftError(
-    'WEFT_CHANGE_DEPS_ACTOR',
-    `change ${id.slice(0, 12)} (seq ${header.seq}) does not depend on its actor's previous change`,
-    AUTHOR_CURE,
-    { change: id, actor: header.actor },
-  )
-}
-
-function equivocation(header: Header, offered: ChangeId, known: ChangeId): WeftError {
-  return new WeftError(
-    'WEFT_CHANGE_EQUIVOCATION',
-    `actor ${header.actor.slice(0, 8)} wrote two changes with seq ${header.seq}: ` +
-      `${known.slice(0, 12)} is kept, ${offered.slice(0, 12)} is refused`,
-    'an actor must never be reused: open a new branch handle instead of restoring an old one',
-    { actor: header.actor, seq: header.seq, known, offered },
-  )
 }

@@ -2,6 +2,7 @@ import { encodeUtf8, writeHex } from './bytes.js'
 import { type Change, sealChange } from './change.js'
 import type { ChangeSet } from './change-set.js'
 import type { Node } from './dag.js'
+import { hexHash } from './hash.js'
 import { ACTOR_BYTES, type HeaderNotes } from './header.js'
 import type { BranchName } from './ids.js'
 import { canonicalJson, type Json, type JsonObject } from './json.js'
@@ -33,7 +34,7 @@ export interface DerivedChange {
  */
 export function deriveChange(set: ChangeSet, derived: DerivedChange, hash: Hash): Change {
   const { branch, deps, time, touches = [], notes } = derived
-  const seed = hash(encodeUtf8(canonicalJson(derived.seed)))
+  const seed = hexHash(hash, encodeUtf8(canonicalJson(derived.seed)))
   const actor = seed.slice(0, ACTOR_BYTES * 2)
   const document = new StateDoc(set, set.viewAt(deps), actor)
   try {

@@ -1,7 +1,7 @@
 import { encodeUtf8, writeHex } from './bytes.js'
 import type { ChangeSet } from './change-set.js'
 import { findConflicts } from './conflicts.js'
-import { HASH_BYTES } from './header.js'
+import { HASH_BYTES, hexHash } from './hash.js'
 import { canonicalJson, type Json } from './json.js'
 import type { Hash } from './ports.js'
 import { StateDoc } from './state-doc.js'
@@ -22,7 +22,7 @@ export function digest(set: ChangeSet, hash: Hash): string {
   const state = new StateDoc(set, view)
   try {
     const content = {
-      order: hash(order),
+      order: hexHash(hash, order),
       branches: Object.fromEntries(set.branches.names().map(name => [name, set.heads(name)])),
       state: state.read(),
       conflicts: findConflicts(set, view, state).map(({ pointer, winner, values }) => ({
@@ -35,7 +35,7 @@ export function digest(set: ChangeSet, hash: Hash): string {
         })),
       })),
     }
-    return hash(encodeUtf8(canonicalJson(content as Json)))
+    return hexHash(hash, encodeUtf8(canonicalJson(content as Json)))
   } finally {
     state.free()
   }

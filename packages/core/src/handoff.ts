@@ -1,5 +1,6 @@
 import { encodeUtf8 } from './bytes.js'
 import { reasonOf, WeftError } from './errors.js'
+import { hexHash } from './hash.js'
 import {
   type Address,
   type BranchName,
@@ -77,7 +78,7 @@ function checkFields(handoff: Record<string, unknown>): Handoff {
 }
 
 function checksumOf(body: Record<string, unknown>, hash: Hash): string {
-  return hash(encodeUtf8(canonicalJson(body as Json)))
+  return hexHash(hash, encodeUtf8(canonicalJson(body as Json)))
 }
 
 /** @throws WEFT_HANDOFF_FOREIGN */

@@ -1,13 +1,14 @@
 import { decode, encode } from 'cborg'
 import { toHex } from './bytes.js'
 import { ABSENT, type CborReader, type CborWriter } from './cbor-cursor.js'
+import { HASH_BYTES } from './hash.js'
 import { type ActorId, type AgentId, type BranchName, type ChangeId, checkId } from './ids.js'
 import { isPlainObject, parsePointer } from './json.js'
 import { checkLeaseNotes, type EpochsNote, type LeaseNote } from './lease-notes.js'
 import { LIMITS } from './limits.js'
+import type { Hash } from './ports.js'
 
 export const HEADER_VERSION = 1
-export const HASH_BYTES = 32
 export const ACTOR_BYTES = 16
 const COUNTER_MAX = 0x7fffffff
 /** What precedes the pointer in a ref to state. */
@@ -130,15 +131,16 @@ export class Header {
 export function writeHeader(
   writer: CborWriter,
   header: HeaderFields,
-  entriesHash: string | null,
-  stateHash: string | null,
+  hash: Hash,
+  entries: Uint8Array | null,
+  state: Uint8Array | null,
 ): void {
-  writer.array(14).uint(HEADER_VERSION).hexOrNull(header.actor)
+  writer.array(14).uint(HEADER_VERSION).hex(header.actor)
   writer.uint(header.seq).uint(header.lamport).uint(header.time)
   writer.text(header.branch).text(header.agent).byteString(header.deps)
   writer.array(header.kinds.length)
   for (const kind of header.kinds) writer.text(kind)
-  writer.hexOrNull(entriesHash).hexOrNull(stateHash)
+  writer.hashOrNull(hash, entries).hashOrNull(hash, state)
   writer.array(header.writes.length)
   for (const ref of header.writes) writer.text(ref)
   writer.array(header.reads.length)
@@ -152,21 +154,22 @@ export function writeHeader(
   writer.raw(header.notes === NO_NOTES ? EMPTY_MAP : encode(header.notes))
 }
 
-const singleKind = new Map<string, readonly string[]>()
-const SINGLE_KINDS_MAX = 1_024
+let lastSingleKind: readonly string[] = NONE
 
-/** Most changes hold one entry, of one of a few kinds: those share their list. */
+/** Most changes hold one entry, of one of a few kinds: as long as it is the same kind, they share their list. */
 function readKinds(reader: CborReader): readonly string[] {
-  const kinds = readList(reader, LIMITS.entries_per_change_max, readKind)
-  if (kinds.length !== 1) return kinds
-  const shared = singleKind.get(kinds[0]!)
-  if (shared !== undefined) return shared
-  if (singleKind.size < SINGLE_KINDS_MAX) singleKind.set(kinds[0]!, kinds)
-  return kinds
+  const length = reader.array(LIMITS.entries_per_change_max)
+  if (length !== 1) return readItems(reader, length, readKind)
+  const kind = readKind(reader)
+  if (lastSingleKind[0] !== kind) lastSingleKind = [kind]
+  return lastSingleKind
 }
 
 function readList<T>(reader: CborReader, length_max: number, read: (reader: CborReader) => T): readonly T[] {
-  const length = reader.array(length_max)
+  return readItems(reader, reader.array(length_max), read)
+}
+
+function readItems<T>(reader: CborReader, length: number, read: (reader: CborReader) => T): readonly T[] {
   if (length === 0) return NONE
   const items: T[] = []
   for (let i = 0; i < length; i++) items.push(read(reader))

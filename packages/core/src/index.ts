@@ -27,7 +27,8 @@ export {
   readHandoff,
   sealHandoff,
 } from './handoff.js'
-export { HASH_BYTES, Header, type HeaderNotes, type ManifestRef, unpackIds } from './header.js'
+export { HASH_BYTES, hashFromLatin1, hexHash } from './hash.js'
+export { Header, type HeaderNotes, type ManifestRef, unpackIds } from './header.js'
 export * from './ids.js'
 export { Intake, type IntakeResult } from './intake.js'
 export {

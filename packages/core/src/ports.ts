@@ -1,7 +1,10 @@
 import type { ChangeId, Position, TenantId, WorkflowId } from './ids.js'
 
-/** SHA-256 of `bytes` as 64 lower-case hex digits. */
-export type Hash = (bytes: Uint8Array) => string
+/**
+ * Writes the SHA-256 of `bytes` into `target` from `at` on: 32 bytes. Returns undefined, and not void, so that a function
+ * that hands its digest back instead does not pass for one.
+ */
+export type Hash = (bytes: Uint8Array, target: Uint8Array, at: number) => undefined
 
 /** Fills `length` bytes of `target` from `at` on with cryptographically strong random bytes. */
 export type Random = (target: Uint8Array, at: number, length: number) => void

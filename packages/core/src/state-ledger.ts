@@ -29,7 +29,7 @@ export class StateLedger {
     const expected = (this.#lastSeq.get(actor) ?? 0) + 1
     if (chunk.seq !== expected)
       throw badState(`it has Automerge seq ${chunk.seq} where the actor's next is ${expected}`)
-    const past = change.header.deps.map(id => this.dag.find(id))
+    const past = this.dag.depsOf(change.header)
     for (const dep of chunk.deps) {
       const node = this.#nodes.get(dep) ?? NO_NODE
       const seen = node !== NO_NODE && past.some(head => head === node || this.dag.isAncestor(node, head))

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { type Clock, type Store, WeftError } from '@weft/core'
+import { type Clock, hashFromLatin1, type Store, WeftError } from '@weft/core'
 import { WIRE_LIMITS } from '@weft/protocol'
 import { type Logger, pino } from 'pino'
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws'
@@ -240,7 +240,7 @@ class PeerProcess implements Peer {
 
 const CLOSE_TRY_LATER = 1013
 
-const sha256 = (bytes: Uint8Array): string => hash('sha256', bytes, 'hex')
+const sha256 = hashFromLatin1(bytes => hash('sha256', bytes, 'binary'))
 
 function draining(): WeftError {
   return new WeftError(

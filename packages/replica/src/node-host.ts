@@ -1,5 +1,5 @@
 import { hash, randomFillSync } from 'node:crypto'
-import type { Clock, Host } from '@weft/core'
+import { type Clock, type Host, hashFromLatin1 } from '@weft/core'
 
 const POOL_BYTES = 16_384
 const pool = new Uint8Array(POOL_BYTES)
@@ -19,7 +19,7 @@ function random(target: Uint8Array, at: number, length: number): void {
 }
 
 export const nodeHost: Host = {
-  hash: bytes => hash('sha256', bytes, 'hex'),
+  hash: hashFromLatin1(bytes => hash('sha256', bytes, 'binary')),
   random,
   now: () => Date.now(),
 }
