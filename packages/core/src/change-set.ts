@@ -12,6 +12,7 @@ import { OrderTree } from './order.js'
 import type { Hash } from './ports.js'
 import { Reverts } from './reverts.js'
 import { StateLedger } from './state-ledger.js'
+import { Summaries } from './summaries.js'
 import { View } from './view.js'
 
 export interface EntriesOptions {
@@ -30,6 +31,7 @@ export class ChangeSet {
   readonly tree = new OrderTree(this.dag)
   readonly branches = new Branches(this.dag)
   readonly reverts = new Reverts(this.dag)
+  readonly summaries = new Summaries(this.dag, this.tree)
   readonly ledger: StateLedger
   readonly #changes: Change[] = []
   readonly #entries: (readonly Entry[] | undefined)[] = []
@@ -80,6 +82,7 @@ export class ChangeSet {
     this.tree.add(node, header)
     this.branches.add(node, header.branch, forks)
     if (header.notes.reverts !== undefined) this.reverts.add(node, header.notes.reverts)
+    if (header.notes.summary !== undefined) this.summaries.add(node, header.notes.summary, header.kinds)
     this.#views.get(header.branch)?.extend(node)
     for (const fork of forks) this.#views.get(fork)?.extend(node)
     this.#everything?.extend(node)

@@ -9,6 +9,9 @@ export const LIMITS = {
   label_chars_max: 1_024,
   forks_per_change_max: 1_024,
   reverts_per_change_max: 1_536,
+  /** Windows that one step may make, and kinds or entries that one of them may name. */
+  windows_per_change_max: 32,
+  window_names_max: 256,
   value_depth_max: 64,
   /** Changes that wait for a dep, per context. */
   waiting_changes_max: 10_000,

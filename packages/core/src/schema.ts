@@ -9,6 +9,7 @@ import {
   type Json,
   type JsonObject,
 } from './json.js'
+import type { Renderers } from './window-render.js'
 
 export type AnySchema = StandardSchemaV1
 export type EntrySchemas = Readonly<Record<string, AnySchema>>
@@ -20,6 +21,10 @@ export interface ContextDefinition<State = unknown, Entries extends EntrySchemas
   readonly state: StandardSchemaV1<unknown, State> | undefined
   readonly entries: Entries
   readonly initial: JsonObject | undefined
+  /** How entries of a kind are told to a model; other kinds are told by their shape. */
+  readonly render: Renderers
+  /** Kinds that are in every window. */
+  readonly pinned: readonly string[]
 }
 
 export type KindOf<Entries extends EntrySchemas> = keyof Entries & string
@@ -31,11 +36,21 @@ export type InputOf<Entries extends EntrySchemas, Kind extends KindOf<Entries>> 
   Entries[Kind]
 >
 
+/** How each kind is told to a model: see `Renderers`. */
+export type RenderersOf<Entries extends EntrySchemas> = {
+  readonly [Kind in KindOf<Entries>]?: (value: ValueOf<Entries, Kind>) => unknown
+}
+
+/** The beginning of kinds that the engine keeps to itself. */
+const ENGINE_KINDS = 'weft.'
+
 /**
  * Names a context's shape once; types of state and entries follow from it.
- * @param options.version counts from 1 and grows when the shape changes
+ * @param options.version counts from 1 and grows when the shape, or how it is told to a model, changes
  * @param options.initial the state of a context that nobody has written to; must satisfy `state`
- * @throws WEFT_ID_INVALID · WEFT_SCHEMA_REFUSED · WEFT_SCHEMA_ASYNC · WEFT_VALUE_NOT_JSON
+ * @param options.render how entries of a kind are told to a model: a pure function of the value, of every version
+ * @param options.pinned kinds that are always in a window
+ * @throws WEFT_KIND_UNKNOWN for a renderer or a pin of a kind that is not defined, and WEFT_ID_INVALID · WEFT_SCHEMA_REFUSED · WEFT_SCHEMA_ASYNC · WEFT_VALUE_NOT_JSON
  */
 export function defineContext<
   const StateSchema extends AnySchema = StandardSchemaV1<unknown, JsonObject>,
@@ -46,10 +61,12 @@ export function defineContext<
   state?: StateSchema
   entries: Entries
   initial?: StandardSchemaV1.InferInput<StateSchema>
+  render?: RenderersOf<Entries>
+  pinned?: readonly KindOf<Entries>[]
 }): ContextDefinition<StandardSchemaV1.InferOutput<StateSchema>, Entries> {
-  const { name, version, entries } = options
+  const { name, version, entries, render = {}, pinned = [] } = options
   checkId('kind', name)
-  for (const kind of Object.keys(entries)) checkId('kind', kind)
+  for (const kind of Object.keys(entries)) checkOwnKind(kind)
   if (!Number.isSafeInteger(version) || version < 1) {
     throw new WeftError(
       'WEFT_SCHEMA_REFUSED',
@@ -64,7 +81,32 @@ export function defineContext<
     options.initial === undefined
       ? undefined
       : deepFreeze(validateState(state, structuredCopy(options.initial)))
-  return Object.freeze({ name, version, state, entries, initial })
+  const definition = Object.freeze({ name, version, state, entries, initial, render, pinned })
+  for (const kind of [...Object.keys(render), ...pinned]) checkKind(definition as ContextDefinition, kind)
+  return definition
+}
+
+function checkOwnKind(kind: string): void {
+  checkId('kind', kind)
+  if (!kind.startsWith(ENGINE_KINDS)) return
+  throw new WeftError(
+    'WEFT_ID_INVALID',
+    `the kind ${kind} begins with ${ENGINE_KINDS}, as the engine's own do`,
+    'choose another name',
+    { role: 'kind' },
+  )
+}
+
+/** The schema of a kind. @throws WEFT_KIND_UNKNOWN */
+export function checkKind({ name, version, entries }: ContextDefinition, kind: string): AnySchema {
+  const schema = Object.hasOwn(entries, kind) ? entries[kind] : undefined
+  if (schema !== undefined) return schema
+  throw new WeftError(
+    'WEFT_KIND_UNKNOWN',
+    `context ${name}@${version} has no entries of kind ${JSON.stringify(kind)}`,
+    `use one of ${Object.keys(entries).join(', ') || '(none defined)'}, or define the kind`,
+    { kind },
+  )
 }
 
 function structuredCopy(value: unknown): unknown {
@@ -84,15 +126,7 @@ export function validateState(schema: AnySchema | undefined, value: unknown): Js
 
 /** The schema's output for an entry of `kind`. @throws also WEFT_KIND_UNKNOWN */
 export function validateEntry(definition: ContextDefinition, kind: string, value: unknown): Json {
-  const schema = Object.hasOwn(definition.entries, kind) ? definition.entries[kind] : undefined
-  if (schema === undefined) {
-    throw new WeftError(
-      'WEFT_KIND_UNKNOWN',
-      `context ${definition.name}@${definition.version} has no entries of kind ${JSON.stringify(kind)}`,
-      `use one of ${Object.keys(definition.entries).join(', ') || '(none defined)'}, or define the kind`,
-      { kind },
-    )
-  }
+  const schema = checkKind(definition, kind)
   const output = validate(schema, value, `the ${kind} entry`)
   assertJson(output)
   return output

@@ -1,8 +1,9 @@
 import type { ChangeSet } from './change-set.js'
 import type { Node } from './dag.js'
 import { type BranchName, type ChangeId, type EntryId, entryId } from './ids.js'
-import { entryOf, parseRef, touches, type VersionedRef } from './ref.js'
+import { entryOf, entryRef, parseRef, touches, type VersionedRef } from './ref.js'
 import { RefIndex } from './ref-index.js'
+import { SummaryReads } from './summary-reads.js'
 import type { View } from './view.js'
 
 /** STL-3: whether the write came after what it made stale, knowing it, or beside it, each unknown to the other. */
@@ -12,7 +13,7 @@ export type StaleKind = 'superseded' | 'stale-read'
 export interface StaleCause {
   readonly kind: StaleKind
   readonly change: ChangeId
-  /** What was written, and what of it had been read. */
+  /** What was written, and what of it had been read; of a summary `branch:<name>`, where its range lies. */
   readonly wrote: string
   readonly read: string
 }
@@ -60,11 +61,14 @@ export class Staleness {
   readonly #dependents = new Map<EntryId, Unit[]>()
   readonly #readsOf = new Map<Unit, readonly VersionedRef[]>()
   readonly #stale = new Set<Unit>()
+  readonly #summaries: SummaryReads
 
   constructor(
     private readonly set: ChangeSet,
     private readonly view: View,
-  ) {}
+  ) {
+    this.#summaries = new SummaryReads(set, view)
+  }
 
   /** Takes in what the view has grown by, and says what has become stale by it (STL-5), in order. */
   catchUp(): Stale[] {
@@ -73,6 +77,9 @@ export class Staleness {
       const node = this.view.arrived.at(this.#caughtUp)
       this.#addWrites(node, fresh)
       this.#addReads(node, fresh)
+      for (const summary of this.#summaries.add(node, this.#staleNodes())) {
+        this.#mark(unitAt(summary, 0), fresh)
+      }
     }
     return this.#describe(fresh)
   }
@@ -88,6 +95,11 @@ export class Staleness {
     this.catchUp()
     const unit = this.#unitOf(entry)
     return this.#stale.has(unit) ? this.#describe([unit])[0] : undefined
+  }
+
+  /** Whether an entry was stale when this last caught up, by its place in its change. */
+  isStaleAt(node: Node, entry: number): boolean {
+    return this.#stale.has(unitAt(node, entry))
   }
 
   /** What an entry was derived from. @throws WEFT_CHANGE_UNKNOWN */
@@ -179,7 +191,13 @@ export class Staleness {
 
   #dependentsOf(unit: Unit): readonly Unit[] {
     const entry = this.#entryOf(unit)
-    return (entry === undefined ? undefined : this.#dependents.get(entry)) ?? NONE
+    const readers = (entry === undefined ? undefined : this.#dependents.get(entry)) ?? NONE
+    const summaries = this.#summaries.standingFor(nodeOf(unit))
+    return summaries.length === 0 ? readers : [...readers, ...summaries.map(each => unitAt(each, 0))]
+  }
+
+  *#staleNodes(): Generator<Node> {
+    for (const unit of this.#stale) yield nodeOf(unit)
   }
 
   #isStale(entry: EntryId): boolean {
@@ -193,11 +211,19 @@ export class Staleness {
       entry: this.#entryOf(unit),
       branch: this.set.tree.branchOf(nodeOf(unit)),
       causes: this.#causes(unit),
-      via: (this.#readsOf.get(unit) ?? NONE).flatMap(({ ref }) => {
-        const source = entryOf(ref)
-        return source !== undefined && this.#isStale(source) ? [source] : []
-      }),
+      via: this.#via(unit),
     }))
+  }
+
+  #via(unit: Unit): EntryId[] {
+    const read = (this.#readsOf.get(unit) ?? NONE).flatMap(({ ref }) => {
+      const source = entryOf(ref)
+      return source !== undefined && this.#isStale(source) ? [source] : []
+    })
+    if (!this.set.summaries.has(nodeOf(unit))) return read
+    const { nodes } = this.set.summaries.rangeOf(nodeOf(unit))
+    const within = this.#inOrder([...this.#stale].filter(each => nodes.has(nodeOf(each))))
+    return [...read, ...within.flatMap(each => this.#entryOf(each) ?? [])]
   }
 
   #causes(unit: Unit): StaleCause[] {
@@ -213,6 +239,11 @@ export class Staleness {
           cause: { kind, change: dag.id(write.node), wrote: write.ref, read: read.ref },
         })
       }
+    }
+    for (const late of this.set.summaries.has(node) ? this.#summaries.lateTo(node) : NONE) {
+      const wrote = entryRef(entryId(dag.id(late), 0))
+      const read = `branch:${tree.branchOf(late)}`
+      causes.push({ node: late, cause: { kind: 'stale-read', change: dag.id(late), wrote, read } })
     }
     return causes.sort((a, b) => tree.compare(a.node, b.node)).map(({ cause }) => cause)
   }

@@ -27,6 +27,8 @@ import {
   Staleness,
   type ValueOf,
   type VersionedRef,
+  type Window,
+  type WindowFormat,
   WeftError,
 } from '@weft/core'
 import type { ContextReplica } from './context-replica.js'
@@ -34,6 +36,7 @@ import { nodeHost } from './node-host.js'
 import type { Sessions } from './sessions.js'
 import { Snapshot } from './snapshot.js'
 import { type WaitOptions, within } from './waiting.js'
+import { BranchWindows, type MakeWindow, type WindowOptions } from './windows.js'
 
 /** An entry of any kind that a definition names; `kind` tells its value's type. */
 export type EntryOf<Entries extends EntrySchemas> = {
@@ -51,6 +54,7 @@ export interface Derivation {
 /** The reading half of a branch handle: all that is a function of what is visible on the branch. */
 export abstract class BranchReader<State, Entries extends EntrySchemas> {
   #staleness: { readonly set: ChangeSet; readonly index: Staleness } | undefined
+  #windows: { readonly set: ChangeSet; readonly of: BranchWindows } | undefined
 
   constructor(
     protected readonly context: ContextReplica,
@@ -99,6 +103,16 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
   entries(options: EntriesOptions = {}): readonly EntryOf<Entries>[] {
     const { set } = this.writer()
     return set.entries(set.view(this.branch), options) as readonly Entry[] as readonly EntryOf<Entries>[]
+  }
+
+  /**
+   * The branch flattened for a model, within a budget of tokens: what is pinned first, then summaries and history, tool
+   * calls only with their results. Equal sets give equal bytes.
+   * @throws WEFT_WINDOW_BUDGET when what is pinned alone exceeds the budget · WEFT_WINDOW_OPTIONS · WEFT_KIND_UNKNOWN ·
+   *   WEFT_CHANGE_UNKNOWN · WEFT_RENDER_FAILED
+   */
+  window<As extends WindowFormat = 'openai'>(options: WindowOptions<As>): Window<As> {
+    return this.windowsAt(this.heads)(options)
   }
 
   /** The report of a merge made anywhere. @throws WEFT_CHANGE_UNKNOWN */
@@ -237,6 +251,18 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
 
   protected get set(): ChangeSet {
     return this.writer().set
+  }
+
+  /** Makes windows of what heads show; those of the present are made from what is kept from call to call. */
+  protected windowsAt(heads: readonly ChangeId[]): MakeWindow {
+    const { set } = this
+    if (this.#windows?.set !== set) {
+      this.#windows = {
+        set,
+        of: new BranchWindows(set, this.branch, this.definition, this.#stalenessIndex()),
+      }
+    }
+    return this.#windows.of.at(heads)
   }
 
   /** Kept from call to call, and begun anew after a withdrawal. */

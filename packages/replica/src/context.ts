@@ -6,6 +6,7 @@ import {
   type ChangeId,
   type ContextDefinition,
   checkPointer,
+  type Entry,
   type EntrySchemas,
   entryId,
   formatRef,
@@ -27,7 +28,7 @@ import {
   type Write,
 } from '@weft/core'
 import { produce } from 'immer'
-import { BranchReader } from './branch-reader.js'
+import { BranchReader, type EntryOf } from './branch-reader.js'
 import { untilResolved } from './conflict-gate.js'
 import { checkLabels, flushDeadline, handleClosed } from './context-errors.js'
 import type { ContextReplica } from './context-replica.js'
@@ -39,6 +40,8 @@ import { type Revert, type RevertOptions, revertWrite } from './revert.js'
 import type { Sessions } from './sessions.js'
 import { Step } from './step.js'
 import { runStep, type StepOptions, type StepResult, stepNotes } from './step-run.js'
+import { StepWindows } from './step-windows.js'
+import { planSummary, type Summarizer, type SummaryRange } from './summarize.js'
 import { type WaitOptions, within } from './waiting.js'
 
 export interface WriteOptions {
@@ -133,7 +136,10 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
     const { last } = this.writer()
     const { heads } = this
     const snapshot = this.at(heads)
-    const begin = (signal: AbortSignal) => new Step(name, this.definition, snapshot, signal)
+    const makeWindow = this.windowsAt(heads)
+    const windows = new StepWindows(this.set)
+    const begin = (signal: AbortSignal) =>
+      new Step(name, this.definition, snapshot, signal, makeWindow, windows)
     const { step, value } = await runStep(begin, work, options.signal)
     const receipt = this.#commitStep(step, heads, last, options)
     const { timeout_ms } = options
@@ -196,6 +202,24 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
     const validated = (state: JsonObject): JsonObject => this.#validated(state)
     const { plan, write } = revertWrite(this.writer(), target, this.context.index, validated)
     return { ...plan, receipt: options.dryRun ? this.#record(undefined) : this.#write(write, options) }
+  }
+
+  /**
+   * Writes an entry that stands for a causal range: windows show it instead (CMP-1), but for what is pinned, and what
+   * came to the branch beside the range. It is stale when something in the range is.
+   * @param summarizer makes the text of the range's entries; what is written meanwhile is concurrent to the summary
+   * @throws WEFT_SUMMARY_EMPTY · WEFT_POSITION_UNKNOWN · WEFT_CHANGE_UNKNOWN, what `summarizer` throws, and as `append`
+   */
+  async summarize(
+    range: SummaryRange,
+    summarizer: Summarizer<EntryOf<Entries>>,
+    options: WriteOptions = {},
+  ): Promise<Receipt> {
+    const { last } = this.writer()
+    const { heads } = this
+    const { entries, write } = planSummary(this.set, this.branch, range, this.context.index)
+    const text = await summarizer(entries as readonly Entry[] as readonly EntryOf<Entries>[])
+    return this.#writeFrom(heads, last, withReason(write(text), options))
   }
 
   /** Brings branches into this one. The report is the same on every replica. @throws WEFT_BRANCH_UNKNOWN */
@@ -271,9 +295,8 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
     return validateState(this.definition.state, state)
   }
 
-  #write(write: Write, { reason }: WriteOptions): Receipt {
-    const why = reason === undefined ? write : { ...write, notes: { ...write.notes, reason } }
-    return this.#record(this.#begun().write(why))
+  #write(write: Write, options: WriteOptions): Receipt {
+    return this.#record(this.#begun().write(withReason(write, options)))
   }
 
   /** The writer, on a context that has its initial state: whoever writes to it first writes that before. */
@@ -291,10 +314,6 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
     return [this.#genesis.id]
   }
 
-  /**
-   * Writes as this handle's actor if the branch is as the step saw it and the actor has written nothing since; else as
-   * an actor of the step's own, so that it does not claim to have seen what came meanwhile.
-   */
   #commitStep(
     step: Step<State, Entries>,
     heads: readonly ChangeId[],
@@ -303,8 +322,15 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
   ): Receipt {
     const { entries, reads, state } = step.finish()
     if (entries.length === 0 && state === undefined) return this.#record(undefined)
-    const notes = stepNotes(step.name, this.definition, options)
-    const write = { entries, reads, notes, ...(state && { state }) }
+    const notes = { ...stepNotes(step.name, this.definition, options), ...step.windows.notes() }
+    return this.#writeFrom(heads, last, { entries, reads, notes, ...(state && { state }) })
+  }
+
+  /**
+   * Writes as this handle's actor if the branch is as it was at these heads and the actor has written nothing since;
+   * else as an actor of its own, so that it does not claim to have seen what came meanwhile.
+   */
+  #writeFrom(heads: readonly ChangeId[], last: Node, write: Write): Receipt {
     const writer = this.writer()
     this.#checkSyncs()
     const base = heads.length > 0 ? heads : this.#addGenesis(writer)
@@ -359,6 +385,10 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
     this.#writer.state.free()
     this.onClose(this)
   }
+}
+
+function withReason(write: Write, { reason }: WriteOptions): Write {
+  return reason === undefined ? write : { ...write, notes: { ...write.notes, reason } }
 }
 
 function sameIds(a: readonly ChangeId[], b: readonly ChangeId[]): boolean {

@@ -13,12 +13,16 @@ import {
   stateRef,
   validateState,
   WeftError,
+  type Window,
+  type WindowFormat,
 } from '@weft/core'
 import { produce } from 'immer'
 import type { EntryOf } from './branch-reader.js'
 import { DraftChange, type Recipe } from './draft-change.js'
 import type { Snapshot } from './snapshot.js'
+import type { StepWindows } from './step-windows.js'
 import { ReadLog, trackDraft, trackReads } from './tracked.js'
+import type { MakeWindow, WindowOptions } from './windows.js'
 
 /**
  * One turn of an agent: reads one causal snapshot plus its own writes, and collects one change (STP-1). What it reads
@@ -41,6 +45,9 @@ export class Step<State, Entries extends EntrySchemas> {
     private readonly snapshot: Snapshot<State, EntryOf<Entries>>,
     /** Aborts when the step should give up. */
     readonly signal: AbortSignal,
+    private readonly makeWindow: MakeWindow,
+    /** @internal The windows that it has made. */
+    readonly windows: StepWindows,
   ) {
     this.#draft = new DraftChange(definition)
     this.#state = snapshot.state
@@ -59,6 +66,17 @@ export class Step<State, Entries extends EntrySchemas> {
   entries(options: EntriesOptions = {}): readonly EntryOf<Entries>[] {
     this.#check()
     return this.snapshot.entries(options).map(entry => this.#tracked(entry))
+  }
+
+  /**
+   * The snapshot flattened for a model. It is recorded so that it can be made again, and all that is in it counts as
+   * read. @throws as `Context.window`
+   */
+  window<As extends WindowFormat = 'openai'>(options: WindowOptions<As>): Window<As> {
+    this.#check()
+    const window = this.makeWindow(options)
+    this.windows.add(window)
+    return window
   }
 
   /** Writes an entry. @throws as `Context.append`, and WEFT_REF_INVALID */
@@ -101,7 +119,9 @@ export class Step<State, Entries extends EntrySchemas> {
     this.#check()
     this.#ended = true
     const read = this.#log.pointers().map(pointer => ({ ref: stateRef(pointer) }))
-    const entries = [...this.#entriesRead].sort().map(id => ({ ref: entryRef(id) }))
+    const entries = [...new Set([...this.#entriesRead, ...this.windows.reads()])]
+      .sort()
+      .map(id => ({ ref: entryRef(id) }))
     const dependencies = [...this.#dependencies].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, ref]) => ref)
     return {
       entries: this.#draft.entries,
