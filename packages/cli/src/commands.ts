@@ -12,6 +12,7 @@ import { register as exportCommand } from './commands/export.js'
 import { register as graph } from './commands/graph.js'
 import { register as importCommand } from './commands/import.js'
 import { register as log } from './commands/log.js'
+import { register as prompt } from './commands/prompt.js'
 import { register as replay } from './commands/replay.js'
 import { register as serve } from './commands/serve.js'
 import { register as show } from './commands/show.js'
@@ -37,6 +38,7 @@ export const COMMANDS: readonly Register[] = [
   blast,
   conflicts,
   audit,
+  prompt,
   verify,
   exportCommand,
   importCommand,

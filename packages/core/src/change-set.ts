@@ -31,7 +31,7 @@ export class ChangeSet {
   readonly tree = new OrderTree(this.dag)
   readonly branches = new Branches(this.dag)
   readonly reverts = new Reverts(this.dag)
-  readonly summaries = new Summaries(this.dag, this.tree)
+  readonly summaries = new Summaries(this.dag, this.tree, this.reverts)
   readonly ledger: StateLedger
   readonly #changes: Change[] = []
   readonly #entries: (readonly Entry[] | undefined)[] = []

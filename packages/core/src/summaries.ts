@@ -3,6 +3,7 @@ import { type HeaderNotes, unpackIds } from './header.js'
 import type { BranchName } from './ids.js'
 import { NodeBits } from './node-bits.js'
 import type { OrderTree } from './order.js'
+import type { Reverts } from './reverts.js'
 
 /** The kind of the entries that stand for a range of others. Kinds with this beginning are the engine's own. */
 export const SUMMARY_KIND = 'weft.summary'
@@ -12,8 +13,10 @@ export interface Range {
   readonly nodes: NodeBits
   readonly to: readonly Node[]
   readonly branches: ReadonlySet<BranchName>
-  /** The one that comes first in the order of branches. */
+  /** The one that comes first in the order of branches; of none, the summary. */
   readonly first: Node
+  /** Those that were reverted when the summary was written: it tells nothing of them. */
+  readonly reverted: ReadonlySet<Node>
 }
 
 interface Frontiers {
@@ -29,6 +32,7 @@ export class Summaries {
   constructor(
     private readonly dag: Dag,
     private readonly tree: OrderTree,
+    private readonly reverts: Reverts,
   ) {}
 
   get size(): number {
@@ -58,7 +62,7 @@ export class Summaries {
   rangeOf(summary: Node): Range {
     const known = this.#ranges.get(summary)
     if (known) return known
-    const range = this.#find(this.#frontiers.get(summary) ?? NOTHING)
+    const range = this.#find(summary, this.#frontiers.get(summary) ?? NOTHING)
     this.#ranges.set(summary, range)
     return range
   }
@@ -74,11 +78,14 @@ export class Summaries {
     return branches.has(this.tree.branchOf(node)) && !to.every(head => dag.isAncestor(head, node))
   }
 
-  #find({ from, to }: Frontiers): Range {
+  #find(summary: Node, { from, to }: Frontiers): Range {
     const nodes = rangeBetween(this.dag, from, to)
+    const bits = new NodeBits(nodes)
     const branches = new Set(nodes.map(node => this.tree.branchOf(node)))
-    const first = nodes.reduce((a, b) => (a !== NO_NODE && this.tree.compare(a, b) < 0 ? a : b), NO_NODE)
-    return { nodes: new NodeBits(nodes), to, branches, first }
+    const first = nodes.reduce((a, b) => (this.tree.compare(a, b) < 0 ? a : b), nodes[0] ?? summary)
+    const then = this.reverts.standing(new NodeBits(rangeBetween(this.dag, [], [summary])))
+    const reverted = new Set([...then.keys()].filter(node => bits.has(node)))
+    return { nodes: bits, to, branches, first, reverted }
   }
 }
 

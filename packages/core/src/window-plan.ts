@@ -50,7 +50,7 @@ export class WindowPlan {
     const { set } = this.index
     const placed = this.#summaries.standing.map(summary => ({
       unit: this.index.unitOf(entryKey(summary, 0)),
-      place: entryKey(Math.max(0, set.summaries.rangeOf(summary).first), 0),
+      place: entryKey(set.summaries.rangeOf(summary).first, 0),
     }))
     return this.inOrder(placed.filter(({ unit }) => !this.#pinned.has(unit)))
   }

@@ -26,11 +26,10 @@ export class ShownSummaries {
     const sound: Node[] = []
     for (const summary of set.summaries.nodes()) {
       if (!view.has(summary) || hidden.has(summary)) continue
-      const revert = this.#revertedSince(summary)
-      if (revert !== undefined) {
+      if (this.#tellsOtherwise(summary)) {
         fallen.set(summary, {
           why: 'stale',
-          detail: `of its range something was reverted by ${set.dag.id(revert)}`,
+          detail: 'of its range something was reverted, or given back, since',
         })
       } else if (dropped(summary)) {
         fallen.set(summary, { why: 'stale', detail: 'something that its range was derived from has changed' })
@@ -46,15 +45,16 @@ export class ShownSummaries {
     return this.#sound.find(summary => this.index.set.summaries.rangeOf(summary).nodes.has(node))
   }
 
-  /** A summary does not know what was reverted, or given back, after it: it no longer tells what its range shows. */
-  #revertedSince(summary: Node): Node | undefined {
-    const { set, hidden } = this.index
-    const { nodes } = set.summaries.rangeOf(summary)
-    for (const [node, by] of hidden) {
-      const inRange = nodes.has(node) || set.reverts.namedBy(node).some(each => nodes.has(each))
-      if (inRange && !by.some(revert => set.dag.isAncestor(revert, summary))) return by[0]
+  /** Whether of its range other changes are reverted now than when the summary was written. */
+  #tellsOtherwise(summary: Node): boolean {
+    const { nodes, reverted } = this.index.set.summaries.rangeOf(summary)
+    let known = 0
+    for (const node of this.index.hidden.keys()) {
+      if (!nodes.has(node)) continue
+      if (!reverted.has(node)) return true
+      known++
     }
-    return undefined
+    return known < reverted.size
   }
 
   /** Of summaries that say the same (two workers compacted at once) the one of the larger range, else the first. */
