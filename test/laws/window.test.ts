@@ -34,7 +34,12 @@ const options: fc.Arbitrary<WindowOptions> = fc
     order: fc.constantFrom('branches' as const, 'interleaved' as const),
     pinned: fc.nat(15),
   })
-  .map(({ pinned, ...rest }) => (pinned === 0 ? { ...rest, pin: { kinds: ['decision'] } } : rest))
+  .map(({ pinned, budget, ...rest }) => ({
+    ...rest,
+    // About as many letters by each counter, so that all have to leave something out.
+    budget: Math.ceil((budget * rest.count.count('x'.repeat(28))) / 28),
+    ...(pinned === 0 && { pin: { kinds: ['decision'] } }),
+  }))
 
 function windowOf(set: ChangeSet, chosen: WindowOptions): Window | undefined {
   try {
@@ -65,7 +70,7 @@ describe('a window', () => {
       const set = replicaOf(changes)
       const window = windowOf(set, chosen)
       if (window === undefined) {
-        expect(chosen.pin !== undefined || chosen.budget < 150).toBe(true)
+        expect(chosen.pin !== undefined || chosen.budget < chosen.count.count('x'.repeat(150))).toBe(true)
         return
       }
       expect(JSON.stringify(contentOf(window))).toBe(window.text)

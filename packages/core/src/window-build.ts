@@ -120,10 +120,11 @@ export class WindowBuild {
 
   #tooSmall(pinned: readonly Taken[]): WeftError {
     const { budget } = this.plan.recipe
-    const tokens = this.#baseTokens + total(pinned)
+    const pieces = this.#baseTokens + total(pinned)
+    const tokens = this.counter.adds ? pieces : Math.max(pieces, this.#count(this.#assemble(pinned).text))
     return new WeftError(
       'WEFT_WINDOW_BUDGET',
-      `the budget is ${budget} tokens, and the ${pinned.length} pinned unit(s) alone take ${tokens}`,
+      `the budget is ${budget} tokens, and what is always in the window, ${pinned.length} pinned unit(s), takes ${tokens}`,
       'raise the budget, or pin less',
       {
         budget,

@@ -41,7 +41,7 @@ export interface WindowOptions<As extends WindowFormat = WindowFormat> {
    * kept, as it was said; all else is flagged.
    */
   readonly staleness?: StalePolicy | Readonly<Record<string, StalePolicy>>
-  /** Default `branches`. */
+  /** Default `branches`; the other one sorts the whole context for each window. */
   readonly order?: FlattenOrder
 }
 
