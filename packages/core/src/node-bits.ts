@@ -8,9 +8,9 @@ export class NodeBits {
   readonly #words: Uint32Array
 
   constructor(nodes: readonly Node[]) {
-    const highest = nodes.reduce((most, node) => Math.max(most, node), -1)
+    const end = nodes.reduce((most, node) => Math.max(most, node + 1), 0)
     this.size = nodes.length
-    this.#words = new Uint32Array((highest >>> 5) + 1)
+    this.#words = new Uint32Array(Math.ceil(end / BITS))
     for (const node of nodes) this.#words[node >>> 5]! |= 1 << (node % BITS)
   }
 
@@ -22,7 +22,15 @@ export class NodeBits {
     return this.#words.every((word, at) => (word & ~(other.#words[at] ?? 0)) === 0)
   }
 
-  *[Symbol.iterator](): Generator<Node> {
-    for (let node = 0; node < this.#words.length * BITS; node++) if (this.has(node)) yield node
+  /** How many nodes there are in some sets together. */
+  static count(sets: readonly NodeBits[]): number {
+    const words = Math.max(0, ...sets.map(set => set.#words.length))
+    let count = 0
+    for (let at = 0; at < words; at++) {
+      let word = 0
+      for (const set of sets) word |= set.#words[at] ?? 0
+      for (; word !== 0; word &= word - 1) count++
+    }
+    return count
   }
 }

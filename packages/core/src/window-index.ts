@@ -65,6 +65,11 @@ export class WindowIndex {
     return this.#byKind.get(kind) ?? []
   }
 
+  /** Whether an entry holds a call or a result, and may be bound to others. */
+  isTool(key: EntryKey): boolean {
+    return this.#idsOf.has(key)
+  }
+
   /** The unit of an entry that is shown. */
   unitOf(key: EntryKey): Unit {
     const known = this.#units.get(key)

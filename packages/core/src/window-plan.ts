@@ -59,15 +59,20 @@ export class WindowPlan {
   *newestFirst(): Generator<Placed> {
     const { index, recipe } = this
     const seen = new Set<Unit>()
+    // A unit stands where its last entry does: when all are passed that no summary stands for, so are their units.
+    let outside = index.view.size - this.#summaries.rangeSize
     for (const node of index.view.backwards(recipe.order)) {
-      if (index.hidden.has(node)) continue
+      if (outside === 0) return
+      const within = this.#summaries.standsFor(node) !== undefined
+      if (!within) outside--
+      if (index.hidden.has(node) || index.set.summaries.has(node)) continue
       for (let at = index.set.entriesOf(node).length - 1; at >= 0; at--) {
         const place = entryKey(node, at)
+        if (within && !index.isTool(place)) continue
         const unit = index.unitOf(place)
         if (seen.has(unit)) continue
         seen.add(unit)
-        if (!this.#pinned.has(unit) && !index.set.summaries.has(node) && !this.reasonAgainst(unit))
-          yield { unit, place }
+        if (!this.#pinned.has(unit) && !this.reasonAgainst(unit)) yield { unit, place }
       }
     }
   }

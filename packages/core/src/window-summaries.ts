@@ -1,5 +1,5 @@
 import type { Node } from './dag.js'
-import type { NodeBits } from './node-bits.js'
+import { NodeBits } from './node-bits.js'
 import type { WindowIndex } from './window-index.js'
 
 /** A summary that does not stand for its range, and why. */
@@ -38,6 +38,11 @@ export class ShownSummaries {
     this.#sound = this.#largest(sound, fallen)
     this.standing = this.#sound.filter(summary => this.standsFor(summary) === undefined)
     this.fallen = fallen
+  }
+
+  /** The number of changes that they stand for. */
+  get rangeSize(): number {
+    return NodeBits.count(this.#sound.map(summary => this.index.set.summaries.rangeOf(summary).nodes))
   }
 
   /** The summary that stands for a change, or undefined. */
