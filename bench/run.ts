@@ -3,6 +3,7 @@ import { convergence } from './convergence.js'
 import { peer } from './peer.js'
 import { makeReport, printReport, type Section, writeJson } from './report.js'
 import { step } from './step.js'
+import { window } from './window.js'
 
 interface Claim {
   readonly rounds: number
@@ -13,6 +14,7 @@ const CLAIMS = new Map<string, Claim>([
   ['convergence', { rounds: 15, measure: convergence }],
   ['peer', { rounds: 5, measure: peer }],
   ['step', { rounds: 15, measure: step }],
+  ['window', { rounds: 5, measure: window }],
 ])
 
 /** `npm run bench -- CLAIM`: measures one claim and says which bars it keeps. */
@@ -21,6 +23,7 @@ const HELP = `npm run bench -- CLAIM [--rounds N] [--json FILE]
   convergence   raw Yjs, raw Automerge and Weft's core side by side: append, merge, encode, load; flattening
   peer          a durable peer and its clients in two processes: acknowledgement, visibility, throughput, CPU
   step          a step beside a write of the same; invalidating what was derived; the blast radius of a ref
+  window        what a model is to see of 100,000 entries, after each change
 
   --rounds N    rounds that count (${[...CLAIMS].map(([name, { rounds }]) => `${name}: ${rounds}`).join(', ')})
   --json FILE   also writes the results to FILE, with what is known of the machine

@@ -28,6 +28,7 @@ const BY_PREFIX: readonly (readonly [string, ExitCode])[] = [
   ['WEFT_STORE', EXIT.storage],
   ['WEFT_ROLLBACK', EXIT.storage],
   ['WEFT_FILE', EXIT.failed],
+  ['WEFT_WINDOW_DIFFERS', EXIT.failed],
   ['WEFT_CHANGE_UNKNOWN', EXIT.usage],
   ['WEFT_CHANGE', EXIT.failed],
   ['WEFT_HANDOFF', EXIT.failed],

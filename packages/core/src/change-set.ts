@@ -15,6 +15,7 @@ import { Reverts } from './reverts.js'
 import { isEngineKind, SideEffects } from './side-effects.js'
 import { Schemas } from './schemas.js'
 import { StateLedger } from './state-ledger.js'
+import { Summaries } from './summaries.js'
 import { View } from './view.js'
 
 export interface EntriesOptions {
@@ -39,6 +40,7 @@ export class ChangeSet {
   readonly leases = new Leases()
   readonly effects = new SideEffects(this.dag)
   readonly schemas = new Schemas(this.dag)
+  readonly summaries = new Summaries(this.dag, this.tree, this.reverts)
   readonly ledger: StateLedger
   readonly #changes: Change[] = []
   readonly #entries: (readonly Entry[] | undefined)[] = []
@@ -92,6 +94,7 @@ export class ChangeSet {
     this.effects.add(node, header)
     this.schemas.add(node, header.notes.schema)
     if (header.notes.reverts !== undefined) this.reverts.add(node, header.notes.reverts)
+    if (header.notes.summary !== undefined) this.summaries.add(node, header.notes.summary, header.kinds)
     this.#views.get(header.branch)?.extend(node)
     for (const fork of forks) this.#views.get(fork)?.extend(node)
     this.#everything?.extend(node)

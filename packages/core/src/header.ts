@@ -7,6 +7,7 @@ import { isPlainObject, parsePointer } from './json.js'
 import { checkLeaseNotes, type EpochsNote, type LeaseNote } from './lease-notes.js'
 import { LIMITS } from './limits.js'
 import type { Hash } from './ports.js'
+import { checkWindowRecords, type WindowRecord } from './window-record.js'
 
 export const HEADER_VERSION = 1
 export const ACTOR_BYTES = 16
@@ -36,6 +37,10 @@ export interface HeaderNotes {
   readonly lease?: LeaseNote
   /** The epochs of the leases that its author held. */
   readonly under?: EpochsNote
+  /** The causal range that the change's entry stands for (CMP-1): hashes as in `reverts`; `from` and its past are not in it. */
+  readonly summary?: { readonly from: Uint8Array; readonly to: Uint8Array }
+  /** What makes the windows again that the step saw (STP-2), on the heads that the change depends on. */
+  readonly windows?: readonly WindowRecord[]
   readonly reason?: string
   /** The step that wrote the change, by its name. */
   readonly step?: string
@@ -199,7 +204,7 @@ function readNotes(reader: CborReader): HeaderNotes {
   const rest = reader.bytes.subarray(reader.at, reader.end)
   const notes: unknown = decode(rest, { strict: true, rejectDuplicateMapKeys: true, allowIndefinite: false })
   if (!isPlainObject(notes)) throw new TypeError('notes are not a map')
-  const { forks, merges, migrates, reverts, schema } = notes
+  const { forks, merges, migrates, reverts, schema, summary, windows } = notes
   if (forks !== undefined) {
     if (!Array.isArray(forks) || forks.length > LIMITS.forks_per_change_max)
       throw new TypeError('forks is not a list')
@@ -218,6 +223,14 @@ function readNotes(reader: CborReader): HeaderNotes {
       throw new TypeError('reverts are not hashes')
     checkIds('reverts', LIMITS.reverts_per_change_max, reverts, 0, reverts.length)
   }
+  if (summary !== undefined) {
+    if (!isPlainObject(summary)) throw new TypeError('summary is not a range')
+    for (const hashes of [summary.from, summary.to]) {
+      if (!(hashes instanceof Uint8Array)) throw new TypeError('the ends of a summary are not hashes')
+      checkDeps(hashes, 0, hashes.length)
+    }
+  }
+  if (windows !== undefined) checkWindowRecords(windows)
   if (schema !== undefined) {
     if (!isPlainObject(schema) || typeof schema.name !== 'string' || !Number.isSafeInteger(schema.version)) {
       throw new TypeError('schema is not a name and a version')

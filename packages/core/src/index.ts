@@ -79,7 +79,25 @@ export {
 } from './schema.js'
 export { EFFECT_KIND, type EffectOutcome, isEngineKind, readOutcome } from './side-effects.js'
 export type { SchemaVersion } from './schemas.js'
-export { type BlastRadius, type Stale, type StaleCause, type StaleKind, Staleness } from './staleness.js'
+export type { BlastRadius, Stale, StaleCause, StaleKind } from './stale.js'
+export { Staleness } from './staleness.js'
 export { StateDoc } from './state-doc.js'
 export { StateLedger } from './state-ledger.js'
+export { rangeBetween, SUMMARY_KIND } from './summaries.js'
 export { View } from './view.js'
+export { type IncludedEntry, type LeftOutEntry, type Window, Windows, type WindowTier } from './window.js'
+export type { WindowFormat } from './window-formats.js'
+export type { Message, Part, Role } from './window-message.js'
+export {
+  type Pins,
+  resolveOptions,
+  type StalePolicy,
+  type TokenCounter,
+  type WindowOptions,
+  type WindowRecipe,
+} from './window-options.js'
+export type { LeftOutWhy } from './window-plan.js'
+export { windowReads } from './window-reads.js'
+export { recordOf, type WindowRecord } from './window-record.js'
+export { remakeWindow, type WindowTools } from './window-remake.js'
+export type { Renderers } from './window-render.js'

@@ -10,6 +10,9 @@ export const LIMITS = {
   forks_per_change_max: 1_024,
   reverts_per_change_max: 1_536,
   leases_per_change_max: 16,
+  /** Windows that one step may make, and kinds or entries that one of them may name. */
+  windows_per_change_max: 32,
+  window_names_max: 256,
   value_depth_max: 64,
   /** Changes that wait for a dep, per context. */
   waiting_changes_max: 10_000,

@@ -43,7 +43,7 @@ export class Reverts {
    * @param without reverts that do not count
    */
   standing(
-    view: View,
+    view: Pick<View, 'has'>,
     also: readonly Node[] = NONE,
     without: ReadonlySet<Node> = NOTHING,
   ): ReadonlyMap<Node, readonly Node[]> {

@@ -10,6 +10,7 @@ import {
   type JsonObject,
 } from './json.js'
 import { isEngineKind } from './side-effects.js'
+import type { Renderers } from './window-render.js'
 
 export type AnySchema = StandardSchemaV1
 export type EntrySchemas = Readonly<Record<string, AnySchema>>
@@ -29,6 +30,10 @@ export interface ContextDefinition<State = unknown, Entries extends EntrySchemas
   readonly initial: JsonObject | undefined
   /** By the version that each makes. */
   readonly migrations: Readonly<Record<number, Migration>>
+  /** How entries of a kind are told to a model; other kinds are told by their shape. */
+  readonly render: Renderers
+  /** Kinds that are in every window. */
+  readonly pinned: readonly string[]
 }
 
 /**
@@ -42,6 +47,8 @@ export const ANY_CONTEXT: ContextDefinition<JsonObject, Readonly<Record<never, n
   entries: {},
   initial: undefined,
   migrations: {},
+  render: {},
+  pinned: [],
 })
 
 export type KindOf<Entries extends EntrySchemas> = keyof Entries & string
@@ -53,13 +60,21 @@ export type InputOf<Entries extends EntrySchemas, Kind extends KindOf<Entries>> 
   Entries[Kind]
 >
 
+/** How each kind is told to a model: see `Renderers`. */
+export type RenderersOf<Entries extends EntrySchemas> = {
+  readonly [Kind in KindOf<Entries>]?: (value: ValueOf<Entries, Kind>) => unknown
+}
+
 /**
  * Names a context's shape once; types of state and entries follow from it.
- * @param options.version counts from 1 and grows when the shape changes
+ * @param options.version counts from 1 and grows when the shape, or how it is told to a model, changes
  * @param options.initial the state of a context that nobody has written to; must satisfy `state`
  * @param options.migrations by version, from 2 on: makes its state from that of the version before (HND-2). A version
  *   that has none, or none from there on, is refused when a context that is older is opened
- * @throws WEFT_ID_INVALID · WEFT_SCHEMA_REFUSED · WEFT_SCHEMA_ASYNC · WEFT_VALUE_NOT_JSON
+ * @param options.render how entries of a kind are told to a model: a pure function of the value, of every version
+ * @param options.pinned kinds that are always in a window
+ * @throws WEFT_KIND_UNKNOWN for a renderer or a pin of a kind that is not defined, and WEFT_ID_INVALID ·
+ *   WEFT_SCHEMA_REFUSED · WEFT_SCHEMA_ASYNC · WEFT_VALUE_NOT_JSON
  */
 export function defineContext<
   const StateSchema extends AnySchema = StandardSchemaV1<unknown, JsonObject>,
@@ -71,10 +86,12 @@ export function defineContext<
   entries: Entries
   initial?: StandardSchemaV1.InferInput<StateSchema>
   migrations?: Readonly<Record<number, Migration>>
+  render?: RenderersOf<Entries>
+  pinned?: readonly KindOf<Entries>[]
 }): ContextDefinition<StandardSchemaV1.InferOutput<StateSchema>, Entries> {
-  const { name, version, entries } = options
+  const { name, version, entries, render = {}, pinned = [] } = options
   checkId('kind', name)
-  for (const kind of Object.keys(entries)) checkKind(kind)
+  for (const kind of Object.keys(entries)) checkOwnKind(kind)
   if (!Number.isSafeInteger(version) || version < 1) {
     throw new WeftError(
       'WEFT_SCHEMA_REFUSED',
@@ -90,7 +107,9 @@ export function defineContext<
       ? undefined
       : deepFreeze(validateState(state, structuredCopy(options.initial)))
   const migrations = checkMigrations(name, version, options.migrations ?? {})
-  return Object.freeze({ name, version, state, entries, initial, migrations })
+  const definition = Object.freeze({ name, version, state, entries, initial, migrations, render, pinned })
+  for (const kind of [...Object.keys(render), ...pinned]) checkKind(definition as ContextDefinition, kind)
+  return definition
 }
 
 function checkMigrations(
@@ -110,13 +129,25 @@ function checkMigrations(
   return Object.freeze({ ...migrations })
 }
 
-function checkKind(kind: string): void {
+function checkOwnKind(kind: string): void {
   checkId('kind', kind)
   if (!isEngineKind(kind)) return
   throw new WeftError(
-    'WEFT_SCHEMA_REFUSED',
-    `${kind} is a kind of the engine's own`,
-    'choose a kind that does not begin with "weft."',
+    'WEFT_ID_INVALID',
+    `the kind ${kind} begins with "weft.", as the engine's own do`,
+    'choose another name',
+    { role: 'kind' },
+  )
+}
+
+/** The schema of a kind. @throws WEFT_KIND_UNKNOWN */
+export function checkKind({ name, version, entries }: ContextDefinition, kind: string): AnySchema {
+  const schema = Object.hasOwn(entries, kind) ? entries[kind] : undefined
+  if (schema !== undefined) return schema
+  throw new WeftError(
+    'WEFT_KIND_UNKNOWN',
+    `context ${name}@${version} has no entries of kind ${JSON.stringify(kind)}`,
+    `use one of ${Object.keys(entries).join(', ') || '(none defined)'}, or define the kind`,
     { kind },
   )
 }
@@ -138,15 +169,7 @@ export function validateState(schema: AnySchema | undefined, value: unknown): Js
 
 /** The schema's output for an entry of `kind`. @throws also WEFT_KIND_UNKNOWN */
 export function validateEntry(definition: ContextDefinition, kind: string, value: unknown): Json {
-  const schema = Object.hasOwn(definition.entries, kind) ? definition.entries[kind] : undefined
-  if (schema === undefined) {
-    throw new WeftError(
-      'WEFT_KIND_UNKNOWN',
-      `context ${definition.name}@${definition.version} has no entries of kind ${JSON.stringify(kind)}`,
-      `use one of ${Object.keys(definition.entries).join(', ') || '(none defined)'}, or define the kind`,
-      { kind },
-    )
-  }
+  const schema = checkKind(definition, kind)
   const output = validate(schema, value, `the ${kind} entry`)
   assertJson(output)
   return output

@@ -28,16 +28,23 @@ export type EffectOutcome =
 /** Which changes record what has come of which side effect. A function of the set, like all that it is asked. */
 export class SideEffects {
   readonly #byRef = new Map<string, Node[]>()
+  readonly #nodes = new Set<Node>()
 
   constructor(private readonly dag: Dag) {}
 
   add(node: Node, { writes, kinds }: Header): void {
     if (kinds.length !== 1 || kinds[0] !== EFFECT_KIND) return
+    this.#nodes.add(node)
     for (const ref of writes.filter(isEffectRef)) {
       const known = this.#byRef.get(ref)
       if (known) known.push(node)
       else this.#byRef.set(ref, [node])
     }
+  }
+
+  /** Whether a change records what has come of an effect. */
+  has(node: Node): boolean {
+    return this.#nodes.has(node)
   }
 
   /** The change that records what has come of an effect. A peer takes one alone; of more, the first by id counts. */

@@ -55,6 +55,13 @@ export class SortedNodes {
     for (const block of this.#blocks) for (const node of block) yield node
   }
 
+  *backwards(): Generator<Node> {
+    for (let at = this.#blocks.length - 1; at >= 0; at--) {
+      const block = this.#blocks[at]!
+      for (let index = block.length - 1; index >= 0; index--) yield block[index]!
+    }
+  }
+
   toArray(): Node[] {
     return this.#blocks.flat()
   }

@@ -3,38 +3,10 @@ import { NO_NODE, type Node } from './dag.js'
 import { type BranchName, type ChangeId, changeOfEntry, type EntryId, entryId } from './ids.js'
 import { entryOf, entryRef, parseRef, readableRef, touches, type VersionedRef } from './ref.js'
 import { RefIndex } from './ref-index.js'
+import type { BlastRadius, Stale, StaleCause } from './stale.js'
+import { SummaryReads } from './summary-reads.js'
 import { type Unit, Units } from './units.js'
 import type { View } from './view.js'
-
-/** STL-3: whether the write came after what it made stale, knowing it, or beside it, each unknown to the other. */
-export type StaleKind = 'superseded' | 'stale-read'
-
-/** What made something stale: a write to something that it was derived from. */
-export interface StaleCause {
-  readonly kind: StaleKind
-  readonly change: ChangeId
-  /** What was written, and what of it had been read. */
-  readonly wrote: string
-  readonly read: string
-}
-
-/** One entry, or a change without entries, that was derived from something written since. */
-export interface Stale {
-  readonly change: ChangeId
-  /** Undefined for a change that holds no entries. */
-  readonly entry: EntryId | undefined
-  readonly branch: BranchName
-  readonly causes: readonly StaleCause[]
-  /** Stale entries that it was derived from (STL-4). */
-  readonly via: readonly EntryId[]
-}
-
-/** What was derived from a ref, transitively (STL-6), in order. */
-export interface BlastRadius {
-  readonly entries: readonly EntryId[]
-  readonly changes: readonly ChangeId[]
-  readonly branches: readonly BranchName[]
-}
 
 /** Those that read one version of a ref, one after the other. */
 interface Readers extends VersionedRef {
@@ -62,12 +34,14 @@ export class Staleness {
   /** What read an entry that the view does not show, or not yet. */
   readonly #awaiting = new Map<EntryId, Unit[]>()
   readonly #stale = new Set<Unit>()
+  readonly #summaries: SummaryReads
 
   constructor(
     private readonly set: ChangeSet,
     private readonly view: View,
   ) {
     this.#units = new Units(set, view)
+    this.#summaries = new SummaryReads(set, view)
   }
 
   /** Takes in what the view has grown by, and says what has become stale by it (STL-5), in order. */
@@ -79,6 +53,9 @@ export class Staleness {
       this.#addUnits(first)
       this.#addWrites(node, fresh)
       this.#addReads(node, first, fresh)
+      for (const summary of this.#summaries.add(node, this.#staleNodes())) {
+        this.#mark(this.#units.firstOf(summary), fresh)
+      }
     }
     return this.#describe(fresh)
   }
@@ -93,6 +70,11 @@ export class Staleness {
   why(entry: EntryId): Stale | undefined {
     const unit = this.#known(entry)
     return unit !== undefined && this.#stale.has(unit) ? this.#describe([unit])[0] : undefined
+  }
+
+  /** Whether an entry was stale when this last caught up, by its place in its change. */
+  isStaleAt(node: Node, entry: number): boolean {
+    return this.#stale.has(this.#units.firstOf(node) + entry)
   }
 
   /** What an entry was derived from. @throws WEFT_CHANGE_UNKNOWN */
@@ -115,8 +97,7 @@ export class Staleness {
     for (const { version, units } of this.#reads.touching(named.ref)) {
       if (named.version === undefined || named.version === version) for (const unit of units) reach(unit)
     }
-    for (let i = 0; i < hit.length; i++)
-      for (const dependent of this.#dependents[hit[i]!] ?? NONE) reach(dependent)
+    for (let i = 0; i < hit.length; i++) for (const dependent of this.#dependentsOf(hit[i]!)) reach(dependent)
     return this.#radius(this.#units.inOrder(hit))
   }
 
@@ -226,8 +207,21 @@ export class Staleness {
       if (this.#stale.has(next)) continue
       this.#stale.add(next)
       fresh.push(next)
-      for (const dependent of this.#dependents[next] ?? NONE) spread.push(dependent)
+      for (const dependent of this.#dependentsOf(next)) spread.push(dependent)
     }
+  }
+
+  /** What read an entry, and the summaries that stand for it. */
+  #dependentsOf(unit: Unit): readonly Unit[] {
+    const readers = this.#dependents[unit] ?? NONE
+    const summaries = this.#summaries.standingFor(this.#units.nodeOf(unit))
+    return summaries.length === 0
+      ? readers
+      : [...readers, ...summaries.map(each => this.#units.firstOf(each))]
+  }
+
+  *#staleNodes(): Generator<Node> {
+    for (const unit of this.#stale) yield this.#units.nodeOf(unit)
   }
 
   #isStale(entry: EntryId): boolean {
@@ -243,12 +237,21 @@ export class Staleness {
         entry: this.#units.entryOf(unit),
         branch: this.set.tree.branchOf(node),
         causes: this.#causes(unit),
-        via: this.#readsOf[unit]!.flatMap(({ ref }) => {
-          const source = entryOf(ref)
-          return source !== undefined && this.#isStale(source) ? [source] : []
-        }),
+        via: this.#via(unit),
       }
     })
+  }
+
+  #via(unit: Unit): EntryId[] {
+    const read = this.#readsOf[unit]!.flatMap(({ ref }) => {
+      const source = entryOf(ref)
+      return source !== undefined && this.#isStale(source) ? [source] : []
+    })
+    const node = this.#units.nodeOf(unit)
+    if (!this.set.summaries.has(node)) return read
+    const { nodes } = this.set.summaries.rangeOf(node)
+    const within = [...this.#stale].filter(each => nodes.has(this.#units.nodeOf(each)))
+    return [...read, ...this.#units.inOrder(within).flatMap(each => this.#units.entryOf(each) ?? [])]
   }
 
   #causes(unit: Unit): StaleCause[] {
@@ -264,6 +267,11 @@ export class Staleness {
           cause: { kind, change: dag.id(write.node), wrote: write.ref, read: read.ref },
         })
       }
+    }
+    for (const late of this.set.summaries.has(node) ? this.#summaries.lateTo(node) : NONE) {
+      const wrote = entryRef(entryId(dag.id(late), 0))
+      const read = `branch:${tree.branchOf(late)}`
+      causes.push({ node: late, cause: { kind: 'stale-read', change: dag.id(late), wrote, read } })
     }
     return causes.sort((a, b) => tree.compare(a.node, b.node)).map(({ cause }) => cause)
   }

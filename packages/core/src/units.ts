@@ -40,6 +40,11 @@ export class Units {
     return first
   }
 
+  /** The first entry of a change that the view shows. */
+  firstOf(node: Node): Unit {
+    return this.#firstOf.at(node)
+  }
+
   nodeOf(unit: Unit): Node {
     return this.#nodes.at(unit)
   }

@@ -71,6 +71,13 @@ export class View {
     return this.#sorted
   }
 
+  /** As `flatten`, from the end on; only as far as it is read, but for the interleaved order. */
+  backwards(order: FlattenOrder = 'branches'): Iterable<Node> {
+    if (order === 'interleaved') return [...this.flatten(order)].reverse()
+    this.#place()
+    return this.#sorted.backwards()
+  }
+
   /** The place, from 0, of a visible node in that order (ORD-3: without flattening anew). */
   placeOf(node: Node): number {
     this.#place()

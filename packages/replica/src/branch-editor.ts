@@ -233,9 +233,8 @@ export abstract class BranchEditor<State, Entries extends EntrySchemas> extends 
     return validateState(this.definition.state, state)
   }
 
-  protected commit(write: Write, { reason }: WriteOptions): Receipt {
-    const why = reason === undefined ? write : { ...write, notes: { ...write.notes, reason } }
-    return this.record(this.begun().write(why))
+  protected commit(write: Write, options: WriteOptions): Receipt {
+    return this.record(this.begun().write(withReason(write, options)))
   }
 
   protected record(change: Change | undefined): Receipt {
@@ -250,4 +249,8 @@ export abstract class BranchEditor<State, Entries extends EntrySchemas> extends 
     this.#closed = true
     this.#writer.state.free()
   }
+}
+
+export function withReason(write: Write, { reason }: WriteOptions): Write {
+  return reason === undefined ? write : { ...write, notes: { ...write.notes, reason } }
 }

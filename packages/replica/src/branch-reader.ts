@@ -32,6 +32,8 @@ import {
   Staleness,
   type ValueOf,
   type VersionedRef,
+  type Window,
+  type WindowFormat,
 } from '@weft/core'
 import type { Asked } from './asked.js'
 import type { ContextReplica } from './context-replica.js'
@@ -40,6 +42,7 @@ import { SchemaGuard } from './schema-guard.js'
 import { attest, reach } from './sessions.js'
 import { Snapshot } from './snapshot.js'
 import type { WaitOptions } from './waiting.js'
+import { BranchWindows, type MakeWindow, type WindowOptions } from './windows.js'
 
 /** An entry of any kind that a definition names; `kind` tells its value's type. */
 export type EntryOf<Entries extends EntrySchemas> = {
@@ -64,6 +67,7 @@ export type RecordedEffect = EffectOutcome & {
 /** The reading half of a branch handle: all that is a function of what is visible on the branch. */
 export abstract class BranchReader<State, Entries extends EntrySchemas> {
   #staleness: { readonly set: ChangeSet; readonly index: Staleness } | undefined
+  #windows: { readonly set: ChangeSet; readonly of: BranchWindows } | undefined
   protected readonly schema: SchemaGuard
 
   constructor(
@@ -124,6 +128,16 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
       const outcome = entry.kind === EFFECT_KIND ? readOutcome(entry.value) : undefined
       return outcome ? [{ ...outcome, entry: entry.id, agent: entry.agent, time: entry.time }] : []
     })
+  }
+
+  /**
+   * The branch flattened for a model, within a budget of tokens: what is pinned first, then summaries and history, tool
+   * calls only with their results. Equal sets give equal bytes.
+   * @throws WEFT_WINDOW_BUDGET when what is pinned alone exceeds the budget · WEFT_WINDOW_OPTIONS · WEFT_KIND_UNKNOWN ·
+   *   WEFT_CHANGE_UNKNOWN · WEFT_RENDER_FAILED
+   */
+  window<As extends WindowFormat = 'openai'>(options: WindowOptions<As>): Window<As> {
+    return this.windowsAt(this.heads)(options)
   }
 
   /** The report of a merge made anywhere. @throws WEFT_CHANGE_UNKNOWN */
@@ -293,6 +307,18 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
 
   protected get set(): ChangeSet {
     return this.writer().set
+  }
+
+  /** Makes windows of what heads show; those of the present are made from what is kept from call to call. */
+  protected windowsAt(heads: readonly ChangeId[]): MakeWindow {
+    const { set } = this
+    if (this.#windows?.set !== set) {
+      this.#windows = {
+        set,
+        of: new BranchWindows(set, this.branch, this.definition, this.#stalenessIndex()),
+      }
+    }
+    return this.#windows.of.at(heads)
   }
 
   /** Kept from call to call, and begun anew after a withdrawal. */

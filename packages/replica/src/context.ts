@@ -4,14 +4,17 @@ import {
   branchRef,
   type ChangeId,
   type ContextDefinition,
+  type Entry,
   type EntrySchemas,
   type Handoff,
   type Json,
   type Node,
   type Position,
+  type Write,
 } from '@weft/core'
 import type { Asked } from './asked.js'
-import { BranchEditor, type Merge, type WriteOptions } from './branch-editor.js'
+import { BranchEditor, type Merge, type WriteOptions, withReason } from './branch-editor.js'
+import type { EntryOf } from './branch-reader.js'
 import { untilResolved } from './conflict-gate.js'
 import { checkLabels, flushDeadline } from './context-errors.js'
 import type { ContextReplica } from './context-replica.js'
@@ -33,6 +36,8 @@ import {
   type StepResult,
   stepResult,
 } from './step-run.js'
+import { StepWindows } from './step-windows.js'
+import { planSummary, type Summarizer, type SummaryRange } from './summarize.js'
 import { type WaitOptions, within } from './waiting.js'
 
 /** A handle of whatever shape, to whoever keeps count of them. */
@@ -89,8 +94,10 @@ export class Context<State, Entries extends EntrySchemas> extends BranchEditor<S
     const { last } = this.upToDate()
     const { heads } = this
     const snapshot = this.present()
+    const makeWindow = this.windowsAt(heads)
+    const windows = new StepWindows(this.set)
     const begin = (signal: AbortSignal) =>
-      new Step(name, this.definition, snapshot, this.#effectHost(heads), signal)
+      new Step(name, this.definition, snapshot, this.#effectHost(heads), signal, makeWindow, windows)
     const { step, value } = await runStep(begin, work, this.#signals(options))
     const finished = finishStep(step, this.definition, options)
     const { expect } = options
@@ -128,6 +135,24 @@ export class Context<State, Entries extends EntrySchemas> extends BranchEditor<S
     } finally {
       proposal.free()
     }
+  }
+
+  /**
+   * Writes an entry that stands for a causal range: windows show it instead (CMP-1), but for what is pinned, and what
+   * came to the branch beside the range. It is stale when something in the range is.
+   * @param summarizer makes the text of the range's entries; what is written meanwhile is concurrent to the summary
+   * @throws WEFT_SUMMARY_EMPTY · WEFT_POSITION_UNKNOWN · WEFT_CHANGE_UNKNOWN, what `summarizer` throws, and as `append`
+   */
+  async summarize(
+    range: SummaryRange,
+    summarizer: Summarizer<EntryOf<Entries>>,
+    options: WriteOptions = {},
+  ): Promise<Receipt> {
+    const { last } = this.upToDate()
+    const { heads } = this
+    const { entries, write } = planSummary(this.set, this.branch, range, this.context.index)
+    const text = await summarizer(entries as readonly Entry[] as readonly EntryOf<Entries>[])
+    return this.#writeFrom(withReason(write(text), options), heads, last)
   }
 
   /**
@@ -287,12 +312,15 @@ export class Context<State, Entries extends EntrySchemas> extends BranchEditor<S
     }
   }
 
-  /**
-   * Writes as this handle's actor if the branch is as the step saw it and the actor has written nothing since; else as
-   * an actor of the step's own, so that it does not claim to have seen what came meanwhile.
-   */
   #commitStep({ write, effects }: FinishedStep, heads: readonly ChangeId[], last: Node): Receipt {
-    if (write === undefined) return this.record(undefined)
+    return write ? this.#writeFrom(write, heads, last, effects) : this.record(undefined)
+  }
+
+  /**
+   * Writes as this handle's actor if the branch is as it was at these heads and the actor has written nothing since;
+   * else as an actor of its own, so that it does not claim to have seen what came meanwhile.
+   */
+  #writeFrom(write: Write, heads: readonly ChangeId[], last: Node, effects?: readonly ChangeId[]): Receipt {
     const writer = this.ready()
     const base = this.#seenBy(heads, effects)
     const undisturbed = writer.last === last && sameIds(this.heads, base)

@@ -15,7 +15,10 @@ export {
   type RevertTarget,
   type Stale,
   type StaleCause,
+  type StalePolicy,
+  type TokenCounter,
   WeftError,
+  type Window,
 } from '@weft/core'
 export type { Gate } from './conflict-gate.js'
 export type { Derivation, EntryOf, RecordedEffect } from './branch-reader.js'
@@ -42,4 +45,7 @@ export {
 export type { Step } from './step.js'
 export type { StepOptions, StepResult } from './step-run.js'
 export type { Snapshot } from './snapshot.js'
+export type { Summarizer, SummaryRange } from './summarize.js'
+export { o200k } from './token-counter.js'
 export type { WaitOptions } from './waiting.js'
+export type { WindowOptions } from './windows.js'

@@ -59,7 +59,7 @@ export function finishStep<State, Entries extends EntrySchemas>(
 ): FinishedStep {
   const { entries, reads, state, effects } = step.finish()
   if (entries.length === 0 && state === undefined) return { write: undefined, effects }
-  const notes = stepNotes(step.name, definition, options)
+  const notes = { ...stepNotes(step.name, definition, options), ...step.windows.notes() }
   return { write: { entries, reads, notes, ...(state && { state }) }, effects }
 }
 

@@ -13,13 +13,17 @@ import {
   stateRef,
   validateState,
   WeftError,
+  type Window,
+  type WindowFormat,
 } from '@weft/core'
 import { produce } from 'immer'
 import type { EntryOf } from './branch-reader.js'
 import { DraftChange, type Recipe } from './draft-change.js'
 import { type EffectCall, type EffectHost, type EffectOptions, runEffect } from './effects.js'
 import type { Snapshot } from './snapshot.js'
+import type { StepWindows } from './step-windows.js'
 import { entryTracker, ReadLog, trackDraft, trackReads } from './tracked.js'
+import type { MakeWindow, WindowOptions } from './windows.js'
 
 /**
  * One turn of an agent: reads one causal snapshot plus its own writes, and collects one change (STP-1). What it reads
@@ -45,6 +49,9 @@ export class Step<State, Entries extends EntrySchemas> {
     private readonly host: EffectHost,
     /** Aborts when the step should give up. */
     readonly signal: AbortSignal,
+    private readonly makeWindow: MakeWindow,
+    /** @internal The windows that it has made. */
+    readonly windows: StepWindows,
   ) {
     this.#draft = new DraftChange(definition)
     this.#state = snapshot.state
@@ -64,6 +71,17 @@ export class Step<State, Entries extends EntrySchemas> {
     this.#check()
     const tracker = entryTracker(this.#entriesRead)
     return this.snapshot.entries(options).map(entry => new Proxy(entry, tracker))
+  }
+
+  /**
+   * The snapshot flattened for a model. It is recorded so that it can be made again, and all that is in it counts as
+   * read. @throws as `Context.window`
+   */
+  window<As extends WindowFormat = 'openai'>(options: WindowOptions<As>): Window<As> {
+    this.#check()
+    const window = this.makeWindow(options)
+    this.windows.add(window)
+    return window
   }
 
   /** Writes an entry. @throws as `Context.append`, and WEFT_REF_INVALID */
@@ -147,7 +165,9 @@ export class Step<State, Entries extends EntrySchemas> {
   /** What has been read so far. */
   #manifest(): ManifestRef[] {
     const read = this.#log.pointers().map(pointer => ({ ref: stateRef(pointer) }))
-    const entries = [...this.#entriesRead].sort().map(id => ({ ref: entryRef(id) }))
+    const entries = [...new Set([...this.#entriesRead, ...this.windows.reads()])]
+      .sort()
+      .map(id => ({ ref: entryRef(id) }))
     const dependencies = [...this.#dependencies].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, ref]) => ref)
     return [...read, ...entries, ...dependencies]
   }

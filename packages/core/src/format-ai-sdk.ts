@@ -1,0 +1,43 @@
+import type { Json, JsonObject } from './json.js'
+import { inputOf } from './tool-input.js'
+import { type Message, opaqueText, type Part } from './window-message.js'
+
+/** `ModelMessage`s of the AI SDK. */
+export function toAiSdk({ role, parts }: Message): JsonObject[] {
+  const content = parts.flatMap(toContent)
+  if (content.length === 0) return []
+  const texts = content.flatMap(part => (part.type === 'text' ? [String(part.text)] : []))
+  // Of the system it takes nothing but text.
+  if (role === 'system') return [{ role, content: texts.join('\n') }]
+  return [{ role, content: content.length === 1 && texts.length === 1 ? texts[0]! : content }]
+}
+
+function toContent(part: Part): JsonObject[] {
+  switch (part.type) {
+    case 'text':
+      return [{ type: 'text', text: part.text }]
+    case 'image':
+      return [{ type: 'image', image: part.url }]
+    case 'tool-call':
+      return [{ type: 'tool-call', toolCallId: part.id, toolName: part.name, input: inputOf(part) }]
+    case 'tool-result':
+      return [
+        {
+          type: 'tool-result',
+          toolCallId: part.id,
+          toolName: part.name ?? 'tool',
+          output: outputOf(part.output, part.failed),
+        },
+      ]
+    case 'opaque': {
+      if (part.of === 'ai-sdk') return [part.value]
+      const text = opaqueText(part)
+      return text === undefined ? [] : [{ type: 'text', text }]
+    }
+  }
+}
+
+function outputOf(value: Json, failed: boolean): JsonObject {
+  const type = typeof value === 'string' ? 'text' : 'json'
+  return { type: failed ? `error-${type}` : type, value }
+}

@@ -1,0 +1,102 @@
+import { type Dag, NO_NODE, type Node } from './dag.js'
+import { type HeaderNotes, unpackIds } from './header.js'
+import type { BranchName } from './ids.js'
+import { NodeBits } from './node-bits.js'
+import type { OrderTree } from './order.js'
+import type { Reverts } from './reverts.js'
+
+/** The kind of the entries that stand for a range of others. Kinds with this beginning are the engine's own. */
+export const SUMMARY_KIND = 'weft.summary'
+
+/** The changes a summary stands for: what `to` and its past hold, without `from` and its past. */
+export interface Range {
+  readonly nodes: NodeBits
+  readonly to: readonly Node[]
+  readonly branches: ReadonlySet<BranchName>
+  /** The one that comes first in the order of branches; of none, the summary. */
+  readonly first: Node
+  /** Those that were reverted when the summary was written: it tells nothing of them. */
+  readonly reverted: ReadonlySet<Node>
+}
+
+interface Frontiers {
+  readonly from: readonly Node[]
+  readonly to: readonly Node[]
+}
+
+/** Which changes of a context are summaries, and of what (CMP-1). A summary stands for nothing its author had not seen. */
+export class Summaries {
+  readonly #frontiers = new Map<Node, Frontiers>()
+  readonly #ranges = new Map<Node, Range>()
+
+  constructor(
+    private readonly dag: Dag,
+    private readonly tree: OrderTree,
+    private readonly reverts: Reverts,
+  ) {}
+
+  get size(): number {
+    return this.#frontiers.size
+  }
+
+  /** Takes in a change whose notes name a range. */
+  add(node: Node, { from, to }: NonNullable<HeaderNotes['summary']>, kinds: readonly string[]): void {
+    if (kinds.length !== 1 || kinds[0] !== SUMMARY_KIND) return
+    const seen = (packed: Uint8Array): Node[] =>
+      unpackIds(packed)
+        .map(id => this.dag.find(id))
+        .filter(each => each !== NO_NODE && this.dag.isAncestor(each, node))
+    this.#frontiers.set(node, { from: seen(from), to: seen(to) })
+  }
+
+  has(node: Node): boolean {
+    return this.#frontiers.has(node)
+  }
+
+  /** The changes that are summaries, in order of arrival. */
+  nodes(): Iterable<Node> {
+    return this.#frontiers.keys()
+  }
+
+  /** What a summary stands for; found once, when it is first asked for. */
+  rangeOf(summary: Node): Range {
+    const known = this.#ranges.get(summary)
+    if (known) return known
+    const range = this.#find(summary, this.#frontiers.get(summary) ?? NOTHING)
+    this.#ranges.set(summary, range)
+    return range
+  }
+
+  /**
+   * Whether a change came late to what a summary stands for: written beside it on one of its branches, by somebody who
+   * had not seen the whole range. It is no part of the range, and the summary does not know of it.
+   */
+  isLate(summary: Node, node: Node): boolean {
+    const { dag } = this
+    if (node === summary || dag.isAncestor(summary, node) || dag.isAncestor(node, summary)) return false
+    const { branches, to } = this.rangeOf(summary)
+    return branches.has(this.tree.branchOf(node)) && !to.every(head => dag.isAncestor(head, node))
+  }
+
+  #find(summary: Node, { from, to }: Frontiers): Range {
+    const nodes = rangeBetween(this.dag, from, to)
+    const bits = new NodeBits(nodes)
+    const branches = new Set(nodes.map(node => this.tree.branchOf(node)))
+    const first = nodes.reduce((a, b) => (this.tree.compare(a, b) < 0 ? a : b), nodes[0] ?? summary)
+    const then = this.reverts.standing(new NodeBits(rangeBetween(this.dag, [], [summary])))
+    const reverted = new Set([...then.keys()].filter(node => bits.has(node)))
+    return { nodes: bits, to, branches, first, reverted }
+  }
+}
+
+const NOTHING: Frontiers = { from: [], to: [] }
+
+/** The changes in `to` and its past that are not in `from` and its past. */
+export function rangeBetween(dag: Dag, from: readonly Node[], to: readonly Node[]): Node[] {
+  const seen = new Set<Node>()
+  const enter = (node: Node): boolean => !seen.has(node) && !!seen.add(node)
+  dag.walk(from, enter)
+  const nodes: Node[] = []
+  dag.walk(to, node => enter(node) && nodes.push(node) > 0)
+  return nodes
+}

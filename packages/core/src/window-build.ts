@@ -1,0 +1,150 @@
+import { WeftError } from './errors.js'
+import { type EntryKey, nodeOfKey } from './entry-key.js'
+import type { WindowTier } from './window.js'
+import { keepNewest, type Sized } from './window-cut.js'
+import { type Assembled, FORMATS, type Format } from './window-formats.js'
+import type { Unit } from './window-index.js'
+import type { TokenCounter } from './window-options.js'
+import type { Placed, WindowPlan } from './window-plan.js'
+import { messagesOfBroken, messagesOfUnit } from './window-unit.js'
+
+/** At most this share of what pinned entries leave goes to summaries, so that they never crowd out what is new. */
+const SUMMARIES_SHARE_MAX = 1 / 2
+
+interface Taken extends Placed {
+  readonly tier: WindowTier
+  readonly tokens: number
+}
+
+export interface Built extends Assembled {
+  readonly tokens: number
+  readonly included: readonly { readonly key: EntryKey; readonly tier: WindowTier }[]
+}
+
+/** Chooses what a window holds and puts it together: pinned, then summaries and history in their order. */
+export class WindowBuild {
+  readonly #format: Format
+  readonly #baseTokens: number
+
+  constructor(
+    private readonly plan: WindowPlan,
+    private readonly counter: TokenCounter,
+  ) {
+    this.#format = FORMATS[plan.recipe.as]
+    this.#baseTokens = this.#sum(this.#format.base)
+  }
+
+  /** @throws WEFT_WINDOW_BUDGET · WEFT_WINDOW_OPTIONS when the counter counts amiss · WEFT_RENDER_FAILED */
+  build(): Built {
+    const { budget } = this.plan.recipe
+    for (let room = budget; ; ) {
+      const built = this.#assemble(this.#choose(room))
+      const excess = this.counter.adds ? 0 : this.#count(built.text) - budget
+      if (excess <= 0) return built
+      // Its pieces are fewer tokens than the whole: give them less room, until the whole fits.
+      room -= Math.max(1, Math.ceil(excess))
+    }
+  }
+
+  #choose(room: number): Taken[] {
+    const pinned = this.plan.pinned().map(placed => this.#take(placed, 'pinned'))
+    const fixed = this.#baseTokens + total(pinned)
+    if (fixed > room) throw this.#tooSmall(pinned)
+    const summaries = this.#chooseSummaries((room - fixed) * SUMMARIES_SHARE_MAX)
+    const history = keepNewest(this.#history(), room - fixed - total(summaries))
+    return [...pinned, ...this.plan.inOrder([...summaries, ...history.reverse()])]
+  }
+
+  /** The newest that fit. */
+  #chooseSummaries(room: number): Taken[] {
+    const taken: Taken[] = []
+    let left = room
+    for (const placed of this.plan.summaries().reverse()) {
+      const summary = this.#take(placed, 'summary')
+      if (this.plan.reasonAgainst(placed.unit) !== undefined || summary.tokens > left) continue
+      taken.push(summary)
+      left -= summary.tokens
+    }
+    return taken
+  }
+
+  *#history(): Generator<Taken & Sized> {
+    const { dag } = this.plan.index.set
+    for (const placed of this.plan.newestFirst()) {
+      const taken = this.#take(placed, 'history')
+      if (taken.tokens > 0) yield { ...taken, lamport: dag.lamport(nodeOfKey(placed.place)) }
+    }
+  }
+
+  #take(placed: Placed, tier: WindowTier): Taken {
+    return { ...placed, tier, tokens: this.#tokensOf(placed.unit) }
+  }
+
+  #assemble(taken: readonly Taken[]): Built {
+    const assembled = this.#format.assemble(taken.flatMap(({ unit }) => itemsOf(this.plan, unit)))
+    return {
+      ...assembled,
+      tokens: this.#baseTokens + total(taken) - this.#sum(assembled.saved),
+      included: taken.flatMap(({ unit, tier }) => unit.keys.map(key => ({ key, tier }))),
+    }
+  }
+
+  /** Counted once for each form and set of flags. */
+  #tokensOf(unit: Unit): number {
+    const flags = unit.keys.map(key => (this.plan.isFlagged(key) ? '!' : '.')).join('')
+    const sizes = unit.sizes.get(this.counter) ?? new Map<string, number>()
+    unit.sizes.set(this.counter, sizes)
+    const name = this.plan.recipe.as + flags
+    let tokens = sizes.get(name)
+    if (tokens === undefined) {
+      tokens = this.#sum(itemsOf(this.plan, unit).flatMap(item => this.#format.tiles(item)))
+      sizes.set(name, tokens)
+    }
+    return tokens
+  }
+
+  #sum(texts: readonly string[]): number {
+    return texts.reduce((sum, text) => sum + this.#count(text), 0)
+  }
+
+  #count(text: string): number {
+    const tokens = this.counter.count(text)
+    if (Number.isFinite(tokens) && tokens >= 0) return tokens
+    throw new WeftError(
+      'WEFT_WINDOW_OPTIONS',
+      `the counter ${this.counter.name} says that a text is ${String(tokens)} tokens`,
+      'let count(text) return how many tokens the text is: a number from 0, at once and not as a promise',
+      { counter: this.counter.name },
+    )
+  }
+
+  #tooSmall(pinned: readonly Taken[]): WeftError {
+    const { budget } = this.plan.recipe
+    const pieces = this.#baseTokens + total(pinned)
+    const tokens = this.counter.adds ? pieces : Math.max(pieces, this.#count(this.#assemble(pinned).text))
+    return new WeftError(
+      'WEFT_WINDOW_BUDGET',
+      `the budget is ${budget} tokens, and what is always in the window, ${pinned.length} pinned unit(s), takes ${tokens}`,
+      'raise the budget, or pin less',
+      {
+        budget,
+        pinned: tokens,
+        entries: pinned.flatMap(({ unit }) => unit.keys.map(key => this.plan.index.entry(key).id)),
+      },
+    )
+  }
+}
+
+/** What a unit adds to a window, in the window's form. */
+export function itemsOf(plan: WindowPlan, unit: Unit): ReturnType<Format['write']> {
+  const parts = unit.keys.map(key => ({
+    messages: plan.index.rendered(key).messages,
+    flagged: plan.isFlagged(key),
+  }))
+  const messages = unit.lacks === undefined ? messagesOfUnit(parts) : messagesOfBroken(parts)
+  return messages.flatMap(FORMATS[plan.recipe.as].write)
+}
+
+function total(taken: readonly { readonly tokens: number }[]): number {
+  return taken.reduce((sum, { tokens }) => sum + tokens, 0)
+}

@@ -1,0 +1,55 @@
+import { toHex } from './bytes.js'
+import type { ChangeSet } from './change-set.js'
+import type { Node } from './dag.js'
+import { WeftError } from './errors.js'
+import type { Hash } from './ports.js'
+import { Staleness } from './staleness.js'
+import { type Window, Windows } from './window.js'
+import type { TokenCounter } from './window-options.js'
+import { WINDOW_FORMAT, type WindowRecord } from './window-record.js'
+import type { Renderers } from './window-render.js'
+
+/** What a window is made again with, beside the set. */
+export interface WindowTools {
+  readonly counters: readonly TokenCounter[]
+  readonly renderers: Renderers
+  readonly hash: Hash
+}
+
+/**
+ * Makes the window again that a past step saw (STP-2): the same bytes, or an error.
+ * @param node the change of the step; what it saw is what it depends on
+ * @throws WEFT_COUNTER_UNKNOWN · WEFT_WINDOW_DIFFERS, and as `Windows.make`
+ */
+export function remakeWindow(set: ChangeSet, node: Node, record: WindowRecord, tools: WindowTools): Window {
+  if (record.format !== WINDOW_FORMAT)
+    throw differs(record, `of format ${record.format}, where this build makes ${WINDOW_FORMAT}`)
+  const counter = tools.counters.find(({ name }) => name === record.count)
+  if (counter === undefined) throw unknownCounter(record.count, tools.counters)
+  const view = set.viewAt(
+    Array.from({ length: set.dag.depCount(node) }, (_, index) => set.dag.dep(node, index)),
+  )
+  const windows = new Windows(set, view, new Staleness(set, view), tools.renderers, tools.hash)
+  const { budget, as, order, pin, staleness } = record
+  const window = windows.make({ budget, as, order, pin, staleness }, counter)
+  if (window.digest !== toHex(record.digest)) throw differs(record, `now of the digest ${window.digest}`)
+  return window
+}
+
+function unknownCounter(name: string, known: readonly TokenCounter[]): WeftError {
+  return new WeftError(
+    'WEFT_COUNTER_UNKNOWN',
+    `the window was counted by ${JSON.stringify(name)}, which is not known here`,
+    `pass that counter too; known here: ${known.map(counter => counter.name).join(', ') || '(none)'}`,
+    { counter: name },
+  )
+}
+
+function differs({ digest }: WindowRecord, found: string): WeftError {
+  return new WeftError(
+    'WEFT_WINDOW_DIFFERS',
+    `the window that the step saw had the digest ${toHex(digest)}, and is ${found}`,
+    'make it with the definition (its renderers) and the release of Weft that the step ran with',
+    { digest: toHex(digest) },
+  )
+}
