@@ -133,7 +133,12 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
     const { last } = this.writer()
     const { heads } = this
     const snapshot = this.at(heads)
-    const begin = (signal: AbortSignal) => new Step(name, this.definition, snapshot, signal)
+    const begin = (signal: AbortSignal) => {
+      const step = new Step(name, this.definition, snapshot, signal, this.context.scratchLink)
+      // The step does its work whether others can watch or not; whoever has to know awaits `share` itself.
+      if (options.scratch === 'shared') step.scratch.share().catch(() => {})
+      return step
+    }
     const { step, value } = await runStep(begin, work, options.signal)
     const receipt = this.#commitStep(step, heads, last, options)
     const { timeout_ms } = options

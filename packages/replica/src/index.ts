@@ -14,6 +14,7 @@ export {
   type StaleCause,
   WeftError,
 } from '@weft/core'
+export type { Promotable, Scratch, ScratchAddress } from '@weft/scratch'
 export type { Gate } from './conflict-gate.js'
 export type { Derivation, EntryOf } from './branch-reader.js'
 export {

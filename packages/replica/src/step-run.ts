@@ -10,6 +10,8 @@ export interface StepOptions extends WaitOptions {
   readonly trace?: string
   /** Start only when the branch has no open conflict; until then wait. */
   readonly requires?: Gate
+  /** `shared`: others can watch and edit the scratch from the beginning, under `step.scratch.address`. */
+  readonly scratch?: 'local' | 'shared'
 }
 
 export interface StepResult<T> {

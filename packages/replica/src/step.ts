@@ -14,6 +14,7 @@ import {
   validateState,
   WeftError,
 } from '@weft/core'
+import { type Promotable, plain, Scratch, type ScratchLink } from '@weft/scratch'
 import { produce } from 'immer'
 import type { EntryOf } from './branch-reader.js'
 import { DraftChange, type Recipe } from './draft-change.js'
@@ -33,6 +34,7 @@ export class Step<State, Entries extends EntrySchemas> {
   #changed = false
   #view: { readonly of: State; readonly tracked: State } | undefined
   #ended = false
+  #scratch: Scratch | undefined
 
   /** @internal Made by `Context.step`. */
   constructor(
@@ -41,6 +43,7 @@ export class Step<State, Entries extends EntrySchemas> {
     private readonly snapshot: Snapshot<State, EntryOf<Entries>>,
     /** Aborts when the step should give up. */
     readonly signal: AbortSignal,
+    private readonly scratchLink: ScratchLink,
   ) {
     this.#draft = new DraftChange(definition)
     this.#state = snapshot.state
@@ -72,6 +75,30 @@ export class Step<State, Entries extends EntrySchemas> {
     return this
   }
 
+  /** A Yjs document of this step's own, for drafts: gone when the step ends, fails or is aborted (TIR-1). */
+  get scratch(): Scratch {
+    this.#check()
+    if (this.#scratch === undefined) {
+      const scratch = new Scratch(this.scratchLink)
+      this.#scratch = scratch
+      this.signal.addEventListener('abort', () => scratch.end(), { once: true })
+    }
+    return this.#scratch
+  }
+
+  /**
+   * Writes scratch content as a durable entry: `value`, in which texts, maps and arrays of the scratch may stand for
+   * what they hold now; or, without one, all that was opened in it, by name. @throws as `append`
+   */
+  promote<Kind extends KindOf<Entries>>(
+    kind: Kind,
+    value?: Promotable<InputOf<Entries, Kind>>,
+    options: { readonly dependsOn?: readonly string[] } = {},
+  ): this {
+    const content = plain(value === undefined ? this.scratch.content() : value)
+    return this.append(kind, content as InputOf<Entries, Kind>, options)
+  }
+
   /** Changes the state. What the recipe reads is recorded, what it only writes is not. @throws as `Context.change` */
   change(recipe: Recipe<State>): this {
     this.#check()
@@ -99,7 +126,7 @@ export class Step<State, Entries extends EntrySchemas> {
     state: JsonObject | undefined
   } {
     this.#check()
-    this.#ended = true
+    this.abandon()
     const read = this.#log.pointers().map(pointer => ({ ref: stateRef(pointer) }))
     const entries = [...this.#entriesRead].sort().map(id => ({ ref: entryRef(id) }))
     const dependencies = [...this.#dependencies].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, ref]) => ref)
@@ -113,6 +140,7 @@ export class Step<State, Entries extends EntrySchemas> {
   /** @internal */
   abandon(): void {
     this.#ended = true
+    this.#scratch?.end()
   }
 
   #tracked(entry: EntryOf<Entries>): EntryOf<Entries> {

@@ -1,0 +1,128 @@
+import { describe, expect, it } from 'vitest'
+import { PeerHarness } from '../support/peer-harness.ts'
+import { rejectionOf, until } from '../support/peer-until.ts'
+import { openOffline, textsOf } from '../support/replica-contexts.ts'
+import { researchOn, StockClient, scratchCounts, sharingStep } from '../support/scratch-clients.ts'
+
+const NOTHING = { rooms: 0, connections: 0, bytes: 0 }
+
+describe('the scratch of a step', () => {
+  it('[TIR-1] is local: it needs no peer, and makes no change of its own', async () => {
+    const context = await openOffline()
+    const before = context.digest()
+    const drafted = context.step('draft', step => {
+      step.scratch.text('draft').insert(0, 'a first thought')
+      step.scratch.map('notes').set('mood', 'good')
+      step.scratch.array<number>('scores').push([1, 2])
+      expect(step.scratch.address).toBeUndefined()
+      return step.scratch.content()
+    })
+    expect((await drafted).value).toEqual({
+      draft: 'a first thought',
+      notes: { mood: 'good' },
+      scores: [1, 2],
+    })
+    expect(context.digest()).toBe(before)
+  })
+
+  it('[TIR-1] what is promoted becomes an ordinary entry of the step, and nothing else stays', async () => {
+    const harness = await PeerHarness.start()
+    const context = await researchOn(harness)
+    const { change, entries } = await context.step('write', step => {
+      const draft = step.scratch.text('draft')
+      draft.insert(0, 'final words')
+      step.scratch.text('junk').insert(0, 'thrown away')
+      step.promote('message', { text: draft }, { dependsOn: ['ext:doc/1@v2'] })
+      draft.insert(0, 'not the ')
+    })
+    expect(textsOf(context)).toEqual(['final words'])
+    expect(context.why(entries[0]!).reads).toMatchObject([{ ref: 'ext:doc/1', version: 'v2' }])
+    const other = await researchOn(harness)
+    expect(textsOf(other)).toEqual(['final words'])
+    expect([...other.audit()].map(record => record.change)).toContain(change)
+  })
+
+  it('[TIR-1] without a value, all that was opened is promoted, by name', async () => {
+    const context = await openOffline()
+    context
+      .step('write', step => {
+        step.scratch.text('text').insert(0, 'all of it')
+        step.promote('message')
+      })
+      .catch(() => {})
+    await until(() => textsOf(context).length > 0, 'it is written')
+    expect(textsOf(context)).toEqual(['all of it'])
+  })
+
+  it('[TIR-1] what the schema refuses is not promoted', async () => {
+    const context = await openOffline()
+    const before = context.digest()
+    const step = context.step(
+      'write',
+      each => void each.promote('message', { text: each.scratch.text('empty') }),
+    )
+    await expect(step).rejects.toMatchObject({ code: 'WEFT_SCHEMA_REFUSED' })
+    expect(context.digest()).toBe(before)
+  })
+
+  it.each([
+    ['returns', () => {}],
+    [
+      'throws',
+      () => {
+        throw new Error('the model is down')
+      },
+    ],
+  ])('[TIR-1] is gone when its step %s', async (_, last) => {
+    const harness = await PeerHarness.start()
+    const held = await sharingStep(await researchOn(harness))
+    const { scratch } = held.step
+    const text = scratch.text('draft')
+    text.insert(0, 'thought')
+    const { doc } = scratch
+    let destroyed = false
+    doc.on('destroy', () => {
+      destroyed = true
+    })
+    const watcher = await StockClient.synced(held.place, await harness.token())
+    await watcher.reads('thought')
+    await held.end(last).catch(() => {})
+    expect(destroyed).toBe(true)
+    expect(() => scratch.text('draft')).toThrowError(expect.objectContaining({ code: 'WEFT_STEP_ENDED' }))
+    expect((await rejectionOf(scratch.share())).code).toBe('WEFT_STEP_ENDED')
+    expect(await watcher.closed).toEqual({ code: 4410, reason: 'WEFT_SCRATCH_ENDED' })
+    await until(async () => (await scratchCounts(harness)).connections === 0, 'all have left')
+    expect(await scratchCounts(harness)).toEqual(NOTHING)
+  })
+
+  it('[TIR-1] is gone when its step is aborted, though its work goes on', async () => {
+    const harness = await PeerHarness.start()
+    const stop = new AbortController()
+    const held = await sharingStep(await researchOn(harness), { signal: stop.signal })
+    const { scratch } = held.step
+    const watcher = await StockClient.synced(held.place, await harness.token())
+    stop.abort(new Error('too late'))
+    expect(() => scratch.doc).toThrowError(expect.objectContaining({ code: 'WEFT_STEP_ENDED' }))
+    expect((await watcher.closed).code).toBe(4410)
+    await expect(held.end()).rejects.toThrow('too late')
+  })
+
+  it('[TIR-1] streams to those who watch, and takes what they write', async () => {
+    const harness = await PeerHarness.start()
+    const context = await researchOn(harness)
+    const held = await sharingStep(context, { scratch: 'shared' })
+    const draft = held.step.scratch.text('draft')
+    draft.insert(0, 'before')
+    const byQuery = await StockClient.synced(held.place, await harness.token(), 'query')
+    const byProtocol = await StockClient.synced(held.place, await harness.token(), 'subprotocol')
+    await byQuery.reads('before')
+    for (const word of [' and', ' after']) draft.insert(draft.length, word)
+    await byQuery.reads('before and after')
+    await byProtocol.reads('before and after')
+    byQuery.text().insert(0, 'well ')
+    await until(() => draft.toString() === 'well before and after', 'the step sees it')
+    await byProtocol.reads('well before and after')
+    await held.end(step => void step.promote('message', { text: draft }))
+    expect(textsOf(context)).toEqual(['well before and after'])
+  })
+})
