@@ -4,6 +4,11 @@ import { runInNewContext } from 'node:vm'
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as (options: { readonly type: 'minor' | 'major' }) => void
 
+/** Collects all garbage. What is optimized goes with it: not for what is timed. */
+export function collectAll(): void {
+  collect({ type: 'major' })
+}
+
 /**
  * Milliseconds that `work` takes, and what it made. Young garbage of what came before is collected first; all of it
  * would be too much: a full collection also drops optimized code, which no system is meant to be measured without.

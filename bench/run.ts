@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { convergence } from './convergence.js'
 import { peer } from './peer.js'
+import { scratch } from './scratch.js'
 import { makeReport, printReport, type Section, writeJson } from './report.js'
 
 interface Claim {
@@ -11,6 +12,7 @@ interface Claim {
 const CLAIMS = new Map<string, Claim>([
   ['convergence', { rounds: 15, measure: convergence }],
   ['peer', { rounds: 5, measure: peer }],
+  ['scratch', { rounds: 15, measure: scratch }],
 ])
 
 /** `npm run bench -- CLAIM`: measures one claim and says which bars it keeps. */
@@ -18,6 +20,7 @@ const HELP = `npm run bench -- CLAIM [--rounds N] [--json FILE]
 
   convergence   raw Yjs, raw Automerge and Weft's core side by side: append, merge, encode, load; flattening
   peer          a durable peer and its clients in two processes: acknowledgement, visibility, throughput, CPU
+  scratch       a shared scratch with a stock client that watches: a token end to end, and what 10,000 steps leave behind
 
   --rounds N    rounds that count (${[...CLAIMS].map(([name, { rounds }]) => `${name}: ${rounds}`).join(', ')})
   --json FILE   also writes the results to FILE, with what is known of the machine

@@ -64,7 +64,7 @@ export class ScratchRelay {
 
   /** Takes over a request whose path is one of scratches: refusals, too, are close codes, which a browser can read. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    this.#sockets.handleUpgrade(request, socket, head, open => this.#accept(open, request))
+    this.#sockets.handleUpgrade(request, socket, head, open => this.#accept(open, socket, request))
   }
 
   /** Ends all rooms, and refuses whoever comes. */
@@ -77,14 +77,14 @@ export class ScratchRelay {
     for (const socket of this.#connected) socket.terminate()
   }
 
-  #accept(socket: WebSocket, request: IncomingMessage): void {
+  #accept(socket: WebSocket, wire: Duplex, request: IncomingMessage): void {
     // A socket that fails without a listener would end the process.
     socket.on('error', () => {})
     socket.on('close', () => this.#connected.delete(socket))
     this.#connected.add(socket)
     // Nothing is read of a client before it is known.
     socket.pause()
-    void this.#admit(socket, readRequest(request)).catch((error: unknown) => {
+    void this.#admit(socket, wire, readRequest(request)).catch((error: unknown) => {
       const refusal = isWeftError(error) ? error : internal(error)
       this.host.failed(refusal, undefined)
       socket.close(closeCodeOf(refusal.code), refusal.code)
@@ -92,7 +92,7 @@ export class ScratchRelay {
     })
   }
 
-  async #admit(socket: WebSocket, request: Request | undefined): Promise<void> {
+  async #admit(socket: WebSocket, wire: Duplex, request: Request | undefined): Promise<void> {
     if (this.#refusal) throw this.#refusal
     if (this.#connected.size > this.#limits.connections_max)
       throw tooMany('connections', this.#limits.connections_max)
@@ -102,16 +102,17 @@ export class ScratchRelay {
     const owns = ownerKey !== undefined
     if (owns && !(admission.mayWrite && scratchId(ownerKey) === scratch)) throw notTheOwner()
     if (this.#refusal) throw this.#refusal
-    if (socket.readyState === socket.OPEN) this.#connect(socket, `${workflow}/${scratch}`, admission, owns)
+    if (socket.readyState === socket.OPEN)
+      this.#connect(socket, wire, `${workflow}/${scratch}`, admission, owns)
   }
 
   /** @throws WEFT_LIMIT */
-  #connect(socket: WebSocket, name: string, admission: Admission, owns: boolean): void {
+  #connect(socket: WebSocket, wire: Duplex, name: string, admission: Admission, owns: boolean): void {
     const { tenant } = admission
     const rooms = this.#tenants.get(tenant) ?? this.#roomsOf(tenant)
     rooms.checkCapacity(name, owns)
     this.#tenants.set(tenant, rooms)
-    const connection = new RelayConnection(socket, admission, owns, {
+    const connection = new RelayConnection(socket, wire, admission, owns, {
       limits: this.#limits,
       clock: this.host.clock,
       failed: error => this.host.failed(error, tenant),
