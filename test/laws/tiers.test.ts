@@ -1,4 +1,7 @@
+import { BranchWriter, type Change, ChangeSet, retentionOf } from '@weft/core'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { host } from '../support/host.ts'
 import { PeerHarness } from '../support/peer-harness.ts'
 import { rejectionOf, until } from '../support/peer-until.ts'
 import { openOffline, textsOf } from '../support/replica-contexts.ts'
@@ -124,5 +127,93 @@ describe('the scratch of a step', () => {
     await byProtocol.reads('well before and after')
     await held.end(step => void step.promote('message', { text: draft }))
     expect(textsOf(context)).toEqual(['well before and after'])
+  })
+})
+
+const DAY_MS = 86_400_000
+const completion = (set: ChangeSet) => ({ completes: set.dag.packIds([...set.dag.heads]) })
+const headsOf = ({ dag }: ChangeSet) => [...dag.heads].map(node => dag.id(node))
+
+/** A log of a context as two workers write it, each pushing and pulling when it likes. */
+const steps = fc.array(
+  fc.record({ who: fc.nat(1), does: fc.constantFrom('write', 'fork', 'complete', 'push', 'pull') }),
+  { maxLength: 40 },
+)
+
+class TwoWorkers {
+  readonly log = new ChangeSet(host.hash)
+  last: Change | undefined
+  /** By completion: all that its author knew. */
+  readonly known = new Map<string, ReadonlySet<string>>()
+  readonly #sets = [new ChangeSet(host.hash), new ChangeSet(host.hash)]
+  readonly #writers = this.#sets.map((set, who) => [new BranchWriter(set, host, 'main', `w-${who}`)])
+  #forks = 0
+
+  step(who: number, does: string): void {
+    const set = this.#sets[who]!
+    const writers = this.#writers[who]!
+    const writer = writers.at(-1)!
+    if (does === 'write') writer.write({ entries: [{ kind: 'message', value: 'x' }] })
+    else if (does === 'fork') {
+      const name = `b-${this.#forks++}`
+      writer.fork([name])
+      writers.push(new BranchWriter(set, host, name, `w-${who}`))
+    } else if (does === 'complete') {
+      const before = new Set(set.changes().map(change => change.id))
+      this.known.set(writer.write({ notes: completion(set) })!.id, before)
+    } else if (does === 'push') this.#push(set)
+    else for (const change of this.log.changes()) set.add(change)
+  }
+
+  #push(set: ChangeSet): void {
+    for (const change of set.changes()) if (this.log.add(change) >= 0) this.last = change
+  }
+}
+
+describe('retention', () => {
+  it('[TIR-2] only what is completed, with all there is known to who completed it, is ever removed', () => {
+    fc.assert(
+      fc.property(steps, list => {
+        const workers = new TwoWorkers()
+        for (const { who, does } of list) {
+          workers.step(who, does)
+          const { last, log, known } = workers
+          if (last === undefined) continue
+          const said = known.get(last.id)
+          const completed =
+            said !== undefined && log.changes().every(({ id }) => id === last.id || said.has(id))
+          const verdict = retentionOf(last, headsOf(log), { keep_ms: 0 }, last.header.time + 1)
+          expect(verdict.is).toBe(completed ? 'over' : 'open')
+        }
+      }),
+    )
+  })
+
+  it('[TIR-2] what is completed is kept as long as the rule says', () => {
+    const set = new ChangeSet(host.hash)
+    const writer = new BranchWriter(set, host, 'main', 'a')
+    writer.write({ entries: [{ kind: 'message', value: 'x' }] })
+    const last = writer.write({ notes: completion(set) })!
+    const rule = { keep_ms: 30 * DAY_MS }
+    const until_ms = last.header.time + rule.keep_ms
+    expect(retentionOf(last, headsOf(set), rule, until_ms - 1)).toEqual({ is: 'kept', until_ms })
+    expect(retentionOf(last, headsOf(set), rule, until_ms)).toEqual({ is: 'over', since_ms: until_ms })
+  })
+
+  it('[TIR-2] completing is a change like any other: it is committed, and every replica has it', async () => {
+    const harness = await PeerHarness.start()
+    const context = await researchOn(harness)
+    context.append('message', { text: 'work' })
+    context.fork('left-alone').append('message', { text: 'never merged' })
+    const { change, committed } = context.complete({ reason: 'delivered' })
+    await committed
+    const other = await researchOn(harness)
+    const record = [...other.audit()].find(each => each.change === change)
+    expect(record).toMatchObject({ agent: 'planner', reason: 'delivered' })
+    expect(other.digest()).toBe(context.digest())
+    const head = (await harness.head())!
+    const last = other.changes().find(each => each.id === change)!
+    expect(head.heads).toHaveLength(2)
+    expect(retentionOf(last, head.heads, { keep_ms: 0 }, Number.MAX_SAFE_INTEGER).is).toBe('over')
   })
 })

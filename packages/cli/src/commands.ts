@@ -13,6 +13,7 @@ import { register as graph } from './commands/graph.js'
 import { register as importCommand } from './commands/import.js'
 import { register as log } from './commands/log.js'
 import { register as replay } from './commands/replay.js'
+import { register as retain } from './commands/retain.js'
 import { register as serve } from './commands/serve.js'
 import { register as show } from './commands/show.js'
 import { register as token } from './commands/token.js'
@@ -38,6 +39,7 @@ export const COMMANDS: readonly Register[] = [
   conflicts,
   audit,
   verify,
+  retain,
   exportCommand,
   importCommand,
   doctor,

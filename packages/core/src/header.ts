@@ -28,6 +28,8 @@ export interface HeaderNotes {
   readonly schema?: { readonly name: string; readonly version: number }
   /** The changes that this one reverts (STP-4): 32 bytes each, ascending. It counts for those in its past alone. */
   readonly reverts?: Uint8Array
+  /** Completes the workflow (TIR-2): all heads of the context that its author knew, 32 bytes each, ascending. */
+  readonly completes?: Uint8Array
   readonly reason?: string
   /** The step that wrote the change, by its name. */
   readonly step?: string
@@ -189,7 +191,7 @@ function readNotes(reader: CborReader): HeaderNotes {
   const rest = reader.bytes.subarray(reader.at, reader.end)
   const notes: unknown = decode(rest, { strict: true, rejectDuplicateMapKeys: true, allowIndefinite: false })
   if (!isPlainObject(notes)) throw new TypeError('notes are not a map')
-  const { forks, merges, reverts, schema } = notes
+  const { completes, forks, merges, reverts, schema } = notes
   if (forks !== undefined) {
     if (!Array.isArray(forks) || forks.length > LIMITS.forks_per_change_max)
       throw new TypeError('forks is not a list')
@@ -207,6 +209,10 @@ function readNotes(reader: CborReader): HeaderNotes {
     if (!(reverts instanceof Uint8Array) || reverts.length === 0)
       throw new TypeError('reverts are not hashes')
     checkIds('reverts', LIMITS.reverts_per_change_max, reverts, 0, reverts.length)
+  }
+  if (completes !== undefined) {
+    if (!(completes instanceof Uint8Array)) throw new TypeError('completed heads are not hashes')
+    checkIds('completed heads', LIMITS.deps_max, completes, 0, completes.length)
   }
   if (schema !== undefined) {
     if (!isPlainObject(schema) || typeof schema.name !== 'string' || !Number.isSafeInteger(schema.version)) {

@@ -37,6 +37,7 @@ export { type MergedBranch, type MergeReport, mergeReport } from './merge.js'
 export type * from './ports.js'
 export { entryRef, formatRef, parseRef, pointerOf, stateRef, touches, type VersionedRef } from './ref.js'
 export { findResolutions, type Resolution } from './resolutions.js'
+export { type Retention, type RetentionRule, retentionOf } from './retention.js'
 export { planRevert, type RevertPlan, type RevertTarget } from './revert.js'
 export { type KeptPointer, type RevertedPointer, withPointers } from './revert-state.js'
 export {

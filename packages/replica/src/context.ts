@@ -203,6 +203,15 @@ export class Context<State, Entries extends EntrySchemas> extends BranchReader<S
     return { ...plan, receipt: options.dryRun ? this.#record(undefined) : this.#write(write, options) }
   }
 
+  /**
+   * Says that the workflow is done, with all that is known of it here, on every branch. From then on its tenant's rule
+   * of retention may remove it, unless somebody writes to it again (TIR-2). @throws as `change`
+   */
+  complete(options: WriteOptions = {}): Receipt {
+    const { dag } = this.#begun().set
+    return this.#write({ notes: { completes: dag.packIds([...dag.heads]) } }, options)
+  }
+
   /** Brings branches into this one. The report is the same on every replica. @throws WEFT_BRANCH_UNKNOWN */
   merge(...branches: readonly BranchName[]): Merge {
     const change = this.#begun().merge(branches)
