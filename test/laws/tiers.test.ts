@@ -7,6 +7,8 @@ import { rejectionOf, until } from '../support/peer-until.ts'
 import { openOffline, textsOf } from '../support/replica-contexts.ts'
 import { researchOn, StockClient, scratchCounts, sharingStep } from '../support/scratch-clients.ts'
 
+/** A scratch that only waited for its owner's return would outlast any test. */
+const PATIENT = { limits: { scratch: { owner_grace_ms: 3_600_000 } } }
 const NOTHING = { rooms: 0, connections: 0, bytes: 0 }
 
 describe('the scratch of a step', () => {
@@ -77,7 +79,7 @@ describe('the scratch of a step', () => {
       },
     ],
   ])('[TIR-1] is gone when its step %s', async (_, last) => {
-    const harness = await PeerHarness.start()
+    const harness = await PeerHarness.start(PATIENT)
     const held = await sharingStep(await researchOn(harness))
     const { scratch } = held.step
     const text = scratch.text('draft')
@@ -99,7 +101,7 @@ describe('the scratch of a step', () => {
   })
 
   it('[TIR-1] is gone when its step is aborted, though its work goes on', async () => {
-    const harness = await PeerHarness.start()
+    const harness = await PeerHarness.start(PATIENT)
     const stop = new AbortController()
     const held = await sharingStep(await researchOn(harness), { signal: stop.signal })
     const { scratch } = held.step

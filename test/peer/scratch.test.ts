@@ -117,6 +117,15 @@ describe('who may enter', () => {
     await StockClient.synced(held.place, await harness.token())
   })
 
+  test('of what is offered the peer repeats the name alone, and no secret', async () => {
+    const harness = await PeerHarness.start()
+    const { place } = await rawOwner(harness)
+    const token = `weft-token.${await harness.token()}`
+    const client = await RawClient.connect(place.url, [token, 'weft-scratch'])
+    expect(client.socket.protocol).toBe('weft-scratch')
+    await expect(RawClient.connect(place.url, [token])).rejects.toThrow('Server sent no subprotocol')
+  })
+
   test('what is no address of a scratch is refused by code', async () => {
     const harness = await PeerHarness.start()
     for (const path of ['/scratch/w', '/scratch/w/short', '/scratch/a%2fb/0', '/scratch//']) {

@@ -1,6 +1,6 @@
 /** Bounds of the relay. What is beyond one of them is refused by code; nothing of it is kept. */
 export interface ScratchLimits {
-  /** One message of a client: a token of a stream, or all that a reconnecting client has. */
+  /** One message of a client: a token of a stream, or, after a restart of the peer, all that was written. */
   readonly message_bytes_max: number
   /** What was written to one scratch, deleted text included. */
   readonly room_bytes_max: number
@@ -15,7 +15,7 @@ export interface ScratchLimits {
   readonly clients_per_room_max: number
   /** The presence (awareness) of one client. */
   readonly presence_bytes_max: number
-  /** Bytes a socket may hold before it is cut off. */
+  /** Bytes a socket may hold before it is cut off: more than a room holds, which is what a newcomer is sent at once. */
   readonly buffered_bytes_max: number
   /** Between pings; who has not answered one by the next is cut off. */
   readonly ping_ms: number
@@ -28,8 +28,8 @@ export interface ScratchLimits {
 }
 
 export const DEFAULT_SCRATCH_LIMITS: ScratchLimits = {
-  message_bytes_max: 262_144,
-  room_bytes_max: 1_048_576,
+  message_bytes_max: 524_288,
+  room_bytes_max: 524_288,
   tenant_bytes_max: 67_108_864,
   bytes_max: 268_435_456,
   connections_max: 10_000,
