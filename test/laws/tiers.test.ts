@@ -30,6 +30,16 @@ describe('the scratch of a step', () => {
     expect(context.digest()).toBe(before)
   })
 
+  it('[TIR-1] stays local, and of use, when there is no peer to share it with', async () => {
+    const context = await openOffline()
+    const step = context.step('draft', async ({ scratch }) => {
+      scratch.text('draft').insert(0, 'alone')
+      const { code } = await rejectionOf(scratch.share({ timeout_ms: 20 }))
+      return [code, scratch.text('draft').toString()]
+    })
+    expect((await step).value).toEqual(['WEFT_PEER_UNREACHABLE', 'alone'])
+  })
+
   it('[TIR-1] what is promoted becomes an ordinary entry of the step, and nothing else stays', async () => {
     const harness = await PeerHarness.start()
     const context = await researchOn(harness)

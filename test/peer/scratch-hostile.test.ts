@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import * as Y from 'yjs'
 import { PeerHarness } from '../support/peer-harness.ts'
-import { until } from '../support/peer-until.ts'
+import { rejectionOf, until } from '../support/peer-until.ts'
+import { textsOf } from '../support/replica-contexts.ts'
 import {
   placeOf,
   RawClient,
@@ -145,6 +146,18 @@ describe('bounds', () => {
     expect(bytes).toBeLessThanOrEqual(3_000)
     expect(witness.text().length % 500).toBe(0)
     expect(witness.provider.wsconnected).toBe(true)
+  })
+
+  test('[TIR-1] a step whose scratch outgrows its bound is told, and goes on with it, locally', async () => {
+    const harness = await PeerHarness.start({ limits: { scratch: { room_bytes_max: 3_000 } } })
+    const context = await researchOn(harness)
+    const held = await sharingStep(context)
+    const { scratch } = held.step
+    scratch.text('draft').insert(0, 'x'.repeat(4_000))
+    await until(() => scratch.address === undefined, 'it is local again')
+    expect((await rejectionOf(scratch.share())).code).toBe('WEFT_SCRATCH_FULL')
+    await held.end(step => void step.promote('message', { text: scratch.text('draft') }))
+    expect(textsOf(context)).toEqual(['x'.repeat(4_000)])
   })
 
   test('[TIR-1] what a tenant holds takes nothing of another one', async () => {

@@ -35,9 +35,9 @@ export class Scratch {
     return this.doc.getArray<Item>(name)
   }
 
-  /** Where others can watch and edit; undefined while it is local. */
+  /** Where others can watch and edit; undefined while it is local, and again when the peer has refused it. */
   get address(): ScratchAddress | undefined {
-    return this.#share?.address
+    return this.#share?.failure ? undefined : this.#share?.address
   }
 
   /**

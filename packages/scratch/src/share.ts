@@ -39,7 +39,7 @@ export class Share {
   readonly #ready: Promise<ScratchAddress>
   #fail!: (error: WeftError) => void
   #tokens = 0
-  #over = false
+  #failure: WeftError | undefined
 
   constructor(
     doc: Doc,
@@ -69,8 +69,14 @@ export class Share {
     void this.#connect()
   }
 
+  /** Why it is not shared any more, once that is so. */
+  get failure(): WeftError | undefined {
+    return this.#failure
+  }
+
   /** Resolves when the peer has the document. @throws as `Scratch.share` */
   async ready({ timeout_ms = TIMEOUT_MS }: ShareOptions): Promise<ScratchAddress> {
+    if (this.#failure) throw this.#failure
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(unreachable(this.link.url)), timeout_ms)
@@ -80,8 +86,8 @@ export class Share {
 
   /** The peer takes a normal close by its owner for the end of a scratch, and any other for a broken connection. */
   end(error: WeftError): void {
-    if (this.#over) return
-    this.#over = true
+    if (this.#failure) return
+    this.#failure = error
     this.#fail(error)
     this.#provider.ws?.close(CLOSE_CODES.normal)
     this.#provider.destroy()
@@ -91,7 +97,7 @@ export class Share {
     try {
       this.#tokens++
       const token = await this.link.token()
-      if (this.#over) return
+      if (this.#failure) return
       this.#provider.protocols = credentials(token, this.#ownerKey)
       this.#provider.connect()
     } catch (error) {
