@@ -11,7 +11,7 @@ export interface Usage {
 }
 
 export interface Memory {
-  /** What the server holds after a full collection: the heap and the buffers beside it. */
+  /** What is still referred to, of the heap and of the buffers beside it. */
   readonly heldBytes: number
   readonly residentBytes: number
 }

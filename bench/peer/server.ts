@@ -1,6 +1,6 @@
 import { openLevelStore } from '@weft/store-level'
 import { startPeer } from '@weft/peer'
-import { collectAll } from '../measure.js'
+import { heldBytes } from '../measure.js'
 import { type Memory, type Request, SECRET, type Started, type Usage } from './messages.js'
 
 /** The server's process: a durable peer on the data directory that it is given, which answers what it took. */
@@ -24,7 +24,6 @@ function usage(): Usage {
 }
 
 function memory(): Memory {
-  collectAll()
-  const { heapUsed, external, rss } = process.memoryUsage()
-  return { heldBytes: heapUsed + external, residentBytes: rss }
+  const held = heldBytes()
+  return { heldBytes: held, residentBytes: process.memoryUsage.rss() }
 }

@@ -2,7 +2,7 @@ import type { ServerProcess } from '../peer/server-process.js'
 import { type Client, openClient } from '../peer/clients.js'
 
 export const STEPS = 10_000
-const WARM_UP = 500
+const WARM_UP = 1_000
 const AT_ONCE = 8
 const DRAFT = 'a draft that nobody will ever need again. '.repeat(50)
 const MB = 2 ** 20

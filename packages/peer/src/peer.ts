@@ -53,7 +53,8 @@ const systemClock: Clock = {
   after: (ms, fn) => {
     const timer = setTimeout(fn, ms)
     timer.unref()
-    return () => clearTimeout(timer)
+    // Of timers that were let go Node keeps the list of each duration until it is over, cancelled or not.
+    return () => clearTimeout(timer.ref())
   },
 }
 
