@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { convergence } from './convergence.js'
 import { peer } from './peer.js'
+import { scratch } from './scratch.js'
 import { makeReport, printReport, type Section, writeJson } from './report.js'
 import { step } from './step.js'
 import { window } from './window.js'
@@ -15,6 +16,7 @@ const CLAIMS = new Map<string, Claim>([
   ['peer', { rounds: 5, measure: peer }],
   ['step', { rounds: 15, measure: step }],
   ['window', { rounds: 5, measure: window }],
+  ['scratch', { rounds: 15, measure: scratch }],
 ])
 
 /** `npm run bench -- CLAIM`: measures one claim and says which bars it keeps. */
@@ -24,6 +26,7 @@ const HELP = `npm run bench -- CLAIM [--rounds N] [--json FILE]
   peer          a durable peer and its clients in two processes: acknowledgement, visibility, throughput, CPU
   step          a step beside a write of the same; invalidating what was derived; the blast radius of a ref
   window        what a model is to see of 100,000 entries, after each change
+  scratch       a shared scratch with a stock client that watches: a token end to end, and what 10,000 steps leave behind
 
   --rounds N    rounds that count (${[...CLAIMS].map(([name, { rounds }]) => `${name}: ${rounds}`).join(', ')})
   --json FILE   also writes the results to FILE, with what is known of the machine

@@ -1,5 +1,5 @@
 /** What the two processes of the peer bench tell each other. */
-export type Request = 'usage' | 'stop'
+export type Request = 'usage' | 'memory' | 'stop'
 
 export interface Started {
   readonly url: string
@@ -8,6 +8,12 @@ export interface Started {
 export interface Usage {
   /** CPU time of the server so far, all threads. */
   readonly cpuUs: number
+}
+
+export interface Memory {
+  /** What is still referred to, of the heap and of the buffers beside it. */
+  readonly heldBytes: number
+  readonly residentBytes: number
 }
 
 export const TENANT = 'bench'

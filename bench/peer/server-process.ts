@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import type { Request, Started, Usage } from './messages.js'
+import type { Memory, Request, Started, Usage } from './messages.js'
 
 /** The peer, in a process of its own. */
 export class ServerProcess {
@@ -18,17 +18,22 @@ export class ServerProcess {
 
   /** CPU time it took so far, microseconds. */
   async cpuUs(): Promise<number> {
-    const answered = answer<Usage>(this.child)
-    this.child.send('usage' satisfies Request)
-    return (await answered).cpuUs
+    return (await this.#ask<Usage>('usage')).cpuUs
+  }
+
+  memory(): Promise<Memory> {
+    return this.#ask('memory')
   }
 
   /** Frames it has received so far. */
-  async framesIn(): Promise<number> {
+  framesIn(): Promise<number> {
+    return this.metric('weft_frames_received_total')
+  }
+
+  /** One number of its metrics. */
+  async metric(name: string): Promise<number> {
     const response = await fetch(`${this.url.replace(/^ws/, 'http')}/metrics`)
-    const line = (await response.text())
-      .split('\n')
-      .find(text => text.startsWith('weft_frames_received_total '))
+    const line = (await response.text()).split('\n').find(text => text.startsWith(`${name} `))
     return Number(line?.split(' ')[1])
   }
 
@@ -36,6 +41,12 @@ export class ServerProcess {
     const exited = once(this.child, 'exit')
     this.child.send('stop' satisfies Request)
     await exited
+  }
+
+  #ask<T>(request: Request): Promise<T> {
+    const answered = answer<T>(this.child)
+    this.child.send(request)
+    return answered
   }
 }
 

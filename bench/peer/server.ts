@@ -1,8 +1,9 @@
 import { openLevelStore } from '@weft/store-level'
 import { startPeer } from '@weft/peer'
-import { type Request, SECRET, type Started, type Usage } from './messages.js'
+import { heldBytes } from '../measure.js'
+import { type Memory, type Request, SECRET, type Started, type Usage } from './messages.js'
 
-/** The server's process: a durable peer on the data directory that it is given, which answers how much CPU it took. */
+/** The server's process: a durable peer on the data directory that it is given, which answers what it took. */
 const [directory] = process.argv.slice(2)
 const peer = await startPeer({
   openStore: () => openLevelStore(directory!),
@@ -12,7 +13,7 @@ const peer = await startPeer({
 
 process.on('message', (request: Request) => {
   if (request === 'stop') void peer.close().then(() => process.disconnect())
-  else process.send!(usage())
+  else process.send!(request === 'usage' ? usage() : memory())
 })
 process.on('disconnect', () => void peer.close())
 process.send!({ url: peer.url } satisfies Started)
@@ -20,4 +21,9 @@ process.send!({ url: peer.url } satisfies Started)
 function usage(): Usage {
   const { user, system } = process.cpuUsage()
   return { cpuUs: user + system }
+}
+
+function memory(): Memory {
+  const held = heldBytes()
+  return { heldBytes: held, residentBytes: process.memoryUsage.rss() }
 }

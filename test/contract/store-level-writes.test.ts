@@ -136,6 +136,40 @@ describe('LevelDB store: writes', () => {
     expect(await append).toMatchObject({ code: 'WEFT_STORE_FAILED' })
   })
 
+  test.each([
+    [false, 3],
+    [true, 0],
+  ])('[TIR-2] a removal that fails leaves all or nothing (it reached the disk: %s)', async (reaches, count) => {
+    await written(store, 't', 'w', 3)
+    const before = disk.batches.length
+    disk.fault = async write => {
+      const deletes = disk.batches.length > before + 1
+      if (reaches || !deletes) await write()
+      if (deletes) throw new Error('EIO')
+    }
+    expect(await rejection(store.tenant('t').remove('w'))).toMatchObject({ code: 'WEFT_STORE_FAILED' })
+    disk.fault = undefined
+    store = await harness.open()
+    expect(await store.tenant('t').read('w', 1, ALL)).toHaveLength(count)
+  })
+
+  test('[TIR-2] while a context is removed nothing of it is served; others are', async () => {
+    await written(store, 't', 'w', 3)
+    const other = await written(store, 't', 'other', 1)
+    const removal = store.tenant('t').remove('w')
+    for (const refused of [
+      store.tenant('t').head('w'),
+      store.tenant('t').read('w', 1, ALL),
+      store.tenant('t').append(new LogMaker('w').next()),
+      store.tenant('t').remove('w'),
+    ]) {
+      expect(await rejection(refused)).toMatchObject({ code: 'WEFT_STORE_CLOSED' })
+    }
+    await store.tenant('t').append(other.next())
+    expect(await removal).toEqual({ changes: 3 })
+    expect(await store.tenant('t').read('other', 1, ALL)).toHaveLength(2)
+  })
+
   test('[TEN-4 drop] a drop that was cut short is finished at the next opening', async () => {
     await written(store, 'gone', 'w', 3)
     const maker = await written(store, 'kept', 'w', 3)

@@ -11,6 +11,7 @@ type Command =
   | { do: 'append'; tenant: string; workflow: string; changes: number; chars: number; wait: boolean }
   | { do: 'read'; tenant: string; workflow: string; from: number; bytes_max: number }
   | { do: 'drop'; tenant: string }
+  | { do: 'remove'; tenant: string; workflow: string }
   | { do: 'reopen' }
 
 const tenants = fc.constantFrom('a', 'a-b', 'a.b', 'A')
@@ -39,6 +40,10 @@ const commands: fc.Arbitrary<Command> = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('drop' as const), tenant: tenants }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant('remove' as const), tenant: tenants, workflow: workflows }),
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('reopen' as const) }) },
 )
 
@@ -72,6 +77,7 @@ async function runAndCompare(harness: StoreHarness, list: readonly Command[]): P
     unawaited = []
     if (command.do === 'reopen') store = await harness.open()
     else if (command.do === 'drop') await compareDrop(store, model, command.tenant)
+    else if (command.do === 'remove') await compareRemove(store, model, command.tenant, command.workflow)
     else await compareRead(store, model, command)
   }
   await Promise.all(unawaited)
@@ -91,6 +97,14 @@ async function compareDrop(store: Store, model: Model, tenant: string): Promise<
   const changes = logs.reduce((sum, { records }) => sum + records.length, 0)
   expect(await store.tenant(tenant).drop()).toEqual({ workflows: logs.length, changes })
   model.delete(tenant)
+}
+
+async function compareRemove(store: Store, model: Model, tenant: string, workflow: string): Promise<void> {
+  const logs = model.get(tenant)
+  const changes = logs?.get(workflow)?.records.length ?? 0
+  expect(await store.tenant(tenant).remove(workflow)).toEqual({ changes })
+  logs?.delete(workflow)
+  if (logs?.size === 0) model.delete(tenant)
 }
 
 async function compareRead(store: Store, model: Model, read: Command & { do: 'read' }): Promise<void> {

@@ -215,6 +215,39 @@ export function storeContract(name: string, makeHarness: () => Promise<StoreHarn
       })
     })
 
+    describe('removing a context', () => {
+      test('[TIR-2] removes all of it and nothing else, and it may begin again', async () => {
+        for (const workflow of ['w', 'w-1', 'w.1', 'wf']) await written(store, 't', workflow, 3)
+        await written(store, 'other', 'w', 2)
+        expect(await store.tenant('t').remove('w')).toEqual({ changes: 3 })
+        expect(await store.tenant('t').remove('w')).toEqual({ changes: 0 })
+        for (let opening = 0; opening < 2; opening++) {
+          const heads = await collect(store.tenant('t').heads())
+          expect(heads.map(({ workflow, count }) => [workflow, count])).toEqual([
+            ['w-1', 3],
+            ['w.1', 3],
+            ['wf', 3],
+          ])
+          expect(await store.tenant('t').head('w')).toBeUndefined()
+          expect(await store.tenant('t').read('w', 1, ALL)).toEqual([])
+          expect(await store.tenant('other').read('w', 1, ALL)).toHaveLength(2)
+          store = await harness.open()
+        }
+        const maker = await written(store, 't', 'w', 1)
+        expect(await store.tenant('t').read('w', 1, ALL)).toStrictEqual(maker.records)
+      })
+
+      test('[TIR-2] appends that came before are part of it', async () => {
+        const maker = new LogMaker('w')
+        const tenant = store.tenant('t')
+        const appends = Array.from({ length: 20 }, () => tenant.append(maker.next()))
+        const removed = await tenant.remove('w')
+        await Promise.all(appends)
+        expect(removed).toEqual({ changes: 20 })
+        expect(await collect(store.tenants())).toEqual([])
+      })
+    })
+
     describe('damage', () => {
       test('[DUR-4] a flipped bit is never served, and other contexts are', async () => {
         await written(store, 't', 'bad', 5)
@@ -296,6 +329,7 @@ export function storeContract(name: string, makeHarness: () => Promise<StoreHarn
           tenant.head('w'),
           tenant.read('w', 1, ALL),
           tenant.append(new LogMaker('w').next()),
+          tenant.remove('w'),
           tenant.drop(),
           collect(tenant.heads()),
           collect(listing),

@@ -113,6 +113,14 @@ class MemoryTenantStore implements TenantStore {
     this.disk.tenants.set(this.tenant, contexts)
   }
 
+  async remove(workflow: WorkflowId): Promise<{ changes: number }> {
+    const changes = this.#context(workflow)?.records.length ?? 0
+    const contexts = this.#contexts
+    contexts.delete(workflow)
+    if (contexts.size === 0) this.disk.tenants.delete(this.tenant)
+    return { changes }
+  }
+
   async drop(): Promise<{ workflows: number; changes: number }> {
     this.check()
     const contexts = this.#contexts

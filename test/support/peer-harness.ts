@@ -1,4 +1,4 @@
-import type { LogRecord, WorkflowId } from '@weft/core'
+import type { LogHead, LogRecord, WorkflowId } from '@weft/core'
 import { type Peer, type PeerOptions, signToken, startPeer, type TokenRequest } from '@weft/peer'
 import { type ConnectOptions, connect, type Replica } from '@weft/replica'
 import { onTestFinished } from 'vitest'
@@ -79,6 +79,11 @@ export class PeerHarness {
   /** The committed log as it lies on the disk, read and verified anew. */
   log(workflow: WorkflowId = 'w', tenant = 'acme'): Promise<readonly LogRecord[]> {
     return new MemoryStore(this.disk).tenant(tenant).read(workflow, 1, Number.MAX_SAFE_INTEGER)
+  }
+
+  /** What the disk says of a context. */
+  head(workflow: WorkflowId = 'w', tenant = 'acme'): Promise<LogHead | undefined> {
+    return new MemoryStore(this.disk).tenant(tenant).head(workflow)
   }
 
   async ids(workflow: WorkflowId = 'w', tenant = 'acme'): Promise<string[]> {

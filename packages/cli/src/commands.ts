@@ -15,6 +15,7 @@ import { register as importCommand } from './commands/import.js'
 import { register as log } from './commands/log.js'
 import { register as prompt } from './commands/prompt.js'
 import { register as replay } from './commands/replay.js'
+import { register as retain } from './commands/retain.js'
 import { register as serve } from './commands/serve.js'
 import { register as show } from './commands/show.js'
 import { register as token } from './commands/token.js'
@@ -42,6 +43,7 @@ export const COMMANDS: readonly Register[] = [
   handoff,
   prompt,
   verify,
+  retain,
   exportCommand,
   importCommand,
   doctor,

@@ -21,10 +21,7 @@ export async function checkDirectory(
   directory: string,
   onVerdict: (verdict: Verdict) => void,
 ): Promise<Verdict[]> {
-  // Opening would make a new, sound, empty store where a name was mistyped.
-  if (!existsSync(join(directory, 'CURRENT'))) {
-    throw usage(`there is no store in ${directory}`, 'name the directory that `weft serve --data` was given')
-  }
+  checkHoldsStore(directory)
   const verdicts: Verdict[] = []
   const program = fileURLToPath(new URL('./store-check-child.js', import.meta.url))
   const child = fork(program, [directory], { stdio: ['ignore', 'ignore', 'ignore', 'ipc'], execArgv: [] })
@@ -48,6 +45,12 @@ export async function checkDirectory(
   }
   const why = failed?.message ?? `LevelDB ended the process that read it (${how})`
   return [...verdicts, unreadable(why, verdicts.length)]
+}
+
+/** Opening would make a new, sound, empty store where a name was mistyped. @throws WEFT_USAGE */
+export function checkHoldsStore(directory: string): void {
+  if (existsSync(join(directory, 'CURRENT'))) return
+  throw usage(`there is no store in ${directory}`, 'name the directory that `weft serve --data` was given')
 }
 
 /** What is to be said of a store that could not be read to its end. */

@@ -79,6 +79,10 @@ export type ErrorCode =
   // side effects
   | 'WEFT_EFFECT_KEY'
   | 'WEFT_EFFECT_REFUSED'
+  // scratch
+  | 'WEFT_SCRATCH_UNKNOWN'
+  | 'WEFT_SCRATCH_ENDED'
+  | 'WEFT_SCRATCH_FULL'
   // processes
   | 'WEFT_DRAINING'
   | 'WEFT_PEER_UNREACHABLE'

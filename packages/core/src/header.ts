@@ -41,6 +41,8 @@ export interface HeaderNotes {
   readonly summary?: { readonly from: Uint8Array; readonly to: Uint8Array }
   /** What makes the windows again that the step saw (STP-2), on the heads that the change depends on. */
   readonly windows?: readonly WindowRecord[]
+  /** Completes the workflow (TIR-2): all heads of the context that its author knew, 32 bytes each, ascending. */
+  readonly completes?: Uint8Array
   readonly reason?: string
   /** The step that wrote the change, by its name. */
   readonly step?: string
@@ -204,7 +206,7 @@ function readNotes(reader: CborReader): HeaderNotes {
   const rest = reader.bytes.subarray(reader.at, reader.end)
   const notes: unknown = decode(rest, { strict: true, rejectDuplicateMapKeys: true, allowIndefinite: false })
   if (!isPlainObject(notes)) throw new TypeError('notes are not a map')
-  const { forks, merges, migrates, reverts, schema, summary, windows } = notes
+  const { completes, forks, merges, migrates, reverts, schema, summary, windows } = notes
   if (forks !== undefined) {
     if (!Array.isArray(forks) || forks.length > LIMITS.forks_per_change_max)
       throw new TypeError('forks is not a list')
@@ -231,6 +233,10 @@ function readNotes(reader: CborReader): HeaderNotes {
     }
   }
   if (windows !== undefined) checkWindowRecords(windows)
+  if (completes !== undefined) {
+    if (!(completes instanceof Uint8Array)) throw new TypeError('completed heads are not hashes')
+    checkIds('completed heads', LIMITS.deps_max, completes, 0, completes.length)
+  }
   if (schema !== undefined) {
     if (!isPlainObject(schema) || typeof schema.name !== 'string' || !Number.isSafeInteger(schema.version)) {
       throw new TypeError('schema is not a name and a version')

@@ -60,6 +60,11 @@ export interface TenantStore {
    * is in flight share the next one. After a rejection the outcome is unknown: reopen and look (DUR-3).
    */
   append(append: LogAppend): Promise<void>
+  /**
+   * Removes a context whole, and says how many changes it had; all of it or nothing, whatever happens meanwhile. Nobody
+   * may have it open: who holds its log in memory would go on writing after what is gone.
+   */
+  remove(workflow: WorkflowId): Promise<{ changes: number }>
   /** Removes everything of this tenant and says what it was. */
   drop(): Promise<{ workflows: number; changes: number }>
 }

@@ -1,13 +1,14 @@
-import { type Clock, checkWorkflow, type Hash, type Position, WeftError } from '@weft/core'
+import { type Clock, type Hash, type Position, WeftError } from '@weft/core'
 import { type PeerEffect, PeerSession } from '@weft/protocol'
 import type { Logger } from 'pino'
 import type { WebSocket } from 'ws'
+import { checkMayRead } from './access.js'
 import type { ContextLog, Subscriber } from './context-log.js'
 import type { Contexts } from './contexts.js'
 import type { PeerLimits } from './limits.js'
 import type { PeerMetrics } from './peer-metrics.js'
 import { checkMark, invalid, type SessionTokens } from './session-tokens.js'
-import { matchesWorkflow, type TokenGrant, type TokenVerifier } from './token.js'
+import type { TokenGrant, TokenVerifier } from './token.js'
 
 export interface ConnectionHost {
   readonly contexts: Contexts
@@ -174,20 +175,7 @@ export class Connection {
   async #open({ channel, workflow, after, last }: PeerEffect & { do: 'open' }): Promise<void> {
     const grant = this.#grant!
     try {
-      checkWorkflow(workflow)
-      if (!grant.scopes.includes('read')) {
-        throw new WeftError(
-          'WEFT_SCOPE',
-          'the token does not allow to read',
-          'use a token with the scope "read"',
-        )
-      }
-      if (!matchesWorkflow(grant.workflows, workflow)) {
-        throw forbidden(
-          `the token is not for workflow ${workflow}`,
-          `a token whose pattern covers it; this one is for ${grant.workflows}`,
-        )
-      }
+      checkMayRead(grant, workflow)
     } catch (error) {
       this.#perform(this.#session.failChannel(channel, error))
       return
@@ -325,8 +313,4 @@ const TIMER_MS_MAX = 2_147_483_647
 
 function expired(): WeftError {
   return new WeftError('WEFT_TOKEN_EXPIRED', 'the token has expired', 'get a new token and connect again')
-}
-
-function forbidden(message: string, cure: string): WeftError {
-  return new WeftError('WEFT_WORKFLOW_FORBIDDEN', message, `use ${cure}`)
 }

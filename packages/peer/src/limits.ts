@@ -1,3 +1,5 @@
+import type { ScratchLimits } from '@weft/scratch'
+
 /** Bounds of one connection and of the peer. */
 export interface PeerLimits {
   readonly connections_max: number
@@ -13,6 +15,8 @@ export interface PeerLimits {
   readonly idle_ms: number
   /** How long a drain waits for replicas to take their acks. */
   readonly drain_ms: number
+  /** Of the relay of shared scratches, where they differ from its own defaults. */
+  readonly scratch: Partial<ScratchLimits>
 }
 
 export const DEFAULT_LIMITS: PeerLimits = {
@@ -23,4 +27,5 @@ export const DEFAULT_LIMITS: PeerLimits = {
   buffered_bytes_max: 16_777_216,
   idle_ms: 10_000,
   drain_ms: 5_000,
+  scratch: {},
 }

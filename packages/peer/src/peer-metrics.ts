@@ -5,10 +5,14 @@ export function peerMetrics(read: {
   connections: () => number
   contexts: () => number
   ready: () => boolean
+  scratch: () => { readonly rooms: number; readonly connections: number; readonly bytes: number }
 }) {
   const metrics = new Metrics()
   metrics.gauge('weft_connections', 'Open connections.', read.connections)
   metrics.gauge('weft_contexts_open', 'Contexts whose causal graph is in memory.', read.contexts)
+  metrics.gauge('weft_scratch_rooms', 'Shared scratches.', () => read.scratch().rooms)
+  metrics.gauge('weft_scratch_connections', 'Connections to them.', () => read.scratch().connections)
+  metrics.gauge('weft_scratch_bytes', 'Bytes that they hold.', () => read.scratch().bytes)
   metrics.gauge('weft_ready', '1 while the peer takes connections.', () => (read.ready() ? 1 : 0))
   metrics.gauge('process_resident_memory_bytes', 'Resident memory.', () => process.memoryUsage.rss())
   return {

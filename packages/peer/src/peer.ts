@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type Clock, hashFromLatin1, type Store, WeftError } from '@weft/core'
 import { WIRE_LIMITS } from '@weft/protocol'
+import { isScratchPath, type ScratchRelay } from '@weft/scratch'
 import { type Logger, pino } from 'pino'
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws'
 import { Connection, type ConnectionHost } from './connection.js'
@@ -10,6 +11,7 @@ import { Contexts } from './contexts.js'
 import { httpDoor } from './http-door.js'
 import { DEFAULT_LIMITS, type PeerLimits } from './limits.js'
 import { type PeerMetrics, peerMetrics } from './peer-metrics.js'
+import { scratchDoor } from './scratch-door.js'
 import { SessionTokens } from './session-tokens.js'
 import { DEFAULT_AUDIENCE, type TokenKey, type TokenVerifier, tokenVerifier } from './token.js'
 
@@ -51,7 +53,8 @@ const systemClock: Clock = {
   after: (ms, fn) => {
     const timer = setTimeout(fn, ms)
     timer.unref()
-    return () => clearTimeout(timer)
+    // Of timers that were let go Node keeps the list of each duration until it is over, cancelled or not.
+    return () => clearTimeout(timer.ref())
   },
 }
 
@@ -72,6 +75,7 @@ class PeerProcess implements Peer {
   readonly #metrics: PeerMetrics
   readonly #server: Server
   readonly #sockets: WebSocketServer
+  readonly #scratch: ScratchRelay
   readonly #connections = new Set<Connection>()
   readonly #sessions: SessionTokens
   #store: Store | undefined
@@ -91,19 +95,23 @@ class PeerProcess implements Peer {
       connections: () => this.#connections.size,
       contexts: () => this.#contexts?.size ?? 0,
       ready: () => this.#ready,
+      scratch: () => this.#scratch,
     })
+    const host = { verify, metrics: this.#metrics, clock: systemClock, log: this.#log }
+    this.#scratch = scratchDoor(host, this.#limits.scratch)
     this.#server = createServer(httpDoor({ ready: () => this.#ready, metrics: () => this.#metrics.render() }))
     // `maxFragments` is newer than the types of ws.
     const bounds: ServerOptions & { maxFragments: number } = {
-      server: this.#server,
+      noServer: true,
       maxPayload: WIRE_LIMITS.frame_bytes_max,
       perMessageDeflate: false,
       maxFragments: 64,
     }
     this.#sockets = new WebSocketServer(bounds)
-    // Without a listener a failing `listen` would reach us twice.
-    this.#sockets.on('error', () => {})
-    this.#sockets.on('connection', socket => this.#accept(socket))
+    this.#server.on('upgrade', (request, socket, head) => {
+      if (isScratchPath(request.url)) this.#scratch.upgrade(request, socket, head)
+      else this.#sockets.handleUpgrade(request, socket, head, open => this.#accept(open))
+    })
   }
 
   get port(): number {
@@ -213,6 +221,7 @@ class PeerProcess implements Peer {
   async #drain(): Promise<DrainReport> {
     this.#log.info({ connections: this.#connections.size }, 'draining')
     for (const connection of this.#connections) connection.pause()
+    this.#scratch.close(draining())
     const unacked = (await this.#contexts?.drain(draining())) ?? 0
     for (const connection of this.#connections) connection.fail(draining())
     await this.#closeSockets()
@@ -227,6 +236,7 @@ class PeerProcess implements Peer {
   async #closeSockets(): Promise<void> {
     const deadline = setTimeout(() => {
       for (const connection of this.#connections) connection.terminate()
+      this.#scratch.terminate()
       this.#server.closeAllConnections()
     }, this.#limits.drain_ms)
     this.#sockets.close()

@@ -10,7 +10,10 @@ export const CLOSE_CODES = {
   protocol: 4400,
   unauthorized: 4401,
   forbidden: 4403,
+  unknown: 4404,
   authDeadline: 4408,
+  ended: 4410,
+  full: 4413,
 } as const
 
 export type Advice = 'retry' | 'new-token' | 'give-up'
@@ -21,6 +24,9 @@ export function adviceOf(closeCode: number): Advice {
       return 'new-token'
     case CLOSE_CODES.protocol:
     case CLOSE_CODES.forbidden:
+    case CLOSE_CODES.unknown:
+    case CLOSE_CODES.ended:
+    case CLOSE_CODES.full:
       return 'give-up'
     default:
       return 'retry'
@@ -30,6 +36,9 @@ export function adviceOf(closeCode: number): Advice {
 export function closeCodeOf(code: ErrorCode): number {
   if (code.startsWith('WEFT_TOKEN')) return CLOSE_CODES.unauthorized
   if (code === 'WEFT_SCOPE' || code === 'WEFT_WORKFLOW_FORBIDDEN') return CLOSE_CODES.forbidden
+  if (code === 'WEFT_SCRATCH_UNKNOWN') return CLOSE_CODES.unknown
+  if (code === 'WEFT_SCRATCH_ENDED') return CLOSE_CODES.ended
+  if (code === 'WEFT_SCRATCH_FULL') return CLOSE_CODES.full
   if (code === 'WEFT_AUTH_DEADLINE') return CLOSE_CODES.authDeadline
   if (code === 'WEFT_DRAINING') return CLOSE_CODES.restart
   if (code.startsWith('WEFT_STORE') || code === 'WEFT_INTERNAL' || code === 'WEFT_LIMIT')

@@ -123,6 +123,15 @@ export abstract class BranchEditor<State, Entries extends EntrySchemas> extends 
     return { ...plan, receipt: options.dryRun ? this.record(undefined) : this.commit(write, options) }
   }
 
+  /**
+   * Says that the workflow is done, with all that is known of it here, on every branch. From then on its tenant's rule
+   * of retention may remove it, unless somebody writes to it again (TIR-2). @throws as `change`
+   */
+  complete(options: WriteOptions = {}): Receipt {
+    const { dag } = this.begun().set
+    return this.commit({ notes: { completes: dag.packIds([...dag.heads]) } }, options)
+  }
+
   /** Brings branches into this one. The report is the same on every replica. @throws WEFT_BRANCH_UNKNOWN */
   merge(...branches: readonly BranchName[]): Merge {
     const writer = this.begun()

@@ -12,6 +12,7 @@ import {
   WeftError,
 } from '@weft/core'
 import type { LogItem, ReplicaSession } from '@weft/protocol'
+import type { ScratchLink } from '@weft/scratch'
 import { Commits } from './commits.js'
 import type { ReplicaListener } from './events.js'
 import type { Link } from './link.js'
@@ -81,6 +82,11 @@ export class ContextReplica {
 
   get unacknowledgedCount(): number {
     return this.#own.size
+  }
+
+  /** How a step shares its scratch. */
+  get scratchLink(): ScratchLink {
+    return { ...this.link.peer, workflow: this.workflow }
   }
 
   listen(listener: ChangeListener): () => void {

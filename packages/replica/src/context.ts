@@ -96,8 +96,23 @@ export class Context<State, Entries extends EntrySchemas> extends BranchEditor<S
     const snapshot = this.present()
     const makeWindow = this.windowsAt(heads)
     const windows = new StepWindows(this.set)
-    const begin = (signal: AbortSignal) =>
-      new Step(name, this.definition, snapshot, this.#effectHost(heads), signal, makeWindow, windows)
+    const { scratchLink } = this.context
+    const begin = (signal: AbortSignal) => {
+      const effects = this.#effectHost(heads)
+      const step = new Step(
+        name,
+        this.definition,
+        snapshot,
+        effects,
+        signal,
+        makeWindow,
+        windows,
+        scratchLink,
+      )
+      // The step does its work whether others can watch or not; whoever has to know awaits `share` itself.
+      if (options.scratch === 'shared') step.scratch.share().catch(() => {})
+      return step
+    }
     const { step, value } = await runStep(begin, work, this.#signals(options))
     const finished = finishStep(step, this.definition, options)
     const { expect } = options

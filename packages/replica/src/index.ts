@@ -20,6 +20,7 @@ export {
   WeftError,
   type Window,
 } from '@weft/core'
+export type { Promotable, Scratch, ScratchAddress } from '@weft/scratch'
 export type { Gate } from './conflict-gate.js'
 export type { Derivation, EntryOf, RecordedEffect } from './branch-reader.js'
 export type { AppendOptions, Merge, WriteOptions } from './branch-editor.js'

@@ -47,6 +47,12 @@ export class Link {
     return this.#lastError
   }
 
+  /** Where the peer is, and a token for it, as often as one is needed. */
+  get peer(): { readonly url: string; readonly token: () => string | Promise<string> } {
+    const { url, token } = this.options
+    return { url, token: typeof token === 'string' ? () => token : token }
+  }
+
   async connect(): Promise<void> {
     this.#cancelRetry = undefined
     let token: string

@@ -14,6 +14,8 @@ export interface StepOptions extends WaitOptions {
   readonly requires?: Gate
   /** What must still hold when the peer takes the step's change (DUR-6); then it is visible only when it has. */
   readonly expect?: Expectations
+  /** `shared`: others can watch and edit the scratch from the beginning, under `step.scratch.address`. */
+  readonly scratch?: 'local' | 'shared'
 }
 
 export interface StepResult<T> {

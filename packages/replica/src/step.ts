@@ -16,6 +16,7 @@ import {
   type Window,
   type WindowFormat,
 } from '@weft/core'
+import { type Promotable, plain, Scratch, type ScratchLink } from '@weft/scratch'
 import { produce } from 'immer'
 import type { EntryOf } from './branch-reader.js'
 import { DraftChange, type Recipe } from './draft-change.js'
@@ -38,6 +39,7 @@ export class Step<State, Entries extends EntrySchemas> {
   #changed = false
   #view: { readonly of: State; readonly tracked: State } | undefined
   #ended = false
+  #scratch: Scratch | undefined
 
   readonly #effects: ChangeId[] = []
 
@@ -52,6 +54,7 @@ export class Step<State, Entries extends EntrySchemas> {
     private readonly makeWindow: MakeWindow,
     /** @internal The windows that it has made. */
     readonly windows: StepWindows,
+    private readonly scratchLink: ScratchLink,
   ) {
     this.#draft = new DraftChange(definition)
     this.#state = snapshot.state
@@ -93,6 +96,30 @@ export class Step<State, Entries extends EntrySchemas> {
     this.#check()
     this.#draft.append(kind, value, options)
     return this
+  }
+
+  /** A Yjs document of this step's own, for drafts: gone when the step ends, fails or is aborted (TIR-1). */
+  get scratch(): Scratch {
+    this.#check()
+    if (this.#scratch === undefined) {
+      const scratch = new Scratch(this.scratchLink)
+      this.#scratch = scratch
+      this.signal.addEventListener('abort', () => scratch.end(), { once: true })
+    }
+    return this.#scratch
+  }
+
+  /**
+   * Writes scratch content as a durable entry: `value`, in which texts, maps and arrays of the scratch may stand for
+   * what they hold now; or, without one, all that was opened in it, by name. @throws as `append`
+   */
+  promote<Kind extends KindOf<Entries>>(
+    kind: Kind,
+    value?: Promotable<InputOf<Entries, Kind>>,
+    options: { readonly dependsOn?: readonly string[] } = {},
+  ): this {
+    const content = plain(value === undefined ? this.scratch.content() : value)
+    return this.append(kind, content as InputOf<Entries, Kind>, options)
   }
 
   /** Changes the state. What the recipe reads is recorded, what it only writes is not. @throws as `Context.change` */
@@ -148,7 +175,7 @@ export class Step<State, Entries extends EntrySchemas> {
     effects: readonly ChangeId[]
   } {
     this.#check()
-    this.#ended = true
+    this.abandon()
     return {
       entries: this.#draft.entries,
       reads: [...this.#manifest(), ...this.#draft.reads],
@@ -160,6 +187,7 @@ export class Step<State, Entries extends EntrySchemas> {
   /** @internal */
   abandon(): void {
     this.#ended = true
+    this.#scratch?.end()
   }
 
   /** What has been read so far. */

@@ -46,6 +46,6 @@ export async function finishDrops(db: Database, writer: GroupWriter, directory: 
   }
 }
 
-function deletionOf(keys: readonly string[]): Write {
+export function deletionOf(keys: readonly string[]): Write {
   return { operations: keys.map(key => ({ key, value: null })) }
 }

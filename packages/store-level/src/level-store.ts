@@ -16,7 +16,7 @@ export class LevelStore implements Store {
     writer: GroupWriter,
     private readonly release: () => void,
   ) {
-    this.#shared = { db, gate, writer, drops: new Set() }
+    this.#shared = { db, gate, writer, drops: new Set(), removals: new Set() }
   }
 
   tenant(id: TenantId): TenantStore {

@@ -20,6 +20,7 @@ import { HeadWalk } from './head-walk.js'
 import type { TenantKeys } from './keys.js'
 import { LogReader } from './log-reader.js'
 import { encodeRecord } from './record-codec.js'
+import { removeContext } from './remove.js'
 
 /** What the handles of one store share. */
 export interface Shared {
@@ -28,6 +29,8 @@ export interface Shared {
   readonly writer: GroupWriter
   /** Tenants whose keys are being removed: until that is done, nothing of theirs is read or written. */
   readonly drops: Set<TenantId>
+  /** Head keys of contexts that are being removed: likewise. */
+  readonly removals: Set<string>
 }
 
 export class LevelTenantStore implements TenantStore {
@@ -43,11 +46,11 @@ export class LevelTenantStore implements TenantStore {
   }
 
   head(workflow: WorkflowId): Promise<LogHead | undefined> {
-    return this.#guarded(() => this.#reader.head(checkStored(workflow)))
+    return this.#guarded(() => this.#reader.head(this.#checked(workflow)))
   }
 
   read(workflow: WorkflowId, from: Position, bytes_max: number): Promise<LogRecord[]> {
-    return this.#guarded(() => this.#reader.read(checkStored(workflow), from, bytes_max))
+    return this.#guarded(() => this.#reader.read(this.#checked(workflow), from, bytes_max))
   }
 
   /** Yields every sound context before it reports damaged ones: one quarantined context must not hide the others. */
@@ -72,7 +75,7 @@ export class LevelTenantStore implements TenantStore {
   async append(append: LogAppend): Promise<void> {
     this.#check()
     const { records, head } = append
-    checkStored(head.workflow)
+    this.#checked(head.workflow)
     checkAppend(append)
     await this.shared.writer.write({
       operations: records.map(({ position, id, bytes }) => {
@@ -81,6 +84,15 @@ export class LevelTenantStore implements TenantStore {
       }),
       // A copy: it is encoded when its batch is written, and the caller may be at its next head by then.
       head: { key: this.keys.head(head.workflow), value: { ...head, heads: [...head.heads] } },
+    })
+  }
+
+  remove(workflow: WorkflowId): Promise<{ changes: number }> {
+    return this.#guarded(() => {
+      const { removals, db, writer } = this.shared
+      const key = this.keys.head(this.#checked(workflow))
+      removals.add(key)
+      return removeContext(db, writer, this.keys, workflow).finally(() => removals.delete(key))
     })
   }
 
@@ -111,6 +123,11 @@ export class LevelTenantStore implements TenantStore {
     if (this.shared.drops.has(this.tenant)) {
       throw closed(`tenant ${this.tenant} is being dropped`, 'wait until its drop() has resolved')
     }
+  }
+
+  #checked(workflow: WorkflowId): WorkflowId {
+    if (!this.shared.removals.has(this.keys.head(checkStored(workflow)))) return workflow
+    throw closed(`workflow ${workflow} is being removed`, 'wait until its remove() has resolved')
   }
 
   /** LevelDB rejects what is under way when it closes; the reason is then the closing. */

@@ -1,0 +1,43 @@
+import type { Change } from './change.js'
+import { unpackIds } from './header.js'
+import type { ChangeId } from './ids.js'
+
+/** How long a tenant keeps what is completed. */
+export interface RetentionRule {
+  readonly keep_ms: number
+}
+
+/** What a rule says of a context; times in ms since 1970 UTC. */
+export type Retention =
+  /** Not completed, or written to since by somebody who did not know. */
+  | { readonly is: 'open' }
+  | { readonly is: 'kept'; readonly until_ms: number }
+  | { readonly is: 'over'; readonly since_ms: number }
+
+/**
+ * Whether a change completes its context: nothing is in the log after it, nor beside it but what its author knew of.
+ * So whatever is written later, or at the same time elsewhere, opens a context again until somebody completes it anew.
+ * @param last the last change of the committed log
+ * @param heads all heads of the context
+ */
+function completes(last: Change, heads: readonly ChangeId[]): boolean {
+  const { completes: packed } = last.header.notes
+  if (packed === undefined) return false
+  const known = new Set([last.id, ...unpackIds(packed)])
+  return heads.every(head => known.has(head))
+}
+
+/**
+ * What is to become of a context (TIR-2). Its age is counted from the completion, by the clock of who completed it.
+ * @param last the last change of the committed log, `heads` all heads of the context
+ */
+export function retentionOf(
+  last: Change,
+  heads: readonly ChangeId[],
+  { keep_ms }: RetentionRule,
+  now_ms: number,
+): Retention {
+  if (!completes(last, heads)) return { is: 'open' }
+  const until_ms = last.header.time + keep_ms
+  return until_ms > now_ms ? { is: 'kept', until_ms } : { is: 'over', since_ms: until_ms }
+}

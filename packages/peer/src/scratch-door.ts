@@ -1,0 +1,36 @@
+import type { Clock } from '@weft/core'
+import { type ScratchLimits, ScratchRelay } from '@weft/scratch'
+import type { Logger } from 'pino'
+import { checkMayRead } from './access.js'
+import type { PeerMetrics } from './peer-metrics.js'
+import type { TokenVerifier } from './token.js'
+
+export interface ScratchDoorHost {
+  readonly verify: TokenVerifier
+  readonly metrics: PeerMetrics
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+/** The relay of shared scratches, behind the tokens of this peer. An address may hold a token: none is ever logged. */
+export function scratchDoor(
+  { verify, metrics, clock, log }: ScratchDoorHost,
+  limits: Partial<ScratchLimits>,
+): ScratchRelay {
+  return new ScratchRelay(
+    {
+      admit: async (token, workflow) => {
+        const grant = await verify(token)
+        checkMayRead(grant, workflow)
+        const { tenant, scopes, expires } = grant
+        return { tenant, mayWrite: scopes.includes('write'), expires_ms: expires * 1000 }
+      },
+      clock,
+      failed: ({ code }, tenant) => {
+        metrics.failed(1, { code })
+        log.info({ tenant, code }, 'scratch connection ended')
+      },
+    },
+    limits,
+  )
+}

@@ -1,0 +1,8 @@
+export { isScratchPath } from './address.js'
+export { DEFAULT_SCRATCH_LIMITS, type ScratchLimits } from './limits.js'
+export { type Promotable, plain } from './plain.js'
+export { type RelayHost, ScratchRelay } from './relay.js'
+export type { Admission } from './relay-connection.js'
+export { Scratch } from './scratch.js'
+export type { ScratchAddress, ScratchLink, ShareOptions } from './share.js'
+export { UpdateLog } from './update-log.js'

@@ -1,0 +1,22 @@
+import type { WorkflowId } from '@weft/core'
+import type { Database } from './database.js'
+import { deletionOf } from './drop.js'
+import type { GroupWriter } from './group-writer.js'
+import type { TenantKeys } from './keys.js'
+
+/**
+ * Removes the head and the log of a context in one batch: a crash leaves all of it or nothing. That takes memory for
+ * its keys, which is less than an open context takes for its graph.
+ */
+export async function removeContext(
+  db: Database,
+  writer: GroupWriter,
+  keys: TenantKeys,
+  workflow: WorkflowId,
+): Promise<{ changes: number }> {
+  // Behind it in the queue, every append that came before the removal is on disk.
+  await writer.write({ operations: [] })
+  const records = await db.keys(keys.log(workflow)).all()
+  await writer.write(deletionOf([...records, keys.head(workflow)]))
+  return { changes: records.length }
+}
