@@ -7,6 +7,7 @@ import type { Hash } from './ports.js'
 import { checkPreconditions, type LogView, type Preconditions } from './preconditions.js'
 import { pointerOf, readableRef } from './ref.js'
 import { StateLedger } from './state-ledger.js'
+import { checkMark } from './wakes.js'
 
 /**
  * What a peer holds of an open context to admit changes by: its causal graph (CHG-2, CHG-3), what the headers say was
@@ -40,7 +41,8 @@ export class Admission implements LogView {
    * Takes a change that is not here yet, if it may be taken now.
    * @param preconditions given with a change that is offered for the first time and on condition: only such a change
    *   can begin a lease at this moment; any other may be history, offered again
-   * @throws as `Dag.add`, WEFT_CHANGE_STATE, WEFT_ENTRY_UNKNOWN, WEFT_LEASE_*, WEFT_PRECONDITION; then nothing has changed
+   * @throws as `Dag.add`, WEFT_CHANGE_STATE, WEFT_ENTRY_UNKNOWN, WEFT_LEASE_*, WEFT_PRECONDITION,
+   *   WEFT_POSITION_UNKNOWN; then nothing has changed
    */
   admit(change: Change, now_ms: number, preconditions?: Preconditions): void {
     const { header } = change
@@ -50,7 +52,10 @@ export class Admission implements LogView {
       // Causality first: what does not fit cannot be held against what it depends on.
       this.dag.check(change)
       this.leases.check(header, now_ms, preconditions !== undefined)
-      if (preconditions) checkPreconditions(this, header, preconditions)
+      if (preconditions) {
+        checkPreconditions(this, header, preconditions)
+        checkMark(this.dag, header)
+      }
     }
     this.#add(change, preconditions && now_ms, true)
   }

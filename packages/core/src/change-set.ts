@@ -16,6 +16,7 @@ import { isEngineKind, SideEffects } from './side-effects.js'
 import { Schemas } from './schemas.js'
 import { StateLedger } from './state-ledger.js'
 import { View } from './view.js'
+import { Wakes } from './wakes.js'
 
 export interface EntriesOptions {
   /** Default `branches`. */
@@ -39,6 +40,7 @@ export class ChangeSet {
   readonly leases = new Leases()
   readonly effects = new SideEffects(this.dag)
   readonly schemas = new Schemas(this.dag)
+  readonly wakes = new Wakes()
   readonly ledger: StateLedger
   readonly #changes: Change[] = []
   readonly #entries: (readonly Entry[] | undefined)[] = []
@@ -89,6 +91,7 @@ export class ChangeSet {
     this.tree.add(node, header)
     this.branches.add(node, header.branch, forks)
     this.leases.add(header, undefined, false)
+    this.wakes.add(header)
     this.effects.add(node, header)
     this.schemas.add(node, header.notes.schema)
     if (header.notes.reverts !== undefined) this.reverts.add(node, header.notes.reverts)

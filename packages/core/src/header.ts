@@ -5,13 +5,13 @@ import { type ActorId, type AgentId, type BranchName, type ChangeId, checkId } f
 import { isPlainObject, parsePointer } from './json.js'
 import { checkLeaseNotes, type EpochsNote, type LeaseNote } from './lease-notes.js'
 import { LIMITS } from './limits.js'
+import { STATE_REF } from './ref.js'
+import { checkWakeNote, type WakeNote } from './wake-notes.js'
 
 export const HEADER_VERSION = 1
 export const HASH_BYTES = 32
 export const ACTOR_BYTES = 16
 const COUNTER_MAX = 0x7fffffff
-/** What precedes the pointer in a ref to state. */
-export const STATE_REF = 'state:'
 
 /** One thing a change was derived from. `entry` names one entry of the change; without it, all of it. */
 export interface ManifestRef {
@@ -35,6 +35,8 @@ export interface HeaderNotes {
   readonly lease?: LeaseNote
   /** The epochs of the leases that its author held. */
   readonly under?: EpochsNote
+  /** Defines the subscription that `lease` gives back, or acknowledges what was claimed of it (WAK-1). */
+  readonly wake?: WakeNote
   readonly reason?: string
   /** The step that wrote the change, by its name. */
   readonly step?: string
@@ -221,6 +223,7 @@ function readNotes(reader: CborReader): HeaderNotes {
     }
   }
   checkLeaseNotes(notes.lease, notes.under)
+  checkWakeNote(notes.wake, notes.lease)
   if (migrates !== undefined && !Number.isSafeInteger(migrates))
     throw new TypeError('migrates is not a version')
   for (const label of [notes.reason, notes.step, notes.trace]) {

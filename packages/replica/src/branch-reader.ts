@@ -31,6 +31,7 @@ import {
   Staleness,
   type ValueOf,
   type VersionedRef,
+  WAKES_BRANCH,
 } from '@weft/core'
 import type { Asked } from './asked.js'
 import type { ContextReplica } from './context-replica.js'
@@ -100,7 +101,7 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
   }
 
   get branches(): readonly BranchName[] {
-    return this.set.branches.names()
+    return this.set.branches.names().filter(name => name !== WAKES_BRANCH)
   }
 
   /** The state, deeply frozen; the same object until it changes. @throws WEFT_MIGRATION_FAILED */

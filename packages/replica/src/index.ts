@@ -5,8 +5,10 @@ export {
   type Conflict,
   type ConflictValue,
   type ContextDefinition,
+  type ContextEvent,
   defineContext,
   type Entry,
+  type Filter,
   type Handoff,
   type MergeReport,
   type Migration,
@@ -17,6 +19,7 @@ export {
   type StaleCause,
   WeftError,
 } from '@weft/core'
+export type { Claim } from './claim.js'
 export type { Gate } from './conflict-gate.js'
 export type { Derivation, EntryOf, RecordedEffect } from './branch-reader.js'
 export type { AppendOptions, Merge, WriteOptions } from './branch-editor.js'
@@ -42,4 +45,6 @@ export {
 export type { Step } from './step.js'
 export type { StepOptions, StepResult } from './step-run.js'
 export type { Snapshot } from './snapshot.js'
+export type { SubscribeOptions } from './subscribe.js'
+export type { ClaimOptions, Subscription, SubscriptionStatus } from './subscription.js'
 export type { WaitOptions } from './waiting.js'
