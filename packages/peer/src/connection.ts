@@ -1,13 +1,14 @@
-import { type Clock, checkWorkflow, type Hash, type Position, WeftError } from '@weft/core'
+import { type Clock, type Hash, type Position, WeftError } from '@weft/core'
 import { type PeerEffect, PeerSession } from '@weft/protocol'
 import type { Logger } from 'pino'
 import type { WebSocket } from 'ws'
+import { checkMayRead, whenExpired } from './access.js'
 import type { ContextLog, Subscriber } from './context-log.js'
 import type { Contexts } from './contexts.js'
 import type { PeerLimits } from './limits.js'
 import type { PeerMetrics } from './peer-metrics.js'
 import { checkMark, invalid, type SessionTokens } from './session-tokens.js'
-import { matchesWorkflow, type TokenGrant, type TokenVerifier } from './token.js'
+import type { TokenGrant, TokenVerifier } from './token.js'
 
 export interface ConnectionHost {
   readonly contexts: Contexts
@@ -155,7 +156,7 @@ export class Connection {
       if (this.#session.phase !== 'authenticating') return
       this.#grant = grant
       this.#cancelDeadline()
-      this.#awaitExpiry(grant.expires * 1000)
+      this.#cancelExpiry = whenExpired(grant, this.host.clock, error => this.fail(error))
       this.#perform(this.#session.authenticated(grant))
       this.host.log.info({ tenant: grant.tenant, subject: grant.subject, scopes: grant.scopes }, 'connected')
     } catch (error) {
@@ -163,31 +164,10 @@ export class Connection {
     }
   }
 
-  #awaitExpiry(expires_ms: number): void {
-    const { clock } = this.host
-    const left_ms = expires_ms - clock.now()
-    if (left_ms <= 0) this.fail(expired())
-    else
-      this.#cancelExpiry = clock.after(Math.min(left_ms, TIMER_MS_MAX), () => this.#awaitExpiry(expires_ms))
-  }
-
   async #open({ channel, workflow, after, last }: PeerEffect & { do: 'open' }): Promise<void> {
     const grant = this.#grant!
     try {
-      checkWorkflow(workflow)
-      if (!grant.scopes.includes('read')) {
-        throw new WeftError(
-          'WEFT_SCOPE',
-          'the token does not allow to read',
-          'use a token with the scope "read"',
-        )
-      }
-      if (!matchesWorkflow(grant.workflows, workflow)) {
-        throw forbidden(
-          `the token is not for workflow ${workflow}`,
-          `a token whose pattern covers it; this one is for ${grant.workflows}`,
-        )
-      }
+      checkMayRead(grant, workflow)
     } catch (error) {
       this.#perform(this.#session.failChannel(channel, error))
       return
@@ -318,15 +298,4 @@ export class Connection {
     this.#cancelExpiry()
     this.#perform(this.#session.disconnected())
   }
-}
-
-/** The longest that a timer of Node waits. */
-const TIMER_MS_MAX = 2_147_483_647
-
-function expired(): WeftError {
-  return new WeftError('WEFT_TOKEN_EXPIRED', 'the token has expired', 'get a new token and connect again')
-}
-
-function forbidden(message: string, cure: string): WeftError {
-  return new WeftError('WEFT_WORKFLOW_FORBIDDEN', message, `use ${cure}`)
 }

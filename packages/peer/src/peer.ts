@@ -7,6 +7,8 @@ import { type Logger, pino } from 'pino'
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws'
 import { Connection, type ConnectionHost } from './connection.js'
 import { Contexts } from './contexts.js'
+import { Feeds } from './feeds.js'
+import { httpApi } from './http-api.js'
 import { httpDoor } from './http-door.js'
 import { DEFAULT_LIMITS, type PeerLimits } from './limits.js'
 import { type PeerMetrics, peerMetrics } from './peer-metrics.js'
@@ -74,6 +76,7 @@ class PeerProcess implements Peer {
   readonly #sockets: WebSocketServer
   readonly #connections = new Set<Connection>()
   readonly #sessions: SessionTokens
+  readonly #feeds: Feeds
   #store: Store | undefined
   #contexts: Contexts | undefined
   #draining: Promise<DrainReport> | undefined
@@ -87,12 +90,21 @@ class PeerProcess implements Peer {
     const { key, sessionSecret } = options
     this.#sessions = new SessionTokens(sessionSecret ?? (key.kind === 'secret' ? key.secret : undefined))
     this.#log = options.logger ?? pino({ level: 'silent' })
+    this.#feeds = new Feeds({
+      contexts: () => this.#openContexts(),
+      limits: this.#limits,
+      clock: systemClock,
+      hash: sha256,
+    })
     this.#metrics = peerMetrics({
       connections: () => this.#connections.size,
       contexts: () => this.#contexts?.size ?? 0,
+      feeds: () => this.#feeds.size,
       ready: () => this.#ready,
     })
-    this.#server = createServer(httpDoor({ ready: () => this.#ready, metrics: () => this.#metrics.render() }))
+    const api = httpApi({ verify, feeds: this.#feeds })
+    const door = { ready: () => this.#ready, metrics: () => this.#metrics.render(), api }
+    this.#server = createServer(httpDoor(door))
     // `maxFragments` is newer than the types of ws.
     const bounds: ServerOptions & { maxFragments: number } = {
       server: this.#server,
@@ -157,6 +169,12 @@ class PeerProcess implements Peer {
     this.#contexts = contexts
   }
 
+  /** @throws WEFT_STORE_FAILED */
+  #openContexts(): Contexts {
+    if (this.#contexts) return this.#contexts
+    throw storeFailed()
+  }
+
   async #listen(): Promise<void> {
     const { host = '127.0.0.1', port = DEFAULT_PORT } = this.options
     await new Promise<void>((resolve, reject) => {
@@ -194,6 +212,7 @@ class PeerProcess implements Peer {
     this.#metrics.storeFailures()
     this.#log.error({ err: error }, 'the store failed; opening it again')
     for (const connection of this.#connections) connection.fail(storeFailed())
+    this.#feeds.end(storeFailed())
     this.#reopening = this.#reopen()
   }
 
@@ -215,6 +234,7 @@ class PeerProcess implements Peer {
     for (const connection of this.#connections) connection.pause()
     const unacked = (await this.#contexts?.drain(draining())) ?? 0
     for (const connection of this.#connections) connection.fail(draining())
+    this.#feeds.end(draining())
     await this.#closeSockets()
     await this.#reopening
     await this.#store
