@@ -16,6 +16,7 @@ import { register as log } from './commands/log.js'
 import { register as replay } from './commands/replay.js'
 import { register as serve } from './commands/serve.js'
 import { register as show } from './commands/show.js'
+import { register as tail } from './commands/tail.js'
 import { register as token } from './commands/token.js'
 import { register as verify } from './commands/verify.js'
 import { register as why } from './commands/why.js'
@@ -31,6 +32,7 @@ export const COMMANDS: readonly Register[] = [
   dev,
   token,
   log,
+  tail,
   show,
   diff,
   graph,
