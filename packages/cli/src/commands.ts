@@ -19,6 +19,7 @@ import { register as show } from './commands/show.js'
 import { register as tail } from './commands/tail.js'
 import { register as token } from './commands/token.js'
 import { register as verify } from './commands/verify.js'
+import { register as webhooks } from './commands/webhooks.js'
 import { register as why } from './commands/why.js'
 
 /** Adds a command to the program. Every file in `commands/` exports one as `register`. */
@@ -41,6 +42,7 @@ export const COMMANDS: readonly Register[] = [
   conflicts,
   audit,
   handoff,
+  webhooks,
   verify,
   exportCommand,
   importCommand,

@@ -7,7 +7,7 @@ import type { Hash } from './ports.js'
 import { checkPreconditions, type LogView, type Preconditions } from './preconditions.js'
 import { pointerOf, readableRef } from './ref.js'
 import { StateLedger } from './state-ledger.js'
-import { checkMark } from './wakes.js'
+import { checkMark, Wakes } from './wakes.js'
 
 /**
  * What a peer holds of an open context to admit changes by: its causal graph (CHG-2, CHG-3), what the headers say was
@@ -19,6 +19,7 @@ export class Admission implements LogView {
   readonly dag = new Dag()
   readonly branches = new Branches(this.dag)
   readonly leases = new Leases()
+  readonly wakes = new Wakes()
   readonly #ledger: StateLedger
   /** By node; lists are shared, as most changes of a context write one of few lists of refs, or nothing. */
   readonly #writes: (readonly string[])[] = []
@@ -80,6 +81,7 @@ export class Admission implements LogView {
     if (chunk) this.#ledger.add(node, chunk)
     this.branches.add(node, header.branch, header.notes.forks ?? NONE)
     this.leases.add(header, granted_ms, live)
+    this.wakes.add(header)
     this.#writes.push(this.#shared(header.writes))
     for (const wrote of header.writes) if (pointerOf(wrote) === undefined) this.#addWriter(wrote, node)
   }

@@ -15,6 +15,16 @@ export function checkMayRead({ scopes, workflows }: TokenGrant, workflow: string
   )
 }
 
+/** @throws WEFT_SCOPE */
+export function checkMayAdminister({ scopes }: TokenGrant): void {
+  if (scopes.includes('admin')) return
+  throw new WeftError(
+    'WEFT_SCOPE',
+    'the token does not allow to administer',
+    'use a token with the scope "admin"',
+  )
+}
+
 /** Calls `fn` with the error that ends what a token allowed, when it expires; the returned function cancels that. */
 export function whenExpired(
   { expires }: TokenGrant,

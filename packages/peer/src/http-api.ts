@@ -2,13 +2,16 @@ import type { RequestListener } from 'node:http'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { checkFilter, type Filter, type Position, WeftError } from '@weft/core'
 import { type Context, Hono } from 'hono'
+import { checkMayAdminister } from './access.js'
 import type { Feeds } from './feeds.js'
 import { problemResponse } from './problem.js'
 import type { TokenVerifier } from './token.js'
+import type { Webhooks } from './webhooks.js'
 
 export interface HttpApiHost {
   readonly verify: TokenVerifier
   readonly feeds: Feeds
+  readonly webhooks: Webhooks
 }
 
 const EVENT_STREAM = {
@@ -21,7 +24,7 @@ const EVENT_STREAM = {
 }
 
 /** What needs a token, over HTTP. Every refusal is a problem (RFC 9457). */
-export function httpApi({ verify, feeds }: HttpApiHost): RequestListener {
+export function httpApi({ verify, feeds, webhooks }: HttpApiHost): RequestListener {
   const app = new Hono<{ Bindings: HttpBindings }>()
   app.get('/feed/:workflow', async context => {
     const grant = await verify(tokenOf(context))
@@ -33,6 +36,18 @@ export function httpApi({ verify, feeds }: HttpApiHost): RequestListener {
       cut: () => context.env.outgoing.destroy(),
     })
     return new Response(stream, { headers: EVENT_STREAM })
+  })
+  app.get('/webhooks', async context => {
+    const grant = await verify(tokenOf(context))
+    checkMayAdminister(grant)
+    return Response.json(webhooks.list(grant.tenant))
+  })
+  app.post('/webhooks/:name/:workflow/resume', async context => {
+    const grant = await verify(tokenOf(context))
+    checkMayAdminister(grant)
+    const { name, workflow } = context.req.param()
+    webhooks.resume(grant.tenant, name, workflow)
+    return new Response(null, { status: 204 })
   })
   app.onError(problemResponse)
   app.notFound(() => problemResponse(nothingHere()))
@@ -75,6 +90,6 @@ function nothingHere(): WeftError {
   return new WeftError(
     'WEFT_USAGE',
     'there is nothing at this path, or not with this method',
-    'use GET /feed/<workflow>',
+    'use GET /feed/<workflow>, GET /webhooks, or POST /webhooks/<name>/<workflow>/resume',
   )
 }

@@ -10,3 +10,5 @@ export {
   type TokenVerifier,
   tokenVerifier,
 } from './token.js'
+export type { WebhookConfig } from './webhook-config.js'
+export type { DeliveryStatus } from './webhook-delivery.js'

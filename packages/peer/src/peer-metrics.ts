@@ -5,12 +5,14 @@ export function peerMetrics(read: {
   connections: () => number
   contexts: () => number
   feeds: () => number
+  parked: () => number
   ready: () => boolean
 }) {
   const metrics = new Metrics()
   metrics.gauge('weft_connections', 'Open connections.', read.connections)
   metrics.gauge('weft_contexts_open', 'Contexts whose causal graph is in memory.', read.contexts)
   metrics.gauge('weft_feeds_open', 'Readers of server-sent events.', read.feeds)
+  metrics.gauge('weft_webhooks_parked', 'Deliveries that wait to be resumed by hand.', read.parked)
   metrics.gauge('weft_ready', '1 while the peer takes connections.', () => (read.ready() ? 1 : 0))
   metrics.gauge('process_resident_memory_bytes', 'Resident memory.', () => process.memoryUsage.rss())
   return {

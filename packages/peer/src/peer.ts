@@ -1,7 +1,7 @@
-import { hash } from 'node:crypto'
+import { hash, randomFillSync } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { type Clock, type Store, WeftError } from '@weft/core'
+import { type Clock, type Random, type Store, WeftError } from '@weft/core'
 import { WIRE_LIMITS } from '@weft/protocol'
 import { type Logger, pino } from 'pino'
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws'
@@ -14,6 +14,8 @@ import { DEFAULT_LIMITS, type PeerLimits } from './limits.js'
 import { type PeerMetrics, peerMetrics } from './peer-metrics.js'
 import { SessionTokens } from './session-tokens.js'
 import { DEFAULT_AUDIENCE, type TokenKey, type TokenVerifier, tokenVerifier } from './token.js'
+import { checkWebhooks, type WebhookConfig } from './webhook-config.js'
+import { Webhooks } from './webhooks.js'
 
 export interface PeerOptions {
   /** Opens the store; called again after a failed write, when the outcome has to be found out (DUR-3). */
@@ -27,6 +29,8 @@ export interface PeerOptions {
   /** Default 7600; 0 takes a free one. */
   readonly port?: number
   readonly limits?: Partial<PeerLimits>
+  /** Where contexts are delivered to. */
+  readonly webhooks?: readonly WebhookConfig[]
   readonly logger?: Logger
 }
 
@@ -59,7 +63,7 @@ const systemClock: Clock = {
 
 /**
  * Starts a durable peer.
- * @throws WEFT_STORE_LOCKED · WEFT_STORE_FAILED · WEFT_PORT_IN_USE · WEFT_USAGE (the key)
+ * @throws WEFT_STORE_LOCKED · WEFT_STORE_FAILED · WEFT_PORT_IN_USE · WEFT_USAGE (the key, a webhook)
  */
 export async function startPeer(options: PeerOptions): Promise<Peer> {
   const verify = await tokenVerifier(options.key, options.audience ?? DEFAULT_AUDIENCE)
@@ -77,6 +81,7 @@ class PeerProcess implements Peer {
   readonly #connections = new Set<Connection>()
   readonly #sessions: SessionTokens
   readonly #feeds: Feeds
+  readonly #webhooks: Webhooks
   #store: Store | undefined
   #contexts: Contexts | undefined
   #draining: Promise<DrainReport> | undefined
@@ -96,13 +101,21 @@ class PeerProcess implements Peer {
       clock: systemClock,
       hash: sha256,
     })
+    this.#webhooks = new Webhooks(checkWebhooks(options.webhooks ?? []), {
+      limits: this.#limits,
+      clock: systemClock,
+      hash: sha256,
+      dice: Math.random,
+      log: this.#log,
+    })
     this.#metrics = peerMetrics({
       connections: () => this.#connections.size,
       contexts: () => this.#contexts?.size ?? 0,
       feeds: () => this.#feeds.size,
+      parked: () => this.#webhooks.parkedCount,
       ready: () => this.#ready,
     })
-    const api = httpApi({ verify, feeds: this.#feeds })
+    const api = httpApi({ verify, feeds: this.#feeds, webhooks: this.#webhooks })
     const door = { ready: () => this.#ready, metrics: () => this.#metrics.render(), api }
     this.#server = createServer(httpDoor(door))
     // `maxFragments` is newer than the types of ws.
@@ -157,16 +170,18 @@ class PeerProcess implements Peer {
 
   async #openStore(): Promise<void> {
     this.#store = await this.options.openStore()
-    const host = { hash: sha256, clock: systemClock, started_ms: systemClock.now() }
+    const host = { hash: sha256, random: fillRandom, clock: systemClock, started_ms: systemClock.now() }
     const contexts = new Contexts(this.#store, host, this.#limits.idle_ms, {
       committed: (changes, seconds) => {
         this.#metrics.committed(changes)
         this.#metrics.commitSeconds(seconds)
       },
+      advanced: (tenant, workflow) => this.#webhooks.advanced(tenant, workflow),
       // Other writes to a store that failed may fail later, when the next one is open.
       failed: error => contexts === this.#contexts && this.#storeFailed(error),
     })
     this.#contexts = contexts
+    void this.#webhooks.begin(contexts, this.#store)
   }
 
   /** @throws WEFT_STORE_FAILED */
@@ -213,6 +228,7 @@ class PeerProcess implements Peer {
     this.#log.error({ err: error }, 'the store failed; opening it again')
     for (const connection of this.#connections) connection.fail(storeFailed())
     this.#feeds.end(storeFailed())
+    void this.#webhooks.stop(storeFailed())
     this.#reopening = this.#reopen()
   }
 
@@ -232,6 +248,7 @@ class PeerProcess implements Peer {
   async #drain(): Promise<DrainReport> {
     this.#log.info({ connections: this.#connections.size }, 'draining')
     for (const connection of this.#connections) connection.pause()
+    await this.#webhooks.stop(draining())
     const unacked = (await this.#contexts?.drain(draining())) ?? 0
     for (const connection of this.#connections) connection.fail(draining())
     this.#feeds.end(draining())
@@ -259,6 +276,8 @@ class PeerProcess implements Peer {
 }
 
 const CLOSE_TRY_LATER = 1013
+
+const fillRandom: Random = (target, at, length) => void randomFillSync(target, at, length)
 
 const sha256 = (bytes: Uint8Array): string => hash('sha256', bytes, 'hex')
 
