@@ -284,3 +284,44 @@ describe('[WAK-1] a subscription', () => {
     expect(alone.subscriptions()).toEqual([])
   })
 })
+
+describe('[WAK-1] the events of a context', () => {
+  it('come in the order of the log, from a position on, and as they happen', async () => {
+    const { contexts } = await workers(2)
+    const [writer, reader] = contexts
+    await say(writer!, 'one', 'two')
+    await reader!.until(() => reader!.entries().length === 2)
+    const told: unknown[] = []
+    for await (const event of reader!.events({ from: 3, once: true })) told.push(event.position)
+    expect(told).toEqual([3])
+    const controller = new AbortController()
+    const events = reader!.events({ from: 4, kinds: ['message'], signal: controller.signal })
+    const next = events.next()
+    await say(writer!, 'three')
+    expect((await next).value).toMatchObject({ position: 4, entries: [{ value: { text: 'three' } }] })
+    const last = events.next()
+    controller.abort()
+    expect((await last).done).toBe(true)
+  })
+
+  it.each<[string, object]>([
+    ['WEFT_POSITION_UNKNOWN', { from: 9 }],
+    ['WEFT_POSITION_UNKNOWN', { from: 0 }],
+    ['WEFT_POSITION_UNKNOWN', { from: 'first' }],
+    ['WEFT_FILTER_INVALID', { kinds: [] }],
+  ])('are refused with %s for %j', async (code, options) => {
+    const { context } = await workers(1)
+    await say(context, 'one')
+    await expect(context.events(options).next()).rejects.toMatchObject({ code })
+  })
+
+  it('end with the reason when the replica is closed', async () => {
+    const { harness } = await workers(1)
+    const replica = await harness.replica()
+    const context = await replica.open(Research, { workflow: 'w', agent: 'reader' })
+    const waiting = context.events({ from: context.position + 1 }).next()
+    waiting.catch(() => {})
+    await replica.close()
+    await expect(waiting).rejects.toMatchObject({ code: 'WEFT_CLOSED' })
+  })
+})
