@@ -244,6 +244,10 @@ describe('[WAK-1] a subscription', () => {
     expect(scene.acknowledged).toBe(3)
     expect(scene.ack(claim)).toBe('WEFT_LEASE_LOST')
     expect(scene.next(9)!.events.map(({ position }) => position)).toEqual([4])
+    scene.note({ lease: { on: ON, epoch: 4, ttl_ms: 10 } })
+    expect(scene.ack({ ...scene.next(9)!, epoch: 4 })).toBe('taken')
+    expect(scene.define({})).toBe('taken')
+    expect(scene.acknowledged, 'it begins anew').toBe(0)
   })
 
   it('[DUR-5] tells again what a log that came back otherwise may not have acknowledged', () => {

@@ -186,6 +186,14 @@ describe('[WAK-1] a feed', () => {
     await stopping
   })
 
+  test('that is only asked for its headers is not left open', async () => {
+    const { harness, base, say } = await scene()
+    await say('one')
+    const response = await fetch(`${base()}/feed/w?access_token=${await harness.token()}`, { method: 'HEAD' })
+    expect([response.status, response.headers.get('content-type')]).toEqual([200, 'text/event-stream'])
+    expect(await harness.metric('weft_feeds_open')).toBe(0)
+  })
+
   test('that nobody reads any more lets its context go', async () => {
     const { harness, base, say } = await scene()
     await say('one')

@@ -70,6 +70,10 @@ describe('[WAK-1] a webhook', () => {
     target.answers.push(500, 302)
     await say('one')
     await until(() => target.taken.length === 2, 'all are delivered')
+    expect(
+      target.received.map(({ path }) => path),
+      'no redirect is followed',
+    ).toEqual(Array(4).fill('/'))
     expect(target.received.map(({ event }) => Number(event.sequence))).toEqual([1, 1, 1, 2])
     expect((await admin('/webhooks')).body).toEqual([])
   })

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { onTestFinished } from 'vitest'
 
 export interface Received {
+  readonly path: string
   readonly headers: IncomingHttpHeaders
   readonly body: string
   readonly event: {
@@ -32,7 +33,8 @@ export class WebhookTarget {
       request.on('data', chunk => chunks.push(chunk))
       request.on('end', () => {
         const body = Buffer.concat(chunks).toString()
-        const received = { headers: request.headers, body, event: JSON.parse(body) }
+        const event = body === '' ? undefined : JSON.parse(body)
+        const received = { path: request.url!, headers: request.headers, body, event }
         this.received.push(received)
         const status = this.always ?? this.answers.shift() ?? 204
         if (status === 0) return

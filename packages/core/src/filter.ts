@@ -1,7 +1,7 @@
 import { ABSENT } from './cbor-cursor.js'
 import { reasonOf, WeftError } from './errors.js'
 import type { Header } from './header.js'
-import { type BranchName, checkId, WAKES_BRANCH } from './ids.js'
+import { type BranchName, checkId } from './ids.js'
 import { isPlainObject } from './json.js'
 import { isFencedRef } from './lease-refs.js'
 import { LIMITS } from './limits.js'
@@ -60,8 +60,7 @@ export function matchesFilter({ refs, kinds, branches }: Filter, header: Header)
  * Whether a change is something that happened: not one that only says who holds what, or how far somebody has come, as
  * those would wake the ones who write them.
  */
-function isEvent({ branch, kinds, stateHashAt, writes, notes }: Header): boolean {
-  if (branch === WAKES_BRANCH) return false
+function isEvent({ kinds, stateHashAt, writes, notes }: Header): boolean {
   const { forks, merges, reverts } = notes
   return (
     stateHashAt !== ABSENT ||

@@ -35,7 +35,10 @@ export function httpApi({ verify, feeds, webhooks }: HttpApiHost): RequestListen
       filter: filterOf(context),
       cut: () => context.env.outgoing.destroy(),
     })
-    return new Response(stream, { headers: EVENT_STREAM })
+    if (context.req.method !== 'HEAD') return new Response(stream, { headers: EVENT_STREAM })
+    // Nobody would read it, or end it.
+    await stream.cancel()
+    return new Response(null, { headers: EVENT_STREAM })
   })
   app.get('/webhooks', async context => {
     const grant = await verify(tokenOf(context))
