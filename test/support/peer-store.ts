@@ -10,6 +10,7 @@ export class StoreGate {
   /** Stores that were opened on it. */
   opened = 0
   appends = 0
+  reads = 0
   fault: WriteFault | undefined
   /** Turns of the event loop that a write takes, as on a real disk, so that more arrives meanwhile. */
   turns = 0
@@ -55,6 +56,11 @@ class GatedStore extends MemoryStore {
   override tenant(id: TenantId): TenantStore {
     const store = super.tenant(id)
     const append = store.append.bind(store)
+    const read = store.read.bind(store)
+    store.read = (...range) => {
+      this.gate.reads++
+      return read(...range)
+    }
     store.append = (records: LogAppend) => this.gate.pass(() => append(records))
     return store
   }

@@ -24,6 +24,7 @@ export class WorkerProcess {
       this.#wake()
     })
     this.#child.on('exit', () => this.#wake())
+    this.#child.on('disconnect', () => this.#wake())
     onTestFinished(() => void this.#child.kill('SIGKILL'))
   }
 
@@ -48,7 +49,8 @@ export class WorkerProcess {
 
   /** The next thing that it says; undefined when it is gone and has said all. */
   async next(): Promise<Line | undefined> {
-    while (this.#said.length === 0 && !this.gone) {
+    // What it said last may come after its end.
+    while (this.#said.length === 0 && !(this.gone && !this.#child.connected)) {
       await new Promise<void>(resolve => {
         this.#wake = resolve
       })

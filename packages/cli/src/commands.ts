@@ -18,8 +18,10 @@ import { register as replay } from './commands/replay.js'
 import { register as retain } from './commands/retain.js'
 import { register as serve } from './commands/serve.js'
 import { register as show } from './commands/show.js'
+import { register as tail } from './commands/tail.js'
 import { register as token } from './commands/token.js'
 import { register as verify } from './commands/verify.js'
+import { register as webhooks } from './commands/webhooks.js'
 import { register as why } from './commands/why.js'
 
 /** Adds a command to the program. Every file in `commands/` exports one as `register`. */
@@ -33,6 +35,7 @@ export const COMMANDS: readonly Register[] = [
   dev,
   token,
   log,
+  tail,
   show,
   diff,
   graph,
@@ -42,6 +45,7 @@ export const COMMANDS: readonly Register[] = [
   audit,
   handoff,
   prompt,
+  webhooks,
   verify,
   retain,
   exportCommand,

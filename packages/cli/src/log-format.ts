@@ -27,8 +27,13 @@ export function formatLog(rows: readonly LogRow[], paint: Paint, columns = TEXT_
   })
 }
 
+/** Of a change, what `describeChange` tells. */
+type Told = Pick<AuditRecord, 'pointers' | 'forks' | 'merges' | 'reason'> & {
+  readonly entries: readonly Pick<AuditRecord['entries'][number], 'kind' | 'value'>[]
+}
+
 /** What a change did, in one line: kinds and first words of its entries, pointers, branches, reason. */
-export function describeChange(record: AuditRecord): string {
+export function describeChange(record: Told): string {
   const { entries, pointers, forks, merges, reason } = record
   const first = entries[0]
   const said = [

@@ -17,12 +17,12 @@ export interface RunningPeer {
 export async function runPeer(
   settings: Settings,
   data: string,
-  key: PeerOptions['key'],
+  options: Pick<PeerOptions, 'key' | 'webhooks'>,
   level = required(settings, 'logLevel'),
 ): Promise<RunningPeer> {
   const peer = await startPeer({
     openStore: () => openLevelStore(data),
-    key,
+    ...options,
     audience: required(settings, 'audience'),
     host: required(settings, 'host'),
     port: required(settings, 'port'),

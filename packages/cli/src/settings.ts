@@ -102,6 +102,12 @@ export const SETTINGS = {
     parse: text,
     fallback: DEFAULT_AUDIENCE,
   }),
+  webhooks: setting({
+    flag: '--webhooks <file>',
+    env: 'WEFT_WEBHOOKS',
+    help: 'JSON file of the webhooks to deliver to: a list of {name, tenant, workflows, url, secret, filter}',
+    parse: text,
+  }),
   tenant: setting({ flag: '--tenant <id>', env: 'WEFT_TENANT', help: 'tenant of the token', parse: text }),
   logLevel: setting({
     flag: '--log-level <level>',

@@ -7,6 +7,7 @@ import type { Hash } from './ports.js'
 import { checkPreconditions, type LogView, type Preconditions } from './preconditions.js'
 import { pointerOf, readableRef } from './ref.js'
 import { StateLedger } from './state-ledger.js'
+import { checkMark, Wakes } from './wakes.js'
 
 /**
  * What a peer holds of an open context to admit changes by: its causal graph (CHG-2, CHG-3), what the headers say was
@@ -18,6 +19,7 @@ export class Admission implements LogView {
   readonly dag = new Dag()
   readonly branches = new Branches(this.dag)
   readonly leases = new Leases()
+  readonly wakes = new Wakes()
   readonly #ledger: StateLedger
   /** By node; lists are shared, as most changes of a context write one of few lists of refs, or nothing. */
   readonly #writes: (readonly string[])[] = []
@@ -40,7 +42,8 @@ export class Admission implements LogView {
    * Takes a change that is not here yet, if it may be taken now.
    * @param preconditions given with a change that is offered for the first time and on condition: only such a change
    *   can begin a lease at this moment; any other may be history, offered again
-   * @throws as `Dag.add`, WEFT_CHANGE_STATE, WEFT_ENTRY_UNKNOWN, WEFT_LEASE_*, WEFT_PRECONDITION; then nothing has changed
+   * @throws as `Dag.add`, WEFT_CHANGE_STATE, WEFT_ENTRY_UNKNOWN, WEFT_LEASE_*, WEFT_PRECONDITION,
+   *   WEFT_POSITION_UNKNOWN; then nothing has changed
    */
   admit(change: Change, now_ms: number, preconditions?: Preconditions): void {
     const { header } = change
@@ -50,7 +53,10 @@ export class Admission implements LogView {
       // Causality first: what does not fit cannot be held against what it depends on.
       this.dag.check(change)
       this.leases.check(header, now_ms, preconditions !== undefined)
-      if (preconditions) checkPreconditions(this, header, preconditions)
+      if (preconditions) {
+        checkPreconditions(this, header, preconditions)
+        checkMark(this.dag, header)
+      }
     }
     this.#add(change, preconditions && now_ms, true)
   }
@@ -75,6 +81,7 @@ export class Admission implements LogView {
     if (chunk) this.#ledger.add(node, chunk)
     this.branches.add(node, header.branch, header.notes.forks ?? NONE)
     this.leases.add(header, granted_ms, live)
+    this.wakes.add(header)
     this.#writes.push(this.#shared(header.writes))
     for (const wrote of header.writes) if (pointerOf(wrote) === undefined) this.#addWriter(wrote, node)
   }

@@ -17,6 +17,7 @@ import { Schemas } from './schemas.js'
 import { StateLedger } from './state-ledger.js'
 import { Summaries } from './summaries.js'
 import { View } from './view.js'
+import { Wakes } from './wakes.js'
 
 export interface EntriesOptions {
   /** Default `branches`. */
@@ -41,6 +42,7 @@ export class ChangeSet {
   readonly effects = new SideEffects(this.dag)
   readonly schemas = new Schemas(this.dag)
   readonly summaries = new Summaries(this.dag, this.tree, this.reverts)
+  readonly wakes = new Wakes()
   readonly ledger: StateLedger
   readonly #changes: Change[] = []
   readonly #entries: (readonly Entry[] | undefined)[] = []
@@ -91,6 +93,7 @@ export class ChangeSet {
     this.tree.add(node, header)
     this.branches.add(node, header.branch, forks)
     this.leases.add(header, undefined, false)
+    this.wakes.add(header)
     this.effects.add(node, header)
     this.schemas.add(node, header.notes.schema)
     if (header.notes.reverts !== undefined) this.reverts.add(node, header.notes.reverts)

@@ -8,12 +8,12 @@ import { checkLeaseNotes, type EpochsNote, type LeaseNote } from './lease-notes.
 import { LIMITS } from './limits.js'
 import type { Hash } from './ports.js'
 import { checkWindowRecords, type WindowRecord } from './window-record.js'
+import { STATE_REF } from './ref.js'
+import { checkWakeNote, type WakeNote } from './wake-notes.js'
 
 export const HEADER_VERSION = 1
 export const ACTOR_BYTES = 16
 const COUNTER_MAX = 0x7fffffff
-/** What precedes the pointer in a ref to state. */
-export const STATE_REF = 'state:'
 
 /** One thing a change was derived from. `entry` names one entry of the change; without it, all of it. */
 export interface ManifestRef {
@@ -43,6 +43,8 @@ export interface HeaderNotes {
   readonly windows?: readonly WindowRecord[]
   /** Completes the workflow (TIR-2): all heads of the context that its author knew, 32 bytes each, ascending. */
   readonly completes?: Uint8Array
+  /** Defines the subscription that `lease` gives back, or acknowledges what was claimed of it (WAK-1). */
+  readonly wake?: WakeNote
   readonly reason?: string
   /** The step that wrote the change, by its name. */
   readonly step?: string
@@ -243,6 +245,7 @@ function readNotes(reader: CborReader): HeaderNotes {
     }
   }
   checkLeaseNotes(notes.lease, notes.under)
+  checkWakeNote(notes.wake, notes.lease)
   if (migrates !== undefined && !Number.isSafeInteger(migrates))
     throw new TypeError('migrates is not a version')
   for (const label of [notes.reason, notes.step, notes.trace]) {

@@ -17,11 +17,16 @@ export type EntryId = Branded<string, 'entry'>
 export type Position = Branded<number, 'position'>
 
 export const MAIN_BRANCH: BranchName = 'main'
+/**
+ * The branch of the changes that say who has claimed which events and how far they have come (WAK-1): no work is done
+ * on it, and they move the heads of none that work is done on.
+ */
+export const WAKES_BRANCH: BranchName = 'weft.wakes'
 
 const ID = /^[A-Za-z0-9._~-]{1,128}$/
 const CHANGE_ID = /^[0-9a-f]{64}$/
 
-export type IdRole = 'tenant' | 'workflow' | 'agent' | 'branch' | 'kind'
+export type IdRole = 'tenant' | 'workflow' | 'agent' | 'branch' | 'kind' | 'subscription'
 
 /** Returns `id` if it is a valid id (TEN-3). @throws WEFT_ID_INVALID */
 export function checkId(role: IdRole, id: unknown): string {

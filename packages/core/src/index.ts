@@ -17,6 +17,15 @@ export { Dag, NO_NODE, type Node } from './dag.js'
 export { digest } from './digest.js'
 export type { Entry, Tier } from './entry.js'
 export { type ErrorCode, type ErrorDetails, isWeftError, reasonOf, WeftError } from './errors.js'
+export {
+  type ContextEvent,
+  contextEvent,
+  type EventRange,
+  type LogReader,
+  nextRange,
+  type RangeBounds,
+} from './events.js'
+export { checkFilter, type Filter, matchesFilter } from './filter.js'
 export type { FlattenOrder } from './flatten.js'
 export { genesis } from './genesis.js'
 export {
@@ -44,7 +53,7 @@ export {
   valueAt,
 } from './json.js'
 export { checkLeaseLength, LEASE_MS_MAX } from './lease-errors.js'
-export { branchRef, effectRef } from './lease-refs.js'
+export { branchRef, effectRef, wakeRef } from './lease-refs.js'
 export { type Lease, Leases } from './leases.js'
 export { lastWriters } from './last-writers.js'
 export { LIMITS } from './limits.js'
@@ -102,3 +111,5 @@ export { windowReads } from './window-reads.js'
 export { recordOf, type WindowRecord } from './window-record.js'
 export { remakeWindow, type WindowTools } from './window-remake.js'
 export type { Renderers } from './window-render.js'
+export { unreached, wakeNote } from './wakes.js'
+export { type OwnMark, sealMark } from './wake-author.js'

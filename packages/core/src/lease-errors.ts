@@ -47,7 +47,7 @@ export function notWritten(on: string): WeftError {
   return new WeftError(
     'WEFT_LEASE_INVALID',
     `the change asks for a lease on ${on}, which it does not write`,
-    'ask for the branch that the change is on, or for an effect that it writes',
+    'ask for the branch that the change is on, or for an effect or a subscription that it writes',
     { on },
   )
 }

@@ -3,7 +3,7 @@ import { LIMITS } from './limits.js'
 
 /** Asks for a lease, or gives it back, in the change that says so. */
 export interface LeaseNote {
-  /** `branch:<name>` or `effect:<key>` */
+  /** `branch:<name>`, `effect:<key>` or `wake:<subscription>` */
   readonly on: string
   /** One more than the last that was granted; the same when it is given back. */
   readonly epoch: number

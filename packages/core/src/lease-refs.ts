@@ -1,8 +1,9 @@
 import { WeftError } from './errors.js'
-import type { BranchName } from './ids.js'
+import { type BranchName, checkId } from './ids.js'
 
 const BRANCH = 'branch:'
 const EFFECT = 'effect:'
+const WAKE = 'wake:'
 
 /** What stands for a branch where a lease is asked for. */
 export function branchRef(branch: BranchName): string {
@@ -11,6 +12,21 @@ export function branchRef(branch: BranchName): string {
 
 export function isEffectRef(ref: string): boolean {
   return ref.startsWith(EFFECT)
+}
+
+/** What stands for a named subscription of a workflow. @throws WEFT_ID_INVALID */
+export function wakeRef(subscription: string): string {
+  return WAKE + checkId('subscription', subscription)
+}
+
+/** The name of the subscription that a ref stands for, or undefined for other refs. */
+export function subscriptionOf(ref: string): string | undefined {
+  return ref.startsWith(WAKE) ? ref.slice(WAKE.length) : undefined
+}
+
+/** Whether a change that writes this ref may be taken only if nobody else holds it. */
+export function isFencedRef(ref: string): boolean {
+  return isEffectRef(ref) || ref.startsWith(WAKE)
 }
 
 /** What stands for a side effect of a workflow; the key may hold any characters. @throws WEFT_REF_INVALID */

@@ -1,7 +1,7 @@
 import type { Header } from './header.js'
 import type { AgentId } from './ids.js'
 import { ended, heldBy, lost, notWritten } from './lease-errors.js'
-import { branchRef, isEffectRef } from './lease-refs.js'
+import { branchRef, isFencedRef } from './lease-refs.js'
 
 /** Time-bounded ownership of a ref, as it stands at a peer. */
 export interface Lease {
@@ -18,10 +18,9 @@ export interface Lease {
   readonly live: boolean
 }
 
-/** The refs that a change may write only if nobody else holds them: its branch, and the effects it writes of. */
+/** The refs that a change may write only if nobody else holds them: its branch, and what it writes of. */
 function fencedRefs({ branch, writes }: Header): string[] {
-  const effects = writes.filter(isEffectRef)
-  return [branchRef(branch), ...effects]
+  return [branchRef(branch), ...writes.filter(isFencedRef)]
 }
 
 /**

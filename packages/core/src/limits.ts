@@ -13,6 +13,8 @@ export const LIMITS = {
   /** Windows that one step may make, and kinds or entries that one of them may name. */
   windows_per_change_max: 32,
   window_names_max: 256,
+  /** Values in each list of a filter. */
+  filter_values_max: 64,
   value_depth_max: 64,
   /** Changes that wait for a dep, per context. */
   waiting_changes_max: 10_000,

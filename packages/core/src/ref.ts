@@ -1,5 +1,4 @@
 import { WeftError } from './errors.js'
-import { STATE_REF } from './header.js'
 import { parsePointer, pointersTouch } from './json.js'
 import { LIMITS } from './limits.js'
 
@@ -9,6 +8,8 @@ export interface VersionedRef {
   readonly version?: string
 }
 
+/** What precedes the pointer in a ref to state. */
+export const STATE_REF = 'state:'
 const ENTRY = 'entry:'
 const SCHEMES =
   /^(state:(\/.*)?|entry:[0-9a-f]{64}\.\d{1,4}|overlay:[A-Za-z0-9._~-]{1,128}(@[^@/]+)?|ext:.+)$/s

@@ -2,7 +2,7 @@ import { type Clock, type Hash, type Position, WeftError } from '@weft/core'
 import { type PeerEffect, PeerSession } from '@weft/protocol'
 import type { Logger } from 'pino'
 import type { WebSocket } from 'ws'
-import { checkMayRead } from './access.js'
+import { checkMayRead, whenExpired } from './access.js'
 import type { ContextLog, Subscriber } from './context-log.js'
 import type { Contexts } from './contexts.js'
 import type { PeerLimits } from './limits.js'
@@ -156,20 +156,12 @@ export class Connection {
       if (this.#session.phase !== 'authenticating') return
       this.#grant = grant
       this.#cancelDeadline()
-      this.#awaitExpiry(grant.expires * 1000)
+      this.#cancelExpiry = whenExpired(grant, this.host.clock, error => this.fail(error))
       this.#perform(this.#session.authenticated(grant))
       this.host.log.info({ tenant: grant.tenant, subject: grant.subject, scopes: grant.scopes }, 'connected')
     } catch (error) {
       this.fail(error)
     }
-  }
-
-  #awaitExpiry(expires_ms: number): void {
-    const { clock } = this.host
-    const left_ms = expires_ms - clock.now()
-    if (left_ms <= 0) this.fail(expired())
-    else
-      this.#cancelExpiry = clock.after(Math.min(left_ms, TIMER_MS_MAX), () => this.#awaitExpiry(expires_ms))
   }
 
   async #open({ channel, workflow, after, last }: PeerEffect & { do: 'open' }): Promise<void> {
@@ -306,11 +298,4 @@ export class Connection {
     this.#cancelExpiry()
     this.#perform(this.#session.disconnected())
   }
-}
-
-/** The longest that a timer of Node waits. */
-const TIMER_MS_MAX = 2_147_483_647
-
-function expired(): WeftError {
-  return new WeftError('WEFT_TOKEN_EXPIRED', 'the token has expired', 'get a new token and connect again')
 }

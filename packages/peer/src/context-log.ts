@@ -7,8 +7,11 @@ import {
   type Hash,
   type LogRecord,
   NO_NODE,
+  type OwnMark,
   type Position,
   type Preconditions,
+  type Random,
+  sealMark,
   type TenantStore,
 } from '@weft/core'
 
@@ -23,6 +26,7 @@ export interface Subscriber {
 /** What a log is opened with. */
 export interface ContextLogHost {
   readonly hash: Hash
+  readonly random: Random
   readonly clock: Clock
   /** When the peer began, ms since 1970 UTC. */
   readonly started_ms: number
@@ -33,6 +37,8 @@ export interface ContextHooks {
   committed(changes: number, seconds: number): void
   /** The store rejected a write: what became of it is unknown (DUR-3). */
   failed(error: unknown): void
+  /** The log of a context has grown. */
+  advanced(tenant: string, workflow: string): void
 }
 
 interface Admitted {
@@ -156,6 +162,33 @@ export class ContextLog {
     return this.#admission.leases.renew(on, epoch, this.host.clock.now()).ttl_ms
   }
 
+  /** Up to where a subscription is acknowledged. */
+  acknowledged(subscription: string): Position {
+    const idAt = (position: Position) => (position <= this.#committed ? this.idAt(position) : '')
+    return this.#admission.wakes.acknowledged(subscription, position => idAt(position) || undefined)
+  }
+
+  /** Resolves when it is on disk how far a subscription is; rejects with why it may not be taken. */
+  acknowledge(mark: OwnMark): Promise<void> {
+    const { hash, random, clock } = this.host
+    const change = sealMark(this.#admission, mark, { hash, random, now: () => clock.now() })
+    return new Promise((resolve, reject) => {
+      const subscriber: Subscriber = {
+        committed: (_, own) => {
+          if (own.length > 0) settle(resolve)
+        },
+        duplicate: () => settle(resolve),
+        refused: (_, error) => settle(() => reject(error)),
+      }
+      const settle = (then: () => void): void => {
+        this.unsubscribe(subscriber)
+        then()
+      }
+      this.subscribe(subscriber)
+      this.submit([change], subscriber, { heads: [], unmoved: [] })
+    })
+  }
+
   #admit(change: Change, origin: Subscriber, preconditions: Preconditions | undefined): void {
     const { id, bytes } = change
     const known = this.#admission.dag.find(id)
@@ -191,6 +224,7 @@ export class ContextLog {
         this.#committed = count
         this.#remember(records)
         this.#tell(batch, count)
+        this.hooks.advanced(this.store.tenant, this.workflow)
       }
     } catch (error) {
       this.hooks.failed(error)

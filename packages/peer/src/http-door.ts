@@ -3,14 +3,20 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 export interface HttpDoorHost {
   readonly ready: () => boolean
   readonly metrics: () => string
+  /** Answers what needs a token. */
+  readonly api: RequestListener
 }
 
+const API = /^\/(feed|webhooks)(\/|$)/
+
 /** `/livez`, `/readyz` and `/metrics`: what an orchestrator and a scraper ask. Nothing of any tenant is told. */
-export function httpDoor({ ready, metrics }: HttpDoorHost): RequestListener {
+export function httpDoor({ ready, metrics, api }: HttpDoorHost): RequestListener {
   return (request: IncomingMessage, response: ServerResponse) => {
     // Not parsed as a URL: that throws for some of what a stranger may send.
     const path = (request.url ?? '/').split('?', 1)[0]
-    if (request.method !== 'GET' && request.method !== 'HEAD') {
+    if (API.test(path!)) {
+      api(request, response)
+    } else if (request.method !== 'GET' && request.method !== 'HEAD') {
       reply(response, 405, 'method not allowed: use GET\n')
     } else if (path === '/livez') {
       reply(response, 200, 'ok\n')
@@ -23,7 +29,11 @@ export function httpDoor({ ready, metrics }: HttpDoorHost): RequestListener {
     } else if (path === '/metrics') {
       reply(response, 200, metrics(), 'text/plain; version=0.0.4; charset=utf-8')
     } else {
-      reply(response, 404, 'there is /livez, /readyz and /metrics here, and the websocket at /\n')
+      reply(
+        response,
+        404,
+        'there is /livez, /readyz, /metrics, /feed/<workflow> and /webhooks here, and the websocket at /\n',
+      )
     }
   }
 }

@@ -1,3 +1,4 @@
+export { type CloudEvent, cloudEvent, EVENT_TYPE } from './cloud-event.js'
 export { DEFAULT_LIMITS, type PeerLimits } from './limits.js'
 export { DEFAULT_PORT, type DrainReport, type Peer, type PeerOptions, startPeer } from './peer.js'
 export {
@@ -9,3 +10,5 @@ export {
   type TokenVerifier,
   tokenVerifier,
 } from './token.js'
+export type { WebhookConfig } from './webhook-config.js'
+export type { DeliveryStatus } from './webhook-delivery.js'

@@ -13,6 +13,12 @@ export interface PeerLimits {
   readonly buffered_bytes_max: number
   /** How long a context that nobody uses stays open. */
   readonly idle_ms: number
+  /** How often an event is offered to a webhook before its delivery is parked. */
+  readonly webhook_attempts_max: number
+  /** From the first attempt to the second, about; then twice as long each time. */
+  readonly webhook_backoff_ms: number
+  /** How long a webhook may take to answer. */
+  readonly webhook_timeout_ms: number
   /** How long a drain waits for replicas to take their acks. */
   readonly drain_ms: number
   /** Of the relay of shared scratches, where they differ from its own defaults. */
@@ -26,6 +32,9 @@ export const DEFAULT_LIMITS: PeerLimits = {
   congested_bytes: 1_048_576,
   buffered_bytes_max: 16_777_216,
   idle_ms: 10_000,
+  webhook_attempts_max: 10,
+  webhook_backoff_ms: 1_000,
+  webhook_timeout_ms: 10_000,
   drain_ms: 5_000,
   scratch: {},
 }

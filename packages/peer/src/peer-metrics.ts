@@ -4,6 +4,8 @@ import { Metrics } from './metrics.js'
 export function peerMetrics(read: {
   connections: () => number
   contexts: () => number
+  feeds: () => number
+  parked: () => number
   ready: () => boolean
   scratch: () => { readonly rooms: number; readonly connections: number; readonly bytes: number }
 }) {
@@ -13,6 +15,8 @@ export function peerMetrics(read: {
   metrics.gauge('weft_scratch_rooms', 'Shared scratches.', () => read.scratch().rooms)
   metrics.gauge('weft_scratch_connections', 'Connections to them.', () => read.scratch().connections)
   metrics.gauge('weft_scratch_bytes', 'Bytes that they hold.', () => read.scratch().bytes)
+  metrics.gauge('weft_feeds_open', 'Readers of server-sent events.', read.feeds)
+  metrics.gauge('weft_webhooks_parked', 'Deliveries that wait to be resumed by hand.', read.parked)
   metrics.gauge('weft_ready', '1 while the peer takes connections.', () => (read.ready() ? 1 : 0))
   metrics.gauge('process_resident_memory_bytes', 'Resident memory.', () => process.memoryUsage.rss())
   return {

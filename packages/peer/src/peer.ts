@@ -1,19 +1,23 @@
-import { hash } from 'node:crypto'
+import { hash, randomFillSync } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { type Clock, hashFromLatin1, type Store, WeftError } from '@weft/core'
+import { type Clock, hashFromLatin1, type Random, type Store, WeftError } from '@weft/core'
 import { WIRE_LIMITS } from '@weft/protocol'
 import { isScratchPath, type ScratchRelay } from '@weft/scratch'
 import { type Logger, pino } from 'pino'
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws'
 import { Connection, type ConnectionHost } from './connection.js'
 import { Contexts } from './contexts.js'
+import { Feeds } from './feeds.js'
+import { httpApi } from './http-api.js'
 import { httpDoor } from './http-door.js'
 import { DEFAULT_LIMITS, type PeerLimits } from './limits.js'
 import { type PeerMetrics, peerMetrics } from './peer-metrics.js'
 import { scratchDoor } from './scratch-door.js'
 import { SessionTokens } from './session-tokens.js'
 import { DEFAULT_AUDIENCE, type TokenKey, type TokenVerifier, tokenVerifier } from './token.js'
+import { checkWebhooks, type WebhookConfig } from './webhook-config.js'
+import { Webhooks } from './webhooks.js'
 
 export interface PeerOptions {
   /** Opens the store; called again after a failed write, when the outcome has to be found out (DUR-3). */
@@ -27,6 +31,8 @@ export interface PeerOptions {
   /** Default 7600; 0 takes a free one. */
   readonly port?: number
   readonly limits?: Partial<PeerLimits>
+  /** Where contexts are delivered to. */
+  readonly webhooks?: readonly WebhookConfig[]
   readonly logger?: Logger
 }
 
@@ -60,7 +66,7 @@ const systemClock: Clock = {
 
 /**
  * Starts a durable peer.
- * @throws WEFT_STORE_LOCKED · WEFT_STORE_FAILED · WEFT_PORT_IN_USE · WEFT_USAGE (the key)
+ * @throws WEFT_STORE_LOCKED · WEFT_STORE_FAILED · WEFT_PORT_IN_USE · WEFT_USAGE (the key, a webhook)
  */
 export async function startPeer(options: PeerOptions): Promise<Peer> {
   const verify = await tokenVerifier(options.key, options.audience ?? DEFAULT_AUDIENCE)
@@ -78,6 +84,8 @@ class PeerProcess implements Peer {
   readonly #scratch: ScratchRelay
   readonly #connections = new Set<Connection>()
   readonly #sessions: SessionTokens
+  readonly #feeds: Feeds
+  readonly #webhooks: Webhooks
   #store: Store | undefined
   #contexts: Contexts | undefined
   #draining: Promise<DrainReport> | undefined
@@ -91,15 +99,32 @@ class PeerProcess implements Peer {
     const { key, sessionSecret } = options
     this.#sessions = new SessionTokens(sessionSecret ?? (key.kind === 'secret' ? key.secret : undefined))
     this.#log = options.logger ?? pino({ level: 'silent' })
+    this.#feeds = new Feeds({
+      contexts: () => this.#openContexts(),
+      limits: this.#limits,
+      clock: systemClock,
+      hash: sha256,
+    })
+    this.#webhooks = new Webhooks(checkWebhooks(options.webhooks ?? []), {
+      limits: this.#limits,
+      clock: systemClock,
+      hash: sha256,
+      dice: Math.random,
+      log: this.#log,
+    })
     this.#metrics = peerMetrics({
       connections: () => this.#connections.size,
       contexts: () => this.#contexts?.size ?? 0,
+      feeds: () => this.#feeds.size,
+      parked: () => this.#webhooks.parkedCount,
       ready: () => this.#ready,
       scratch: () => this.#scratch,
     })
     const host = { verify, metrics: this.#metrics, clock: systemClock, log: this.#log }
     this.#scratch = scratchDoor(host, this.#limits.scratch)
-    this.#server = createServer(httpDoor({ ready: () => this.#ready, metrics: () => this.#metrics.render() }))
+    const api = httpApi({ verify, feeds: this.#feeds, webhooks: this.#webhooks })
+    const door = { ready: () => this.#ready, metrics: () => this.#metrics.render(), api }
+    this.#server = createServer(httpDoor(door))
     // `maxFragments` is newer than the types of ws.
     const bounds: ServerOptions & { maxFragments: number } = {
       noServer: true,
@@ -153,16 +178,24 @@ class PeerProcess implements Peer {
 
   async #openStore(): Promise<void> {
     this.#store = await this.options.openStore()
-    const host = { hash: sha256, clock: systemClock, started_ms: systemClock.now() }
+    const host = { hash: sha256, random: fillRandom, clock: systemClock, started_ms: systemClock.now() }
     const contexts = new Contexts(this.#store, host, this.#limits.idle_ms, {
       committed: (changes, seconds) => {
         this.#metrics.committed(changes)
         this.#metrics.commitSeconds(seconds)
       },
+      advanced: (tenant, workflow) => this.#webhooks.advanced(tenant, workflow),
       // Other writes to a store that failed may fail later, when the next one is open.
       failed: error => contexts === this.#contexts && this.#storeFailed(error),
     })
     this.#contexts = contexts
+    void this.#webhooks.begin(contexts, this.#store)
+  }
+
+  /** @throws WEFT_STORE_FAILED */
+  #openContexts(): Contexts {
+    if (this.#contexts) return this.#contexts
+    throw storeFailed()
   }
 
   async #listen(): Promise<void> {
@@ -202,6 +235,8 @@ class PeerProcess implements Peer {
     this.#metrics.storeFailures()
     this.#log.error({ err: error }, 'the store failed; opening it again')
     for (const connection of this.#connections) connection.fail(storeFailed())
+    this.#feeds.end(storeFailed())
+    void this.#webhooks.stop(storeFailed())
     this.#reopening = this.#reopen()
   }
 
@@ -222,8 +257,10 @@ class PeerProcess implements Peer {
     this.#log.info({ connections: this.#connections.size }, 'draining')
     for (const connection of this.#connections) connection.pause()
     this.#scratch.close(draining())
+    await this.#webhooks.stop(draining())
     const unacked = (await this.#contexts?.drain(draining())) ?? 0
     for (const connection of this.#connections) connection.fail(draining())
+    this.#feeds.end(draining())
     await this.#closeSockets()
     await this.#reopening
     await this.#store
@@ -249,6 +286,8 @@ class PeerProcess implements Peer {
 }
 
 const CLOSE_TRY_LATER = 1013
+
+const fillRandom: Random = (target, at, length) => void randomFillSync(target, at, length)
 
 const sha256 = hashFromLatin1(bytes => hash('sha256', bytes, 'binary'))
 

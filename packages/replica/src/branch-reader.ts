@@ -11,6 +11,7 @@ import {
   type ChangeSet,
   type Conflict,
   type ContextDefinition,
+  type ContextEvent,
   digest,
   EFFECT_KIND,
   type EffectOutcome,
@@ -34,9 +35,11 @@ import {
   type VersionedRef,
   type Window,
   type WindowFormat,
+  WAKES_BRANCH,
 } from '@weft/core'
 import type { Asked } from './asked.js'
 import type { ContextReplica } from './context-replica.js'
+import { type EventsOptions, eventsOf } from './event-stream.js'
 import { nodeHost } from './node-host.js'
 import { SchemaGuard } from './schema-guard.js'
 import { attest, reach } from './sessions.js'
@@ -105,7 +108,7 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
   }
 
   get branches(): readonly BranchName[] {
-    return this.set.branches.names()
+    return this.set.branches.names().filter(name => name !== WAKES_BRANCH)
   }
 
   /** The state, deeply frozen; the same object until it changes. @throws WEFT_MIGRATION_FAILED */
@@ -243,6 +246,15 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
   audit(filter: AuditFilter = {}): Iterable<AuditRecord> {
     const { set } = this.writer()
     return audit(set, set.view(this.branch), filter)
+  }
+
+  /**
+   * What happens in the context, on whatever branch, in the order of the committed log, from a position on and as it
+   * happens. It keeps no position for anybody: a subscription does.
+   * @throws WEFT_FILTER_INVALID · WEFT_POSITION_UNKNOWN, and why the peer no longer serves the context
+   */
+  events(options: EventsOptions = {}): AsyncGenerator<ContextEvent> {
+    return eventsOf(this.context, options)
   }
 
   /** All changes that are here, of all branches, deps first, as their authors made them: what `adopt` takes. */

@@ -115,7 +115,7 @@ export class ContextReplica {
     await within(over, options, () => notYet(options.timeout_ms)).finally(() => stop())
   }
 
-  /** Calls back now and whenever more of the log is known, until the returned function is called. */
+  /** Calls back now, whenever more of the log is known, and when no more will come, until the returned function is called. */
   onPosition(listener: () => void): () => void {
     this.#positionListeners.add(listener)
     listener()
@@ -261,6 +261,7 @@ export class ContextReplica {
     this.#drained = undefined
     this.#commits.end(error)
     this.#proposals.end(error)
+    for (const listener of this.#positionListeners) listener()
   }
 
   /** To be asked of the peer once more, with all that it has not acknowledged, after it failed. */

@@ -10,6 +10,7 @@ import {
   type Json,
   type Node,
   type Position,
+  WAKES_BRANCH,
   type Write,
 } from '@weft/core'
 import type { Asked } from './asked.js'
@@ -27,6 +28,8 @@ import { acquireLease, type Lease, type LeaseOptions } from './lease.js'
 import { type Accepted, Proposal, type ProposalScope } from './proposer.js'
 import type { Receipt } from './receipt.js'
 import { attest } from './sessions.js'
+import { type SubscribeOptions, subscribe } from './subscribe.js'
+import { Subscription, type SubscriptionStatus, statusOf } from './subscription.js'
 import { Step } from './step.js'
 import {
   type FinishedStep,
@@ -209,6 +212,23 @@ export class Context<State, Entries extends EntrySchemas> extends BranchEditor<S
   }
 
   /**
+   * A named subscription of this context (WAK-1), defined if it is not there yet: what happens, on whatever branch, is
+   * handed to one worker of a pool at a time, from its first position on.
+   * @throws WEFT_SUBSCRIPTION_EXISTS when it is there with another filter · WEFT_FILTER_INVALID · WEFT_ID_INVALID ·
+   *   WEFT_POSITION_UNKNOWN · WEFT_SCOPE · WEFT_ABORTED
+   */
+  async subscribe(name: string, options: SubscribeOptions = {}): Promise<Subscription> {
+    const begin = (): ProposalScope => this.#wakeScope()
+    await subscribe(begin, name, options)
+    return new Subscription(begin, this.asked, name)
+  }
+
+  /** How the subscriptions of this context stand. */
+  subscriptions(): readonly SubscriptionStatus[] {
+    return this.set.wakes.names().map(name => statusOf(this.context, name))
+  }
+
+  /**
    * Hands this branch over to whoever resumes it (HND-1): flushes, gives back the lease, and says in plain JSON all that
    * the next worker has to have before it reads. Send it on whatever queue there is.
    * @throws as `token`
@@ -288,6 +308,11 @@ export class Context<State, Entries extends EntrySchemas> extends BranchEditor<S
     const { context, branch, agent, under, definition } = this
     if (this.ready().set.size === 0) this.addGenesis()
     return { context, branch, agent, under, schema: { name: definition.name, version: definition.version } }
+  }
+
+  /** Who claims what does not touch a branch that work is done on, nor need its lease. */
+  #wakeScope(): ProposalScope {
+    return { ...this.#leaseScope(), branch: WAKES_BRANCH, under: undefined }
   }
 
   /** A step also ends when the lease that it began under is lost. */

@@ -5,8 +5,10 @@ export {
   type Conflict,
   type ConflictValue,
   type ContextDefinition,
+  type ContextEvent,
   defineContext,
   type Entry,
+  type Filter,
   type Handoff,
   type MergeReport,
   type Migration,
@@ -21,12 +23,14 @@ export {
   type Window,
 } from '@weft/core'
 export type { Promotable, Scratch, ScratchAddress } from '@weft/scratch'
+export type { Claim } from './claim.js'
 export type { Gate } from './conflict-gate.js'
 export type { Derivation, EntryOf, RecordedEffect } from './branch-reader.js'
 export type { AppendOptions, Merge, WriteOptions } from './branch-editor.js'
 export { Context, type ProposeOptions } from './context.js'
 export type { DecideOptions, Decision } from './decide.js'
 export type { DraftChange, Recipe } from './draft-change.js'
+export type { EventsOptions } from './event-stream.js'
 export type { ReplicaEvent, ReplicaListener } from './events.js'
 export type { EffectCall, EffectOptions, Resolver } from './effects.js'
 export type { Expectations } from './expectations.js'
@@ -48,5 +52,7 @@ export type { StepOptions, StepResult } from './step-run.js'
 export type { Snapshot } from './snapshot.js'
 export type { Summarizer, SummaryRange } from './summarize.js'
 export { o200k } from './token-counter.js'
+export type { SubscribeOptions } from './subscribe.js'
+export type { ClaimOptions, Subscription, SubscriptionStatus } from './subscription.js'
 export type { WaitOptions } from './waiting.js'
 export type { WindowOptions } from './windows.js'

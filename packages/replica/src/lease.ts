@@ -134,30 +134,46 @@ export class Lease {
 export async function acquireLease(
   begin: () => ProposalScope,
   asked: Asked,
-  { on, writes = [], unmoved = [], notes, heads }: LeaseRequest,
+  request: LeaseRequest,
   options: LeaseOptions,
 ): Promise<Lease> {
   const ttl_ms = checkLeaseLength(options.ttl_ms ?? TTL_MS)
   const deadline_ms = options.timeout_ms === undefined ? undefined : nodeClock.now() + options.timeout_ms
   for (;;) {
     const scope = begin()
-    const { leases } = scope.context.set
-    const seen = leases.get(on)
-    const epoch = (seen?.epoch ?? 0) + 1
-    const asked_ms = nodeClock.now()
-    const left = {
-      ...options,
-      ...(deadline_ms !== undefined && { timeout_ms: Math.max(1, deadline_ms - asked_ms) }),
-    }
+    const seen = scope.context.set.leases.get(request.on)
+    const left = { ...options, ...leftUntil(deadline_ms) }
     try {
-      const write = { writes, notes: { ...notes, lease: { on, epoch, ttl_ms } } }
-      const { change } = await propose(scope, write, { unmoved }, left, heads)
-      return new Lease(scope, asked, on, epoch, ttl_ms, change, asked_ms)
+      return await askForLease(scope, asked, request, { ...left, ttl_ms })
     } catch (error) {
-      if (!isTaken(error, on)) throw error
-      await untilMoved(scope, on, seen, error, left)
+      if (!isTaken(error, request.on)) throw error
+      await untilMoved(scope, request.on, seen, error, left)
     }
   }
+}
+
+/**
+ * Asks for a lease once.
+ * @throws WEFT_LEASE_INVALID · WEFT_LEASE_HELD · WEFT_LEASE_LOST when it was granted to somebody since · WEFT_PRECONDITION,
+ *   and as `Proposal.offer`
+ */
+export async function askForLease(
+  scope: ProposalScope,
+  asked: Asked,
+  { on, writes = [], unmoved = [], notes, heads }: LeaseRequest,
+  options: LeaseOptions,
+): Promise<Lease> {
+  const ttl_ms = checkLeaseLength(options.ttl_ms ?? TTL_MS)
+  const epoch = (scope.context.set.leases.get(on)?.epoch ?? 0) + 1
+  const asked_ms = nodeClock.now()
+  const write = { writes, notes: { ...notes, lease: { on, epoch, ttl_ms } } }
+  const { change } = await propose(scope, write, { unmoved }, options, heads)
+  return new Lease(scope, asked, on, epoch, ttl_ms, change, asked_ms)
+}
+
+/** What is left of the time that a call was given. */
+export function leftUntil(deadline_ms: number | undefined): WaitOptions {
+  return deadline_ms === undefined ? {} : { timeout_ms: Math.max(1, deadline_ms - nodeClock.now()) }
 }
 
 /** Somebody holds it, or was granted it since: it is worth while to ask again. */

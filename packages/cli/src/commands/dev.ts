@@ -27,7 +27,7 @@ export function register(program: Command, cli: Cli): void {
       const data = kept ?? throwAwayDirectory()
       const secret = randomBytes(32).toString('hex')
       const level = settings.logLevel?.origin === 'default' ? 'warn' : required(settings, 'logLevel')
-      const peer = await runPeer(settings, data, { kind: 'secret', secret }, level)
+      const peer = await runPeer(settings, data, { key: { kind: 'secret', secret } }, level)
       const audience = required(settings, 'audience')
       const token = await signToken(secret, {
         tenant,

@@ -4,6 +4,7 @@ import { type Cli, required } from '../cli.js'
 import { withExamples, withJson, withSettings } from '../options.js'
 import { reportDrain, runPeer } from '../peer-run.js'
 import { tokenKey } from '../signing-key.js'
+import { readWebhooks } from '../webhook-file.js'
 
 export function register(program: Command, cli: Cli): void {
   const command = program
@@ -15,12 +16,24 @@ export function register(program: Command, cli: Cli): void {
     .action(async (_: unknown, self: Command) => {
       const settings = cli.settings(self)
       const data = resolve(cli.cwd, required(settings, 'data'))
-      const peer = await runPeer(settings, data, tokenKey(settings))
+      const webhooks = readWebhooks(cli, settings)
+      const peer = await runPeer(settings, data, { key: tokenKey(settings), ...(webhooks && { webhooks }) })
       const { url, port } = peer
       cli.output.result({ event: 'listening', url, port, data, pid: process.pid }, () => [url])
       reportDrain(cli, await peer.drained())
     })
-  withSettings(command, 'data', 'port', 'host', 'secret', 'secretFile', 'publicKey', 'audience', 'logLevel')
+  withSettings(
+    command,
+    'data',
+    'port',
+    'host',
+    'secret',
+    'secretFile',
+    'publicKey',
+    'audience',
+    'webhooks',
+    'logLevel',
+  )
   withExamples(
     withJson(command, 'print JSON objects, one a line: listening, then drained'),
     ['openssl rand -hex 32 > weft.secret', 'a secret that peer and `weft token` share'],

@@ -1,0 +1,37 @@
+import { type ErrorCode, WeftError } from '@weft/core'
+import { type Cli, required } from './cli.js'
+import { reach } from './peer-client.js'
+import type { Settings } from './resolve-settings.js'
+
+/**
+ * Asks a peer over HTTP, at the address of its websocket.
+ * @returns what it answers, as JSON; undefined for nothing
+ * @throws as the problem that it answers with · WEFT_PEER_UNREACHABLE · WEFT_USAGE
+ */
+export async function ask(cli: Cli, settings: Settings, method: string, path: string): Promise<unknown> {
+  const url = required(settings, 'url')
+  const token = required(settings, 'token')
+  const timeout_ms = required(settings, 'timeout') * 1_000
+  cli.output.progress(`connecting to ${url} …`)
+  await reach(url, timeout_ms)
+  const response = await fetch(new URL(path, url.replace(/^ws/, 'http')), {
+    method,
+    headers: { authorization: `Bearer ${token}` },
+    signal: AbortSignal.timeout(timeout_ms),
+  })
+  const answer: unknown = response.status === 204 ? undefined : await response.json().catch(() => null)
+  if (response.ok) return answer
+  throw problemIn(answer, response.status)
+}
+
+function problemIn(answer: unknown, status: number): WeftError {
+  const { code, detail, cure } = (answer ?? {}) as Readonly<Record<string, unknown>>
+  if (typeof code === 'string' && typeof detail === 'string' && typeof cure === 'string') {
+    return new WeftError(code as ErrorCode, detail, cure)
+  }
+  return new WeftError(
+    'WEFT_PEER_UNREACHABLE',
+    `what answers there is no peer of Weft: status ${status}`,
+    'check the address (--url, WEFT_URL)',
+  )
+}

@@ -1,0 +1,98 @@
+import type { RequestListener } from 'node:http'
+import { getRequestListener, type HttpBindings } from '@hono/node-server'
+import { checkFilter, type Filter, type Position, WeftError } from '@weft/core'
+import { type Context, Hono } from 'hono'
+import { checkMayAdminister } from './access.js'
+import type { Feeds } from './feeds.js'
+import { problemResponse } from './problem.js'
+import type { TokenVerifier } from './token.js'
+import type { Webhooks } from './webhooks.js'
+
+export interface HttpApiHost {
+  readonly verify: TokenVerifier
+  readonly feeds: Feeds
+  readonly webhooks: Webhooks
+}
+
+const EVENT_STREAM = {
+  'content-type': 'text/event-stream',
+  'cache-control': 'no-store',
+  // When a feed ends, so does its connection: nothing then keeps a drain waiting.
+  connection: 'close',
+  // For proxies that would gather what has to be told at once.
+  'x-accel-buffering': 'no',
+}
+
+/** What needs a token, over HTTP. Every refusal is a problem (RFC 9457). */
+export function httpApi({ verify, feeds, webhooks }: HttpApiHost): RequestListener {
+  const app = new Hono<{ Bindings: HttpBindings }>()
+  app.get('/feed/:workflow', async context => {
+    const grant = await verify(tokenOf(context))
+    const stream = await feeds.open({
+      grant,
+      workflow: context.req.param('workflow'),
+      from: fromOf(context),
+      filter: filterOf(context),
+      cut: () => context.env.outgoing.destroy(),
+    })
+    if (context.req.method !== 'HEAD') return new Response(stream, { headers: EVENT_STREAM })
+    // Nobody would read it, or end it.
+    await stream.cancel()
+    return new Response(null, { headers: EVENT_STREAM })
+  })
+  app.get('/webhooks', async context => {
+    const grant = await verify(tokenOf(context))
+    checkMayAdminister(grant)
+    return Response.json(webhooks.list(grant.tenant))
+  })
+  app.post('/webhooks/:name/:workflow/resume', async context => {
+    const grant = await verify(tokenOf(context))
+    checkMayAdminister(grant)
+    const { name, workflow } = context.req.param()
+    webhooks.resume(grant.tenant, name, workflow)
+    return new Response(null, { status: 204 })
+  })
+  app.onError(problemResponse)
+  app.notFound(() => problemResponse(nothingHere()))
+  return getRequestListener(app.fetch, { overrideGlobalObjects: false, errorHandler: problemResponse })
+}
+
+/** A browser's EventSource sets no headers: then the token is in the query. */
+function tokenOf({ req }: Context): string {
+  const [, bearer] = /^Bearer +(\S+)$/i.exec(req.header('authorization') ?? '') ?? []
+  return bearer ?? req.query('access_token') ?? ''
+}
+
+/** The position behind the last that a reader has seen, or the one it asks for; else the first. @throws WEFT_USAGE */
+function fromOf({ req }: Context): Position {
+  const last = req.header('last-event-id')
+  if (last !== undefined) return positionIn('Last-Event-ID', last) + 1
+  return positionIn('from', req.query('from') ?? '1')
+}
+
+function positionIn(name: string, text: string): Position {
+  if (/^\d{1,15}$/.test(text)) return Number(text)
+  throw new WeftError(
+    'WEFT_USAGE',
+    `${name} is not a position: ${JSON.stringify(text.slice(0, 40))}`,
+    'pass a whole number from 1',
+  )
+}
+
+/** @throws WEFT_FILTER_INVALID */
+function filterOf({ req }: Context): Filter {
+  const { ref, kind, branch } = req.queries() as Partial<Record<string, string[]>>
+  return checkFilter({
+    ...(ref && { refs: ref }),
+    ...(kind && { kinds: kind }),
+    ...(branch && { branches: branch }),
+  })
+}
+
+function nothingHere(): WeftError {
+  return new WeftError(
+    'WEFT_USAGE',
+    'there is nothing at this path, or not with this method',
+    'use GET /feed/<workflow>, GET /webhooks, or POST /webhooks/<name>/<workflow>/resume',
+  )
+}

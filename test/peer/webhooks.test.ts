@@ -1,0 +1,180 @@
+import { startPeer, type WebhookConfig } from '@weft/peer'
+import { describe, expect, test } from 'vitest'
+import { MemoryStore } from '../support/memory-store.ts'
+import { PeerHarness, SECRET } from '../support/peer-harness.ts'
+import { until } from '../support/peer-until.ts'
+import { Research } from '../support/replica-contexts.ts'
+import { isSigned, WebhookTarget } from '../support/webhook-target.ts'
+
+const HOOK_SECRET = 'a secret of the webhook, shared'
+const ATTEMPTS_MAX = 3
+const LIMITS = { webhook_backoff_ms: 1, webhook_attempts_max: ATTEMPTS_MAX, webhook_timeout_ms: 2_000 }
+
+async function scene(config: Partial<WebhookConfig> = {}, limits: object = {}) {
+  const target = await WebhookTarget.start()
+  const webhook = { name: 'crm', tenant: 'acme', url: target.url, secret: HOOK_SECRET, ...config }
+  const harness = await PeerHarness.start({ webhooks: [webhook], limits: { ...LIMITS, ...limits } })
+  const replica = await harness.replica()
+  const open = (workflow = 'w') => replica.open(Research, { workflow, agent: 'planner' })
+  const context = await open()
+  const say = async (...texts: string[]): Promise<void> => {
+    for (const text of texts) await context.append('message', { text }).committed
+  }
+  const admin = async (path: string, method = 'GET', request = {}) => {
+    const token = await harness.token({ scopes: ['admin'], ...request })
+    const { status, text } = await harness.http(path, {
+      method,
+      headers: { authorization: `Bearer ${token}` },
+    })
+    return { status, body: text === '' ? undefined : JSON.parse(text) }
+  }
+  return { harness, target, context, say, admin, open }
+}
+
+describe('[WAK-1] a webhook', () => {
+  test('is given each event once, in the order of the log, as a signed CloudEvent', async () => {
+    const { target, context, say } = await scene()
+    await say('one', 'two')
+    await until(() => target.taken.length === 3, 'all are delivered')
+    expect(target.sequences).toEqual([1, 2, 3])
+    const [, one] = target.taken
+    expect(one!.headers['content-type']).toBe('application/cloudevents+json; charset=utf-8')
+    expect(one!.headers['webhook-id']).toBe(one!.event.id)
+    expect(Math.abs(Number(one!.headers['webhook-timestamp']) - Date.now() / 1000)).toBeLessThan(60)
+    expect(isSigned(one!, HOOK_SECRET)).toBe(true)
+    expect(isSigned({ ...one!, body: `${one!.body} ` }, HOOK_SECRET)).toBe(false)
+    expect(one!.event).toMatchObject({
+      specversion: '1.0',
+      source: 'urn:weft:acme:w',
+      data: { kinds: ['message'] },
+    })
+    await until(() => context.subscriptions()[0]?.acknowledged === 3, 'it says how far it is')
+    expect(context.subscriptions()).toMatchObject([{ name: 'webhook.crm', claimant: 'weft-peer' }])
+  })
+
+  test('is given what its filter and its workflows let through, and its own mark never', async () => {
+    const { target, open, say } = await scene({ workflows: 'w*', filter: { kinds: ['decision'] } })
+    const other = await open('other')
+    await other.append('decision', { choice: 'not for it' }).committed
+    await say('nothing')
+    const second = await open('w2')
+    await second.append('decision', { choice: 'for it' }).committed
+    await second.append('decision', { choice: 'too' }).committed
+    await until(() => target.taken.length === 2, 'both are delivered')
+    await until(() => second.subscriptions()[0]?.acknowledged === 3, 'it says how far it is')
+    expect(target.taken.map(({ event }) => event.data.kinds)).toEqual([['decision'], ['decision']])
+  })
+
+  test('that fails is tried again, until it takes the event', async () => {
+    const { target, say, admin } = await scene()
+    target.answers.push(500, 302)
+    await say('one')
+    await until(() => target.taken.length === 2, 'all are delivered')
+    expect(
+      target.received.map(({ path }) => path),
+      'no redirect is followed',
+    ).toEqual(Array(4).fill('/'))
+    expect(target.received.map(({ event }) => Number(event.sequence))).toEqual([1, 1, 1, 2])
+    expect((await admin('/webhooks')).body).toEqual([])
+  })
+
+  test('that fails again and again is parked and listed, and goes on where it was when it is resumed', async () => {
+    const { target, say, admin, harness } = await scene()
+    target.answers.push(204)
+    await say('one')
+    await until(() => target.taken.length === 2, 'all are delivered')
+    target.always = 503
+    await say('two', 'three')
+    const parked = { webhook: 'crm', workflow: 'w', state: 'parked', failures: ATTEMPTS_MAX }
+    await until(async () => (await harness.metric('weft_webhooks_parked')) === 1, 'it is parked')
+    const { body } = await admin('/webhooks')
+    expect(body).toMatchObject([{ ...parked, position: expect.any(Number), reason: 'it answered with 503' }])
+    await say('four')
+    expect(target.received).toHaveLength(2 + ATTEMPTS_MAX)
+    target.always = undefined
+    expect(await admin('/webhooks/crm/w/resume', 'POST')).toEqual({ status: 204, body: undefined })
+    await until(() => target.taken.length === 5, 'all are delivered')
+    expect(new Set(target.taken.map(({ event }) => event.id)).size).toBe(5)
+    expect((await admin('/webhooks')).body).toEqual([])
+    expect(await admin('/webhooks/crm/w/resume', 'POST')).toMatchObject({
+      status: 404,
+      body: { code: 'WEFT_SUBSCRIPTION_UNKNOWN' },
+    })
+  })
+
+  test('that nobody answers at, or does not answer in time, counts as one that fails', async () => {
+    const { target, say, admin, harness } = await scene({}, { webhook_timeout_ms: 30 })
+    target.always = 0
+    await say('one')
+    await until(async () => (await harness.metric('weft_webhooks_parked')) === 1, 'it is parked')
+    expect((await admin('/webhooks')).body).toMatchObject([{ reason: expect.stringMatching(/timeout/) }])
+  })
+
+  test('goes on where it was after a restart of the peer, and with what was written meanwhile', async () => {
+    const { target, say, harness, context } = await scene()
+    await say('one', 'two')
+    await until(() => context.subscriptions()[0]?.acknowledged === 3, 'it says how far it is')
+    target.always = 500
+    await say('three')
+    await until(async () => (await harness.metric('weft_webhooks_parked')) === 1, 'it is parked')
+    target.always = undefined
+    await harness.restart()
+    await until(() => target.taken.length === 4, 'it is delivered without anybody asking')
+    expect(new Set(target.taken.map(({ event }) => event.id)).size).toBe(4)
+  })
+
+  test('goes on when the store has failed and is open again', async () => {
+    const { target, say, harness, context } = await scene()
+    await say('one')
+    await until(() => context.subscriptions()[0]?.acknowledged === 2, 'it says how far it is')
+    harness.gate.fault = 'after'
+    await say('two')
+    await until(() => target.taken.length >= 3, 'it is delivered')
+    expect(new Set(target.taken.map(({ event }) => event.id)).size).toBe(3)
+  })
+
+  test('[TEN-1] is listed and resumed by its own tenant alone, with the scope to administer', async () => {
+    const { target, say, admin, harness } = await scene()
+    target.always = 500
+    await say('one')
+    await until(async () => (await harness.metric('weft_webhooks_parked')) === 1, 'it is parked')
+    expect((await admin('/webhooks', 'GET', { tenant: 'rival' })).body).toEqual([])
+    expect(await admin('/webhooks/crm/w/resume', 'POST', { tenant: 'rival' })).toMatchObject({ status: 404 })
+    for (const [path, method] of [
+      ['/webhooks', 'GET'],
+      ['/webhooks/crm/w/resume', 'POST'],
+    ] as const) {
+      const refused = await admin(path, method, { scopes: ['read', 'write'] })
+      expect(refused).toMatchObject({ status: 403, body: { code: 'WEFT_SCOPE' } })
+    }
+    expect((await admin('/webhooks')).body).toHaveLength(1)
+  })
+})
+
+describe('[WAK-1] a webhook cannot be configured', () => {
+  const good = { name: 'crm', tenant: 'acme', url: 'https://example.com/hook', secret: HOOK_SECRET }
+  test.each<[string, unknown, RegExp]>([
+    ['as something else', 'crm', /not a list/],
+    ['without a name', [{ ...good, name: undefined }], /webhook 1.*subscription id/],
+    ['with a name that is no id', [{ ...good, name: 'a b' }], /subscription id/],
+    ['with a name that is too long', [{ ...good, name: 'n'.repeat(101) }], /too long/],
+    ['with a tenant that is no id', [{ ...good, tenant: 'a:b' }], /tenant id/],
+    ['for a file', [{ ...good, url: 'file:///etc/passwd' }], /not an http\(s\) address/],
+    ['for what is no address', [{ ...good, url: 'example' }], /not an http\(s\) address/],
+    ['with a password in its address', [{ ...good, url: 'https://a:b@example.com' }], /without credentials/],
+    ['with a short secret', [{ ...good, secret: 'short' }], /its secret/],
+    ['with a pattern that is none', [{ ...good, workflows: 'a/b' }], /pattern/],
+    ['with a filter that is none', [{ ...good, filter: { kinds: [] } }], /no filter/],
+    ['with something unknown', [{ ...good, header: 'x' }], /"header" is no field/],
+    ['twice', [good, good], /two of that name/],
+  ])('%s', async (_, webhooks, reason) => {
+    const openStore = async () => new MemoryStore()
+    const key = { kind: 'secret', secret: SECRET } as const
+    const starting = startPeer({ openStore, key, port: 0, webhooks: webhooks as WebhookConfig[] })
+    await expect(starting).rejects.toMatchObject({
+      code: 'WEFT_USAGE',
+      message: expect.stringMatching(reason),
+    })
+    await expect(starting).rejects.not.toMatchObject({ message: expect.stringContaining(HOOK_SECRET) })
+  })
+})
