@@ -5,6 +5,7 @@ import { type ActorId, type AgentId, type BranchName, type ChangeId, checkId } f
 import { isPlainObject, parsePointer } from './json.js'
 import { checkLeaseNotes, type EpochsNote, type LeaseNote } from './lease-notes.js'
 import { LIMITS } from './limits.js'
+import { checkOverlayNotes, type OverlaysNote, type PublishNote } from './overlay-notes.js'
 
 export const HEADER_VERSION = 1
 export const HASH_BYTES = 32
@@ -35,6 +36,10 @@ export interface HeaderNotes {
   readonly lease?: LeaseNote
   /** The epochs of the leases that its author held. */
   readonly under?: EpochsNote
+  /** Puts a version of an overlay into force (OVL-1). */
+  readonly publishes?: PublishNote
+  /** The overlays that the step ran under (OVL-2). */
+  readonly overlays?: OverlaysNote
   readonly reason?: string
   /** The step that wrote the change, by its name. */
   readonly step?: string
@@ -221,6 +226,7 @@ function readNotes(reader: CborReader): HeaderNotes {
     }
   }
   checkLeaseNotes(notes.lease, notes.under)
+  checkOverlayNotes(notes.publishes, notes.overlays)
   if (migrates !== undefined && !Number.isSafeInteger(migrates))
     throw new TypeError('migrates is not a version')
   for (const label of [notes.reason, notes.step, notes.trace]) {

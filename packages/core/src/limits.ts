@@ -10,6 +10,8 @@ export const LIMITS = {
   forks_per_change_max: 1_024,
   reverts_per_change_max: 1_536,
   leases_per_change_max: 16,
+  /** Of a tenant: every step names them all. */
+  overlays_max: 64,
   value_depth_max: 64,
   /** Changes that wait for a dep, per context. */
   waiting_changes_max: 10_000,
