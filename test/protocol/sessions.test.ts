@@ -66,6 +66,10 @@ const EXAMPLES: { readonly [Name in MessageName]: Message & { readonly name: Nam
   },
   renew: { name: 'renew', request: 1, workflow: 'w', on: 'branch:main', epoch: 1 },
   renewed: { name: 'renewed', request: 1, ttl_ms: 1 },
+  confirm: { name: 'confirm', request: 1, position: 0, last: new Uint8Array(0) },
+  barrier: { name: 'barrier', request: 1, position: 0, timeout_ms: 1 },
+  current: { name: 'current', request: 1, position: 0, ttl_ms: 1 },
+  barred: { name: 'barred', request: 1, holders: [], left_ms: 0 },
   attested: { name: 'attested', request: 1, position: 0, token: 't' },
   denied: { name: 'denied', request: 1, code: 'WEFT_LIMIT', message: '', cure: '' },
 }
@@ -79,8 +83,22 @@ const OF_PEER = [
   'attested',
   'denied',
   'renewed',
+  'current',
+  'barred',
 ] as const
-const OF_REPLICA = ['hello', 'open', 'push', 'seen', 'shut', 'attest', 'present', 'propose', 'renew'] as const
+const OF_REPLICA = [
+  'hello',
+  'open',
+  'push',
+  'seen',
+  'shut',
+  'attest',
+  'present',
+  'propose',
+  'renew',
+  'confirm',
+  'barrier',
+] as const
 
 describe('the peer ends the connection, saying why, at a message that is out of place', () => {
   test.each<[string, readonly Message[]]>([

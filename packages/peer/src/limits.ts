@@ -11,6 +11,11 @@ export interface PeerLimits {
   readonly buffered_bytes_max: number
   /** How long a context that nobody uses stays open. */
   readonly idle_ms: number
+  /**
+   * How long a worker may begin steps by what it was told of its tenant's overlays; a barrier waits as long for one that
+   * cannot be reached, and from the start of the peer. Whoever shortens it lets the longer time pass first.
+   */
+  readonly overlay_lease_ms: number
   /** How long a drain waits for replicas to take their acks. */
   readonly drain_ms: number
 }
@@ -22,5 +27,6 @@ export const DEFAULT_LIMITS: PeerLimits = {
   congested_bytes: 1_048_576,
   buffered_bytes_max: 16_777_216,
   idle_ms: 10_000,
+  overlay_lease_ms: 5_000,
   drain_ms: 5_000,
 }
