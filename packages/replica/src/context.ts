@@ -21,10 +21,12 @@ import type { EffectHost, Resolver } from './effects.js'
 import type { Expectations } from './expectations.js'
 import { type HandoffOptions, makeHandoff } from './handoff.js'
 import { acquireLease, type Lease, type LeaseOptions } from './lease.js'
+import type { OverlayFollower } from './overlay-follower.js'
 import { type Accepted, Proposal, type ProposalScope } from './proposer.js'
 import type { Receipt } from './receipt.js'
 import { attest } from './sessions.js'
 import { Step } from './step.js'
+import type { StepOverlays } from './step-overlays.js'
 import {
   type FinishedStep,
   finishStep,
@@ -45,6 +47,8 @@ export interface ContextHandle {
 export interface ContextHost {
   readonly asked: Asked
   readonly resolve: Resolver | undefined
+  /** What steps run under; undefined on a replica that does not follow the tenant's overlays. */
+  readonly overlays: (() => OverlayFollower) | undefined
   onOpen(handle: ContextHandle): void
   onClose(handle: ContextHandle): void
 }
@@ -76,7 +80,8 @@ export class Context<State, Entries extends EntrySchemas> extends BranchEditor<S
    * one atomic change that depends on that snapshot. What arrived meanwhile is concurrent to it, and so are steps that
    * overlap on this handle: they write as other actors. A step that throws has written nothing.
    * @returns when the change is durable
-   * @throws whatever `work` throws; WEFT_LABEL_INVALID · WEFT_CONFLICTS_OPEN · WEFT_ABORTED · WEFT_FLUSH_DEADLINE, and as
+   * On a replica that follows the tenant's overlays it runs under those in force, and begins only when they are known.
+   * @throws whatever `work` throws; WEFT_OVERLAY_STALE · WEFT_OVERLAY_UNKNOWN · WEFT_LABEL_INVALID · WEFT_CONFLICTS_OPEN · WEFT_ABORTED · WEFT_FLUSH_DEADLINE, and as
    *   `append`, `change`
    */
   async step<T>(
@@ -86,12 +91,26 @@ export class Context<State, Entries extends EntrySchemas> extends BranchEditor<S
   ): Promise<StepResult<T>> {
     checkLabels([name, options.reason, options.trace])
     while (options.requires && this.conflicts().length > 0) await untilResolved(this, options)
+    const overlays = this.host.overlays && (await this.host.overlays().begin(options))
+    try {
+      return await this.#run(name, work, options, overlays)
+    } finally {
+      overlays?.end()
+    }
+  }
+
+  async #run<T>(
+    name: string,
+    work: (step: Step<State, Entries>) => Promise<T> | T,
+    options: StepOptions,
+    overlays: StepOverlays | undefined,
+  ): Promise<StepResult<T>> {
     const { last } = this.upToDate()
     const { heads } = this
     const snapshot = this.at(heads)
     const begin = (signal: AbortSignal) =>
-      new Step(name, this.definition, snapshot, this.#effectHost(heads), signal)
-    const { step, value } = await runStep(begin, work, this.#signals(options))
+      new Step(name, this.definition, snapshot, this.#effectHost(heads), signal, overlays)
+    const { step, value } = await runStep(begin, work, this.#signals(options, overlays))
     const finished = finishStep(step, this.definition, options)
     const { expect } = options
     if (expect)
@@ -250,9 +269,9 @@ export class Context<State, Entries extends EntrySchemas> extends BranchEditor<S
     return { context, branch, agent, under, schema: { name: definition.name, version: definition.version } }
   }
 
-  /** A step also ends when the lease that it began under is lost. */
-  #signals({ signal }: WaitOptions): AbortSignal | undefined {
-    const signals = [signal, this.holding?.signal].filter(each => each !== undefined)
+  /** A step also ends when the lease that it began under is lost, or an overlay has come that it must not miss. */
+  #signals({ signal }: WaitOptions, overlays: StepOverlays | undefined): AbortSignal | undefined {
+    const signals = [signal, this.holding?.signal, overlays?.signal].filter(each => each !== undefined)
     return signals.length > 1 ? AbortSignal.any(signals) : signals[0]
   }
 

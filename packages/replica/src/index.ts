@@ -6,10 +6,13 @@ export {
   type ConflictValue,
   type ContextDefinition,
   defineContext,
+  defineOverlay,
+  type Enforcement,
   type Entry,
   type Handoff,
   type MergeReport,
   type Migration,
+  type OverlayDefinition,
   type Resolution,
   type RevertPlan,
   type RevertTarget,
@@ -29,6 +32,9 @@ export type { Expectations } from './expectations.js'
 export type { HandoffOptions, Resumed, ResumeOptions } from './handoff.js'
 export type { Lease, LeaseOptions } from './lease.js'
 export type { TokenSource } from './link.js'
+export type { Published, PublishOptions } from './overlay-publish.js'
+export type { OverlayKey, OverlayValueOf, OverlayVersion } from './overlay-table.js'
+export type { Overlays } from './overlays.js'
 export type { Accepted } from './proposer.js'
 export type { Receipt } from './receipt.js'
 export type { Revert, RevertOptions } from './revert.js'
@@ -40,6 +46,7 @@ export {
   type Unacknowledged,
 } from './replica.js'
 export type { Step } from './step.js'
+export type { ShownOverlay } from './step-overlays.js'
 export type { StepOptions, StepResult } from './step-run.js'
 export type { Snapshot } from './snapshot.js'
 export type { WaitOptions } from './waiting.js'

@@ -10,6 +10,7 @@ import {
   type JsonObject,
   type KindOf,
   type ManifestRef,
+  overlayRef,
   parseRef,
   stateRef,
   validateState,
@@ -19,7 +20,15 @@ import { produce } from 'immer'
 import type { EntryOf } from './branch-reader.js'
 import { DraftChange, type Recipe } from './draft-change.js'
 import { type EffectCall, type EffectHost, type EffectOptions, runEffect } from './effects.js'
+import {
+  type OverlayKey,
+  type OverlayValueOf,
+  type OverlayVersion,
+  overlayNameOf,
+  typed,
+} from './overlay-table.js'
 import type { Snapshot } from './snapshot.js'
+import type { ShownOverlay, StepOverlays } from './step-overlays.js'
 import { ReadLog, trackDraft, trackReads } from './tracked.js'
 
 /**
@@ -46,6 +55,8 @@ export class Step<State, Entries extends EntrySchemas> {
     private readonly host: EffectHost,
     /** Aborts when the step should give up. */
     readonly signal: AbortSignal,
+    /** @internal What it runs under; undefined on a replica that does not follow the tenant's overlays. */
+    readonly overlays?: StepOverlays,
   ) {
     this.#draft = new DraftChange(definition)
     this.#state = snapshot.state
@@ -98,6 +109,27 @@ export class Step<State, Entries extends EntrySchemas> {
   }
 
   /**
+   * The version of an overlay that this step runs under; undefined when none is in force, or the replica does not follow
+   * them. That it was read is recorded.
+   * @throws WEFT_SCHEMA_REFUSED when it does not fit the definition · WEFT_STEP_ENDED
+   */
+  overlay<const Key extends OverlayKey>(key: Key): OverlayVersion<OverlayValueOf<Key>> | undefined {
+    this.#check()
+    const version = this.overlays?.get(overlayNameOf(key))
+    if (version === undefined) return undefined
+    this.dependsOn(overlayRef(version.name, version.version))
+    return typed(key, version)
+  }
+
+  /** All overlays as a model is to be shown them now, and which of them it has to be told anew. */
+  shownOverlays(): readonly ShownOverlay[] {
+    this.#check()
+    const shown = this.overlays?.shown(this.snapshot) ?? []
+    this.dependsOn(...shown.map(({ name, version }) => overlayRef(name, version)))
+    return shown
+  }
+
+  /**
    * Runs a side effect once, whichever worker comes to this step how often: it is run under an idempotency key, fenced
    * by what the step has read so far, and its result is recorded and handed out again at every later attempt.
    * @param key names the effect within the workflow; the same at every attempt, and used by this step alone
@@ -113,7 +145,8 @@ export class Step<State, Entries extends EntrySchemas> {
   ): Promise<T> {
     this.dependsOn(...(options.dependsOn ?? []))
     const { name: step, signal } = this
-    const use = { step, key, reads: this.#manifest(), signal }
+    const overlays = this.overlays?.note
+    const use = { step, key, reads: this.#manifest(), signal, ...(overlays && { overlays }) }
     const { result, entry, change } = await runEffect(this.host, use, work, options)
     this.#check()
     this.#entriesRead.add(entry)
