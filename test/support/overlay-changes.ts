@@ -1,6 +1,7 @@
 import {
   type Change,
   type HeaderNotes,
+  newActor,
   OVERLAY_KIND,
   overlayRef,
   type PublishNote,
@@ -8,8 +9,9 @@ import {
 } from '@weft/core'
 import { seededHost } from './core-property.ts'
 
+const host = seededHost(1)
+
 const DRAFT = {
-  actor: '0'.repeat(32),
   seq: 1,
   lamport: 1,
   time: 0,
@@ -26,7 +28,7 @@ const DRAFT = {
 type Draft = Parameters<typeof sealChange>[0]
 
 function sealed(lie: Partial<Draft>, notes: HeaderNotes): Change {
-  return sealChange({ ...DRAFT, notes, ...lie } as Draft, seededHost(1))
+  return sealChange({ ...DRAFT, actor: newActor(host.random), notes, ...lie } as Draft, host)
 }
 
 /** A change as it stands in the log of a tenant's overlays, but for what `lie` says. */

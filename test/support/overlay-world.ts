@@ -175,7 +175,10 @@ export class OverlayWorld {
 
   /** The worker does not know that the peer may think that it is there still. */
   #toggle(worker: Worker): void {
-    if (worker.connected) return this.#disconnect(worker)
+    if (worker.connected) {
+      this.#disconnect(worker)
+      return
+    }
     worker.connected = true
     this.#tell(worker, this.#log.length)
   }
