@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { convergence } from './convergence.js'
+import { overlay } from './overlay.js'
 import { peer } from './peer.js'
 import { makeReport, printReport, type Section, writeJson } from './report.js'
 
@@ -11,6 +12,7 @@ interface Claim {
 const CLAIMS = new Map<string, Claim>([
   ['convergence', { rounds: 15, measure: convergence }],
   ['peer', { rounds: 5, measure: peer }],
+  ['overlay', { rounds: 5, measure: overlay }],
 ])
 
 /** `npm run bench -- CLAIM`: measures one claim and says which bars it keeps. */
@@ -18,6 +20,7 @@ const HELP = `npm run bench -- CLAIM [--rounds N] [--json FILE]
 
   convergence   raw Yjs, raw Automerge and Weft's core side by side: append, merge, encode, load; flattening
   peer          a durable peer and its clients in two processes: acknowledgement, visibility, throughput, CPU
+  overlay       publishing to 200 connected workers, with and without a barrier; the check before a step
 
   --rounds N    rounds that count (${[...CLAIMS].map(([name, { rounds }]) => `${name}: ${rounds}`).join(', ')})
   --json FILE   also writes the results to FILE, with what is known of the machine

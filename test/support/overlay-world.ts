@@ -120,7 +120,7 @@ export class OverlayWorld {
       worker.known = Math.max(worker.known, position)
       // Half of them hear too late that they should stop: then the peer has to see to it.
       for (const step of worker.steps) step.aborted ||= this.enforce === 'commit' && this.dice(2) === 0
-      this.#ask(worker)
+      this.#say(worker, id => this.#leases.seen(id, position))
     })
   }
 
@@ -128,15 +128,18 @@ export class OverlayWorld {
     if (!worker.connected) return
     const { known } = worker
     const asked_ms = this.now_ms
-    worker.outbox.push(() => {
-      const id = this.#workers.indexOf(worker)
-      const ttl_ms = this.#leases.confirm(id, `worker ${id}`, known, this.#log.length, this.now_ms)
+    this.#say(worker, id => {
       const count = this.#log.length
+      const ttl_ms = this.#leases.confirm(id, `worker ${id}`, known, count, this.now_ms)
       worker.inbox.push(() => {
         if (ttl_ms > 0) worker.until_ms = Math.max(worker.until_ms, asked_ms + ttl_ms)
         else if (count > worker.known) worker.until_ms = 0
       })
     })
+  }
+
+  #say(worker: Worker, arrives: (id: number) => void): void {
+    worker.outbox.push(() => arrives(this.#workers.indexOf(worker)))
   }
 
   #beginStep(worker: Worker): void {

@@ -39,10 +39,15 @@ export class OverlayLeases {
       this.#holders.set(connection, { name, position, until_ms: now_ms + this.ttl_ms })
       return this.ttl_ms
     }
-    // What it was told before it may go by until then, or until it says that it knows more.
+    // What it was told before it may go by until then.
+    this.seen(connection, position)
+    return 0
+  }
+
+  /** A connection says that it knows the log up to `position`. */
+  seen(connection: number, position: Position): void {
     const held = this.#holders.get(connection)
     if (held && held.position < position) this.#holders.set(connection, { ...held, position })
-    return 0
   }
 
   /** It says that it begins no more steps. One that is only out of reach has not said so. */

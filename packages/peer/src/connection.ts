@@ -116,6 +116,9 @@ export class Connection {
       case 'renew':
         void this.#renew(effect)
         return
+      case 'seen':
+        this.#overlays?.seen(effect)
+        return
       case 'confirm':
         void this.#confirm(effect)
         return

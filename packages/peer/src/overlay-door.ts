@@ -21,6 +21,10 @@ export class OverlayDoor {
     return { position: log.count, ttl_ms }
   }
 
+  seen({ position }: Asked<'seen'>): void {
+    void this.host.contexts.overlays(this.tenant).then(overlays => overlays.seen(this.asker, position))
+  }
+
   /**
    * Waits until nobody can begin a step under what was in force before `position`, and all that was admitted before it
    * is written.

@@ -75,6 +75,11 @@ export class TenantOverlays {
     return ttl_ms
   }
 
+  seen({ connection }: OverlayAsker, position: Position): void {
+    this.#leases.seen(connection, position)
+    this.#lookSoon()
+  }
+
   leave({ connection }: OverlayAsker): void {
     this.#leases.leave(connection)
     this.#lookSoon()

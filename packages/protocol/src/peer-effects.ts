@@ -49,6 +49,8 @@ export type PeerEffect =
       readonly on: string
       readonly epoch: number
     }
+  /** The log of the tenant's overlays is known at the other end up to here. */
+  | { readonly do: 'seen'; readonly position: Position }
   /** Look whether this is all of the tenant's overlays. */
   | {
       readonly do: 'confirm'

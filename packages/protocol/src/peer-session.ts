@@ -4,6 +4,7 @@ import {
   decodeChange,
   fromHex,
   type Hash,
+  isEngineWorkflow,
   type LogRecord,
   type OverlayHolder,
   type Position,
@@ -301,7 +302,8 @@ export class PeerSession {
     const state = this.#channel(channel, 'seen')
     if (position > state.cursor) throw unexpected('seen', `position ${position} was never sent`)
     noteSeen(state, position)
-    return this.#pull(channel, state)
+    const told: PeerEffect[] = isEngineWorkflow(state.workflow) ? [{ do: 'seen', position }] : []
+    return [...told, ...this.#pull(channel, state)]
   }
 
   /** Asks for more of the log if there is more, and room on the way to the replica. */

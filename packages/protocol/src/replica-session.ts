@@ -3,6 +3,7 @@ import {
   type ChangeId,
   type ErrorCode,
   fromHex,
+  isEngineWorkflow,
   type Position,
   type Preconditions,
   toHex,
@@ -307,7 +308,9 @@ export class ReplicaSession {
 
   #reportSeen(subscription: Subscription, parts: readonly Uint8Array[]): ReplicaEffect[] {
     for (const part of parts) subscription.unseenBytes += part.length
-    if (subscription.unseenBytes * SEEN_SHARE < WIRE_LIMITS.log_bytes_max) return []
+    const isDue = subscription.unseenBytes * SEEN_SHARE >= WIRE_LIMITS.log_bytes_max
+    // Somebody may wait until an overlay is known to everybody.
+    if (!isDue && !isEngineWorkflow(subscription.workflow)) return []
     subscription.unseenBytes = 0
     return [send({ name: 'seen', channel: subscription.channel, position: subscription.position })]
   }

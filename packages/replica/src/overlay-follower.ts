@@ -18,8 +18,7 @@ interface Current {
 
 /**
  * Sees to it that no step begins under an overlay that is not in force (OVL-2): keeps the peer's word that what is known
- * here is current, renewed in the background, so that a step that begins asks nobody. What comes is confirmed at once,
- * for somebody may wait until everybody knows it (OVL-3).
+ * here is current, renewed in the background, so that a step that begins asks nobody.
  */
 export class OverlayFollower {
   readonly #running = new Set<StepOverlays>()
@@ -56,7 +55,8 @@ export class OverlayFollower {
     const { position } = this.context.index
     if (position < (this.#current?.position ?? 0)) this.#current = undefined
     for (const running of this.#running) running.hold(this.table.inForce)
-    void this.#confirm()
+    // What was current still may be relied on: what came since is known now, and what comes next will be waited for.
+    if (!this.#isCurrent) void this.#confirm()
   }
 
   /** No step begins any more. */

@@ -1,5 +1,6 @@
 import {
   type AgentId,
+  type Change,
   type ChangeId,
   type Enforcement,
   type Json,
@@ -50,8 +51,9 @@ export function typed<const Key extends OverlayKey>(
 
 /** The overlays of the tenant as far as this replica knows the committed log of their publications. */
 export class OverlayTable {
-  /** By position, from 1; undefined for what is no publication. */
-  #log: { readonly change: ChangeId; readonly published: OverlayVersion | undefined }[] = []
+  /** The changes of the log, by position from 0, and what they publish, once somebody has asked. */
+  readonly #log: ChangeId[] = []
+  readonly #versions: (OverlayVersion | undefined)[] = []
   #inForce = new Overlays()
 
   constructor(private readonly context: ContextReplica) {}
@@ -63,53 +65,56 @@ export class OverlayTable {
   /** Takes in what is known by now of the log, which may have lost its end (DUR-5). @returns whether it has changed */
   refresh(): boolean {
     const { index } = this.context
-    const kept = this.#log.findIndex(({ change }, at) => index.idAt(at + 1) !== change)
-    if (kept >= 0) this.#truncate(kept)
     const before = this.#log.length
-    while (this.#log.length < index.position) this.#take(index.idAt(this.#log.length + 1)!)
-    return kept >= 0 || this.#log.length > before
+    let kept = 0
+    while (kept < before && index.idAt(kept + 1) === this.#log[kept]) kept++
+    if (kept < before) this.#forgetAfter(kept)
+    for (let at = kept + 1; at <= index.position; at++) {
+      this.#log.push(index.idAt(at)!)
+      this.#inForce.add(this.#changeAt(at).header, at)
+    }
+    return kept < before || this.#log.length > kept
   }
 
   get(name: OverlayName): OverlayVersion | undefined {
     const position = this.#inForce.get(name)?.position
-    return position === undefined ? undefined : this.#log[position - 1]!.published
+    return position === undefined ? undefined : this.#versionAt(position)
   }
 
   /** All in force, in the order in which they were first published. */
   list(): OverlayVersion[] {
-    return this.#inForce.list().map(({ position }) => this.#log[position - 1]!.published!)
+    return this.#inForce.list().flatMap(({ position }) => this.#versionAt(position) ?? [])
   }
 
   /** All that was published, oldest first, after a position. */
   history(after: Position = 0): OverlayVersion[] {
-    return published(this.#log.slice(after))
+    return this.#log.slice(after).flatMap((_, at) => this.#versionAt(after + at + 1) ?? [])
   }
 
-  #take(change: ChangeId): void {
-    const { set } = this.context
-    const node = set.dag.node(change)
-    const { header } = set.change(node)
-    const position = this.#log.length + 1
-    const { publishes, reason } = header.notes
-    this.#inForce.add(header, position)
-    const { agent, time } = header
-    const value = set.entriesOf(node)[0]?.value as Json
-    this.#log.push({
-      change,
-      published: publishes && Object.freeze({ ...publishes, value, agent, time, reason, position, change }),
-    })
-  }
-
-  #truncate(position: Position): void {
+  #forgetAfter(position: Position): void {
     this.#log.length = position
+    this.#versions.length = Math.min(this.#versions.length, position)
     this.#inForce = new Overlays()
-    for (const [at, { change }] of this.#log.entries()) {
-      const { set } = this.context
-      this.#inForce.add(set.change(set.dag.node(change)).header, at + 1)
-    }
+    for (let at = 1; at <= position; at++) this.#inForce.add(this.#changeAt(at).header, at)
   }
-}
 
-function published(log: readonly { readonly published: OverlayVersion | undefined }[]): OverlayVersion[] {
-  return log.flatMap(({ published }) => published ?? [])
+  #changeAt(position: Position): Change {
+    const { set } = this.context
+    return set.change(set.dag.node(this.#log[position - 1]!))
+  }
+
+  /** Undefined for what is no publication: a peer lets none in. */
+  #versionAt(position: Position): OverlayVersion | undefined {
+    const known = this.#versions[position - 1]
+    if (known) return known
+    const { id, header } = this.#changeAt(position)
+    const { set } = this.context
+    const entry = set.entriesOf(set.dag.node(id))[0]
+    if (header.notes.publishes === undefined || entry === undefined) return undefined
+    const { agent, time, notes } = header
+    const said = { value: entry.value as Json, agent, time, reason: notes.reason }
+    const version = Object.freeze({ ...notes.publishes!, ...said, position, change: id })
+    this.#versions[position - 1] = version
+    return version
+  }
 }
