@@ -13,6 +13,7 @@ import { register as graph } from './commands/graph.js'
 import { register as handoff } from './commands/handoff.js'
 import { register as importCommand } from './commands/import.js'
 import { register as log } from './commands/log.js'
+import { register as overlay } from './commands/overlay.js'
 import { register as replay } from './commands/replay.js'
 import { register as serve } from './commands/serve.js'
 import { register as show } from './commands/show.js'
@@ -39,6 +40,7 @@ export const COMMANDS: readonly Register[] = [
   conflicts,
   audit,
   handoff,
+  overlay,
   verify,
   exportCommand,
   importCommand,
