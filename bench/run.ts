@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { convergence } from './convergence.js'
+import { overlay } from './overlay.js'
 import { peer } from './peer.js'
 import { scratch } from './scratch.js'
 import { makeReport, printReport, type Section, writeJson } from './report.js'
@@ -17,6 +18,7 @@ const CLAIMS = new Map<string, Claim>([
   ['step', { rounds: 15, measure: step }],
   ['window', { rounds: 5, measure: window }],
   ['scratch', { rounds: 15, measure: scratch }],
+  ['overlay', { rounds: 5, measure: overlay }],
 ])
 
 /** `npm run bench -- CLAIM`: measures one claim and says which bars it keeps. */
@@ -27,6 +29,7 @@ const HELP = `npm run bench -- CLAIM [--rounds N] [--json FILE]
   step          a step beside a write of the same; invalidating what was derived; the blast radius of a ref
   window        what a model is to see of 100,000 entries, after each change
   scratch       a shared scratch with a stock client that watches: a token end to end, and what 10,000 steps leave behind
+  overlay       publishing to 200 connected workers, with and without a barrier; the check before a step
 
   --rounds N    rounds that count (${[...CLAIMS].map(([name, { rounds }]) => `${name}: ${rounds}`).join(', ')})
   --json FILE   also writes the results to FILE, with what is known of the machine

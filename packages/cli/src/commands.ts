@@ -14,6 +14,7 @@ import { register as handoff } from './commands/handoff.js'
 import { register as importCommand } from './commands/import.js'
 import { register as log } from './commands/log.js'
 import { register as prompt } from './commands/prompt.js'
+import { register as overlay } from './commands/overlay.js'
 import { register as replay } from './commands/replay.js'
 import { register as retain } from './commands/retain.js'
 import { register as serve } from './commands/serve.js'
@@ -46,6 +47,7 @@ export const COMMANDS: readonly Register[] = [
   handoff,
   prompt,
   webhooks,
+  overlay,
   verify,
   retain,
   exportCommand,

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { checkWorkflow, digest, isChangeId } from '@weft/core'
+import { checkAnyWorkflow, digest, isChangeId } from '@weft/core'
 import { type ContextCopy, sha256 } from './context-copy.js'
 import { EXPORT_VERSION, type ExportHeader } from './export-format.js'
 import { invalid, readLines } from './lines.js'
@@ -104,7 +104,7 @@ function readHeader(path: string, fields: Fields | undefined): ExportHeader {
   return {
     weft: 'export',
     version: EXPORT_VERSION,
-    workflow: checkWorkflow(workflow),
+    workflow: checkAnyWorkflow(workflow),
     count: count as number,
     heads,
     digest: sum,

@@ -34,6 +34,8 @@ const BY_PREFIX: readonly (readonly [string, ExitCode])[] = [
   ['WEFT_HANDOFF', EXIT.failed],
   ['WEFT_SESSION', EXIT.failed],
   ['WEFT_LEASE', EXIT.connection],
+  ['WEFT_OVERLAY_VERSION', EXIT.failed],
+  ['WEFT_OVERLAY', EXIT.connection],
   ['WEFT_TOKEN', EXIT.connection],
   ['WEFT_SCOPE', EXIT.connection],
   ['WEFT_WORKFLOW_FORBIDDEN', EXIT.connection],

@@ -13,16 +13,24 @@ export interface OpenContext {
   trouble(): unknown
 }
 
+/** A replica of the peer that the settings name. */
+export interface OpenReplica {
+  readonly replica: Replica
+  /** Aborts at damage on the wire: the replica would fetch the same bytes again and again until its time is up. */
+  readonly signal: AbortSignal
+  readonly timeout_ms: number
+  /** The first thing that went wrong behind our back: a change refused, or damage on the wire. */
+  trouble(): unknown
+}
+
 /**
- * Opens a context at the peer that the settings name, and closes everything again after `use`.
- * @throws WEFT_USAGE · WEFT_PEER_UNREACHABLE · WEFT_TOKEN_* · WEFT_SCOPE · WEFT_WORKFLOW_FORBIDDEN ·
- *   WEFT_STORE_CORRUPT · WEFT_NOT_SYNCED · WEFT_CHANGE_*
+ * Connects to the peer that the settings name, and closes everything again after `use`.
+ * @throws WEFT_USAGE · WEFT_PEER_UNREACHABLE · WEFT_TOKEN_* and what `use` throws
  */
-export async function withContext<T>(
+export async function withReplica<T>(
   cli: Cli,
   settings: Settings,
-  workflow: string,
-  use: (open: OpenContext) => Promise<T>,
+  use: (open: OpenReplica) => Promise<T>,
 ): Promise<T> {
   const url = required(settings, 'url')
   const token = required(settings, 'token')
@@ -33,20 +41,33 @@ export async function withContext<T>(
   const damaged = new AbortController()
   const onEvent = (event: ReplicaEvent): void => {
     if (event.type === 'refused' || event.type === 'damaged') trouble ??= event.error
-    // The replica would fetch the same bytes again and again until its time is up.
     if (event.type === 'damaged') damaged.abort(event.error)
   }
   const replica = await connect({ url, token, client: `weft-cli/${cli.version}`, onEvent, timeout_ms })
   try {
-    cli.output.progress(`reading ${workflow} …`)
-    const wait = { timeout_ms, signal: damaged.signal }
-    const context = await replica.open(ANY_CONTEXT, { workflow, agent: 'weft-cli', ...wait })
-    return await use({ replica, context, trouble: () => trouble })
+    return await use({ replica, signal: damaged.signal, timeout_ms, trouble: () => trouble })
   } catch (thrown) {
     throw trouble ?? thrown
   } finally {
     await replica.close({ discard: true })
   }
+}
+
+/**
+ * As `withReplica`, with a context open.
+ * @throws also WEFT_SCOPE · WEFT_WORKFLOW_FORBIDDEN · WEFT_STORE_CORRUPT · WEFT_NOT_SYNCED · WEFT_CHANGE_*
+ */
+export function withContext<T>(
+  cli: Cli,
+  settings: Settings,
+  workflow: string,
+  use: (open: OpenContext) => Promise<T>,
+): Promise<T> {
+  return withReplica(cli, settings, async ({ replica, trouble, ...wait }) => {
+    cli.output.progress(`reading ${workflow} …`)
+    const context = await replica.open(ANY_CONTEXT, { workflow, agent: 'weft-cli', ...wait })
+    return use({ replica, context, trouble })
+  })
 }
 
 /** Resolves when something listens at a peer's address: a replica would go on trying where a command should say so. */

@@ -1,4 +1,4 @@
-import { ChangeSet, CommitIndex, checkWorkflow, decodeChange } from '@weft/core'
+import { ChangeSet, CommitIndex, checkAnyWorkflow, decodeChange } from '@weft/core'
 import type { Command } from 'commander'
 import type { Cli } from './cli.js'
 import { type ContextCopy, sha256 } from './context-copy.js'
@@ -11,7 +11,7 @@ import { type AnyContext, withContext } from './peer-client.js'
  * @throws as `withContext`, WEFT_FILE_INVALID · WEFT_ID_INVALID · WEFT_USAGE
  */
 export async function readContext(cli: Cli, command: Command, workflow: string): Promise<ContextCopy> {
-  checkWorkflow(workflow)
+  checkAnyWorkflow(workflow)
   const { file } = command.opts<{ file?: string }>()
   const copy =
     file === undefined ? await fromPeer(cli, command, workflow) : await fromFile(cli, file, workflow)

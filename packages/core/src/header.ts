@@ -2,14 +2,13 @@ import { decode, encode } from 'cborg'
 import { toHex } from './bytes.js'
 import { ABSENT, type CborReader, type CborWriter } from './cbor-cursor.js'
 import { HASH_BYTES } from './hash.js'
-import { type ActorId, type AgentId, type BranchName, type ChangeId, checkId } from './ids.js'
+import { checkNotes, type HeaderNotes } from './header-notes.js'
+import type { ActorId, AgentId, BranchName, ChangeId } from './ids.js'
 import { isPlainObject, parsePointer } from './json.js'
-import { checkLeaseNotes, type EpochsNote, type LeaseNote } from './lease-notes.js'
 import { LIMITS } from './limits.js'
+import { checkIds, unpackIds } from './packed-ids.js'
 import type { Hash } from './ports.js'
-import { checkWindowRecords, type WindowRecord } from './window-record.js'
 import { STATE_REF } from './ref.js'
-import { checkWakeNote, type WakeNote } from './wake-notes.js'
 
 export const HEADER_VERSION = 1
 export const ACTOR_BYTES = 16
@@ -20,37 +19,6 @@ export interface ManifestRef {
   readonly ref: string
   readonly version?: string
   readonly entry?: number
-}
-
-/** What a header may say beyond the causal metadata. Unknown keys are carried and ignored. */
-export interface HeaderNotes {
-  /** Branches that begin at this change, in the order of their forking. */
-  readonly forks?: readonly BranchName[]
-  /** The branches that this change merges, each with its heads (32 bytes a head). */
-  readonly merges?: Readonly<Record<BranchName, Uint8Array>>
-  readonly schema?: { readonly name: string; readonly version: number }
-  /** The version of the schema that this change brings its branch from; `schema` is what it brings it to (HND-2). */
-  readonly migrates?: number
-  /** The changes that this one reverts (STP-4): 32 bytes each, ascending. It counts for those in its past alone. */
-  readonly reverts?: Uint8Array
-  /** Asks for a lease on what the change writes, or gives it back (HND-3). */
-  readonly lease?: LeaseNote
-  /** The epochs of the leases that its author held. */
-  readonly under?: EpochsNote
-  /** The causal range that the change's entry stands for (CMP-1): hashes as in `reverts`; `from` and its past are not in it. */
-  readonly summary?: { readonly from: Uint8Array; readonly to: Uint8Array }
-  /** What makes the windows again that the step saw (STP-2), on the heads that the change depends on. */
-  readonly windows?: readonly WindowRecord[]
-  /** Completes the workflow (TIR-2): all heads of the context that its author knew, 32 bytes each, ascending. */
-  readonly completes?: Uint8Array
-  /** Defines the subscription that `lease` gives back, or acknowledges what was claimed of it (WAK-1). */
-  readonly wake?: WakeNote
-  readonly reason?: string
-  /** The step that wrote the change, by its name. */
-  readonly step?: string
-  /** W3C traceparent of the work it was part of. */
-  readonly trace?: string
-  readonly [key: string]: unknown
 }
 
 /** What a header says, as its author puts it together; the hashes of the parts come beside it. */
@@ -115,7 +83,7 @@ export class Header {
     this.agent = reader.id('agent')
     this.depsAt = reader.byteString()
     this.depsEnd = reader.at
-    checkDeps(bytes, this.depsAt, this.depsEnd)
+    checkIds('deps', LIMITS.deps_max, bytes, this.depsAt, this.depsEnd)
     this.kinds = readKinds(reader)
     this.entriesHashAt = sized(reader, reader.byteStringOrNull(), HASH_BYTES, 'entries hash')
     this.stateHashAt = sized(reader, reader.byteStringOrNull(), HASH_BYTES, 'state hash')
@@ -208,51 +176,7 @@ function readNotes(reader: CborReader): HeaderNotes {
   const rest = reader.bytes.subarray(reader.at, reader.end)
   const notes: unknown = decode(rest, { strict: true, rejectDuplicateMapKeys: true, allowIndefinite: false })
   if (!isPlainObject(notes)) throw new TypeError('notes are not a map')
-  const { completes, forks, merges, migrates, reverts, schema, summary, windows } = notes
-  if (forks !== undefined) {
-    if (!Array.isArray(forks) || forks.length > LIMITS.forks_per_change_max)
-      throw new TypeError('forks is not a list')
-    for (const name of forks) checkId('branch', name)
-  }
-  if (merges !== undefined) {
-    if (!isPlainObject(merges)) throw new TypeError('merges is not a map')
-    for (const [name, heads] of Object.entries(merges)) {
-      checkId('branch', name)
-      if (!(heads instanceof Uint8Array)) throw new TypeError(`heads of merged branch ${name} are not bytes`)
-      checkDeps(heads, 0, heads.length)
-    }
-  }
-  if (reverts !== undefined) {
-    if (!(reverts instanceof Uint8Array) || reverts.length === 0)
-      throw new TypeError('reverts are not hashes')
-    checkIds('reverts', LIMITS.reverts_per_change_max, reverts, 0, reverts.length)
-  }
-  if (summary !== undefined) {
-    if (!isPlainObject(summary)) throw new TypeError('summary is not a range')
-    for (const hashes of [summary.from, summary.to]) {
-      if (!(hashes instanceof Uint8Array)) throw new TypeError('the ends of a summary are not hashes')
-      checkDeps(hashes, 0, hashes.length)
-    }
-  }
-  if (windows !== undefined) checkWindowRecords(windows)
-  if (completes !== undefined) {
-    if (!(completes instanceof Uint8Array)) throw new TypeError('completed heads are not hashes')
-    checkIds('completed heads', LIMITS.deps_max, completes, 0, completes.length)
-  }
-  if (schema !== undefined) {
-    if (!isPlainObject(schema) || typeof schema.name !== 'string' || !Number.isSafeInteger(schema.version)) {
-      throw new TypeError('schema is not a name and a version')
-    }
-  }
-  checkLeaseNotes(notes.lease, notes.under)
-  checkWakeNote(notes.wake, notes.lease)
-  if (migrates !== undefined && !Number.isSafeInteger(migrates))
-    throw new TypeError('migrates is not a version')
-  for (const label of [notes.reason, notes.step, notes.trace]) {
-    if (label !== undefined && (typeof label !== 'string' || label.length > LIMITS.label_chars_max)) {
-      throw new TypeError('reason, step or trace is not a short text')
-    }
-  }
+  checkNotes(notes)
   return notes
 }
 
@@ -268,33 +192,4 @@ function counter(value: number, what: string): number {
   return value
 }
 
-function checkDeps(bytes: Uint8Array, start: number, end: number): void {
-  checkIds('deps', LIMITS.deps_max, bytes, start, end)
-}
-
-function checkIds(what: string, count_max: number, bytes: Uint8Array, start: number, end: number): void {
-  const length = end - start
-  if (length % HASH_BYTES !== 0 || length > count_max * HASH_BYTES) {
-    throw new RangeError(`${what} of ${length} bytes are not up to ${count_max} hashes`)
-  }
-  for (let at = start + HASH_BYTES; at < end; at += HASH_BYTES) {
-    if (!ascends(bytes, at)) throw new RangeError(`${what} are not in ascending order, each once`)
-  }
-}
-
-function ascends(bytes: Uint8Array, at: number): boolean {
-  for (let i = 0; i < HASH_BYTES; i++) {
-    const difference = bytes[at + i]! - bytes[at - HASH_BYTES + i]!
-    if (difference !== 0) return difference > 0
-  }
-  return false
-}
-
-/** The ids in hashes that stand end to end. */
-export function unpackIds(packed: Uint8Array, start = 0, end = packed.length): ChangeId[] {
-  const ids: ChangeId[] = []
-  for (let at = start; at < end; at += HASH_BYTES) ids.push(toHex(packed, at, at + HASH_BYTES))
-  return ids
-}
-
-export { NO_NOTES }
+export { type HeaderNotes, NO_NOTES, unpackIds }

@@ -13,6 +13,7 @@ export type ChangeId = Branded<string, 'change'>
 export type ActorId = Branded<string, 'actor'>
 /** `<change id>.<index of the entry in its change>` */
 export type EntryId = Branded<string, 'entry'>
+export type OverlayName = Branded<string, 'overlay'>
 /** Offset of a change in a context's committed log: gapless, from 1; 0 is before the first. */
 export type Position = Branded<number, 'position'>
 
@@ -22,26 +23,44 @@ export const MAIN_BRANCH: BranchName = 'main'
  * on it, and they move the heads of none that work is done on.
  */
 export const WAKES_BRANCH: BranchName = 'weft.wakes'
+/** The engine's own workflow that holds a tenant's overlays: the one that begins with `@` and that a peer lets in. */
+export const OVERLAY_WORKFLOW: WorkflowId = '@overlays'
 
 const ID = /^[A-Za-z0-9._~-]{1,128}$/
 const CHANGE_ID = /^[0-9a-f]{64}$/
 
-export type IdRole = 'tenant' | 'workflow' | 'agent' | 'branch' | 'kind' | 'subscription'
+export type IdRole = 'tenant' | 'workflow' | 'agent' | 'branch' | 'kind' | 'subscription' | 'overlay'
 
 /** Returns `id` if it is a valid id (TEN-3). @throws WEFT_ID_INVALID */
 export function checkId(role: IdRole, id: unknown): string {
   if (typeof id === 'string' && ID.test(id)) return id
-  throw new WeftError(
-    'WEFT_ID_INVALID',
-    `the ${role} id ${quote(id)} is not allowed`,
-    'use 1 to 128 characters of A-Z a-z 0-9 . _ ~ - (no separators such as ":" or "/")',
-    { role },
-  )
+  throw notAllowed(role, id)
 }
 
 /** As `checkId`: the engine keeps workflows that begin with `@` to itself, and no id can. */
 export function checkWorkflow(id: unknown): WorkflowId {
   return checkId('workflow', id)
+}
+
+/** As `checkWorkflow`, where the engine's own may be meant too: each by its whole name. @throws WEFT_ID_INVALID */
+export function checkAnyWorkflow(id: unknown): WorkflowId {
+  return isEngineWorkflow(id) ? id : checkWorkflow(id)
+}
+
+/** Whether a workflow is the engine's own: of the whole tenant, whatever the pattern of a token. */
+export function isEngineWorkflow(id: unknown): id is WorkflowId {
+  return id === OVERLAY_WORKFLOW
+}
+
+/** Overlays are named in maps, where a name that every object has would be found without having been put there. */
+export function isOverlayName(value: unknown): value is OverlayName {
+  return typeof value === 'string' && ID.test(value) && !(value in {})
+}
+
+/** @throws WEFT_ID_INVALID */
+export function checkOverlayName(name: unknown): OverlayName {
+  if (isOverlayName(name)) return name
+  throw notAllowed('overlay', name)
 }
 
 export function isChangeId(value: unknown): value is ChangeId {
@@ -90,6 +109,15 @@ function badAddress(value: unknown): WeftError {
     'WEFT_ID_INVALID',
     `${quote(value)} is not an address`,
     'write tenant:workflow:agent:position, with a whole number from 0 as the position',
+  )
+}
+
+function notAllowed(role: IdRole, id: unknown): WeftError {
+  return new WeftError(
+    'WEFT_ID_INVALID',
+    `the ${role} id ${quote(id)} is not allowed`,
+    'use 1 to 128 characters of A-Z a-z 0-9 . _ ~ - (no separators such as ":" or "/")',
+    { role },
   )
 }
 

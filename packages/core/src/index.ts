@@ -58,6 +58,19 @@ export { type Lease, Leases } from './leases.js'
 export { lastWriters } from './last-writers.js'
 export { LIMITS } from './limits.js'
 export { type MergedBranch, type MergeReport, mergeReport } from './merge.js'
+export { embeddedOverlays } from './overlay-embeds.js'
+export { type OlderOverlay, overlayStale } from './overlay-errors.js'
+export { type OverlayHolder, OverlayLeases } from './overlay-leases.js'
+export { ENFORCEMENTS, type Enforcement, type OverlaysNote, type PublishNote } from './overlay-notes.js'
+export { defineOverlay, type OverlayDefinition, validateOverlay } from './overlay-schema.js'
+export {
+  type ChangeGate,
+  OVERLAY_KIND,
+  type OverlayInForce,
+  Overlays,
+  overlayGate,
+  overlayRef,
+} from './overlays.js'
 export type * from './ports.js'
 export type { Moved, Preconditions } from './preconditions.js'
 export {

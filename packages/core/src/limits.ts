@@ -15,6 +15,8 @@ export const LIMITS = {
   window_names_max: 256,
   /** Values in each list of a filter. */
   filter_values_max: 64,
+  /** Of a tenant: every step names them all. */
+  overlays_max: 64,
   value_depth_max: 64,
   /** Changes that wait for a dep, per context. */
   waiting_changes_max: 10_000,

@@ -175,7 +175,8 @@ export function validateEntry(definition: ContextDefinition, kind: string, value
   return output
 }
 
-function validate(schema: AnySchema, value: unknown, what: string): unknown {
+/** The schema's output. @param what names it in the refusal. @throws WEFT_SCHEMA_REFUSED · WEFT_SCHEMA_ASYNC */
+export function validate(schema: AnySchema, value: unknown, what: string): unknown {
   const result = schema['~standard'].validate(value)
   if (result instanceof Promise) {
     throw new WeftError(

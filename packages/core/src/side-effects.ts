@@ -5,7 +5,7 @@ import { isPlainObject, type Json } from './json.js'
 import { isEffectRef } from './lease-refs.js'
 
 /** Entries of kinds that begin so are the engine's own; a context shows them only to who asks for them. */
-const ENGINE_KINDS = 'weft.'
+export const ENGINE_KINDS = 'weft.'
 /** The kind of the entry that records what has come of a side effect. */
 export const EFFECT_KIND = `${ENGINE_KINDS}effect`
 

@@ -1,12 +1,14 @@
-import { type Clock, type Hash, type Position, WeftError } from '@weft/core'
+import { type Clock, type Hash, OVERLAY_WORKFLOW, type Position, WeftError } from '@weft/core'
 import { type PeerEffect, PeerSession } from '@weft/protocol'
 import type { Logger } from 'pino'
 import type { WebSocket } from 'ws'
-import { checkMayRead, whenExpired } from './access.js'
 import type { ContextLog, Subscriber } from './context-log.js'
 import type { Contexts } from './contexts.js'
 import type { PeerLimits } from './limits.js'
+import { OverlayDoor } from './overlay-door.js'
 import type { PeerMetrics } from './peer-metrics.js'
+import { checkReader, checkWriter } from './rights.js'
+import { whenExpired } from './token-expiry.js'
 import { checkMark, invalid, type SessionTokens } from './session-tokens.js'
 import type { TokenGrant, TokenVerifier } from './token.js'
 
@@ -37,6 +39,7 @@ export class Connection {
   #cancelPing: () => void = () => {}
   #cancelExpiry: () => void = () => {}
   #grant: TokenGrant | undefined
+  #overlays: OverlayDoor | undefined
   #congested = false
   #alive = true
 
@@ -114,6 +117,15 @@ export class Connection {
       case 'renew':
         void this.#renew(effect)
         return
+      case 'seen':
+        this.#overlays?.seen(effect)
+        return
+      case 'confirm':
+        void this.#confirm(effect)
+        return
+      case 'barrier':
+        void this.#barrier(effect)
+        return
       case 'release':
         this.#release(effect.channel)
         return
@@ -155,6 +167,9 @@ export class Connection {
       const grant = await this.host.verify(token)
       if (this.#session.phase !== 'authenticating') return
       this.#grant = grant
+      const { client } = this.#session
+      const name = grant.subject === undefined ? client : `${client} (${grant.subject})`
+      this.#overlays = new OverlayDoor(this.host, grant.tenant, { connection: connections++, name })
       this.#cancelDeadline()
       this.#cancelExpiry = whenExpired(grant, this.host.clock, error => this.fail(error))
       this.#perform(this.#session.authenticated(grant))
@@ -167,7 +182,7 @@ export class Connection {
   async #open({ channel, workflow, after, last }: PeerEffect & { do: 'open' }): Promise<void> {
     const grant = this.#grant!
     try {
-      checkMayRead(grant, workflow)
+      checkReader(grant, workflow)
     } catch (error) {
       this.#perform(this.#session.failChannel(channel, error))
       return
@@ -204,7 +219,14 @@ export class Connection {
   async #submit({ channel, changes, preconditions }: PeerEffect & { do: 'submit' }): Promise<void> {
     const open = this.#channels.get(channel)
     const log = open?.log ?? (await open?.context.catch(() => undefined))
-    if (open && log) log.submit(changes, open.subscriber, preconditions)
+    if (!open || !log) return
+    try {
+      checkWriter(this.#grant!, open.workflow)
+    } catch (error) {
+      for (const { id } of changes) open.subscriber.refused(id, error)
+      return
+    }
+    log.submit(changes, open.subscriber, preconditions)
   }
 
   async #read({ channel, from, bytes_max }: PeerEffect & { do: 'read' }): Promise<void> {
@@ -234,6 +256,26 @@ export class Connection {
     try {
       const log = await this.#logOf(workflow)
       this.#perform(this.#session.renewed(request, log.renew(on, epoch)))
+    } catch (error) {
+      this.#perform(this.#session.denied(request, error))
+    }
+  }
+
+  async #confirm(effect: PeerEffect & { do: 'confirm' }): Promise<void> {
+    const { request } = effect
+    try {
+      const { position, ttl_ms } = await this.#overlays!.confirm(await this.#logOf(OVERLAY_WORKFLOW), effect)
+      this.#perform(this.#session.current(request, position, ttl_ms))
+    } catch (error) {
+      this.#perform(this.#session.denied(request, error))
+    }
+  }
+
+  async #barrier(effect: PeerEffect & { do: 'barrier' }): Promise<void> {
+    const { request } = effect
+    try {
+      const holders = await this.#overlays!.barrier(await this.#logOf(OVERLAY_WORKFLOW), effect)
+      this.#perform(this.#session.barred(request, holders, this.host.clock.now()))
     } catch (error) {
       this.#perform(this.#session.denied(request, error))
     }
@@ -271,6 +313,8 @@ export class Connection {
     const open = this.#channels.get(channel)
     if (open === undefined) return
     this.#channels.delete(channel)
+    // A connection that breaks says nothing of what its replica does.
+    if (this.#session.phase === 'open') this.#overlays?.left(open.workflow)
     open.log?.unsubscribe(open.subscriber)
     this.host.contexts.release(this.#grant!.tenant, open.workflow)
   }
@@ -299,3 +343,5 @@ export class Connection {
     this.#perform(this.#session.disconnected())
   }
 }
+
+let connections = 0

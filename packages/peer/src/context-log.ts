@@ -1,6 +1,7 @@
 import {
   Admission,
   type Change,
+  type ChangeGate,
   type ChangeId,
   type Clock,
   decodeChange,
@@ -68,6 +69,7 @@ export class ContextLog {
   private constructor(
     private readonly store: TenantStore,
     readonly workflow: string,
+    private readonly gate: ChangeGate,
     private readonly host: ContextLogHost,
     private readonly hooks: ContextHooks,
   ) {
@@ -78,10 +80,11 @@ export class ContextLog {
   static async open(
     store: TenantStore,
     workflow: string,
+    gate: ChangeGate,
     host: ContextLogHost,
     hooks: ContextHooks,
   ): Promise<ContextLog> {
-    const log = new ContextLog(store, workflow, host, hooks)
+    const log = new ContextLog(store, workflow, gate, host, hooks)
     const head = await store.head(workflow)
     while (log.#committed < (head?.count ?? 0)) {
       for (const record of await store.read(workflow, log.#committed + 1, LOAD_BYTES)) {
@@ -157,6 +160,20 @@ export class ContextLog {
     while (this.#writing !== undefined) await this.#writing
   }
 
+  /** As `flush`, but for what is admitted while it waits. */
+  async settled(): Promise<void> {
+    const admitted = this.#admission.dag.size
+    if (this.#committed >= admitted) return
+    let watcher: Subscriber | undefined
+    const reached = new Promise<void>(resolve => {
+      const committed = (count: Position): void => void (count >= admitted && resolve())
+      watcher = { committed, duplicate: () => {}, refused: () => {} }
+      this.subscribe(watcher)
+    })
+    await Promise.race([reached, this.flush()])
+    this.unsubscribe(watcher!)
+  }
+
   /** A holder says that it is alive; how long its lease runs from now. @throws WEFT_LEASE_LOST */
   renew(on: string, epoch: number): number {
     return this.#admission.leases.renew(on, epoch, this.host.clock.now()).ttl_ms
@@ -200,8 +217,11 @@ export class ContextLog {
       return
     }
     try {
+      this.gate.check(change)
       this.#admission.admit(change, this.host.clock.now(), preconditions)
-      this.#admitted.push({ record: { position: this.#admission.dag.size, id, bytes }, origin })
+      const position = this.#admission.dag.size
+      this.gate.admitted(change, position)
+      this.#admitted.push({ record: { position, id, bytes }, origin })
     } catch (error) {
       origin.refused(id, error)
     }

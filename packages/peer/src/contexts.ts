@@ -1,5 +1,6 @@
-import type { Store, TenantStore, WeftError } from '@weft/core'
+import { OVERLAY_WORKFLOW, overlayGate, type Store, type TenantStore, type WeftError } from '@weft/core'
 import { type ContextHooks, ContextLog, type ContextLogHost } from './context-log.js'
+import { type OverlayHost, TenantOverlays } from './tenant-overlays.js'
 
 interface Open {
   readonly opening: Promise<ContextLog>
@@ -8,6 +9,7 @@ interface Open {
 
 interface Tenant {
   readonly store: TenantStore
+  readonly overlays: Promise<TenantOverlays>
   readonly contexts: Map<string, Open>
 }
 
@@ -21,7 +23,7 @@ export class Contexts {
 
   constructor(
     private readonly store: Store,
-    private readonly host: ContextLogHost,
+    private readonly host: ContextLogHost & OverlayHost,
     private readonly idle_ms: number,
     private readonly hooks: ContextHooks,
   ) {}
@@ -38,14 +40,25 @@ export class Contexts {
    */
   acquire(tenantId: string, workflow: string): Promise<ContextLog> {
     if (this.#refusal) return Promise.reject(this.#refusal)
-    const { store, contexts } = this.#tenant(tenantId)
-    let open = contexts.get(workflow)
+    const tenant = this.#tenant(tenantId)
+    let open = tenant.contexts.get(workflow)
     if (open === undefined) {
-      open = { opening: ContextLog.open(store, workflow, this.host, this.hooks), users: 0 }
-      contexts.set(workflow, open)
+      open = { opening: this.#open(tenant, workflow), users: 0 }
+      tenant.contexts.set(workflow, open)
     }
     open.users++
     return open.opening
+  }
+
+  /** Of a tenant that has a context open. */
+  overlays(tenantId: string): Promise<TenantOverlays> {
+    return this.#tenant(tenantId).overlays
+  }
+
+  /** Resolves when all that was admitted by now to the logs of a tenant is on disk, or the store has failed. */
+  async settled(tenantId: string): Promise<void> {
+    const logs = [...this.#tenant(tenantId).contexts.values()]
+    await Promise.all(logs.map(({ opening }) => opening.then(log => log.settled()).catch(() => {})))
   }
 
   release(tenantId: string, workflow: string): void {
@@ -68,10 +81,16 @@ export class Contexts {
     return unwritten.reduce((sum, count) => sum + count, 0)
   }
 
+  async #open({ store, overlays }: Tenant, workflow: string): Promise<ContextLog> {
+    const { inForce } = await overlays
+    return ContextLog.open(store, workflow, overlayGate(inForce, workflow), this.host, this.hooks)
+  }
+
   #tenant(id: string): Tenant {
     let tenant = this.#tenants.get(id)
     if (tenant === undefined) {
-      tenant = { store: this.store.tenant(id), contexts: new Map() }
+      const store = this.store.tenant(id)
+      tenant = { store, overlays: TenantOverlays.open(store, this.host), contexts: new Map() }
       this.#tenants.set(id, tenant)
     }
     return tenant
@@ -85,8 +104,10 @@ export class Contexts {
     const log = await open.opening.catch(() => undefined)
     await log?.flush()
     const tenant = this.#tenants.get(tenantId)
+    const overlays = await tenant?.overlays
     if (open.users > 0 || tenant?.contexts.get(workflow) !== open) return
-    if (log?.leased) return this.#letGoLater(tenantId, workflow, open)
+    const reliedOn = workflow === OVERLAY_WORKFLOW && overlays?.reliedOn
+    if (log?.leased || reliedOn) return this.#letGoLater(tenantId, workflow, open)
     tenant.contexts.delete(workflow)
     if (tenant.contexts.size === 0) this.#tenants.delete(tenantId)
   }

@@ -11,7 +11,8 @@ import {
   unreached,
   WeftError,
 } from '@weft/core'
-import { checkMayRead, whenExpired } from './access.js'
+import { checkReader } from './rights.js'
+import { whenExpired } from './token-expiry.js'
 import { cloudEvent } from './cloud-event.js'
 import type { ContextLog } from './context-log.js'
 import type { Contexts } from './contexts.js'
@@ -63,7 +64,7 @@ export class Feeds {
   async open(request: FeedRequest): Promise<ReadableStream<Uint8Array>> {
     const { grant, workflow, from } = request
     const { limits, clock } = this.host
-    checkMayRead(grant, workflow)
+    checkReader(grant, workflow)
     if (this.#open.size >= limits.connections_max) throw tooMany(this.#open.size)
     const contexts = this.host.contexts()
     const release = (): void => contexts.release(grant.tenant, workflow)

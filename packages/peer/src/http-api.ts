@@ -2,7 +2,7 @@ import type { RequestListener } from 'node:http'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { checkFilter, type Filter, type Position, WeftError } from '@weft/core'
 import { type Context, Hono } from 'hono'
-import { checkMayAdminister } from './access.js'
+import { checkAdmin } from './rights.js'
 import type { Feeds } from './feeds.js'
 import { problemResponse } from './problem.js'
 import type { TokenVerifier } from './token.js'
@@ -42,12 +42,12 @@ export function httpApi({ verify, feeds, webhooks }: HttpApiHost): RequestListen
   })
   app.get('/webhooks', async context => {
     const grant = await verify(tokenOf(context))
-    checkMayAdminister(grant)
+    checkAdmin(grant)
     return Response.json(webhooks.list(grant.tenant))
   })
   app.post('/webhooks/:name/:workflow/resume', async context => {
     const grant = await verify(tokenOf(context))
-    checkMayAdminister(grant)
+    checkAdmin(grant)
     const { name, workflow } = context.req.param()
     webhooks.resume(grant.tenant, name, workflow)
     return new Response(null, { status: 204 })

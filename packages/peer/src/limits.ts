@@ -19,6 +19,11 @@ export interface PeerLimits {
   readonly webhook_backoff_ms: number
   /** How long a webhook may take to answer. */
   readonly webhook_timeout_ms: number
+  /**
+   * How long a worker may begin steps by what it was told of its tenant's overlays; a barrier waits as long for one that
+   * cannot be reached, and from the start of the peer. Whoever shortens it lets the longer time pass first.
+   */
+  readonly overlay_lease_ms: number
   /** How long a drain waits for replicas to take their acks. */
   readonly drain_ms: number
   /** Of the relay of shared scratches, where they differ from its own defaults. */
@@ -35,6 +40,7 @@ export const DEFAULT_LIMITS: PeerLimits = {
   webhook_attempts_max: 10,
   webhook_backoff_ms: 1_000,
   webhook_timeout_ms: 10_000,
+  overlay_lease_ms: 5_000,
   drain_ms: 5_000,
   scratch: {},
 }

@@ -178,8 +178,10 @@ class PeerProcess implements Peer {
 
   async #openStore(): Promise<void> {
     this.#store = await this.options.openStore()
-    const host = { hash: sha256, random: fillRandom, clock: systemClock, started_ms: systemClock.now() }
-    const contexts = new Contexts(this.#store, host, this.#limits.idle_ms, {
+    const { idle_ms, overlay_lease_ms } = this.#limits
+    const started_ms = systemClock.now()
+    const host = { hash: sha256, random: fillRandom, clock: systemClock, started_ms, overlay_lease_ms }
+    const contexts = new Contexts(this.#store, host, idle_ms, {
       committed: (changes, seconds) => {
         this.#metrics.committed(changes)
         this.#metrics.commitSeconds(seconds)

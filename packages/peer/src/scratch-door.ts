@@ -1,7 +1,7 @@
-import type { Clock } from '@weft/core'
+import { type Clock, checkWorkflow } from '@weft/core'
 import { type ScratchLimits, ScratchRelay } from '@weft/scratch'
 import type { Logger } from 'pino'
-import { checkMayRead } from './access.js'
+import { checkReader } from './rights.js'
 import type { PeerMetrics } from './peer-metrics.js'
 import type { TokenVerifier } from './token.js'
 
@@ -21,7 +21,8 @@ export function scratchDoor(
     {
       admit: async (token, workflow) => {
         const grant = await verify(token)
-        checkMayRead(grant, workflow)
+        checkWorkflow(workflow)
+        checkReader(grant, workflow)
         const { tenant, scopes, expires } = grant
         return { tenant, mayWrite: scopes.includes('write'), expires_ms: expires * 1000 }
       },

@@ -19,6 +19,8 @@ export const WIRE_LIMITS = {
   /** Preconditions of one change: branches, and refs. */
   branches_max: 16,
   unmoved_max: 256,
+  /** Workers that are named where a barrier is not reached. */
+  holders_max: 64,
 } as const
 
 const channel = uint
@@ -68,6 +70,10 @@ export const MESSAGES = {
     type: 9,
     fields: { request: uint, workflow: text(128), on: text(LIMITS.ref_chars_max), epoch: uint },
   },
+  /** Asks whether all of the tenant's overlays is known here: the log up to a position, and the change there. */
+  confirm: { type: 10, fields: { request: uint, position: uint, last: hashes(1) } },
+  /** Asks to be told when nobody can begin a step without knowing the log of overlays up to a position. */
+  barrier: { type: 11, fields: { request: uint, position: uint, timeout_ms: uint } },
   /** Ends a subscription. */
   shut: { type: 5, fields: { channel } },
 
@@ -115,6 +121,16 @@ export const MESSAGES = {
   attested: { type: 22, fields: { request: uint, position: uint, token: text(WIRE_LIMITS.token_chars_max) } },
   /** The lease runs so long from now on, if it is not renewed again. */
   renewed: { type: 24, fields: { request: uint, ttl_ms: uint } },
+  /**
+   * The log of overlays ends at a position; whoever knows it may rely on that from when it asked for so long. 0: the
+   * asker knows less.
+   */
+  current: { type: 25, fields: { request: uint, position: uint, ttl_ms: uint } },
+  /** Who may still begin a step without knowing, and for how long at most: nobody, unless the time was up. */
+  barred: {
+    type: 26,
+    fields: { request: uint, holders: list(label, WIRE_LIMITS.holders_max), left_ms: uint },
+  },
   denied: { type: 23, fields: { request: uint, code: label, message: reason, cure: reason } },
 } as const
 

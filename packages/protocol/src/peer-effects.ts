@@ -49,6 +49,22 @@ export type PeerEffect =
       readonly on: string
       readonly epoch: number
     }
+  /** The log of the tenant's overlays is known at the other end up to here. */
+  | { readonly do: 'seen'; readonly position: Position }
+  /** Look whether this is all of the tenant's overlays. */
+  | {
+      readonly do: 'confirm'
+      readonly request: number
+      readonly position: Position
+      readonly last: ChangeId | ''
+    }
+  /** Wait until nobody can begin a step without knowing the log of overlays up to here. */
+  | {
+      readonly do: 'barrier'
+      readonly request: number
+      readonly position: Position
+      readonly timeout_ms: number
+    }
   | { readonly do: 'release'; readonly channel: number }
   /** A refusal has been sent: for whoever counts them. */
   | { readonly do: 'refused'; readonly code: ErrorCode }

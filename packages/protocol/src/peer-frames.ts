@@ -1,12 +1,13 @@
-import { type ChangeId, fromHex, type LogRecord, type WeftError } from '@weft/core'
+import { type ChangeId, fromHex, type LogRecord, type OverlayHolder, type WeftError } from '@weft/core'
 import { encodeMessage } from './codec.js'
 import { groupsOf } from './groups.js'
-import type { Message } from './messages.js'
+import { type Message, WIRE_LIMITS } from './messages.js'
 import type { PeerEffect } from './peer-effects.js'
 
 /** An id and a position. */
 const ACK_BYTES = 41
 const DETAILS_CHARS_MAX = 8_192
+const NAME_CHARS_MAX = 256
 
 export function send(message: Message): PeerEffect {
   return { do: 'send', frame: encodeMessage(message) }
@@ -44,4 +45,10 @@ export function sendRefusal(channel: number, id: ChangeId | '', error: WeftError
 
 export function sendDenial(request: number, { code, message, cure }: WeftError): PeerEffect {
   return send({ name: 'denied', request, code, message: cut(message), cure: cut(cure) })
+}
+
+export function sendBarred(request: number, holders: readonly OverlayHolder[], now_ms: number): PeerEffect {
+  const last = holders.reduce((latest, { until_ms }) => Math.max(latest, until_ms), now_ms)
+  const names = holders.slice(0, WIRE_LIMITS.holders_max).map(({ name }) => name.slice(0, NAME_CHARS_MAX))
+  return send({ name: 'barred', request, holders: names, left_ms: Math.ceil(last - now_ms) })
 }

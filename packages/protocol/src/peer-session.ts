@@ -4,7 +4,9 @@ import {
   decodeChange,
   fromHex,
   type Hash,
+  isEngineWorkflow,
   type LogRecord,
+  type OverlayHolder,
   type Position,
   type Preconditions,
   toHex,
@@ -14,38 +16,25 @@ import { closeCodeOf } from './close-codes.js'
 import { decodeMessage, encodeMessage } from './codec.js'
 import { groupsOf } from './groups.js'
 import { type Fields, isFromReplica, type Message, type MessageName, WIRE_LIMITS } from './messages.js'
-import type { Grant, PeerEffect } from './peer-effects.js'
-import { acknowledge, send, sendDenial, sendFail, sendRefusal } from './peer-frames.js'
+import { type Channel, continues, newChannel, noteSeen, noteSent } from './peer-channel.js'
+import type { Grant, PeerEffect, Scope } from './peer-effects.js'
+import { acknowledge, send, sendBarred, sendDenial, sendFail, sendRefusal } from './peer-frames.js'
 import {
   asWeftError,
   incomplete,
-  noWriteScope,
+  noScope,
   tooManyChannels,
   tooMuchUnanswered,
   unexpected,
 } from './session-errors.js'
 import { negotiateVersion } from './version.js'
+import { writeScopeOf } from './write-scope.js'
 
 /** One read of the log; small, so that no channel keeps the others waiting. */
 const READ_BYTES_MAX = 262_144
-const SEEN_GRAIN_BYTES = 16_384
 
+type Question = Message & { name: 'attest' | 'present' | 'renew' | 'barrier' }
 type Phase = 'greeting' | 'authenticating' | 'open' | 'closed'
-
-interface Channel {
-  readonly workflow: string
-  ready: boolean
-  /** The last position sent. */
-  cursor: Position
-  /** The last position there is. */
-  count: Position
-  reading: boolean
-  /** Frames sent and not yet reported as seen: their last position and size. */
-  readonly unseen: { position: Position; bytes: number }[]
-  unseenBytes: number
-  /** Sizes of changes that came over this connection and that the cursor has not passed. */
-  readonly own: Map<ChangeId, number>
-}
 
 /**
  * One connection as the peer sees it, without sockets, stores or clocks: inputs in, effects out.
@@ -59,6 +48,7 @@ interface Channel {
 export class PeerSession {
   #phase: Phase = 'greeting'
   #version = 0
+  #client = ''
   #grant: Grant | undefined
   #unansweredBytes = 0
   #congested = false
@@ -70,6 +60,11 @@ export class PeerSession {
 
   get phase(): Phase {
     return this.#phase
+  }
+
+  /** How the replica calls itself: for people. */
+  get client(): string {
+    return this.#client
   }
 
   receive(frame: Uint8Array): PeerEffect[] {
@@ -118,7 +113,7 @@ export class PeerSession {
     for (const group of groupsOf(items, item => item.length)) {
       const frame = encodeMessage({ name: 'log', channel, from: state.cursor + 1, items: group })
       state.cursor += group.length
-      this.#sent(state, frame.length)
+      noteSent(state, frame.length)
       effects.push({ do: 'send', frame })
     }
     return [...effects, ...this.#pull(channel, state)]
@@ -158,6 +153,16 @@ export class PeerSession {
 
   renewed(request: number, ttl_ms: number): PeerEffect[] {
     return this.#phase === 'open' ? [send({ name: 'renewed', request, ttl_ms })] : []
+  }
+
+  /** The answer to `confirm`. */
+  current(request: number, position: Position, ttl_ms: number): PeerEffect[] {
+    return this.#phase === 'open' ? [send({ name: 'current', request, position, ttl_ms })] : []
+  }
+
+  /** The answer to `barrier`. @param holders those who were not waited for to the end */
+  barred(request: number, holders: readonly OverlayHolder[], now_ms: number): PeerEffect[] {
+    return this.#phase === 'open' ? [sendBarred(request, holders, now_ms)] : []
   }
 
   denied(request: number, error: unknown): PeerEffect[] {
@@ -211,6 +216,7 @@ export class PeerSession {
     switch (message.name) {
       case 'hello':
         this.#version = negotiateVersion(message.versions)
+        this.#client = message.client
         this.#phase = 'authenticating'
         return [{ do: 'authenticate', token: message.token }]
       case 'open':
@@ -225,8 +231,13 @@ export class PeerSession {
       case 'present':
         return [asked(message)]
       case 'renew':
-        if (this.#mayWrite) return [asked(message)]
-        return this.denied(message.request, noWriteScope())
+        return this.#askedBy('write', message)
+      case 'barrier':
+        return this.#askedBy('admin', message)
+      case 'confirm': {
+        const { request, position, last } = message
+        return [{ do: 'confirm', request, position, last: toHex(last) }]
+      }
       case 'shut':
         this.#failed.delete(message.channel)
         return this.#drop(message.channel) ? [{ do: 'release', channel: message.channel }] : []
@@ -240,16 +251,7 @@ export class PeerSession {
       throw unexpected('open', `channel ${channel} is open already`)
     if (this.#channels.size + this.#failed.size >= WIRE_LIMITS.channels_max)
       return [sendFail(channel, tooManyChannels())]
-    const state: Channel = {
-      workflow,
-      ready: false,
-      cursor: after,
-      count: 0,
-      reading: false,
-      unseen: [],
-      unseenBytes: 0,
-      own: new Map(),
-    }
+    const state = newChannel(workflow, after)
     this.#channels.set(channel, state)
     return [{ do: 'open', channel, workflow, after, last: toHex(last) }]
   }
@@ -269,7 +271,8 @@ export class PeerSession {
       try {
         const change = decodeChange(bytes, this.hash)
         id = change.id
-        if (!this.#mayWrite) throw noWriteScope()
+        const scope = writeScopeOf(state.workflow)
+        if (!this.#has(scope)) throw noScope(scope)
         // A door lets in only what every replica can read (CHG-5).
         if (!change.complete) throw incomplete(id)
         change.values()
@@ -287,17 +290,20 @@ export class PeerSession {
     return effects
   }
 
-  get #mayWrite(): boolean {
-    return this.#grant?.scopes.includes('write') ?? false
+  #has(scope: Scope): boolean {
+    return this.#grant?.scopes.includes(scope) ?? false
+  }
+
+  #askedBy(scope: Scope, message: Question): PeerEffect[] {
+    return this.#has(scope) ? [asked(message)] : this.denied(message.request, noScope(scope))
   }
 
   #seen({ channel, position }: Fields<'seen'>): PeerEffect[] {
     const state = this.#channel(channel, 'seen')
     if (position > state.cursor) throw unexpected('seen', `position ${position} was never sent`)
-    while (state.unseen.length > 0 && state.unseen[0]!.position <= position) {
-      state.unseenBytes -= state.unseen.shift()!.bytes
-    }
-    return this.#pull(channel, state)
+    noteSeen(state, position)
+    const told: PeerEffect[] = isEngineWorkflow(state.workflow) ? [{ do: 'seen', position }] : []
+    return [...told, ...this.#pull(channel, state)]
   }
 
   /** Asks for more of the log if there is more, and room on the way to the replica. */
@@ -310,17 +316,6 @@ export class PeerSession {
 
   #mayRead({ ready, reading, unseenBytes }: Channel): boolean {
     return ready && !reading && !this.#congested && unseenBytes < WIRE_LIMITS.log_bytes_max
-  }
-
-  #sent(state: Channel, bytes: number): void {
-    const last = state.unseen.at(-1)
-    if (last !== undefined && last.bytes < SEEN_GRAIN_BYTES) {
-      last.position = state.cursor
-      last.bytes += bytes
-    } else {
-      state.unseen.push({ position: state.cursor, bytes })
-    }
-    state.unseenBytes += bytes
   }
 
   /** The replica has its answer for this change; the log has yet to pass it. */
@@ -355,17 +350,8 @@ export class PeerSession {
 }
 
 /** A question, handed on as it came. */
-function asked({ name, ...question }: Message & { name: 'attest' | 'present' | 'renew' }): PeerEffect {
+function asked({ name, ...question }: Question): PeerEffect {
   return { do: name, ...question } as PeerEffect
-}
-
-/** Whether `own` is all that the log has behind the cursor. */
-function continues(own: readonly LogRecord[], { cursor, count }: Channel): boolean {
-  return (
-    own.length > 0 &&
-    own.length === count - cursor &&
-    own.every(({ position }, index) => position === cursor + 1 + index)
-  )
 }
 
 function packHeads(heads: readonly ChangeId[]): Uint8Array {

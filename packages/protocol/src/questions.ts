@@ -1,6 +1,7 @@
+import { type ChangeId, fromHex, type Position } from '@weft/core'
 import type { Message } from './messages.js'
 
-type Question = Message & { readonly name: 'attest' | 'present' | 'renew' }
+type Question = Message & { readonly name: 'attest' | 'present' | 'renew' | 'confirm' | 'barrier' }
 
 /** What a replica has asked its peer and not been answered; asked again after a reconnect. */
 export class Questions {
@@ -20,6 +21,16 @@ export class Questions {
   /** That a lease may run on. @returns the number of the question */
   renew(workflow: string, on: string, epoch: number): number {
     return this.#add({ name: 'renew', request: this.#next, workflow, on, epoch })
+  }
+
+  /** Whether all of the tenant's overlays is known: their log up to here. @returns the number of the question */
+  confirm(position: Position, last: ChangeId | ''): number {
+    return this.#add({ name: 'confirm', request: this.#next, position, last: fromHex(last) })
+  }
+
+  /** When nobody can begin a step without knowing their log up to here. @returns the number of the question */
+  barrier(position: Position, timeout_ms: number): number {
+    return this.#add({ name: 'barrier', request: this.#next, position, timeout_ms })
   }
 
   /** Takes the questions that are to be sent now. */

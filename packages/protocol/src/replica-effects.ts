@@ -40,6 +40,13 @@ export type ReplicaEffect =
   /** The answer to a question of `Questions`. */
   | { readonly do: 'attested'; readonly request: number; readonly position: Position; readonly token: string }
   | { readonly do: 'renewed'; readonly request: number; readonly ttl_ms: number }
+  | { readonly do: 'current'; readonly request: number; readonly position: Position; readonly ttl_ms: number }
+  | {
+      readonly do: 'barred'
+      readonly request: number
+      readonly holders: readonly string[]
+      readonly left_ms: number
+    }
   | { readonly do: 'denied'; readonly request: number; readonly error: WeftError }
   | { readonly do: 'channel-failed'; readonly workflow: string; readonly error: WeftError }
   | { readonly do: 'failed'; readonly error: WeftError }

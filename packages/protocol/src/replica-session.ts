@@ -3,6 +3,7 @@ import {
   type ChangeId,
   type ErrorCode,
   fromHex,
+  isEngineWorkflow,
   type Position,
   type Preconditions,
   toHex,
@@ -15,25 +16,10 @@ import { framesOf, type Offer } from './offers.js'
 import { Questions } from './questions.js'
 import type { LogItem, ReplicaEffect } from './replica-effects.js'
 import { unexpected } from './session-errors.js'
+import { newSubscription, type Subscription } from './subscription.js'
+import { writeScopeOf } from './write-scope.js'
 
 type Phase = 'offline' | 'greeting' | 'ready'
-
-interface Subscription {
-  readonly workflow: string
-  readonly channel: number
-  status: 'wanted' | 'opening' | 'catching-up' | 'live'
-  /** The log is known up to here; `last` is the change there. */
-  position: Position
-  last: ChangeId | ''
-  /** The highest position the peer ever told (DUR-5). */
-  told: Position
-  /** The length of the log when the channel opened. */
-  target: Position
-  afterRollback: boolean
-  unseenBytes: number
-  /** Changes without an answer, deps first. */
-  readonly pending: Map<ChangeId, Offer>
-}
 
 /**
  * One replica's side of the wire, over any number of connections, without sockets or clocks: inputs in, effects out.
@@ -47,7 +33,7 @@ export class ReplicaSession {
   #phase: Phase = 'offline'
   #nextChannel = 1
   #pushBytesMax: number = WIRE_LIMITS.push_bytes_max
-  #mayWrite = false
+  #scopes: readonly string[] = []
   #tenant: string | undefined
   #inFlight = 0
   readonly #byWorkflow = new Map<string, Subscription>()
@@ -61,9 +47,9 @@ export class ReplicaSession {
     return this.#phase
   }
 
-  /** Whether the token of this connection allows to write. */
-  get mayWrite(): boolean {
-    return this.#mayWrite
+  /** Whether the token of this connection allows to write to a workflow. */
+  mayWrite(workflow: string): boolean {
+    return this.#scopes.includes(writeScopeOf(workflow))
   }
 
   /** As the peer read it from the token; undefined before the first connection. */
@@ -90,18 +76,7 @@ export class ReplicaSession {
   /** Subscribes to a context from the beginning; again after every reconnect, from where it was. */
   open(workflow: string): ReplicaEffect[] {
     if (this.#byWorkflow.has(workflow)) return []
-    const subscription: Subscription = {
-      workflow,
-      channel: this.#nextChannel++,
-      status: 'wanted',
-      position: 0,
-      last: '',
-      told: 0,
-      target: 0,
-      afterRollback: false,
-      unseenBytes: 0,
-      pending: new Map(),
-    }
+    const subscription = newSubscription(workflow, this.#nextChannel++)
     this.#byWorkflow.set(workflow, subscription)
     this.#byChannel.set(subscription.channel, subscription)
     return this.#phase === 'ready' ? [this.#openMessage(subscription)] : []
@@ -191,6 +166,16 @@ export class ReplicaSession {
       case 'renewed':
         this.questions.answered(message.request)
         return [{ do: 'renewed', request: message.request, ttl_ms: message.ttl_ms }]
+      case 'current': {
+        const { request, position, ttl_ms } = message
+        this.questions.answered(request)
+        return [{ do: 'current', request, position, ttl_ms }]
+      }
+      case 'barred': {
+        const { request, holders, left_ms } = message
+        this.questions.answered(request)
+        return [{ do: 'barred', request, holders, left_ms }]
+      }
       case 'denied':
         this.questions.answered(message.request)
         return [{ do: 'denied', request: message.request, error: reported(message) }]
@@ -202,7 +187,7 @@ export class ReplicaSession {
   #welcomed({ tenant, scopes, push_bytes_max }: Fields<'welcome'>): ReplicaEffect[] {
     this.#phase = 'ready'
     this.#pushBytesMax = push_bytes_max
-    this.#mayWrite = scopes.includes('write')
+    this.#scopes = scopes
     this.#tenant = tenant
     const opens = [...this.#byWorkflow.values()].map(subscription => this.#openMessage(subscription))
     return [{ do: 'welcomed', tenant, scopes }, ...opens, ...this.pump()]
@@ -323,7 +308,9 @@ export class ReplicaSession {
 
   #reportSeen(subscription: Subscription, parts: readonly Uint8Array[]): ReplicaEffect[] {
     for (const part of parts) subscription.unseenBytes += part.length
-    if (subscription.unseenBytes * SEEN_SHARE < WIRE_LIMITS.log_bytes_max) return []
+    const isDue = subscription.unseenBytes * SEEN_SHARE >= WIRE_LIMITS.log_bytes_max
+    // Somebody may wait until an overlay is known to everybody.
+    if (!isDue && !isEngineWorkflow(subscription.workflow)) return []
     subscription.unseenBytes = 0
     return [send({ name: 'seen', channel: subscription.channel, position: subscription.position })]
   }

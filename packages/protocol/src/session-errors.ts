@@ -1,4 +1,5 @@
 import { type ChangeId, isWeftError, reasonOf, WeftError } from '@weft/core'
+import type { Scope } from './peer-effects.js'
 import { type MessageName, WIRE_LIMITS } from './messages.js'
 
 /** What goes over the wire of something thrown: never the text of an error that is not ours. */
@@ -22,15 +23,15 @@ export function unexpected(name: MessageName, why: string): WeftError {
   )
 }
 
-export function noWriteScope(): WeftError {
+export function noScope(scope: Scope): WeftError {
+  const denied = scope === 'admin' ? 'to publish what binds the whole tenant' : 'to write'
   return new WeftError(
     'WEFT_SCOPE',
-    'the token does not allow to write',
-    'use a token whose scopes include "write"',
-    { needed: 'write' },
+    `the token does not allow ${denied}`,
+    `use a token whose scopes include "${scope}"`,
+    { needed: scope },
   )
 }
-
 export function incomplete(id: ChangeId): WeftError {
   return new WeftError(
     'WEFT_CHANGE_MALFORMED',

@@ -3,7 +3,7 @@ import type { Questions, ReplicaEffect } from '@weft/protocol'
 import type { Link } from './link.js'
 import { type Deferred, deferred, type WaitOptions, within } from './waiting.js'
 
-type Answer = Extract<ReplicaEffect, { readonly do: 'attested' | 'renewed' }>
+type Answer = Extract<ReplicaEffect, { readonly do: 'attested' | 'renewed' | 'current' | 'barred' }>
 
 /** Questions to the peer, each answered once, over any number of connections. */
 export class Asked {

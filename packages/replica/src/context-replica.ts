@@ -316,7 +316,9 @@ export class ContextReplica {
 
   /** After a rollback: what the log lacks. Who may not write keeps what others wrote, and leaves it to them. */
   #shouldOffer(id: ChangeId): boolean {
-    return this.index.positionOf(id) === undefined && (this.session.mayWrite || this.#own.has(id))
+    return (
+      this.index.positionOf(id) === undefined && (this.session.mayWrite(this.workflow) || this.#own.has(id))
+    )
   }
 
   #committed(id: ChangeId, position: Position): void {

@@ -1,36 +1,31 @@
-import {
-  type AgentId,
-  type BranchName,
-  branchRef,
-  type ChangeId,
-  type ContextDefinition,
-  type Entry,
-  type EntrySchemas,
-  type Handoff,
-  type Json,
-  type Node,
-  type Position,
-  WAKES_BRANCH,
-  type Write,
+import type {
+  AgentId,
+  BranchName,
+  ChangeId,
+  ContextDefinition,
+  Entry,
+  EntrySchemas,
+  Handoff,
+  Node,
+  Position,
+  Write,
 } from '@weft/core'
 import type { Asked } from './asked.js'
-import { BranchEditor, type Merge, type WriteOptions, withReason } from './branch-editor.js'
+import { type Merge, type WriteOptions, withReason } from './branch-editor.js'
+import { BranchProposer } from './branch-proposer.js'
 import type { EntryOf } from './branch-reader.js'
 import { untilResolved } from './conflict-gate.js'
 import { checkLabels, flushDeadline } from './context-errors.js'
 import type { ContextReplica } from './context-replica.js'
-import { type DecideOptions, type Decision, decide } from './decide.js'
-import { DraftChange } from './draft-change.js'
 import type { EffectHost, Resolver } from './effects.js'
 import type { Expectations } from './expectations.js'
 import { type HandoffOptions, makeHandoff } from './handoff.js'
-import { acquireLease, type Lease, type LeaseOptions } from './lease.js'
-import { type Accepted, Proposal, type ProposalScope } from './proposer.js'
+import type { OverlayFollower } from './overlay-follower.js'
+import { type Accepted, Proposal } from './proposer.js'
 import type { Receipt } from './receipt.js'
 import { attest } from './sessions.js'
-import { type SubscribeOptions, subscribe } from './subscribe.js'
-import { Subscription, type SubscriptionStatus, statusOf } from './subscription.js'
-import { Step } from './step.js'
+import { Step, type StepHost } from './step.js'
+import type { StepOverlays } from './step-overlays.js'
 import {
   type FinishedStep,
   finishStep,
@@ -53,12 +48,10 @@ export interface ContextHandle {
 export interface ContextHost {
   readonly asked: Asked
   readonly resolve: Resolver | undefined
+  /** What steps run under; undefined on a replica that does not follow the tenant's overlays. */
+  readonly overlays: (() => OverlayFollower) | undefined
   onOpen(handle: ContextHandle): void
   onClose(handle: ContextHandle): void
-}
-
-export interface ProposeOptions extends WriteOptions, WaitOptions {
-  readonly expect: Expectations
 }
 
 /**
@@ -67,7 +60,7 @@ export interface ProposeOptions extends WriteOptions, WaitOptions {
  * Each handle is an actor of its own. When a newer worker has migrated the branch, or another has brought something
  * unknown to it, all that reads or writes throws WEFT_SCHEMA_UNKNOWN (HND-2).
  */
-export class Context<State, Entries extends EntrySchemas> extends BranchEditor<State, Entries> {
+export class Context<State, Entries extends EntrySchemas> extends BranchProposer<State, Entries> {
   /** @internal Made by `Replica.open`, `fork` and `fanOut`. */
   constructor(
     context: ContextReplica,
@@ -83,9 +76,10 @@ export class Context<State, Entries extends EntrySchemas> extends BranchEditor<S
    * Runs one turn of an agent. It reads one snapshot and its own writes; what it reads is recorded; what it writes is
    * one atomic change that depends on that snapshot. What arrived meanwhile is concurrent to it, and so are steps that
    * overlap on this handle: they write as other actors. A step that throws has written nothing.
+   * On a replica that follows the tenant's overlays it runs under those in force, and begins only when they are known.
    * @returns when the change is durable
-   * @throws whatever `work` throws; WEFT_LABEL_INVALID · WEFT_CONFLICTS_OPEN · WEFT_ABORTED · WEFT_FLUSH_DEADLINE, and as
-   *   `append`, `change`
+   * @throws whatever `work` throws; WEFT_OVERLAY_STALE · WEFT_OVERLAY_UNKNOWN · WEFT_LABEL_INVALID ·
+   *   WEFT_CONFLICTS_OPEN · WEFT_ABORTED · WEFT_FLUSH_DEADLINE, and as `append`, `change`
    */
   async step<T>(
     name: string,
@@ -94,29 +88,31 @@ export class Context<State, Entries extends EntrySchemas> extends BranchEditor<S
   ): Promise<StepResult<T>> {
     checkLabels([name, options.reason, options.trace])
     while (options.requires && this.conflicts().length > 0) await untilResolved(this, options)
+    const overlays = this.host.overlays && (await this.host.overlays().begin(options))
+    try {
+      return await this.#run(name, work, options, overlays)
+    } finally {
+      overlays?.end()
+    }
+  }
+
+  async #run<T>(
+    name: string,
+    work: (step: Step<State, Entries>) => Promise<T> | T,
+    options: StepOptions,
+    overlays: StepOverlays | undefined,
+  ): Promise<StepResult<T>> {
     const { last } = this.upToDate()
     const { heads } = this
+    const host = this.#stepHost(heads, overlays)
     const snapshot = this.present()
-    const makeWindow = this.windowsAt(heads)
-    const windows = new StepWindows(this.set)
-    const { scratchLink } = this.context
     const begin = (signal: AbortSignal) => {
-      const effects = this.#effectHost(heads)
-      const step = new Step(
-        name,
-        this.definition,
-        snapshot,
-        effects,
-        signal,
-        makeWindow,
-        windows,
-        scratchLink,
-      )
+      const step = new Step(name, this.definition, snapshot, host, signal)
       // The step does its work whether others can watch or not; whoever has to know awaits `share` itself.
       if (options.scratch === 'shared') step.scratch.share().catch(() => {})
       return step
     }
-    const { step, value } = await runStep(begin, work, this.#signals(options))
+    const { step, value } = await runStep(begin, work, this.#signals(options, overlays))
     const finished = finishStep(step, this.definition, options)
     const { expect } = options
     if (expect)
@@ -128,31 +124,6 @@ export class Context<State, Entries extends EntrySchemas> extends BranchEditor<S
     const { change, entries, committed } = this.#commitStep(finished, heads, last)
     const position = await within(committed, options, () => flushDeadline(this.context.unacknowledgedCount))
     return { value, position, change, entries }
-  }
-
-  /**
-   * Writes entries and a state change as one atomic change, which the peer takes only if what is expected still holds
-   * when it comes to it (DUR-6). It is visible, here too, when the peer has taken it.
-   * @throws WEFT_PRECONDITION, with what it would have needed in `details`: nothing was written · WEFT_NOT_SYNCED ·
-   *   WEFT_ABORTED: whether it was, is not known yet; and as `write`
-   */
-  async propose(
-    compose: (draft: DraftChange<State, Entries>) => void,
-    options: ProposeOptions,
-  ): Promise<Accepted | undefined> {
-    checkLabels([options.reason])
-    const draft = new DraftChange<State, Entries>(this.definition)
-    compose(draft)
-    const { recipe, entries, reads } = draft
-    const notes = options.reason === undefined ? {} : { notes: { reason: options.reason } }
-    const scope = this.#scope()
-    const proposal = new Proposal(scope, this.heads)
-    try {
-      const write = { entries, reads, ...notes, ...(recipe && { state: this.next(recipe) }) }
-      return await proposal.offer(write, options.expect, options)
-    } finally {
-      proposal.free()
-    }
   }
 
   /**
@@ -171,61 +142,6 @@ export class Context<State, Entries extends EntrySchemas> extends BranchEditor<S
     const { entries, write } = planSummary(this.set, this.branch, range, this.context.index)
     const text = await summarizer(entries as readonly Entry[] as readonly EntryOf<Entries>[])
     return this.#writeFrom(withReason(write(text), options), heads, last)
-  }
-
-  /**
-   * Decides what a pointer of the state shall hold: `choose` is given what it holds, and asked again when somebody else
-   * has written there before the peer could take the decision. Undefined deletes.
-   * @throws WEFT_POINTER_INVALID · WEFT_PRECONDITION when others were faster every time, and as `propose`
-   */
-  decide(
-    pointer: string,
-    choose: (value: Json | undefined, state: Readonly<State>) => Promise<Json | undefined> | Json | undefined,
-    options: DecideOptions = {},
-  ): Promise<Decision> {
-    return decide(
-      () => this.#scope(),
-      pointer,
-      (value, state) => choose(value, state as Readonly<State>),
-      state => this.validated(state),
-      options,
-    )
-  }
-
-  /**
-   * Makes this handle the only one that may write to its branch, as long as it lives (HND-3); waits while another is.
-   * The lease is renewed in the background; closing the handle gives it back.
-   * @throws WEFT_LEASE_INVALID · WEFT_LEASE_HELD when `timeout_ms` passes first · WEFT_SCOPE · WEFT_ABORTED
-   */
-  async lease(options: LeaseOptions = {}): Promise<Lease> {
-    const held = this.holding
-    if (held?.held) return held
-    this.holding = undefined
-    const lease = await acquireLease(
-      () => this.#leaseScope(),
-      this.asked,
-      { on: branchRef(this.branch) },
-      options,
-    )
-    this.holding = lease
-    return lease
-  }
-
-  /**
-   * A named subscription of this context (WAK-1), defined if it is not there yet: what happens, on whatever branch, is
-   * handed to one worker of a pool at a time, from its first position on.
-   * @throws WEFT_SUBSCRIPTION_EXISTS when it is there with another filter · WEFT_FILTER_INVALID · WEFT_ID_INVALID ·
-   *   WEFT_POSITION_UNKNOWN · WEFT_SCOPE · WEFT_ABORTED
-   */
-  async subscribe(name: string, options: SubscribeOptions = {}): Promise<Subscription> {
-    const begin = (): ProposalScope => this.#wakeScope()
-    await subscribe(begin, name, options)
-    return new Subscription(begin, this.asked, name)
-  }
-
-  /** How the subscriptions of this context stand. */
-  subscriptions(): readonly SubscriptionStatus[] {
-    return this.set.wakes.names().map(name => statusOf(this.context, name))
   }
 
   /**
@@ -285,7 +201,7 @@ export class Context<State, Entries extends EntrySchemas> extends BranchEditor<S
   async close(options: WaitOptions = {}): Promise<void> {
     if (this.isClosed) return
     await this.flush(options)
-    await this.#giveBack(options)
+    await this.giveBack(options)
     this.#giveUp()
   }
 
@@ -298,26 +214,9 @@ export class Context<State, Entries extends EntrySchemas> extends BranchEditor<S
     this.schema.open(this.writer().state, writes)
   }
 
-  #scope(): ProposalScope {
-    this.begun()
-    return this.#leaseScope()
-  }
-
-  /** A lease is asked for before anything is written under it, a migration too. */
-  #leaseScope(): ProposalScope {
-    const { context, branch, agent, under, definition } = this
-    if (this.ready().set.size === 0) this.addGenesis()
-    return { context, branch, agent, under, schema: { name: definition.name, version: definition.version } }
-  }
-
-  /** Who claims what does not touch a branch that work is done on, nor need its lease. */
-  #wakeScope(): ProposalScope {
-    return { ...this.#leaseScope(), branch: WAKES_BRANCH, under: undefined }
-  }
-
-  /** A step also ends when the lease that it began under is lost. */
-  #signals({ signal }: WaitOptions): AbortSignal | undefined {
-    const signals = [signal, this.holding?.signal].filter(each => each !== undefined)
+  /** A step also ends when the lease that it began under is lost, or an overlay has come that it must not miss. */
+  #signals({ signal }: WaitOptions, overlays: StepOverlays | undefined): AbortSignal | undefined {
+    const signals = [signal, this.holding?.signal, overlays?.signal].filter(each => each !== undefined)
     return signals.length > 1 ? AbortSignal.any(signals) : signals[0]
   }
 
@@ -329,11 +228,21 @@ export class Context<State, Entries extends EntrySchemas> extends BranchEditor<S
     return set.ids(set.maximal(set.nodes([...seen, ...effects])))
   }
 
+  #stepHost(heads: readonly ChangeId[], overlays: StepOverlays | undefined): StepHost {
+    return {
+      effects: this.#effectHost(heads),
+      makeWindow: this.windowsAt(heads),
+      windows: new StepWindows(this.set),
+      scratch: this.context.scratchLink,
+      overlays,
+    }
+  }
+
   #effectHost(heads: readonly ChangeId[]): EffectHost {
     return {
       asked: this.asked,
       resolve: this.host.resolve,
-      begin: () => this.#scope(),
+      begin: () => this.scope(),
       seen: () => this.#seenBy(heads),
       stale: entry => this.why(entry).stale,
     }
@@ -344,7 +253,7 @@ export class Context<State, Entries extends EntrySchemas> extends BranchEditor<S
     heads: readonly ChangeId[],
     options: StepOptions & { readonly expect: Expectations },
   ): Promise<Accepted | undefined> {
-    const proposal = new Proposal(this.#scope(), this.#seenBy(heads, effects))
+    const proposal = new Proposal(this.scope(), this.#seenBy(heads, effects))
     try {
       return write && (await proposal.offer(write, options.expect, options))
     } finally {
@@ -393,19 +302,12 @@ export class Context<State, Entries extends EntrySchemas> extends BranchEditor<S
     return handle
   }
 
-  /** Whoever cannot be reached will see it run out. */
-  async #giveBack(options: WaitOptions): Promise<void> {
-    await this.holding?.release({ timeout_ms: RELEASE_MS, ...options }).catch(() => {})
-  }
-
   #giveUp(): void {
     if (this.isClosed) return
     this.end()
     this.host.onClose(this)
   }
 }
-
-const RELEASE_MS = 2_000
 
 function sameIds(a: readonly ChangeId[], b: readonly ChangeId[]): boolean {
   return a.length === b.length && a.every((id, index) => id === b[index])

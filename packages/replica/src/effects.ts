@@ -11,6 +11,7 @@ import {
   type Json,
   LIMITS,
   type ManifestRef,
+  type OverlaysNote,
   pointerOf,
   readOutcome,
   type Stale,
@@ -49,6 +50,8 @@ export interface EffectUse {
   readonly key: string
   readonly reads: readonly ManifestRef[]
   readonly signal: AbortSignal
+  /** What the step runs under: none is begun under what is not in force any more. */
+  readonly overlays?: OverlaysNote
 }
 
 /** What is recorded of an effect that was done. */
@@ -133,7 +136,7 @@ async function claim(
     writes: [ref],
     unmoved: reliedOn(use),
     heads: host.seen(),
-    notes: { step: use.step },
+    notes: { step: use.step, ...(use.overlays && { overlays: use.overlays }) },
   }
   try {
     return await acquireLease(() => host.begin(), host.asked, request, wait)

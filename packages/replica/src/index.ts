@@ -7,11 +7,14 @@ export {
   type ContextDefinition,
   type ContextEvent,
   defineContext,
+  defineOverlay,
+  type Enforcement,
   type Entry,
   type Filter,
   type Handoff,
   type MergeReport,
   type Migration,
+  type OverlayDefinition,
   type Resolution,
   type RevertPlan,
   type RevertTarget,
@@ -27,7 +30,8 @@ export type { Claim } from './claim.js'
 export type { Gate } from './conflict-gate.js'
 export type { Derivation, EntryOf, RecordedEffect } from './branch-reader.js'
 export type { AppendOptions, Merge, WriteOptions } from './branch-editor.js'
-export { Context, type ProposeOptions } from './context.js'
+export type { ProposeOptions } from './branch-proposer.js'
+export { Context } from './context.js'
 export type { DecideOptions, Decision } from './decide.js'
 export type { DraftChange, Recipe } from './draft-change.js'
 export type { EventsOptions } from './event-stream.js'
@@ -37,6 +41,9 @@ export type { Expectations } from './expectations.js'
 export type { HandoffOptions, Resumed, ResumeOptions } from './handoff.js'
 export type { Lease, LeaseOptions } from './lease.js'
 export type { TokenSource } from './link.js'
+export type { Published, PublishOptions } from './overlay-publish.js'
+export type { OverlayKey, OverlayValueOf, OverlayVersion } from './overlay-table.js'
+export type { Overlays } from './overlays.js'
 export type { Accepted } from './proposer.js'
 export type { Receipt } from './receipt.js'
 export type { Revert, RevertOptions } from './revert.js'
@@ -48,6 +55,7 @@ export {
   type Unacknowledged,
 } from './replica.js'
 export type { Step } from './step.js'
+export type { ShownOverlay } from './step-overlays.js'
 export type { StepOptions, StepResult } from './step-run.js'
 export type { Snapshot } from './snapshot.js'
 export type { Summarizer, SummaryRange } from './summarize.js'

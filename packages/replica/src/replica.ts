@@ -4,11 +4,14 @@ import {
   type Change,
   type ContextDefinition,
   checkId,
+  ANY_CONTEXT,
+  checkAnyWorkflow,
   checkCarriedOver,
   checkWorkflow,
   type EntrySchemas,
   type Handoff,
   MAIN_BRANCH,
+  OVERLAY_WORKFLOW,
   unknownBranch,
   WeftError,
   type WorkflowId,
@@ -24,6 +27,7 @@ import type { ReplicaListener } from './events.js'
 import { checkHandoff, type Resumed, type ResumeOptions } from './handoff.js'
 import { Link, type TokenSource } from './link.js'
 import { nodeClock } from './node-host.js'
+import { Overlays } from './overlays.js'
 import { reach } from './sessions.js'
 import { type Deferred, deferred, type WaitOptions, within } from './waiting.js'
 
@@ -35,6 +39,8 @@ export interface ConnectOptions extends WaitOptions {
   /** How the peer's log names this worker. */
   readonly client?: string
   readonly onEvent?: ReplicaListener
+  /** Steps run under the tenant's overlays, and begin only when those in force are known (OVL-2). Default: they do not. */
+  readonly overlays?: boolean
   /** Return at once, connected or not. */
   readonly offline?: boolean
 }
@@ -81,9 +87,14 @@ export class Replica {
   readonly #session: ReplicaSession
   readonly #link: Link
   readonly #asked: Asked
+  readonly #followsOverlays: boolean
+  /** The tenant's overlays: published, read and watched here. */
+  readonly overlays: Overlays
   readonly #onEvent: ReplicaListener
   readonly #contexts = new Map<WorkflowId, ContextReplica>()
   readonly #handles = new Set<ContextHandle>()
+  /** Keeps the log of overlays open, whoever else opens and closes it. */
+  readonly #overlayHandle: ContextHandle = { workflow: OVERLAY_WORKFLOW, close: async () => {} }
   #welcome: Deferred<void> = deferred()
   #scopes: readonly string[] = []
   #failure: WeftError | undefined
@@ -103,6 +114,9 @@ export class Replica {
       onFailed: error => this.#failed(error),
     })
     this.#asked = new Asked(this.#session.questions, this.#link)
+    this.overlays = new Overlays({ asked: this.#asked, follow: () => this.#overlayLog() })
+    this.#followsOverlays = options.overlays ?? false
+    if (this.#followsOverlays) this.overlays.follow()
     void this.#link.connect()
   }
 
@@ -151,7 +165,9 @@ export class Replica {
     migrates: boolean,
   ): Promise<Context<State, Entries>> {
     const { workflow, agent, branch = MAIN_BRANCH } = options
-    checkWorkflow(workflow)
+    // Whoever cannot write may look at the engine's own.
+    if ((definition as unknown) === ANY_CONTEXT) checkAnyWorkflow(workflow)
+    else checkWorkflow(workflow)
     checkId('agent', agent)
     checkId('branch', branch)
     if (this.#closed) throw closed()
@@ -171,13 +187,14 @@ export class Replica {
       const host: ContextHost = {
         asked: this.#asked,
         resolve: options.resolve,
+        overlays: this.#followsOverlays ? () => this.overlays.follow() : undefined,
         onOpen,
         onClose: closing => this.#released(closing),
       }
       const handle = new Context(context, host, definition, agent, branch)
       if (options.gate) await untilResolved(handle, options)
       if (this.#closed) throw closed()
-      handle.admit(this.#session.mayWrite && migrates)
+      handle.admit(this.#session.mayWrite(workflow) && migrates)
       onOpen(handle)
       return handle
     } finally {
@@ -206,7 +223,7 @@ export class Replica {
     try {
       checkCarriedOver({ ...handoff, from }, id => context.positionOf(id))
       if (lease) await context.lease({ ...wait, ...(lease === true ? {} : lease) })
-      context.admit(this.#session.mayWrite)
+      context.admit(this.#session.mayWrite(workflow))
       return { context, carried: handoff.carried, handoff }
     } catch (error) {
       await context.close({ timeout_ms: 0 }).catch(() => {})
@@ -230,6 +247,9 @@ export class Replica {
     if (this.#closed) return
     if (!options.discard) await this.flush({ timeout_ms: TIMEOUT_MS, ...options })
     this.#closed = true
+    this.overlays.failed(closed())
+    // So that no barrier waits for a worker that is gone.
+    this.#link.perform(this.#session.shut(OVERLAY_WORKFLOW))
     this.#link.close()
     this.#welcome.reject(closed())
     this.#asked.fail(closed())
@@ -258,6 +278,12 @@ export class Replica {
     this.#link.perform(this.#session.open(workflow))
     if (known) known.revive()
     return context
+  }
+
+  #overlayLog(): ContextReplica {
+    if (this.#closed) throw closed()
+    this.#handles.add(this.#overlayHandle)
+    return this.#context(OVERLAY_WORKFLOW)
   }
 
   /** The last handle on a context takes the context with it. */
@@ -295,11 +321,14 @@ export class Replica {
         return
       case 'attested':
       case 'renewed':
+      case 'current':
+      case 'barred':
       case 'denied':
         this.#asked.answered(effect)
         return
       case 'channel-failed':
         this.#contexts.get(effect.workflow)?.failed(effect.error)
+        if (effect.workflow === OVERLAY_WORKFLOW) this.overlays.failed(effect.error)
         return
       default:
         return
@@ -311,6 +340,7 @@ export class Replica {
     this.#welcome.reject(error)
     this.#asked.fail(error)
     for (const context of this.#contexts.values()) context.failed(error)
+    this.overlays.failed(error)
   }
 }
 

@@ -8,8 +8,10 @@ import {
   type ChangeSet,
   type EntriesOptions,
   type Entry,
+  embeddedOverlays,
   type JsonObject,
   type Node,
+  type OverlaysNote,
   StateDoc,
   type View,
 } from '@weft/core'
@@ -52,6 +54,11 @@ export class Snapshot<State = JsonObject, AnyEntry extends Entry = Entry> {
   /** Flattened; without those that had been reverted by then, unless asked for. */
   entries(options: Omit<EntriesOptions, 'engine'> = {}): readonly AnyEntry[] {
     return this.set.entries(this.#view, options) as readonly Entry[] as readonly AnyEntry[]
+  }
+
+  /** @internal The newest versions of these overlays that what is visible was written under. */
+  embedded(inForce: OverlaysNote): OverlaysNote {
+    return embeddedOverlays(this.set, this.#view, inForce)
   }
 
   /** The changes themselves, deps first: what an export holds. */

@@ -3,6 +3,7 @@ import type { Gate } from './conflict-gate.js'
 import type { Expectations } from './expectations.js'
 import type { Accepted } from './proposer.js'
 import type { Step } from './step.js'
+import type { StepOverlays } from './step-overlays.js'
 import type { WaitOptions } from './waiting.js'
 
 export interface StepOptions extends WaitOptions {
@@ -61,7 +62,7 @@ export function finishStep<State, Entries extends EntrySchemas>(
 ): FinishedStep {
   const { entries, reads, state, effects } = step.finish()
   if (entries.length === 0 && state === undefined) return { write: undefined, effects }
-  const notes = { ...stepNotes(step.name, definition, options), ...step.windows.notes() }
+  const notes = { ...stepNotes(step, definition, options), ...step.windows.notes() }
   return { write: { entries, reads, notes, ...(state && { state }) }, effects }
 }
 
@@ -72,13 +73,14 @@ export function stepResult<T>(value: T, accepted: Accepted | undefined, position
 
 /** What the header of a step's change says of it (STP-2). */
 function stepNotes(
-  name: string,
+  { name, overlays }: { readonly name: string; readonly overlays?: StepOverlays | undefined },
   { name: schema, version }: { readonly name: string; readonly version: number },
   { reason, trace }: StepOptions,
 ): HeaderNotes {
   return {
     step: name,
     schema: { name: schema, version },
+    ...(overlays && { overlays: overlays.note }),
     ...(reason !== undefined && { reason }),
     ...(trace !== undefined && { trace }),
   }

@@ -9,6 +9,7 @@ import {
   type JsonObject,
   type KindOf,
   type ManifestRef,
+  overlayRef,
   parseRef,
   stateRef,
   validateState,
@@ -21,10 +22,28 @@ import { produce } from 'immer'
 import type { EntryOf } from './branch-reader.js'
 import { DraftChange, type Recipe } from './draft-change.js'
 import { type EffectCall, type EffectHost, type EffectOptions, runEffect } from './effects.js'
+import {
+  type OverlayKey,
+  type OverlayValueOf,
+  type OverlayVersion,
+  overlayNameOf,
+  typed,
+} from './overlay-table.js'
 import type { Snapshot } from './snapshot.js'
 import type { StepWindows } from './step-windows.js'
-import { entryTracker, ReadLog, trackDraft, trackReads } from './tracked.js'
 import type { MakeWindow, WindowOptions } from './windows.js'
+import type { ShownOverlay, StepOverlays } from './step-overlays.js'
+import { entryTracker, ReadLog, trackDraft, trackReads } from './tracked.js'
+
+/** What a step needs of the handle that it runs on. */
+export interface StepHost {
+  readonly effects: EffectHost
+  readonly makeWindow: MakeWindow
+  readonly windows: StepWindows
+  readonly scratch: ScratchLink
+  /** Undefined on a replica that does not follow the tenant's overlays. */
+  readonly overlays: StepOverlays | undefined
+}
 
 /**
  * One turn of an agent: reads one causal snapshot plus its own writes, and collects one change (STP-1). What it reads
@@ -48,16 +67,22 @@ export class Step<State, Entries extends EntrySchemas> {
     readonly name: string,
     private readonly definition: ContextDefinition<State, Entries>,
     private readonly snapshot: Snapshot<State, EntryOf<Entries>>,
-    private readonly host: EffectHost,
+    private readonly host: StepHost,
     /** Aborts when the step should give up. */
     readonly signal: AbortSignal,
-    private readonly makeWindow: MakeWindow,
-    /** @internal The windows that it has made. */
-    readonly windows: StepWindows,
-    private readonly scratchLink: ScratchLink,
   ) {
     this.#draft = new DraftChange(definition)
     this.#state = snapshot.state
+  }
+
+  /** @internal The windows that it has made. */
+  get windows(): StepWindows {
+    return this.host.windows
+  }
+
+  /** @internal What it runs under. */
+  get overlays(): StepOverlays | undefined {
+    return this.host.overlays
   }
 
   /** The snapshot's state with what this step has changed; immutable. Reads of it are recorded. */
@@ -82,7 +107,7 @@ export class Step<State, Entries extends EntrySchemas> {
    */
   window<As extends WindowFormat = 'openai'>(options: WindowOptions<As>): Window<As> {
     this.#check()
-    const window = this.makeWindow(options)
+    const window = this.host.makeWindow(options)
     this.windows.add(window)
     return window
   }
@@ -102,7 +127,7 @@ export class Step<State, Entries extends EntrySchemas> {
   get scratch(): Scratch {
     this.#check()
     if (this.#scratch === undefined) {
-      const scratch = new Scratch(this.scratchLink)
+      const scratch = new Scratch(this.host.scratch)
       this.#scratch = scratch
       this.signal.addEventListener('abort', () => scratch.end(), { once: true })
     }
@@ -143,6 +168,27 @@ export class Step<State, Entries extends EntrySchemas> {
   }
 
   /**
+   * The version of an overlay that this step runs under; undefined when none is in force, or the replica does not follow
+   * them. That it was read is recorded.
+   * @throws WEFT_SCHEMA_REFUSED when it does not fit the definition · WEFT_STEP_ENDED
+   */
+  overlay<const Key extends OverlayKey>(key: Key): OverlayVersion<OverlayValueOf<Key>> | undefined {
+    this.#check()
+    const version = this.overlays?.get(overlayNameOf(key))
+    if (version === undefined) return undefined
+    this.dependsOn(overlayRef(version.name, version.version))
+    return typed(key, version)
+  }
+
+  /** All overlays as a model is to be shown them now, and which of them it has to be told anew. */
+  shownOverlays(): readonly ShownOverlay[] {
+    this.#check()
+    const shown = this.overlays?.shown(this.snapshot) ?? []
+    this.dependsOn(...shown.map(({ name, version }) => overlayRef(name, version)))
+    return shown
+  }
+
+  /**
    * Runs a side effect once, whichever worker comes to this step how often: it is run under an idempotency key, fenced
    * by what the step has read so far, and its result is recorded and handed out again at every later attempt.
    * @param key names the effect within the workflow; the same at every attempt, and used by this step alone
@@ -158,8 +204,9 @@ export class Step<State, Entries extends EntrySchemas> {
   ): Promise<T> {
     this.dependsOn(...(options.dependsOn ?? []))
     const { name: step, signal } = this
-    const use = { step, key, reads: this.#manifest(), signal }
-    const { result, entry, change } = await runEffect(this.host, use, work, options)
+    const overlays = this.overlays?.note
+    const use = { step, key, reads: this.#manifest(), signal, ...(overlays && { overlays }) }
+    const { result, entry, change } = await runEffect(this.host.effects, use, work, options)
     this.#check()
     this.#entriesRead.add(entry)
     this.#effects.push(change)

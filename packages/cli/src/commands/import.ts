@@ -1,4 +1,4 @@
-import { type Change, checkWorkflow, decodeChange, digest, NO_NODE, WeftError } from '@weft/core'
+import { type Change, checkAnyWorkflow, decodeChange, digest, NO_NODE, WeftError } from '@weft/core'
 import type { Command } from 'commander'
 import { type Cli, required } from '../cli.js'
 import { type ContextCopy, sha256 } from '../context-copy.js'
@@ -30,7 +30,7 @@ export function register(program: Command, cli: Cli): void {
     .option('--workflow <id>', 'workflow to import into (else the one in the file)')
     .action(async (file: string, flags: { workflow?: string }, self: Command) => {
       const source = await readExport(file, at => cli.output.progress(`checking ${file}: ${at}`))
-      const workflow = checkWorkflow(flags.workflow ?? source.workflow)
+      const workflow = checkAnyWorkflow(flags.workflow ?? source.workflow)
       cli.output.result(await importInto(cli, cli.settings(self), source, workflow), format)
     })
   withExamples(

@@ -1,0 +1,30 @@
+import { checkOverlayName, type OverlayName } from './ids.js'
+import { assertJson, type Json } from './json.js'
+import { type AnySchema, validate } from './schema.js'
+
+/** An overlay with the schema of its value, by any Standard Schema library. */
+export interface OverlayDefinition<Schema extends AnySchema = AnySchema> {
+  readonly name: OverlayName
+  readonly schema: Schema
+}
+
+/**
+ * Names an overlay's shape once: what is published is held against it, and what is read has its type.
+ * @throws WEFT_ID_INVALID
+ */
+export function defineOverlay<const Schema extends AnySchema>(
+  name: OverlayName,
+  schema: Schema,
+): OverlayDefinition<Schema> {
+  return Object.freeze({ name: checkOverlayName(name), schema })
+}
+
+/**
+ * The schema's output for the value of an overlay, as JSON; without a schema, the value.
+ * @throws WEFT_SCHEMA_REFUSED · WEFT_SCHEMA_ASYNC · WEFT_VALUE_NOT_JSON
+ */
+export function validateOverlay(name: OverlayName, schema: AnySchema | undefined, value: unknown): Json {
+  const output = schema === undefined ? value : validate(schema, value, `overlay ${name}`)
+  assertJson(output)
+  return output
+}

@@ -1,0 +1,45 @@
+import { checkAnyWorkflow, isEngineWorkflow, WeftError, type WorkflowId } from '@weft/core'
+import { matchesWorkflow, type TokenGrant } from './token.js'
+
+/**
+ * Whether a token allows to follow a workflow. The engine's own are of the whole tenant: whoever may read any workflow
+ * of it may read what it has to obey there.
+ * @throws WEFT_ID_INVALID · WEFT_SCOPE · WEFT_WORKFLOW_FORBIDDEN
+ */
+export function checkReader({ scopes, workflows }: TokenGrant, workflow: WorkflowId): void {
+  checkAnyWorkflow(workflow)
+  if (!scopes.includes('read'))
+    throw new WeftError('WEFT_SCOPE', 'the token does not allow to read', 'use a token with the scope "read"')
+  if (isEngineWorkflow(workflow) || matchesWorkflow(workflows, workflow)) return
+  throw new WeftError(
+    'WEFT_WORKFLOW_FORBIDDEN',
+    `the token is not for workflow ${workflow}`,
+    `use a token whose pattern covers it; this one is for ${workflows}`,
+  )
+}
+
+/**
+ * Whether a token that has the scope may also write to a workflow that it follows: what is in the engine's own binds
+ * all workflows of the tenant, so it takes a token for all of them.
+ * @throws WEFT_WORKFLOW_FORBIDDEN
+ */
+export function checkWriter({ workflows }: TokenGrant, workflow: WorkflowId): void {
+  if (!isEngineWorkflow(workflow) || workflows === EVERY) return
+  throw new WeftError(
+    'WEFT_WORKFLOW_FORBIDDEN',
+    `the token is for ${workflows}, and what is written to ${workflow} binds every workflow`,
+    'use a token with the scope "admin" for all workflows: *',
+  )
+}
+
+/** @throws WEFT_SCOPE */
+export function checkAdmin({ scopes }: TokenGrant): void {
+  if (scopes.includes('admin')) return
+  throw new WeftError(
+    'WEFT_SCOPE',
+    'the token does not allow to administer',
+    'use a token with the scope "admin"',
+  )
+}
+
+const EVERY = '*'

@@ -1,0 +1,126 @@
+import { branchRef, type EntrySchemas, type Json, WAKES_BRANCH } from '@weft/core'
+import { BranchEditor, type WriteOptions } from './branch-editor.js'
+import { checkLabels } from './context-errors.js'
+import { type DecideOptions, type Decision, decide } from './decide.js'
+import { DraftChange } from './draft-change.js'
+import type { Expectations } from './expectations.js'
+import { acquireLease, type Lease, type LeaseOptions } from './lease.js'
+import { type Accepted, Proposal, type ProposalScope } from './proposer.js'
+import { type SubscribeOptions, subscribe } from './subscribe.js'
+import { Subscription, type SubscriptionStatus, statusOf } from './subscription.js'
+import type { WaitOptions } from './waiting.js'
+
+export interface ProposeOptions extends WriteOptions, WaitOptions {
+  readonly expect: Expectations
+}
+
+/** The half of a branch handle that asks the peer first: writes on condition, and what is built of them. */
+export abstract class BranchProposer<State, Entries extends EntrySchemas> extends BranchEditor<
+  State,
+  Entries
+> {
+  /**
+   * Writes entries and a state change as one atomic change, which the peer takes only if what is expected still holds
+   * when it comes to it (DUR-6). It is visible, here too, when the peer has taken it.
+   * @throws WEFT_PRECONDITION, with what it would have needed in `details`: nothing was written · WEFT_NOT_SYNCED ·
+   *   WEFT_ABORTED: whether it was, is not known yet; and as `write`
+   */
+  async propose(
+    compose: (draft: DraftChange<State, Entries>) => void,
+    options: ProposeOptions,
+  ): Promise<Accepted | undefined> {
+    checkLabels([options.reason])
+    const draft = new DraftChange<State, Entries>(this.definition)
+    compose(draft)
+    const { recipe, entries, reads } = draft
+    const notes = options.reason === undefined ? {} : { notes: { reason: options.reason } }
+    const scope = this.scope()
+    const proposal = new Proposal(scope, this.heads)
+    try {
+      const write = { entries, reads, ...notes, ...(recipe && { state: this.next(recipe) }) }
+      return await proposal.offer(write, options.expect, options)
+    } finally {
+      proposal.free()
+    }
+  }
+
+  /**
+   * Decides what a pointer of the state shall hold: `choose` is given what it holds, and asked again when somebody else
+   * has written there before the peer could take the decision. Undefined deletes.
+   * @throws WEFT_POINTER_INVALID · WEFT_PRECONDITION when others were faster every time, and as `propose`
+   */
+  decide(
+    pointer: string,
+    choose: (value: Json | undefined, state: Readonly<State>) => Promise<Json | undefined> | Json | undefined,
+    options: DecideOptions = {},
+  ): Promise<Decision> {
+    return decide(
+      () => this.scope(),
+      pointer,
+      (value, state) => choose(value, state as Readonly<State>),
+      state => this.validated(state),
+      options,
+    )
+  }
+
+  /**
+   * Makes this handle the only one that may write to its branch, as long as it lives (HND-3); waits while another is.
+   * The lease is renewed in the background; closing the handle gives it back.
+   * @throws WEFT_LEASE_INVALID · WEFT_LEASE_HELD when `timeout_ms` passes first · WEFT_SCOPE · WEFT_ABORTED
+   */
+  async lease(options: LeaseOptions = {}): Promise<Lease> {
+    const held = this.holding
+    if (held?.held) return held
+    this.holding = undefined
+    const lease = await acquireLease(
+      () => this.#leaseScope(),
+      this.asked,
+      { on: branchRef(this.branch) },
+      options,
+    )
+    this.holding = lease
+    return lease
+  }
+
+  /**
+   * A named subscription of this context (WAK-1), defined if it is not there yet: what happens, on whatever branch, is
+   * handed to one worker of a pool at a time, from its first position on.
+   * @throws WEFT_SUBSCRIPTION_EXISTS when it is there with another filter · WEFT_FILTER_INVALID · WEFT_ID_INVALID ·
+   *   WEFT_POSITION_UNKNOWN · WEFT_SCOPE · WEFT_ABORTED
+   */
+  async subscribe(name: string, options: SubscribeOptions = {}): Promise<Subscription> {
+    const begin = (): ProposalScope => this.#wakeScope()
+    await subscribe(begin, name, options)
+    return new Subscription(begin, this.asked, name)
+  }
+
+  /** How the subscriptions of this context stand. */
+  subscriptions(): readonly SubscriptionStatus[] {
+    return this.set.wakes.names().map(name => statusOf(this.context, name))
+  }
+
+  /** Where a proposal is made on this branch now, on a context that is begun and up to date. */
+  protected scope(): ProposalScope {
+    this.begun()
+    return this.#leaseScope()
+  }
+
+  /** A lease is asked for before anything is written under it, a migration too. */
+  #leaseScope(): ProposalScope {
+    const { context, branch, agent, under, definition } = this
+    if (this.ready().set.size === 0) this.addGenesis()
+    return { context, branch, agent, under, schema: { name: definition.name, version: definition.version } }
+  }
+
+  /** Who claims what does not touch a branch that work is done on, nor need its lease. */
+  #wakeScope(): ProposalScope {
+    return { ...this.#leaseScope(), branch: WAKES_BRANCH, under: undefined }
+  }
+
+  /** Whoever cannot be reached will see it run out. */
+  protected async giveBack(options: WaitOptions): Promise<void> {
+    await this.holding?.release({ timeout_ms: RELEASE_MS, ...options }).catch(() => {})
+  }
+}
+
+const RELEASE_MS = 2_000
