@@ -1,0 +1,42 @@
+import type { Message, MessageName } from '@weft/protocol'
+
+/** One well-formed message of each name. */
+export const EXAMPLES: { readonly [Name in MessageName]: Message & { readonly name: Name } } = {
+  hello: { name: 'hello', versions: [1], token: 't', client: 'c' },
+  open: { name: 'open', channel: 1, workflow: 'w', after: 0, last: new Uint8Array(0) },
+  push: { name: 'push', channel: 1, changes: [] },
+  seen: { name: 'seen', channel: 1, position: 0 },
+  shut: { name: 'shut', channel: 1 },
+  welcome: { name: 'welcome', version: 1, tenant: 't', scopes: [], push_bytes_max: 1, frame_bytes_max: 1 },
+  opened: { name: 'opened', channel: 1, count: 0, heads: new Uint8Array(0), known: true },
+  log: { name: 'log', channel: 1, from: 1, items: [] },
+  ack: { name: 'ack', channel: 1, ids: new Uint8Array(0), positions: [] },
+  refuse: {
+    name: 'refuse',
+    channel: 1,
+    id: new Uint8Array(0),
+    code: 'WEFT_SCOPE',
+    message: '',
+    cure: '',
+    details: null,
+  },
+  fail: { name: 'fail', channel: 1, code: 'WEFT_LIMIT', message: '', cure: '' },
+  attest: { name: 'attest', request: 1, workflow: 'w', position: 0 },
+  present: { name: 'present', request: 1, workflow: 'w', token: 't' },
+  propose: {
+    name: 'propose',
+    channel: 1,
+    change: new Uint8Array(9),
+    branches: [],
+    heads: [],
+    unmoved: [],
+  },
+  renew: { name: 'renew', request: 1, workflow: 'w', on: 'branch:main', epoch: 1 },
+  renewed: { name: 'renewed', request: 1, ttl_ms: 1 },
+  confirm: { name: 'confirm', request: 1, position: 0, last: new Uint8Array(0) },
+  barrier: { name: 'barrier', request: 1, position: 0, timeout_ms: 1 },
+  current: { name: 'current', request: 1, position: 0, ttl_ms: 1 },
+  barred: { name: 'barred', request: 1, holders: [], left_ms: 0 },
+  attested: { name: 'attested', request: 1, position: 0, token: 't' },
+  denied: { name: 'denied', request: 1, code: 'WEFT_LIMIT', message: '', cure: '' },
+}
