@@ -123,10 +123,10 @@ describe('at the door', () => {
     expect(globex.inbox).toEqual([])
   })
 
-  test('[TEN-3] a workflow that is no id, or the engine’s own, fails alone', async () => {
+  test('[TEN-3] a workflow that is no id, or begins as the engine’s own do, fails alone', async () => {
     const harness = await PeerHarness.start()
     const client = await harness.following()
-    for (const workflow of ['a:b', '../w', '@overlays', '']) {
+    for (const workflow of ['a:b', '../w', '@other', '']) {
       client.open(workflow, 2)
       expect(await client.next('fail')).toMatchObject({ channel: 2, code: 'WEFT_ID_INVALID' })
       client.send({ name: 'shut', channel: 2 })
