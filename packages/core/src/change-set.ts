@@ -6,6 +6,7 @@ import { Dag, NO_NODE, type Node } from './dag.js'
 import type { Entry } from './entry.js'
 import { WeftError } from './errors.js'
 import type { FlattenOrder } from './flatten.js'
+import { type Header, NO_NOTES } from './header.js'
 import { type ActorId, type BranchName, type ChangeId, entryId } from './ids.js'
 import { deepFreeze } from './json.js'
 import { Leases } from './leases.js'
@@ -92,16 +93,22 @@ export class ChangeSet {
     const forks = header.notes.forks ?? NO_FORKS
     this.tree.add(node, header)
     this.branches.add(node, header.branch, forks)
-    this.leases.add(header, undefined, false)
-    this.wakes.add(header)
-    this.effects.add(node, header)
     this.schemas.add(node, header.notes.schema)
-    if (header.notes.reverts !== undefined) this.reverts.add(node, header.notes.reverts)
-    if (header.notes.summary !== undefined) this.summaries.add(node, header.notes.summary, header.kinds)
+    // Most changes say nothing beyond their cause, and are added as fast as that allows.
+    if (header.notes !== NO_NOTES) this.#addNoted(node, header)
     this.#views.get(header.branch)?.extend(node)
     for (const fork of forks) this.#views.get(fork)?.extend(node)
     this.#everything?.extend(node)
     return node
+  }
+
+  #addNoted(node: Node, header: Header): void {
+    const { notes, kinds } = header
+    this.leases.add(header, undefined, false)
+    this.wakes.add(header)
+    this.effects.add(node, header)
+    if (notes.reverts !== undefined) this.reverts.add(node, notes.reverts)
+    if (notes.summary !== undefined) this.summaries.add(node, notes.summary, kinds)
   }
 
   /** What is visible on a branch; kept up to date as changes are added. */

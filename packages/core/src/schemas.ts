@@ -20,9 +20,9 @@ export class Schemas {
 
   /** Takes in the next change; `own` is what its header names. */
   add(node: Node, own: SchemaVersion | undefined): void {
-    let seen: readonly SchemaVersion[] = NONE
-    for (let i = this.dag.depCount(node) - 1; i >= 0; i--)
-      seen = joined(seen, this.#at[this.dag.dep(node, i)]!)
+    const deps = this.dag.depCount(node)
+    let seen = deps === 0 ? NONE : this.#at[this.dag.dep(node, 0)]!
+    for (let i = 1; i < deps; i++) seen = joined(seen, this.#at[this.dag.dep(node, i)]!)
     this.#at.push(own === undefined ? seen : joined(seen, [own]))
   }
 

@@ -97,7 +97,10 @@ export class Staleness {
     for (const { version, units } of this.#reads.touching(named.ref)) {
       if (named.version === undefined || named.version === version) for (const unit of units) reach(unit)
     }
-    for (let i = 0; i < hit.length; i++) for (const dependent of this.#dependentsOf(hit[i]!)) reach(dependent)
+    for (let i = 0; i < hit.length; i++) {
+      const dependents = this.#dependentsOf(hit[i]!)
+      for (let j = 0; j < dependents.length; j++) reach(dependents[j]!)
+    }
     return this.#radius(this.#units.inOrder(hit))
   }
 
@@ -214,6 +217,7 @@ export class Staleness {
   /** What read an entry, and the summaries that stand for it. */
   #dependentsOf(unit: Unit): readonly Unit[] {
     const readers = this.#dependents[unit] ?? NONE
+    if (!this.#summaries.any) return readers
     const summaries = this.#summaries.standingFor(this.#units.nodeOf(unit))
     return summaries.length === 0
       ? readers

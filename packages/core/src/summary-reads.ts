@@ -32,6 +32,10 @@ export class SummaryReads {
     return this.lateTo(node).length > 0 ? [...late, node] : late
   }
 
+  get any(): boolean {
+    return this.#summaries.length > 0
+  }
+
   /** The summaries that stand for a change. */
   standingFor(node: Node): readonly Node[] {
     if (this.#summaries.length === 0) return NONE

@@ -231,7 +231,7 @@ export class Context<State, Entries extends EntrySchemas> extends BranchProposer
   #stepHost(heads: readonly ChangeId[], overlays: StepOverlays | undefined): StepHost {
     return {
       effects: this.#effectHost(heads),
-      makeWindow: this.windowsAt(heads),
+      makeWindow: options => this.windowsAt(heads)(options),
       windows: new StepWindows(this.set),
       scratch: this.context.scratchLink,
       overlays,

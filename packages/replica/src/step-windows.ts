@@ -27,6 +27,7 @@ export class StepWindows {
   }
 
   reads(): EntryId[] {
+    if (this.#windows.size === 0) return []
     const seen = [...this.#windows.values()].flatMap(({ included }) => included.map(({ entry }) => entry))
     return windowReads(this.set, seen)
   }
