@@ -1,3 +1,4 @@
+import { Arrows } from './arrows.js'
 import type { ChangeSet } from './change-set.js'
 import { NO_NODE, type Node } from './dag.js'
 import type { BranchName, ChangeId, EntryId } from './ids.js'
@@ -58,7 +59,7 @@ export class Staleness {
   readonly #lastWrites = new RefIndex<Write>()
   readonly #readsOf: (readonly VersionedRef[])[] = []
   /** What read an entry, by that entry. */
-  readonly #dependents: (Unit[] | undefined)[] = []
+  readonly #dependents = new Arrows()
   /** What read an entry that the view does not show, or not yet. */
   readonly #awaiting = new Map<EntryId, Unit[]>()
   readonly #stale = new Set<Unit>()
@@ -106,18 +107,33 @@ export class Staleness {
     this.catchUp()
     const named = parseRef(ref)
     const isHit = new Uint8Array(this.#units.size)
-    const hit: Unit[] = []
-    const reach = (unit: Unit): void => {
-      if (isHit[unit] === 1) return
-      isHit[unit] = 1
-      hit.push(unit)
-    }
     for (const { version, units } of this.#reads.touching(named.ref)) {
-      if (named.version === undefined || named.version === version) for (const unit of units) reach(unit)
+      if (named.version === undefined || named.version === version) for (const unit of units) isHit[unit] = 1
     }
-    for (let i = 0; i < hit.length; i++)
-      for (const dependent of this.#dependents[hit[i]!] ?? NONE) reach(dependent)
-    return this.#radius(this.#units.inOrder(hit))
+    return this.#radius(this.#units.inOrder(this.#closure(isHit)))
+  }
+
+  /**
+   * What is marked and all that was derived from it. That nearly always came later, so one pass upwards meets it; what
+   * was here before its source is gone after at once.
+   */
+  #closure(isHit: Uint8Array): Unit[] {
+    const hit: Unit[] = []
+    const before: Unit[] = []
+    let unit = 0
+    const reach = (dependent: Unit): void => {
+      if (isHit[dependent] === 1) return
+      isHit[dependent] = 1
+      if (dependent < unit) before.push(dependent)
+    }
+    for (; unit < isHit.length; unit++) {
+      if (isHit[unit] === 0) continue
+      for (let next: Unit | undefined = unit; next !== undefined; next = before.pop()) {
+        hit.push(next)
+        this.#dependents.each(next, reach)
+      }
+    }
+    return hit
   }
 
   #radius(units: readonly Unit[]): BlastRadius {
@@ -144,8 +160,9 @@ export class Staleness {
       this.#readsOf.push(NONE)
       const entry = this.#awaiting.size === 0 ? undefined : this.#units.entryOf(unit)
       const awaiting = entry && this.#awaiting.get(entry)
-      this.#dependents.push(awaiting || undefined)
-      if (awaiting) this.#awaiting.delete(entry)
+      if (!awaiting) continue
+      for (const dependent of awaiting) this.#dependents.add(unit, dependent)
+      this.#awaiting.delete(entry)
     }
   }
 
@@ -182,7 +199,7 @@ export class Staleness {
     if (source !== undefined) {
       const found = this.#units.find(source)
       if (found === undefined) this.#await(source, unit)
-      else this.#depend(found, unit)
+      else this.#dependents.add(found, unit)
       if (found !== undefined && this.#stale.has(found)) this.#mark(unit, fresh)
       return
     }
@@ -200,12 +217,6 @@ export class Staleness {
     else all.push({ ref, ...(version !== undefined && { version }), units: [unit] })
   }
 
-  #depend(source: Unit, unit: Unit): void {
-    const dependents = this.#dependents[source]
-    if (dependents) dependents.push(unit)
-    else this.#dependents[source] = [unit]
-  }
-
   #await(entry: EntryId, unit: Unit): void {
     const awaiting = this.#awaiting.get(entry)
     if (awaiting) awaiting.push(unit)
@@ -218,7 +229,7 @@ export class Staleness {
       if (this.#stale.has(next)) continue
       this.#stale.add(next)
       fresh.push(next)
-      for (const dependent of this.#dependents[next] ?? NONE) spread.push(dependent)
+      this.#dependents.each(next, dependent => spread.push(dependent))
     }
   }
 
