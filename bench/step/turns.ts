@@ -1,4 +1,4 @@
-import { type Context, connect, defineContext, type Replica } from '@weft/replica'
+import { type Context, connect, defineContext } from '@weft/replica'
 import { z } from 'zod'
 import { Dice, type Message, message } from '../dice.js'
 
@@ -19,7 +19,7 @@ const Bench = defineContext({
   initial: Object.fromEntries(Array.from({ length: KEYS }, (_, key) => [`key${key}`, 0])),
   entries: { message: z.object({ role: z.string(), content: z.string() }) },
 })
-export type Handle = Context<Record<string, number>, (typeof Bench)['entries']>
+type Handle = Context<Record<string, number>, (typeof Bench)['entries']>
 
 /** What is written, by a step and without one. */
 export interface Turn {
@@ -37,7 +37,7 @@ export const TURNS: readonly Turn[] = [
 ]
 
 /** A context with a past, on a replica that never finds a peer: what durability costs is not a step's. */
-export async function openHandle(): Promise<{ readonly replica: Replica; readonly handle: Handle }> {
+export async function onNewContext(measure: (handle: Handle) => number | Promise<number>): Promise<number> {
   const never = new Promise<string>(() => {})
   const replica = await connect({ url: 'ws://127.0.0.1', token: () => never, offline: true })
   const handle = await replica.open(Bench, { workflow: 'w', agent: 'agent', offline: true })
@@ -46,7 +46,9 @@ export async function openHandle(): Promise<{ readonly replica: Replica; readonl
     handle.append('message', values[i % VALUES]!)
     if (i % (ENTRIES_BEFORE / EDITS_BEFORE) === 0) handle.change(edit)
   }
-  return { replica, handle }
+  const us = await measure(handle)
+  await replica.close({ discard: true })
+  return us
 }
 
 /** Microseconds of CPU per turn, written without a step. */

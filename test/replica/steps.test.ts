@@ -193,6 +193,38 @@ describe('steps', () => {
     expect((await recordOf(context, change)).reads).toEqual([])
   })
 
+  it('[STL-1] state is seen as it is, and what is seen is recorded, however it is looked at', async () => {
+    const [replica] = await replicas(1)
+    const context = await planOn(replica!, 'planner')
+    context.change(state => {
+      state.plan = ['one', 'two']
+      state.constraints = { nested: { list: [1, { deep: true }] } }
+    })
+    const plain = context.state
+    type State = typeof plain
+    const looks: readonly [(state: State) => unknown, string[]][] = [
+      [state => ({ ...state }), ['state:']],
+      [state => [...state.plan, state.plan.length, state.plan.at(-1)], ['state:/plan']],
+      [state => JSON.stringify(state.constraints), ['state:/constraints']],
+      [state => Object.keys(state.constraints), ['state:/constraints']],
+      [state => Object.hasOwn(state.constraints, 'budget'), ['state:/constraints/budget']],
+      [state => Object.getOwnPropertyDescriptor(state.plan, 'length')?.value, ['state:/plan']],
+      [state => Object.getOwnPropertyDescriptor(state, 'format')?.value, ['state:/format']],
+      [state => 'budget' in state.constraints, ['state:/constraints/budget']],
+      [
+        state => [Array.isArray(state.plan), state.plan.indexOf('two'), state.plan.includes('x')],
+        ['state:/plan'],
+      ],
+    ]
+    for (const [look, read] of looks) {
+      const { change } = await context.step('looks', step => {
+        expect(look(step.state)).toEqual(look(plain))
+        step.append('decision', { text: 'done' })
+      })
+      expect(refsOf((await recordOf(context, change)).reads), String(look)).toEqual(read)
+    }
+  })
+
   it('[STL-1] the state of a step is immutable', async () => {
     const [replica] = await replicas(1)
     const context = await planOn(replica!, 'planner')

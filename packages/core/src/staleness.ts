@@ -1,3 +1,4 @@
+import { Arrows } from './arrows.js'
 import type { ChangeSet } from './change-set.js'
 import { NO_NODE, type Node } from './dag.js'
 import { type BranchName, type ChangeId, changeOfEntry, type EntryId, entryId } from './ids.js'
@@ -30,7 +31,7 @@ export class Staleness {
   readonly #lastWrites = new RefIndex<Write>()
   readonly #readsOf: (readonly VersionedRef[])[] = []
   /** What read an entry, by that entry. */
-  readonly #dependents: (Unit[] | undefined)[] = []
+  readonly #dependents = new Arrows()
   /** What read an entry that the view does not show, or not yet. */
   readonly #awaiting = new Map<EntryId, Unit[]>()
   readonly #stale = new Set<Unit>()
@@ -88,20 +89,33 @@ export class Staleness {
     this.catchUp()
     const named = parseRef(ref)
     const isHit = new Uint8Array(this.#units.size)
-    const hit: Unit[] = []
-    const reach = (unit: Unit): void => {
-      if (isHit[unit] === 1) return
-      isHit[unit] = 1
-      hit.push(unit)
-    }
     for (const { version, units } of this.#reads.touching(named.ref)) {
-      if (named.version === undefined || named.version === version) for (const unit of units) reach(unit)
+      if (named.version === undefined || named.version === version) for (const unit of units) isHit[unit] = 1
     }
-    for (let i = 0; i < hit.length; i++) {
-      const dependents = this.#dependentsOf(hit[i]!)
-      for (let j = 0; j < dependents.length; j++) reach(dependents[j]!)
+    return this.#radius(this.#units.inOrder(this.#closure(isHit)))
+  }
+
+  /**
+   * What is marked and all that was derived from it. That nearly always came later, so one pass upwards meets it; what
+   * was here before its source is gone after at once.
+   */
+  #closure(isHit: Uint8Array): Unit[] {
+    const hit: Unit[] = []
+    const before: Unit[] = []
+    let unit = 0
+    const reach = (dependent: Unit): void => {
+      if (isHit[dependent] === 1) return
+      isHit[dependent] = 1
+      if (dependent < unit) before.push(dependent)
     }
-    return this.#radius(this.#units.inOrder(hit))
+    for (; unit < isHit.length; unit++) {
+      if (isHit[unit] === 0) continue
+      for (let next: Unit | undefined = unit; next !== undefined; next = before.pop()) {
+        hit.push(next)
+        this.#eachDependent(next, reach)
+      }
+    }
+    return hit
   }
 
   #radius(units: readonly Unit[]): BlastRadius {
@@ -128,8 +142,9 @@ export class Staleness {
       this.#readsOf.push(NONE)
       const entry = this.#awaiting.size === 0 ? undefined : this.#units.entryOf(unit)
       const awaiting = entry && this.#awaiting.get(entry)
-      this.#dependents.push(awaiting || undefined)
-      if (awaiting) this.#awaiting.delete(entry)
+      if (!awaiting) continue
+      for (const dependent of awaiting) this.#dependents.add(unit, dependent)
+      this.#awaiting.delete(entry)
     }
   }
 
@@ -175,7 +190,7 @@ export class Staleness {
     if (source !== undefined) {
       const found = this.#units.find(source)
       if (found === undefined) this.#await(source, unit)
-      else this.#depend(found, unit)
+      else this.#dependents.add(found, unit)
       if (found !== undefined && this.#stale.has(found)) this.#mark(unit, fresh)
     }
     const node = this.#units.nodeOf(unit)
@@ -192,12 +207,6 @@ export class Staleness {
     else all.push({ ref, ...(version !== undefined && { version }), units: [unit] })
   }
 
-  #depend(source: Unit, unit: Unit): void {
-    const dependents = this.#dependents[source]
-    if (dependents) dependents.push(unit)
-    else this.#dependents[source] = [unit]
-  }
-
   #await(entry: EntryId, unit: Unit): void {
     const awaiting = this.#awaiting.get(entry)
     if (awaiting) awaiting.push(unit)
@@ -210,18 +219,16 @@ export class Staleness {
       if (this.#stale.has(next)) continue
       this.#stale.add(next)
       fresh.push(next)
-      for (const dependent of this.#dependentsOf(next)) spread.push(dependent)
+      this.#eachDependent(next, dependent => spread.push(dependent))
     }
   }
 
   /** What read an entry, and the summaries that stand for it. */
-  #dependentsOf(unit: Unit): readonly Unit[] {
-    const readers = this.#dependents[unit] ?? NONE
-    if (!this.#summaries.any) return readers
-    const summaries = this.#summaries.standingFor(this.#units.nodeOf(unit))
-    return summaries.length === 0
-      ? readers
-      : [...readers, ...summaries.map(each => this.#units.firstOf(each))]
+  #eachDependent(unit: Unit, visit: (dependent: Unit) => void): void {
+    this.#dependents.each(unit, visit)
+    if (!this.#summaries.any) return
+    for (const summary of this.#summaries.standingFor(this.#units.nodeOf(unit)))
+      visit(this.#units.firstOf(summary))
   }
 
   *#staleNodes(): Generator<Node> {

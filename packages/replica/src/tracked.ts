@@ -53,25 +53,26 @@ export function entryTracker(read: Set<EntryId>): ProxyHandler<Entry> {
 export function trackReads<T>(value: T, log: ReadLog, pointer = ''): T {
   if (!isContainer(value)) return value
   const views = new Map<PropertyKey, unknown>()
-  // The target is a copy: a proxy may not answer for frozen properties with anything but themselves.
-  const target = (Array.isArray(value) ? [...value] : { ...value }) as T & object
+  const get = (key: PropertyKey): unknown => {
+    const item = (value as Record<PropertyKey, unknown>)[key]
+    if (typeof key === 'symbol' || typeof item === 'function') return item
+    if (Array.isArray(value) && key === 'length') {
+      log.read(pointer)
+      return item
+    }
+    const below = childPointer(pointer, key)
+    if (!isContainer(item)) {
+      log.read(below)
+      return item
+    }
+    log.handOut(below)
+    if (!views.has(key)) views.set(key, trackReads(item, log, below))
+    return views.get(key)
+  }
+  // The target is empty: a proxy may not answer for a frozen property with anything but itself.
+  const target = (Array.isArray(value) ? [] : {}) as T & object
   return new Proxy(target, {
-    get(_, key) {
-      const item = (value as Record<PropertyKey, unknown>)[key]
-      if (typeof key === 'symbol' || typeof item === 'function') return item
-      if (Array.isArray(value) && key === 'length') {
-        log.read(pointer)
-        return item
-      }
-      const below = childPointer(pointer, key)
-      if (!isContainer(item)) {
-        log.read(below)
-        return item
-      }
-      log.handOut(below)
-      if (!views.has(key)) views.set(key, trackReads(item, log, below))
-      return views.get(key)
-    },
+    get: (_, key) => get(key),
     has(_, key) {
       if (typeof key !== 'symbol') log.read(childPointer(pointer, key))
       return key in value
@@ -79,6 +80,14 @@ export function trackReads<T>(value: T, log: ReadLog, pointer = ''): T {
     ownKeys() {
       log.read(pointer)
       return Reflect.ownKeys(value)
+    },
+    getOwnPropertyDescriptor(_, key) {
+      const own = Reflect.getOwnPropertyDescriptor(value, key)
+      const item = get(key)
+      if (own === undefined) return undefined
+      // What the empty target has of its own, the length of a list, has to be described as it is there.
+      const isLength = Array.isArray(value) && key === 'length'
+      return { value: item, enumerable: !isLength, writable: isLength, configurable: !isLength }
     },
     set: refuseWrite,
     defineProperty: refuseWrite,

@@ -34,6 +34,7 @@ export async function within<T>(
 ): Promise<T> {
   const { signal, timeout_ms } = options
   if (signal?.aborted) throw aborted(signal)
+  if (signal === undefined && timeout_ms === undefined) return promise
   const cut = deferred<never>()
   const timer = timeout_ms === undefined ? undefined : setTimeout(() => cut.reject(late()), timeout_ms)
   const onAbort = (): void => cut.reject(aborted(signal!))
