@@ -2,7 +2,7 @@ import { hasBytesAt, toHex } from './bytes.js'
 import { ABSENT, CborReader, CborWriter } from './cbor-cursor.js'
 import { reasonOf, WeftError } from './errors.js'
 import { HASH_BYTES } from './hash.js'
-import { Header, type HeaderFields, writeHeader } from './header.js'
+import { Header, type HeaderFields, type HeaderNotes, writeHeader } from './header.js'
 import type { ChangeId } from './ids.js'
 import { assertJson, type Json, parseJson } from './json.js'
 import { JsonWriter } from './json-writer.js'
@@ -110,7 +110,7 @@ export function sealChange(draft: ChangeDraft, host: Pick<Host, 'hash' | 'random
     throw tooLarge(frameWriter.length)
   }
   try {
-    return readChange(frameWriter.take(), host.hash)
+    return readChange(frameWriter.take(), host.hash, false, draft.notes)
   } catch (thrown) {
     throw thrown instanceof WeftError ? thrown : beyondLimit(reasonOf(thrown))
   }
@@ -144,12 +144,12 @@ export function decodeChange(bytes: Uint8Array, hash: Hash): Change {
   }
 }
 
-function readChange(bytes: Uint8Array, hash: Hash, verify = false): Change {
+function readChange(bytes: Uint8Array, hash: Hash, verify: boolean, notes?: HeaderNotes): Change {
   const reader = frameReader.reset(bytes, 0, bytes.length)
   if (reader.array(3) !== 3) throw new RangeError('a change has 3 items')
   const headerAt = reader.byteString()
   const headerEnd = reader.at
-  const header = new Header(bytes, headerReader.reset(bytes, headerAt, headerEnd))
+  const header = new Header(bytes, headerReader.reset(bytes, headerAt, headerEnd), notes)
   const entriesAt = reader.byteStringOrNull()
   const entriesEnd = reader.at
   const stateAt = reader.byteStringOrNull()

@@ -65,9 +65,11 @@ export class Header {
   readonly reads: readonly ManifestRef[]
   readonly notes: HeaderNotes
 
+  /** @param written the notes, for whoever has just written them and need not read them back */
   constructor(
     readonly bytes: Uint8Array,
     reader: CborReader,
+    written?: HeaderNotes,
   ) {
     if (reader.end - reader.at > LIMITS.header_bytes_max) throw new RangeError('the header is too long')
     if (reader.array(14) !== 14) throw new RangeError('a header has 14 items')
@@ -92,7 +94,8 @@ export class Header {
     }
     this.writes = readList(reader, LIMITS.refs_per_change_max, readWrite)
     this.reads = readList(reader, LIMITS.refs_per_change_max, readManifestRef)
-    this.notes = readNotes(reader)
+    this.notes = written ?? readNotes(reader)
+    if (written !== undefined && written !== NO_NOTES) checkNotes(written)
   }
 
   get actor(): ActorId {
