@@ -268,6 +268,24 @@ describe('steps', () => {
     expect(reader.why(entries[0]!).reads).toEqual([{ ref: 'state:/format' }])
   })
 
+  it('[STL-5] tells every listener, whoever else has looked in the meantime', async () => {
+    const [first, second] = await replicas(2)
+    const planner = await planOn(first!, 'planner')
+    const told: string[][] = [[], []]
+    const note = (who: number) => (stale: readonly Stale[]) =>
+      void told[who]!.push(...stale.flatMap(({ entry }) => entry ?? []))
+    planner.onChange(() => planner.stale())
+    for (const who of [0, 1]) planner.onInvalidated(note(who))
+    const entries = ['a', 'b'].flatMap(
+      text => planner.append('memory', { text }, { dependsOn: [`ext:doc/${text}@v1`] }).entries,
+    )
+    await planner.flush()
+    const other = await planOn(second!, 'other')
+    for (const text of ['a', 'b']) await other.touch(`ext:doc/${text}`, 'v2').committed
+    await planner.until(() => planner.stale().length === 2)
+    expect(told).toEqual([entries, entries])
+  })
+
   it('[STL-3] [MRG-3] a merge reports what is stale by it alone, the same on every replica', async () => {
     const [first, second] = await replicas(2)
     const main = await planOn(first!, 'planner')

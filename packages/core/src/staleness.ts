@@ -1,7 +1,8 @@
 import { Arrows } from './arrows.js'
+import { describeRadius } from './blast-radius.js'
 import type { ChangeSet } from './change-set.js'
-import { NO_NODE, type Node } from './dag.js'
-import { type BranchName, type ChangeId, changeOfEntry, type EntryId, entryId } from './ids.js'
+import type { Node } from './dag.js'
+import { changeOfEntry, type EntryId, entryId } from './ids.js'
 import { entryOf, entryRef, parseRef, readableRef, touches, type VersionedRef } from './ref.js'
 import { RefIndex } from './ref-index.js'
 import type { BlastRadius, Stale, StaleCause } from './stale.js'
@@ -47,6 +48,22 @@ export class Staleness {
 
   /** Takes in what the view has grown by, and says what has become stale by it (STL-5), in order. */
   catchUp(): Stale[] {
+    return this.#describe(this.#takeIn())
+  }
+
+  /** So many are stale, in the order in which they became so, when all of the view has been taken in. */
+  get count(): number {
+    this.#takeIn()
+    return this.#stale.size
+  }
+
+  /** What has become stale since `count` was this. Each who asks keeps a count of their own. */
+  since(count: number): Stale[] {
+    this.#takeIn()
+    return count === this.#stale.size ? [] : this.#describe([...this.#stale].slice(count))
+  }
+
+  #takeIn(): Unit[] {
     const fresh: Unit[] = []
     for (; this.#caughtUp < this.view.arrived.length; this.#caughtUp++) {
       const node = this.view.arrived.at(this.#caughtUp)
@@ -58,12 +75,12 @@ export class Staleness {
         this.#mark(this.#units.firstOf(summary), fresh)
       }
     }
-    return this.#describe(fresh)
+    return fresh
   }
 
   /** All that is stale, in order. */
   all(): Stale[] {
-    this.catchUp()
+    this.#takeIn()
     return this.#describe([...this.#stale])
   }
 
@@ -86,13 +103,13 @@ export class Staleness {
 
   /** @throws WEFT_REF_INVALID */
   blastRadius(ref: string): BlastRadius {
-    this.catchUp()
+    this.#takeIn()
     const named = parseRef(ref)
     const isHit = new Uint8Array(this.#units.size)
     for (const { version, units } of this.#reads.touching(named.ref)) {
       if (named.version === undefined || named.version === version) for (const unit of units) isHit[unit] = 1
     }
-    return this.#radius(this.#units.inOrder(this.#closure(isHit)))
+    return describeRadius(this.set, this.#units, this.#closure(isHit))
   }
 
   /**
@@ -116,24 +133,6 @@ export class Staleness {
       }
     }
     return hit
-  }
-
-  #radius(units: readonly Unit[]): BlastRadius {
-    const entries: EntryId[] = []
-    const changes: ChangeId[] = []
-    const branches = new Set<BranchName>()
-    let last: Node = NO_NODE
-    for (const unit of units) {
-      const entry = this.#units.entryOf(unit)
-      if (entry !== undefined) entries.push(entry)
-      const node = this.#units.nodeOf(unit)
-      if (node === last) continue
-      changes.push(this.set.change(node).id)
-      const branch = this.set.tree.branchOf(node)
-      if (last === NO_NODE || branch !== this.set.tree.branchOf(last)) branches.add(branch)
-      last = node
-    }
-    return { entries, changes, branches: [...branches] }
   }
 
   /** What has read the entries of a change that has just come was derived from them all along. */
@@ -289,7 +288,7 @@ export class Staleness {
 
   /** An entry of the view. @throws WEFT_CHANGE_UNKNOWN when its change is not here at all */
   #known(entry: EntryId): Unit | undefined {
-    this.catchUp()
+    this.#takeIn()
     this.set.dag.node(changeOfEntry(entry))
     return this.#units.find(entry)
   }

@@ -302,11 +302,16 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
 
   /** Tells what becomes stale, until stopped, or until the handle can no longer read: `failed` then hears why. */
   #watch(listener: (stale: readonly Stale[]) => void, failed: (error: unknown) => void): () => void {
-    this.#stalenessIndex().catchUp()
+    let index = this.#stalenessIndex()
+    let told = index.count
     const stop = this.context.listen(() => {
-      let stale: readonly Stale[]
+      let stale: readonly Stale[] = []
       try {
-        stale = this.#stalenessIndex().catchUp()
+        const present = this.#stalenessIndex()
+        // After a withdrawal the index is another one, and what it says was said before.
+        if (present === index) stale = index.since(told)
+        index = present
+        told = index.count
       } catch (error) {
         stop()
         failed(error)

@@ -1,0 +1,24 @@
+import type { ChangeSet } from './change-set.js'
+import { NO_NODE, type Node } from './dag.js'
+import type { BranchName, ChangeId, EntryId } from './ids.js'
+import type { BlastRadius } from './stale.js'
+import type { Unit, Units } from './units.js'
+
+/** What was derived from something, in order, with the changes and branches that hold it. */
+export function describeRadius(set: ChangeSet, units: Units, hit: readonly Unit[]): BlastRadius {
+  const entries: EntryId[] = []
+  const changes: ChangeId[] = []
+  const branches = new Set<BranchName>()
+  let last: Node = NO_NODE
+  for (const unit of units.inOrder(hit)) {
+    const entry = units.entryOf(unit)
+    if (entry !== undefined) entries.push(entry)
+    const node = units.nodeOf(unit)
+    if (node === last) continue
+    changes.push(set.change(node).id)
+    const branch = set.tree.branchOf(node)
+    if (last === NO_NODE || branch !== set.tree.branchOf(last)) branches.add(branch)
+    last = node
+  }
+  return { entries, changes, branches: [...branches] }
+}
