@@ -62,6 +62,17 @@ describe('[HND-1] weft handoff', () => {
     expect(await weftJson(args)).toMatchObject({ against: 'export', heads: handoff.heads, since: 0 })
   })
 
+  test('[HND-3] a lease that was had for a handoff is told of in the log', async () => {
+    const replica = await connect({ url: peer.peer.url, token: await peer.token() })
+    const context = await replica.open(Run, { workflow: 'leased', agent: 'planner' })
+    await context.lease()
+    await context.handoff()
+    await replica.close()
+    const { stdout } = await weftHere(['log', 'leased'], { env })
+    expect(stdout).toMatch(/planner {2}leases branch:main, epoch 1$/m)
+    expect(stdout).toMatch(/planner {2}gives back branch:main, epoch 1$/m)
+  })
+
   test.each<[string, readonly string[], string, number]>([
     ['without an agent', ['handoff', 'wf'], 'WEFT_USAGE', 2],
     ['of an export', ['handoff', 'wf', '--agent', 'a', '--file', 'x'], 'WEFT_USAGE', 2],

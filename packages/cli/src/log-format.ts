@@ -28,17 +28,18 @@ export function formatLog(rows: readonly LogRow[], paint: Paint, columns = TEXT_
 }
 
 /** Of a change, what `describeChange` tells. */
-type Told = Pick<AuditRecord, 'pointers' | 'forks' | 'merges' | 'reason'> & {
+type Told = Pick<AuditRecord, 'pointers' | 'forks' | 'merges' | 'reason' | 'lease'> & {
   readonly entries: readonly Pick<AuditRecord['entries'][number], 'kind' | 'value'>[]
 }
 
 /** What a change did, in one line: kinds and first words of its entries, pointers, branches, reason. */
 export function describeChange(record: Told): string {
-  const { entries, pointers, forks, merges, reason } = record
+  const { entries, pointers, forks, merges, reason, lease } = record
   const first = entries[0]
   const said = [
     forks.length > 0 ? `forks ${forks.join(', ')}` : '',
     merges.length > 0 ? `merges ${merges.join(', ')}` : '',
+    lease ? `${lease.ttl_ms > 0 ? 'leases' : 'gives back'} ${lease.on}, epoch ${lease.epoch}` : '',
     first ? `${countKinds(entries.map(({ kind }) => kind))}: ${clip(wordsOf(first), TEXT_WIDTH)}` : '',
     pointers.length > 0 ? `[${pointers.join(' ')}]` : '',
     reason === undefined ? '' : `(${reason})`,

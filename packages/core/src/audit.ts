@@ -4,6 +4,7 @@ import type { Entry } from './entry.js'
 import type { ManifestRef } from './header.js'
 import type { ActorId, AgentId, BranchName, ChangeId } from './ids.js'
 import { pointersTouch } from './json.js'
+import type { LeaseNote } from './lease-notes.js'
 import type { View } from './view.js'
 
 export interface AuditFilter {
@@ -36,6 +37,8 @@ export interface AuditRecord {
   readonly revertedBy: readonly ChangeId[]
   readonly forks: readonly BranchName[]
   readonly merges: readonly BranchName[]
+  /** The lease that it asks for, or gives back. */
+  readonly lease?: LeaseNote
 }
 
 /** The changes of a view in order, filtered; nothing is decoded that is not yielded. @throws WEFT_POINTER_INVALID */
@@ -67,6 +70,7 @@ export function* audit(set: ChangeSet, view: View, filter: AuditFilter = {}): Ge
       revertedBy: set.ids(reverted.get(node) ?? []),
       forks: header.notes.forks ?? [],
       merges: Object.keys(header.notes.merges ?? {}).filter(name => name !== header.branch),
+      ...(header.notes.lease && { lease: header.notes.lease }),
     }
   }
 }
