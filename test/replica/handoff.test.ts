@@ -91,7 +91,36 @@ describe('[HND-1] a handoff', () => {
     expect(textsOf(next)).toEqual(['mine', 'mine now'])
   })
 
+  it('[OVL-2] names the overlays in force, and is taken by who goes by these or later ones, and by nobody else', async () => {
+    const harness = await PeerHarness.start()
+    const admin = await harness.replica({
+      token: await harness.token({ scopes: ['read', 'write', 'admin'] }),
+    })
+    await admin.overlays.publish('house', { prompt: 'be brief' })
+    const [from, to] = [await harness.replica({ overlays: true }), await harness.replica({ overlays: true })]
+    const context = await from.open(Research, { workflow: 'w', agent: 'planner' })
+    await context.append('message', { text: 'one' }).committed
+    const handoff = await context.handoff()
+    expect(handoff.overlays).toEqual({ house: 1 })
+    await admin.overlays.publish('house', { prompt: 'be briefer' })
+    expect(textsOf((await to.resume(Research, handoff)).context)).toEqual(['one'])
+    const refused = { code: 'WEFT_OVERLAY_UNKNOWN', details: { name: 'house', version: 1 } }
+    await expect((await harness.replica()).resume(Research, handoff)).rejects.toMatchObject(refused)
+    const ahead = altered(handoff, { overlays: { house: 9 } })
+    await expect(to.resume(Research, ahead)).rejects.toMatchObject({ code: 'WEFT_OVERLAY_UNKNOWN' })
+  })
+
   it.each<[string, (handoff: Handoff) => unknown, string]>([
+    [
+      'does not say what overlays were in force',
+      ({ overlays: _, ...rest }) => altered(rest as Handoff, {}),
+      'WEFT_HANDOFF_INVALID',
+    ],
+    [
+      'has overlays that are none',
+      handoff => altered(handoff, { overlays: { house: 0 } }),
+      'WEFT_HANDOFF_INVALID',
+    ],
     ['is no handoff', () => ({ weft: 'export' }), 'WEFT_HANDOFF_INVALID'],
     ['is no JSON', () => '{"weft":', 'WEFT_HANDOFF_INVALID'],
     ['is of a later version', handoff => ({ ...handoff, version: 2 }), 'WEFT_HANDOFF_INVALID'],

@@ -12,6 +12,7 @@ import {
   parseAddress,
 } from './ids.js'
 import { assertJson, canonicalJson, isPlainObject, type Json } from './json.js'
+import { checkOverlayNotes, type OverlaysNote } from './overlay-notes.js'
 import type { Hash } from './ports.js'
 
 export const HANDOFF_VERSION = 1
@@ -28,6 +29,8 @@ export interface Handoff {
   readonly schema: { readonly name: string; readonly version: number }
   /** The peer's word for what its session had written and seen. */
   readonly session: string
+  /** The overlays in force when it was handed over; null when its worker followed none. */
+  readonly overlays: OverlaysNote | null
   /** The epoch of the lease that was given back with it; null when it had none. */
   readonly epoch: number | null
   /** What it wants its successor to have beside the context. */
@@ -65,13 +68,15 @@ export function readHandoff(value: unknown, hash: Hash): Handoff & { readonly fr
 }
 
 function checkFields(handoff: Record<string, unknown>): Handoff {
-  const { branch, heads, schema, session, epoch, carried } = handoff
+  const { branch, heads, schema, session, overlays, epoch, carried } = handoff
   checkId('branch', branch)
   if (!Array.isArray(heads) || !heads.every(isChangeId)) throw new TypeError('its heads are no changes')
   if (!isPlainObject(schema) || typeof schema.name !== 'string' || !Number.isSafeInteger(schema.version)) {
     throw new TypeError('its schema is not a name and a version')
   }
   if (typeof session !== 'string') throw new TypeError('it has no session')
+  if (overlays === undefined) throw new TypeError('it does not say what overlays were in force')
+  if (overlays !== null) checkOverlayNotes(undefined, overlays)
   if (epoch !== null && !Number.isSafeInteger(epoch)) throw new TypeError('its epoch is no number')
   if (carried === undefined) throw new TypeError('it does not say what it carries')
   return handoff as unknown as Handoff
@@ -105,6 +110,25 @@ export function checkCarriedOver(
     if ((positionOf(id) ?? Number.POSITIVE_INFINITY) <= from.position) continue
     throw invalid(
       `its head ${id.slice(0, 12)} is not in the log up to ${from.position}, where it says it was`,
+    )
+  }
+}
+
+/**
+ * Checks that whoever resumes goes by no older overlays than the one who handed over.
+ * @param followed the versions in force here; undefined for a worker that follows none
+ * @throws WEFT_OVERLAY_UNKNOWN
+ */
+export function checkOverlays({ overlays }: Handoff, followed: OverlaysNote | undefined): void {
+  for (const [name, version] of Object.entries(overlays ?? {})) {
+    if ((followed?.[name] ?? 0) >= version) continue
+    throw new WeftError(
+      'WEFT_OVERLAY_UNKNOWN',
+      `it was handed over under overlay ${name}@${version}, which is not in force here`,
+      followed
+        ? 'ask another peer, or look whether this one has lost the end of its log of overlays'
+        : 'connect with `overlays: true`: who goes on has to go by them too',
+      { name, version },
     )
   }
 }

@@ -30,6 +30,7 @@ export type { FlattenOrder } from './flatten.js'
 export { genesis } from './genesis.js'
 export {
   checkCarriedOver,
+  checkOverlays,
   checkReceiver,
   type Handoff,
   type HandoffFields,

@@ -7,6 +7,7 @@ import type {
   EntrySchemas,
   Handoff,
   Node,
+  OverlaysNote,
   Position,
   Write,
 } from '@weft/core'
@@ -157,7 +158,15 @@ export class Context<State, Entries extends EntrySchemas> extends BranchProposer
     const session = await attest(this.asked, this.context, options)
     const { workflow, agent, branch, definition } = this
     const self = { tenant: this.context.tenant!, workflow, agent, branch, definition }
-    return makeHandoff(self, session, heads, lease?.epoch ?? null, options.carry)
+    const said = { overlays: (await this.overlaysInForce(options)) ?? null, epoch: lease?.epoch ?? null }
+    return makeHandoff(self, session, heads, said, options.carry)
+  }
+
+  /** @internal The overlays that a step would begin under; undefined on a replica that follows none. */
+  async overlaysInForce(options: WaitOptions): Promise<OverlaysNote | undefined> {
+    const step = await this.host.overlays?.().begin(options)
+    step?.end()
+    return step?.note
   }
 
   /**

@@ -46,7 +46,7 @@ export function makeHandoff(
   { tenant, workflow, agent, branch, definition }: HandingOver,
   session: { readonly token: string; readonly position: number },
   heads: readonly string[],
-  epoch: number | null,
+  { overlays, epoch }: Pick<Handoff, 'overlays' | 'epoch'>,
   carry: Json = null,
 ): Handoff {
   return sealHandoff(
@@ -56,6 +56,7 @@ export function makeHandoff(
       heads,
       schema: { name: definition.name, version: definition.version },
       session: session.token,
+      overlays,
       epoch,
       carried: carry,
     },

@@ -7,6 +7,7 @@ import {
   ANY_CONTEXT,
   checkAnyWorkflow,
   checkCarriedOver,
+  checkOverlays,
   checkWorkflow,
   type EntrySchemas,
   type Handoff,
@@ -222,6 +223,7 @@ export class Replica {
     const context = await this.#open(definition, { workflow, agent, branch, after, ...wait }, !lease)
     try {
       checkCarriedOver({ ...handoff, from }, id => context.positionOf(id))
+      checkOverlays(handoff, await context.overlaysInForce(wait))
       if (lease) await context.lease({ ...wait, ...(lease === true ? {} : lease) })
       context.admit(this.#session.mayWrite(workflow))
       return { context, carried: handoff.carried, handoff }

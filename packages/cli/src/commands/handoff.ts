@@ -88,6 +88,7 @@ async function make(cli: Cli, command: Command, workflow: string, flags: Flags):
         heads: copy.set.heads(branch),
         schema: schemaOf(copy, branch),
         session,
+        overlays: null,
         epoch: null,
         carried,
       },
