@@ -9,6 +9,8 @@ const SESSIONS = 8
 const REPLICAS = 3
 const OPERATIONS = Number(process.env.WEFT_SESSION_OPERATIONS ?? 2_000)
 const OPERATIONS_PER_CONTEXT = 200
+/** New replicas after these: a long run would outlive their tokens, and wait at each restart for every context yet. */
+const OPERATIONS_PER_REPLICA = 2_000
 const SEED = Number(process.env.WEFT_SEED ?? 20_261_122)
 
 type PlanContext = Awaited<ReturnType<typeof openPlan>>
@@ -74,9 +76,13 @@ function namesOf(context: Context<never, typeof Plan.entries> | PlanContext) {
 describe('sessions', () => {
   it(`[SES-1] ${OPERATIONS} random operations of ${SESSIONS} sessions over ${REPLICAS} replicas keep every guarantee`, async () => {
     const peer = await PeerHarness.start()
-    const replicas = await Promise.all(Array.from({ length: REPLICAS }, () => peer.replica()))
     const dice = seededDice(SEED)
+    let replicas: readonly Replica[] = []
     for (let done = 0; done < OPERATIONS; done += OPERATIONS_PER_CONTEXT) {
+      if (done % OPERATIONS_PER_REPLICA === 0) {
+        await Promise.all(replicas.map(replica => replica.close({ discard: true })))
+        replicas = await Promise.all(Array.from({ length: REPLICAS }, () => peer.replica()))
+      }
       const play = new Play(peer, replicas, `wf-${done}`, dice, true)
       const log = await play.run(OPERATIONS_PER_CONTEXT)
       expect(violations(play.history, log), `seed ${SEED}, context wf-${done}`).toEqual([])
