@@ -58,6 +58,16 @@ describe('[OVL-1] weft overlay', () => {
     )
   })
 
+  test('says that there is nothing where nothing was published, and prints nothing', async () => {
+    const other = await peer.env({ tenant: 'nobody' })
+    const list = await weftHere(['overlay', 'list'], { env: other })
+    expect(list).toMatchObject({ code: 0, stdout: '' })
+    expect(list.stderr).toContain('no overlay was ever published')
+    const history = await weftHere(['overlay', 'history', 'house'], { env: other })
+    expect(history).toMatchObject({ code: 0, stdout: '' })
+    expect(history.stderr).toContain('no such overlay was ever published')
+  })
+
   test('watches until it is interrupted', async () => {
     const running = new Running(['overlay', 'watch', '--after', '0', '--json'], { env })
     expect(JSON.parse(await running.line())).toMatchObject({ name: 'house', version: 1 })

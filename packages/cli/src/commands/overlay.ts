@@ -79,8 +79,7 @@ function registerList(overlay: Command, cli: Cli): void {
     .description('The overlays in force, one a line.')
     .action(async (_: unknown, self: Command) => {
       const versions = await connected(cli, self, ({ replica, ...wait }) => replica.overlays.list(wait))
-      for (const version of versions) print(cli, version)
-      if (versions.length === 0) cli.output.note('no overlay was ever published')
+      printAll(cli, versions, 'no overlay was ever published')
     })
   withExamples(withJson(withPeer(command), 'print one JSON object a line'), [
     'weft overlay list --json',
@@ -97,8 +96,7 @@ function registerHistory(overlay: Command, cli: Cli): void {
       const versions = await connected(cli, self, ({ replica, ...wait }) =>
         replica.overlays.history(name, wait),
       )
-      for (const version of versions) print(cli, version)
-      if (versions.length === 0) cli.output.note('no such overlay was ever published')
+      printAll(cli, versions, 'no such overlay was ever published')
     })
   withExamples(withJson(withPeer(command), 'print one JSON object a line'), [
     'weft overlay history house',
@@ -143,6 +141,11 @@ async function untilInterrupted(
   } finally {
     process.off('SIGINT', stop).off('SIGTERM', stop)
   }
+}
+
+function printAll(cli: Cli, versions: readonly OverlayVersion[], ifNone: string): void {
+  for (const version of versions) print(cli, version)
+  if (versions.length === 0) cli.output.note(ifNone)
 }
 
 function print(cli: Cli, version: OverlayVersion): void {
