@@ -77,16 +77,19 @@ describe('sessions', () => {
   it(`[SES-1] ${OPERATIONS} random operations of ${SESSIONS} sessions over ${REPLICAS} replicas keep every guarantee`, async () => {
     const peer = await PeerHarness.start()
     const dice = seededDice(SEED)
-    let replicas: readonly Replica[] = []
-    for (let done = 0; done < OPERATIONS; done += OPERATIONS_PER_CONTEXT) {
-      if (done % OPERATIONS_PER_REPLICA === 0) {
+    for (let done = 0; done < OPERATIONS; done += OPERATIONS_PER_REPLICA) {
+      const replicas = await Promise.all(Array.from({ length: REPLICAS }, () => peer.connect()))
+      try {
+        const end = Math.min(done + OPERATIONS_PER_REPLICA, OPERATIONS)
+        for (let at = done; at < end; at += OPERATIONS_PER_CONTEXT) {
+          const play = new Play(peer, replicas, `wf-${at}`, dice, true)
+          const log = await play.run(OPERATIONS_PER_CONTEXT)
+          expect(violations(play.history, log), `seed ${SEED}, context wf-${at}`).toEqual([])
+          expect(play.history.filter(event => event.did === 'write')).toHaveLength(log.length)
+        }
+      } finally {
         await Promise.all(replicas.map(replica => replica.close({ discard: true })))
-        replicas = await Promise.all(Array.from({ length: REPLICAS }, () => peer.replica()))
       }
-      const play = new Play(peer, replicas, `wf-${done}`, dice, true)
-      const log = await play.run(OPERATIONS_PER_CONTEXT)
-      expect(violations(play.history, log), `seed ${SEED}, context wf-${done}`).toEqual([])
-      expect(play.history.filter(event => event.did === 'write')).toHaveLength(log.length)
     }
   })
 

@@ -70,8 +70,13 @@ export class PeerHarness {
     return client
   }
 
+  /** A replica that its caller closes: a long test that goes through many would hold all of them to its end. */
+  async connect(options: Partial<ConnectOptions> = {}): Promise<Replica> {
+    return connect({ url: this.url, token: await this.token(), ...options })
+  }
+
   async replica(options: Partial<ConnectOptions> = {}): Promise<Replica> {
-    const replica = await connect({ url: this.url, token: await this.token(), ...options })
+    const replica = await this.connect(options)
     onTestFinished(() => replica.close({ discard: true }))
     return replica
   }
