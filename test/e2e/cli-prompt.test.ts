@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { connect, defineContext, type TokenCounter } from '@weft/replica'
+import { connect, defineContext, defineOverlay, type TokenCounter } from '@weft/replica'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { CliPeer } from '../support/cli-peer.ts'
@@ -15,9 +15,13 @@ const Told = defineContext({
   entries: { note: z.string() },
   render: { note: text => ({ role: 'user', content: `noted: ${text}` }) },
 })
+const House = defineOverlay('house', z.object({ prompt: z.string() }), {
+  render: ({ prompt }) => `obey: ${prompt}`,
+})
 const words: TokenCounter = { name: 'words', count: text => text.split(/\s+/).length }
 const MODULE = `
 export const Told = { name: 'told', version: 2, render: { note: text => ({ role: 'user', content: 'noted: ' + text }) } }
+export const House = { name: 'house', render: ({ prompt }) => 'obey: ' + prompt }
 export const words = { name: 'words', count: text => text.split(/\\s+/).length }
 export const other = [null, 5]
 `
@@ -29,6 +33,8 @@ let module: string
 let env: Record<string, string>
 let seen: string
 let change: string
+let ruled: readonly string[]
+let overlays: string
 
 beforeAll(async () => {
   peer = await CliPeer.start()
@@ -63,9 +69,35 @@ beforeAll(async () => {
     each.append('note', 'read')
   })
   await replica.close()
-  const exported = await weftHere(['export', 'wf', '-o', file], { env })
-  expect(exported.code, exported.stderr).toBe(0)
+  ruled = await runUnderOverlays()
+  overlays = join(folder, 'overlays.jsonl')
+  for (const [workflow, to] of [
+    ['wf', file],
+    ['ruled', join(folder, 'ruled.jsonl')],
+    ['@overlays', overlays],
+  ] as const) {
+    const exported = await weftHere(['export', workflow, '-o', to], { env })
+    expect(exported.code, exported.stderr).toBe(0)
+  }
 })
+
+/** Two steps under one overlay, which is published anew in between. @returns the texts of their windows */
+async function runUnderOverlays(): Promise<string[]> {
+  const token = await peer.token({ scopes: ['read', 'write', 'admin'] })
+  const replica = await connect({ url: peer.peer.url, token, overlays: true })
+  const context = await replica.open(Plain, { workflow: 'ruled', agent: 'planner' })
+  const texts: string[] = []
+  for (const prompt of ['be brief', 'be kind']) {
+    await replica.overlays.publish(House, { prompt }, { barrier: true })
+    const { value } = await context.step(prompt, step => {
+      step.append('message', { role: 'assistant', content: 'done' })
+      return step.window({ budget: 300, overlays: prompt === 'be brief' ? [House] : ['house'] }).text
+    })
+    texts.push(value)
+  }
+  await replica.close()
+  return texts
+}
 
 afterAll(async () => {
   await peer.stop()
@@ -105,6 +137,29 @@ describe('[STP-2] weft prompt', () => {
     const first = await weftJson<{ text: string }>(['prompt', 'wf', 'answer', '--window', '1'], { env })
     expect(first).toMatchObject({ window: 1, as: 'anthropic', leftOut: [] })
     expect(JSON.parse(first.text)).toMatchObject({ system: [] })
+  })
+
+  test('[OVL-2] with the overlays that the step ran under, which are newer by now', async () => {
+    expect(ruled.map(text => JSON.parse(text)[0])).toEqual([
+      { role: 'system', content: 'obey: be brief' },
+      { role: 'system', content: '[house@2] {"prompt":"be kind"}' },
+    ])
+    const both = join(folder, 'both.mjs')
+    await writeFile(both, `${MODULE}\nexport const Plain = { name: 'plain', version: 1, render: {} }`)
+    const older = ['prompt', 'ruled', 'be brief', '--definition', both]
+    expect((await weftHere(older, { env })).stdout).toBe(`${ruled[0]}\n`)
+    const newer = await weftJson<{ text: string }>(['prompt', 'ruled', 'be kind'], { env })
+    expect(newer).toMatchObject({ text: ruled[1], overlays: { house: 2 } })
+    const exported = ['--file', join(folder, 'ruled.jsonl')]
+    const fromFiles = await weftHere([...older, ...exported, '--overlays', overlays])
+    expect(fromFiles, fromFiles.stderr).toMatchObject({ code: 0, stdout: `${ruled[0]}\n` })
+    const lacking = await weftHere([...older, ...exported, '--json'])
+    expect(lacking.code).toBe(2)
+    expect(JSON.parse(lacking.stderr)).toMatchObject({
+      error: { code: 'WEFT_USAGE', cure: expect.stringContaining('weft export @overlays') },
+    })
+    const wrong = await weftHere([...older, ...exported, '--overlays', file, '--json'])
+    expect(JSON.parse(wrong.stderr)).toMatchObject({ error: { code: 'WEFT_USAGE' } })
   })
 
   test('with the renderers and the counters of a module', async () => {

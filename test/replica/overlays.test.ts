@@ -9,6 +9,9 @@ const House = defineOverlay(
   'house',
   z.object({ prompt: z.string(), flags: z.record(z.string(), z.boolean()).default({}) }),
 )
+const Ruled = defineOverlay('house', z.object({ prompt: z.string() }), {
+  render: ({ prompt }) => `obey: ${prompt}`,
+})
 /** So that no answer is renewed, nor runs out, while a test runs. */
 const LONG_MS = 600_000
 const BARRIERS = Number(process.env.WEFT_OVERLAY_BARRIERS ?? 40)
@@ -180,6 +183,34 @@ describe('[OVL-2] a step', () => {
     await publisher.overlays.publish('house', 'two')
     await knows(replica, 2)
     expect(await shown()).toEqual([{ version: 2, embedded: 1, renewed: true }])
+  })
+
+  it('[STP-2] [WIN-4] is shown them by its windows, which are recorded with the versions', async () => {
+    const { harness, publisher, worker } = await start()
+    await publisher.overlays.publish('tone', 'soft')
+    await publisher.overlays.publish(Ruled, { prompt: 'be brief' })
+    const { replica, context } = await worker()
+    await until(async () => (await replica.overlays.list()).length === 2, 'both are known')
+    const { value, change } = await context.step('speak', step => {
+      step.append('message', { text: 'said' })
+      return [
+        step.window({ budget: 500 }),
+        step.window({ budget: 500, overlays: [Ruled] }),
+        step.window({ budget: 500, overlays: [] }),
+        step.window({ budget: 500, overlays: ['none'] }),
+      ].map(({ messages }) => messages.map(({ content }) => content))
+    })
+    expect(value).toEqual([['[house@1] {"prompt":"be brief"}', '[tone@1] soft'], ['obey: be brief'], [], []])
+    const { header } = context.changes().find(({ id }) => id === change)!
+    expect(header.notes.windows!.map(({ overlays }) => overlays)).toEqual([
+      { house: 1, tone: 1 },
+      { house: 1 },
+      undefined,
+    ])
+    expect(header.reads).toContainEqual({ ref: 'overlay:tone', version: '1' })
+    const deaf = await (await harness.replica()).open(Research, { workflow: 'w', agent: 'deaf' })
+    const told = deaf.step('deaf', step => void step.window({ budget: 500, overlays: [Ruled] }))
+    expect((await rejectionOf(told)).code).toBe('WEFT_WINDOW_OPTIONS')
   })
 
   it('runs under none on a replica that does not follow them', async () => {

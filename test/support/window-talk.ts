@@ -41,6 +41,7 @@ export function talk() {
     return windows.make(
       resolveOptions<As>({ budget: 10_000, count: byLength, ...options }, definition),
       byLength,
+      options.overlays,
     )
   }
   return { set, writer, write, make }

@@ -1,6 +1,14 @@
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { type HeaderNotes, type Renderers, reasonOf, type TokenCounter, WeftError } from '@weft/core'
+import {
+  type HeaderNotes,
+  type OverlayDefinition,
+  type OverlayRenderer,
+  type Renderers,
+  reasonOf,
+  type TokenCounter,
+  WeftError,
+} from '@weft/core'
 import type { Cli } from './cli.js'
 import { usage } from './failure.js'
 
@@ -13,9 +21,16 @@ export interface Definitions {
     readonly render: Renderers
   }[]
   readonly counters: readonly TokenCounter[]
+  /** How overlays are told, by name. */
+  readonly overlays: ReadonlyMap<string, OverlayRenderer>
 }
 
-export const NO_DEFINITIONS: Definitions = { module: undefined, definitions: [], counters: [] }
+export const NO_DEFINITIONS: Definitions = {
+  module: undefined,
+  definitions: [],
+  counters: [],
+  overlays: new Map(),
+}
 
 /** Imports a module, which runs it: its definitions and token counters are found by their shape. @throws WEFT_FILE_INVALID */
 export async function readDefinitions({ cwd }: Cli, module: string): Promise<Definitions> {
@@ -32,7 +47,8 @@ export async function readDefinitions({ cwd }: Cli, module: string): Promise<Def
     )
   }
   const values = Object.values(exported)
-  return { module, definitions: values.filter(isDefinition), counters: values.filter(isCounter) }
+  const overlays = new Map(values.filter(isToldOverlay).map(({ name, render }) => [name, render]))
+  return { module, definitions: values.filter(isDefinition), counters: values.filter(isCounter), overlays }
 }
 
 /**
@@ -55,6 +71,13 @@ function isDefinition(value: unknown): value is Definitions['definitions'][numbe
   return (
     typeof name === 'string' && typeof version === 'number' && typeof render === 'object' && render !== null
   )
+}
+
+type RenderedOverlay = Pick<OverlayDefinition, 'name'> & { readonly render: OverlayRenderer }
+
+function isToldOverlay(value: unknown): value is RenderedOverlay {
+  const { name, render } = (value ?? {}) as Partial<RenderedOverlay>
+  return typeof name === 'string' && typeof render === 'function'
 }
 
 function isCounter(value: unknown): value is TokenCounter {

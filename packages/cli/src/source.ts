@@ -1,4 +1,4 @@
-import { ChangeSet, CommitIndex, checkAnyWorkflow, decodeChange } from '@weft/core'
+import { ChangeSet, CommitIndex, checkAnyWorkflow, decodeChange, OVERLAY_WORKFLOW } from '@weft/core'
 import type { Command } from 'commander'
 import type { Cli } from './cli.js'
 import { type ContextCopy, sha256 } from './context-copy.js'
@@ -17,6 +17,12 @@ export async function readContext(cli: Cli, command: Command, workflow: string):
     file === undefined ? await fromPeer(cli, command, workflow) : await fromFile(cli, file, workflow)
   if (copy.set.size === 0) cli.output.note(`${workflow} holds no changes: nobody has written to it yet`)
   return copy
+}
+
+/** The log of the tenant's overlays, from an export of it or from a running peer. @throws as `readContext` */
+export function readOverlays(cli: Cli, command: Command, file: string | undefined): Promise<ContextCopy> {
+  if (file !== undefined) return fromFile(cli, file, OVERLAY_WORKFLOW)
+  return fromPeer(cli, command, OVERLAY_WORKFLOW)
 }
 
 function fromPeer(cli: Cli, command: Command, workflow: string): Promise<ContextCopy> {

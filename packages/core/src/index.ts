@@ -120,6 +120,7 @@ export {
   type WindowOptions,
   type WindowRecipe,
 } from './window-options.js'
+export type { OverlayRenderer, ToldOverlay } from './window-overlays.js'
 export type { LeftOutWhy } from './window-plan.js'
 export { windowReads } from './window-reads.js'
 export { recordOf, type WindowRecord } from './window-record.js'

@@ -29,7 +29,11 @@ export function checkOverlayNotes(publishes: unknown, overlays: unknown): void {
     if (!ENFORCEMENTS.includes(publishes.enforce as Enforcement))
       throw new TypeError('publishes does not say what is enforced')
   }
-  if (overlays === undefined) return
+  if (overlays !== undefined) checkOverlayVersions(overlays)
+}
+
+/** @throws TypeError */
+export function checkOverlayVersions(overlays: unknown): asserts overlays is OverlaysNote {
   if (!isPlainObject(overlays) || Object.keys(overlays).length > LIMITS.overlays_max)
     throw new TypeError('overlays is not a short map')
   for (const [name, version] of Object.entries(overlays)) {

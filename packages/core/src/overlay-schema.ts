@@ -1,22 +1,28 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { checkOverlayName, type OverlayName } from './ids.js'
 import { assertJson, type Json } from './json.js'
 import { type AnySchema, validate } from './schema.js'
+import type { OverlayRenderer } from './window-overlays.js'
 
 /** An overlay with the schema of its value, by any Standard Schema library. */
 export interface OverlayDefinition<Schema extends AnySchema = AnySchema> {
   readonly name: OverlayName
   readonly schema: Schema
+  readonly render: OverlayRenderer | undefined
 }
 
 /**
  * Names an overlay's shape once: what is published is held against it, and what is read has its type.
+ * @param options.render how it is told to a model: a pure function of its value; of every value ever published under the name
  * @throws WEFT_ID_INVALID
  */
 export function defineOverlay<const Schema extends AnySchema>(
   name: OverlayName,
   schema: Schema,
+  options: { readonly render?: OverlayRenderer<StandardSchemaV1.InferOutput<Schema>> } = {},
 ): OverlayDefinition<Schema> {
-  return Object.freeze({ name: checkOverlayName(name), schema })
+  const { render } = options
+  return Object.freeze({ name: checkOverlayName(name), schema, render })
 }
 
 /**

@@ -4,12 +4,19 @@ import type { WindowTier } from './window.js'
 import { keepNewest, type Sized } from './window-cut.js'
 import { type Assembled, FORMATS, type Format } from './window-formats.js'
 import type { Unit } from './window-index.js'
+import type { Message } from './window-message.js'
 import type { TokenCounter } from './window-options.js'
 import type { Placed, WindowPlan } from './window-plan.js'
 import { messagesOfBroken, messagesOfUnit } from './window-unit.js'
 
 /** At most this share of what pinned entries leave goes to summaries, so that they never crowd out what is new. */
 const SUMMARIES_SHARE_MAX = 1 / 2
+
+interface Chosen {
+  readonly taken: readonly Taken[]
+  /** So many of them stand before what overlays say. */
+  readonly leading: number
+}
 
 interface Taken extends Placed {
   readonly tier: WindowTier
@@ -21,17 +28,28 @@ export interface Built extends Assembled {
   readonly included: readonly { readonly key: EntryKey; readonly tier: WindowTier }[]
 }
 
-/** Chooses what a window holds and puts it together: pinned, then summaries and history in their order. */
+/**
+ * Chooses what a window holds and puts it together (WIN-5): what is pinned, with overlays behind what the system says
+ * there first, then summaries and history in their order.
+ */
 export class WindowBuild {
   readonly #format: Format
+  readonly #overlayItems: ReturnType<Format['write']>
+  /** Of what is in every window: its frame, and what overlays say. */
   readonly #baseTokens: number
 
   constructor(
     private readonly plan: WindowPlan,
     private readonly counter: TokenCounter,
+    private readonly overlays: readonly Message[],
+    overlaySizes: Map<string, number>,
   ) {
     this.#format = FORMATS[plan.recipe.as]
-    this.#baseTokens = this.#sum(this.#format.base)
+    this.#overlayItems = overlays.flatMap(this.#format.write)
+    const tiles = this.#overlayItems.flatMap(this.#format.tiles)
+    for (const tile of tiles) if (!overlaySizes.has(tile)) overlaySizes.set(tile, this.#count(tile))
+    const overlayTokens = tiles.reduce((sum, tile) => sum + overlaySizes.get(tile)!, 0)
+    this.#baseTokens = this.#sum(this.#format.base) + overlayTokens
   }
 
   /** @throws WEFT_WINDOW_BUDGET · WEFT_WINDOW_OPTIONS when the counter counts amiss · WEFT_RENDER_FAILED */
@@ -46,13 +64,23 @@ export class WindowBuild {
     }
   }
 
-  #choose(room: number): Taken[] {
+  #choose(room: number): Chosen {
     const pinned = this.plan.pinned().map(placed => this.#take(placed, 'pinned'))
     const fixed = this.#baseTokens + total(pinned)
     if (fixed > room) throw this.#tooSmall(pinned)
     const summaries = this.#chooseSummaries((room - fixed) * SUMMARIES_SHARE_MAX)
     const history = keepNewest(this.#history(), room - fixed - total(summaries))
-    return [...pinned, ...this.plan.inOrder([...summaries, ...history.reverse()])]
+    const taken = [...pinned, ...this.plan.inOrder([...summaries, ...history.reverse()])]
+    return { taken, leading: this.#leadingOf(pinned) }
+  }
+
+  /** How many of the first are the system's alone: what comes behind another's words is not heard as the system's. */
+  #leadingOf(pinned: readonly Taken[]): number {
+    const { index } = this.plan
+    const isSystem = ({ unit }: Taken): boolean =>
+      unit.keys.every(key => index.rendered(key).messages.every(({ role }) => role === 'system'))
+    const first = pinned.findIndex(taken => !isSystem(taken))
+    return first < 0 ? pinned.length : first
   }
 
   /** The newest that fit. */
@@ -80,8 +108,10 @@ export class WindowBuild {
     return { ...placed, tier, tokens: this.#tokensOf(placed.unit) }
   }
 
-  #assemble(taken: readonly Taken[]): Built {
-    const assembled = this.#format.assemble(taken.flatMap(({ unit }) => itemsOf(this.plan, unit)))
+  #assemble({ taken, leading }: Chosen): Built {
+    const items = taken.map(({ unit }) => itemsOf(this.plan, unit))
+    items.splice(leading, 0, this.#overlayItems)
+    const assembled = this.#format.assemble(items.flat())
     return {
       ...assembled,
       tokens: this.#baseTokens + total(taken) - this.#sum(assembled.saved),
@@ -121,14 +151,17 @@ export class WindowBuild {
   #tooSmall(pinned: readonly Taken[]): WeftError {
     const { budget } = this.plan.recipe
     const pieces = this.#baseTokens + total(pinned)
-    const tokens = this.counter.adds ? pieces : Math.max(pieces, this.#count(this.#assemble(pinned).text))
+    const { text } = this.#assemble({ taken: pinned, leading: this.#leadingOf(pinned) })
+    const tokens = this.counter.adds ? pieces : Math.max(pieces, this.#count(text))
     return new WeftError(
       'WEFT_WINDOW_BUDGET',
-      `the budget is ${budget} tokens, and what is always in the window, ${pinned.length} pinned unit(s), takes ${tokens}`,
-      'raise the budget, or pin less',
+      `the budget is ${budget} tokens, and what is always in the window, ${pinned.length} pinned unit(s) and ` +
+        `${this.overlays.length} overlay(s), takes ${tokens}`,
+      'raise the budget, pin less, or tell fewer overlays',
       {
         budget,
         pinned: tokens,
+        overlays: Object.keys(this.plan.recipe.overlays ?? {}),
         entries: pinned.flatMap(({ unit }) => unit.keys.map(key => this.plan.index.entry(key).id)),
       },
     )

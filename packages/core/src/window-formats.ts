@@ -75,8 +75,9 @@ function turnTiles({ role, content }: Turn): string[] {
   return [frameOf(role), ...content.map(block => `${JSON.stringify(block)},`)]
 }
 
+/** What the system says has a frame only where it does not stand at the beginning, and is the user's. */
 function frameOf(role: Turn['role']): string {
-  return `{"role":"${role}","content":[]}`
+  return `{"role":"${role === 'assistant' ? role : 'user'}","content":[]}`
 }
 
 function assembleTurns(turns: readonly Turn[]): Assembled {

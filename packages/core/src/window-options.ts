@@ -2,11 +2,13 @@ import { WeftError } from './errors.js'
 import { checkId, type EntryId } from './ids.js'
 import { isPlainObject } from './json.js'
 import { LIMITS } from './limits.js'
+import { checkOverlayVersions, type OverlaysNote } from './overlay-notes.js'
 import type { FlattenOrder } from './flatten.js'
 import { entryRef, parseRef } from './ref.js'
 import { checkKind, type ContextDefinition } from './schema.js'
 import { SUMMARY_KIND } from './summaries.js'
 import { WINDOW_FORMATS, type WindowFormat } from './window-formats.js'
+import { type ToldOverlay, versionsOf } from './window-overlays.js'
 
 /** How many tokens a text is, by some model's measure. `name` is recorded, so that a window can be made again. */
 export interface TokenCounter {
@@ -43,6 +45,8 @@ export interface WindowOptions<As extends WindowFormat = WindowFormat> {
   readonly staleness?: StalePolicy | Readonly<Record<string, StalePolicy>>
   /** Default `branches`; the other one sorts the whole context for each window. */
   readonly order?: FlattenOrder
+  /** Overlays to tell, as the system's, behind what is pinned of the system's own. Default: none. */
+  readonly overlays?: readonly ToldOverlay[]
 }
 
 /** What a window depends on beside the set and the counter; it can be recorded. */
@@ -52,6 +56,8 @@ export interface WindowRecipe {
   readonly order: FlattenOrder
   readonly pin: Required<Pins>
   readonly staleness: Readonly<Record<string, StalePolicy>>
+  /** The overlays that it tells; undefined for none. */
+  readonly overlays?: OverlaysNote
 }
 
 const ANY_KIND = '*'
@@ -67,6 +73,7 @@ export function resolveOptions<As extends WindowFormat = 'openai'>(
   if (typeof count?.count !== 'function' || typeof count.name !== 'string' || count.name === '')
     throw badOption('count', count, 'a token counter: { name, count(text) }')
   const policies = typeof staleness === 'string' ? { [ANY_KIND]: staleness } : staleness
+  const overlays = versionsOf(options.overlays ?? [])
   const kinds = [...new Set([...definition.pinned, ...(pin.kinds ?? [])])].sort()
   const recipe: WindowRecipe = {
     budget,
@@ -74,6 +81,7 @@ export function resolveOptions<As extends WindowFormat = 'openai'>(
     order,
     pin: { kinds, entries: [...new Set(pin.entries ?? [])].sort() },
     staleness: policies,
+    ...(overlays && { overlays }),
   }
   checkRecipe(recipe)
   for (const kind of [...kinds, ...Object.keys(policies)]) if (kind !== ANY_KIND) checkKnown(kind, definition)
@@ -90,7 +98,7 @@ export function policyOf({ staleness }: WindowRecipe, kind: string): StalePolicy
 export function checkRecipe(
   value: { readonly [Key in keyof WindowRecipe]: unknown },
 ): asserts value is WindowRecipe {
-  const { budget, as, order, pin, staleness } = value
+  const { budget, as, order, pin, staleness, overlays } = value
   if (!Number.isSafeInteger(budget) || (budget as number) < 1)
     throw badOption('budget', budget, 'a whole number of tokens, from 1')
   if (!(WINDOW_FORMATS as readonly unknown[]).includes(as))
@@ -106,6 +114,7 @@ export function checkRecipe(
     if (kind !== ANY_KIND) checkId('kind', kind)
     if (!POLICIES.includes(policy)) throw badOption(`staleness.${kind}`, policy, POLICIES.join(', '))
   }
+  if (overlays !== undefined) checkOverlayVersions(overlays)
 }
 
 function isShortList(value: unknown): value is readonly string[] {

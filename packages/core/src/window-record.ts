@@ -32,7 +32,7 @@ export function checkWindowRecords(value: unknown): asserts value is readonly Wi
 
 function checkRecord(record: unknown): void {
   if (!isPlainObject(record)) throw new TypeError('a window is not a map')
-  const { format, count, tokens, digest, budget, as, order, pin, staleness } = record
+  const { format, count, tokens, digest, budget, as, order, pin, staleness, overlays } = record
   if (!Number.isSafeInteger(format)) throw new TypeError('the format of a window is not a number')
   if (typeof count !== 'string' || count.length > LIMITS.label_chars_max)
     throw new TypeError('the counter of a window is not a short text')
@@ -41,5 +41,5 @@ function checkRecord(record: unknown): void {
   if (!(digest instanceof Uint8Array) || digest.length !== DIGEST_BYTES)
     throw new TypeError('the digest of a window is not a hash')
   // What another release made is its own affair: it is carried, and not made again here.
-  if (format === WINDOW_FORMAT) checkRecipe({ budget, as, order, pin, staleness })
+  if (format === WINDOW_FORMAT) checkRecipe({ budget, as, order, pin, staleness, overlays })
 }

@@ -4,6 +4,7 @@ import type { Node } from './dag.js'
 import { WeftError } from './errors.js'
 import type { Hash } from './ports.js'
 import { Staleness } from './staleness.js'
+import type { ToldOverlay } from './window-overlays.js'
 import { type Window, Windows } from './window.js'
 import type { TokenCounter } from './window-options.js'
 import { WINDOW_FORMAT, type WindowRecord } from './window-record.js'
@@ -13,13 +14,15 @@ import type { Renderers } from './window-render.js'
 export interface WindowTools {
   readonly counters: readonly TokenCounter[]
   readonly renderers: Renderers
+  /** Those that the window told, or more. Default: none. */
+  readonly overlays?: readonly ToldOverlay[]
   readonly hash: Hash
 }
 
 /**
  * Makes the window again that a past step saw (STP-2): the same bytes, or an error.
  * @param node the change of the step; what it saw is what it depends on
- * @throws WEFT_COUNTER_UNKNOWN · WEFT_WINDOW_DIFFERS, and as `Windows.make`
+ * @throws WEFT_COUNTER_UNKNOWN · WEFT_OVERLAY_UNKNOWN · WEFT_WINDOW_DIFFERS, and as `Windows.make`
  */
 export function remakeWindow(set: ChangeSet, node: Node, record: WindowRecord, tools: WindowTools): Window {
   if (record.format !== WINDOW_FORMAT)
@@ -30,8 +33,9 @@ export function remakeWindow(set: ChangeSet, node: Node, record: WindowRecord, t
     Array.from({ length: set.dag.depCount(node) }, (_, index) => set.dag.dep(node, index)),
   )
   const windows = new Windows(set, view, new Staleness(set, view), tools.renderers, tools.hash)
-  const { budget, as, order, pin, staleness } = record
-  const window = windows.make({ budget, as, order, pin, staleness }, counter)
+  const { budget, as, order, pin, staleness, overlays } = record
+  const recipe = { budget, as, order, pin, staleness, ...(overlays && { overlays }) }
+  const window = windows.make(recipe, counter, tools.overlays)
   if (window.digest !== toHex(record.digest)) throw differs(record, `now of the digest ${window.digest}`)
   return window
 }

@@ -89,7 +89,8 @@ function saysSomething(part: Part): boolean {
   return part.type !== 'text' || part.text.trim() !== ''
 }
 
-function noteOf(value: Json): string {
+/** A value that is no message, as text. */
+export function noteOf(value: Json): string {
   if (typeof value === 'string') return value
   if (isPlainObject(value)) {
     const keys = Object.keys(value)

@@ -11,9 +11,11 @@ import { itemsOf, WindowBuild } from './window-build.js'
 import type { WindowFormat } from './window-formats.js'
 import { WindowIndex } from './window-index.js'
 import type { Message } from './window-message.js'
+import { messagesOfOverlays, type ToldOverlay } from './window-overlays.js'
 import type { TokenCounter, WindowRecipe } from './window-options.js'
 import { type Reason, WindowPlan } from './window-plan.js'
 import type { Renderers } from './window-render.js'
+import { TileSizes } from './window-sizes.js'
 
 /** What of a window does not depend on its form. */
 export interface WindowReport {
@@ -55,6 +57,8 @@ export type Window<As extends WindowFormat = WindowFormat> = WindowReport &
 /** Makes windows of one view: functions of its set, its renderers, a recipe and a counter (WIN-4). */
 export class Windows {
   readonly #index: WindowIndex
+  /** Tokens of what overlays say: it is in every window, and seldom another. */
+  readonly #overlaySizes = new TileSizes()
 
   constructor(
     set: ChangeSet,
@@ -66,16 +70,22 @@ export class Windows {
     this.#index = new WindowIndex(set, view, renderers)
   }
 
-  /** @throws WEFT_WINDOW_BUDGET · WEFT_WINDOW_OPTIONS · WEFT_RENDER_FAILED · WEFT_CHANGE_UNKNOWN */
+  /**
+   * @param overlays the versions that the recipe names, or more
+   * @throws WEFT_WINDOW_BUDGET · WEFT_WINDOW_OPTIONS · WEFT_RENDER_FAILED · WEFT_CHANGE_UNKNOWN · WEFT_OVERLAY_UNKNOWN
+   */
   make<As extends WindowFormat>(
     recipe: WindowRecipe & { readonly as: As },
     counter: TokenCounter,
+    overlays: readonly ToldOverlay[] = [],
   ): Window<As> {
     this.#index.catchUp()
     this.staleness.catchUp()
     const { size } = this.view
     const plan = new WindowPlan(this.#index, this.staleness, recipe)
-    const { content, text, tokens, included } = new WindowBuild(plan, counter).build()
+    const told = messagesOfOverlays(recipe.overlays ?? {}, overlays)
+    const build = new WindowBuild(plan, counter, told, this.#overlaySizes.of(counter))
+    const { content, text, tokens, included } = build.build()
     const keys = new Set(included.map(({ key }) => key))
     const leftOut = lazily(() => leftOutOf(this.#planAt(size, recipe), keys))
     const report: WindowReport = {

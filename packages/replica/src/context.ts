@@ -240,7 +240,7 @@ export class Context<State, Entries extends EntrySchemas> extends BranchProposer
   #stepHost(heads: readonly ChangeId[], overlays: StepOverlays | undefined): StepHost {
     return {
       effects: this.#effectHost(heads),
-      makeWindow: options => this.windowsAt(heads)(options),
+      makeWindow: (options, told) => this.windowsAt(heads)(options, told),
       windows: new StepWindows(this.set),
       scratch: this.context.scratchLink,
       overlays,

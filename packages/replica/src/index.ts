@@ -15,6 +15,7 @@ export {
   type MergeReport,
   type Migration,
   type OverlayDefinition,
+  type OverlayRenderer,
   type Resolution,
   type RevertPlan,
   type RevertTarget,
@@ -63,4 +64,4 @@ export { o200k } from './token-counter.js'
 export type { SubscribeOptions } from './subscribe.js'
 export type { ClaimOptions, Subscription, SubscriptionStatus } from './subscription.js'
 export type { WaitOptions } from './waiting.js'
-export type { WindowOptions } from './windows.js'
+export type { StepWindowOptions, WindowOptions } from './windows.js'

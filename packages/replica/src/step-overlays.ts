@@ -1,5 +1,12 @@
-import { type OverlayName, type Overlays, type OverlaysNote, overlayStale } from '@weft/core'
-import type { OverlayVersion } from './overlay-table.js'
+import {
+  type OverlayName,
+  type Overlays,
+  type OverlaysNote,
+  overlayStale,
+  type ToldOverlay,
+  WeftError,
+} from '@weft/core'
+import { type OverlayKey, overlayNameOf, type OverlayVersion } from './overlay-table.js'
 
 /** An overlay as a model is to be shown it. */
 export interface ShownOverlay extends OverlayVersion {
@@ -48,4 +55,30 @@ export class StepOverlays {
   end(): void {
     this.onEnd(this)
   }
+}
+
+/**
+ * The overlays that a window of a step tells: those that are asked for, or all; what is not in force is not told.
+ * @throws WEFT_WINDOW_OPTIONS
+ */
+export function toldOverlays(
+  running: StepOverlays | undefined,
+  asked: readonly OverlayKey[] | undefined,
+): ToldOverlay[] {
+  if (running === undefined) {
+    if (asked === undefined || asked.length === 0) return []
+    throw new WeftError(
+      'WEFT_WINDOW_OPTIONS',
+      'the window is asked to tell overlays, and this replica does not follow them',
+      'connect with `overlays: true`',
+      { option: 'overlays' },
+    )
+  }
+  const keys = asked ?? running.versions.map(({ name }) => name)
+  return keys.flatMap(key => {
+    const found = running.get(overlayNameOf(key))
+    if (found === undefined) return []
+    const { name, version, value } = found
+    return [{ name, version, value, render: typeof key === 'string' ? undefined : key.render }]
+  })
 }

@@ -31,8 +31,8 @@ import {
 } from './overlay-table.js'
 import type { Snapshot } from './snapshot.js'
 import type { StepWindows } from './step-windows.js'
-import type { MakeWindow, WindowOptions } from './windows.js'
-import type { ShownOverlay, StepOverlays } from './step-overlays.js'
+import { type ShownOverlay, type StepOverlays, toldOverlays } from './step-overlays.js'
+import type { MakeWindow, StepWindowOptions, WindowOptions } from './windows.js'
 import { entryTracker, ReadLog, trackDraft, trackReads } from './tracked.js'
 
 /** What a step needs of the handle that it runs on. */
@@ -103,11 +103,15 @@ export class Step<State, Entries extends EntrySchemas> {
 
   /**
    * The snapshot flattened for a model. It is recorded so that it can be made again, and all that is in it counts as
-   * read. @throws as `Context.window`
+   * read. It tells the overlays that the step runs under (OVL-2).
+   * @throws as `Context.window`, and WEFT_WINDOW_OPTIONS for overlays on a replica that does not follow them
    */
-  window<As extends WindowFormat = 'openai'>(options: WindowOptions<As>): Window<As> {
+  window<As extends WindowFormat = 'openai'>(options: StepWindowOptions<As>): Window<As> {
     this.#check()
-    const window = this.host.makeWindow(options)
+    const { overlays: asked, ...rest } = options
+    const told = toldOverlays(this.overlays, asked)
+    const window = this.host.makeWindow(rest as WindowOptions<As>, told)
+    this.dependsOn(...told.map(({ name, version }) => overlayRef(name, version)))
     this.windows.add(window)
     return window
   }

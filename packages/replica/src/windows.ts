@@ -7,21 +7,35 @@ import {
   type EntrySchemas,
   resolveOptions,
   Staleness,
+  type ToldOverlay,
   type TokenCounter,
   type Window,
   type WindowFormat,
   Windows,
 } from '@weft/core'
+import type { OverlayKey } from './overlay-table.js'
 import { nodeHost } from './node-host.js'
 import { o200k } from './token-counter.js'
 
-/** As core's; without a counter, `o200k` counts. */
-export type WindowOptions<As extends WindowFormat = WindowFormat> = Omit<AnyWindowOptions<As>, 'count'> & {
-  readonly count?: TokenCounter
+/** As core's; without a counter, `o200k` counts. Overlays are told to steps, which run under them. */
+export type WindowOptions<As extends WindowFormat = WindowFormat> = Omit<
+  AnyWindowOptions<As>,
+  'count' | 'overlays'
+> & { readonly count?: TokenCounter }
+
+export type StepWindowOptions<As extends WindowFormat = WindowFormat> = WindowOptions<As> & {
+  /**
+   * Which of the overlays that the step runs under the window tells, as the system's: those of these definitions, told as
+   * they say, and of these names. Default: all, where the replica follows them.
+   */
+  readonly overlays?: readonly OverlayKey[]
 }
 
 /** Makes windows of one view. */
-export type MakeWindow = <As extends WindowFormat = 'openai'>(options: WindowOptions<As>) => Window<As>
+export type MakeWindow = <As extends WindowFormat = 'openai'>(
+  options: WindowOptions<As>,
+  overlays?: readonly ToldOverlay[],
+) => Window<As>
 
 /** The windows of a branch of a set, which are kept up to date with it, and those of its past. */
 export class BranchWindows {
@@ -40,12 +54,12 @@ export class BranchWindows {
   /** Makes windows of what these heads show. @throws WEFT_CHANGE_UNKNOWN */
   at(heads: readonly ChangeId[]): MakeWindow {
     let past: Windows | undefined
-    return options => {
+    return (options, overlays = []) => {
       const counter = options.count ?? o200k
-      const recipe = resolveOptions({ ...options, count: counter }, this.definition)
-      if (sameIds(heads, this.set.heads(this.branch))) return this.#present.make(recipe, counter)
+      const recipe = resolveOptions({ ...options, count: counter, overlays }, this.definition)
+      if (sameIds(heads, this.set.heads(this.branch))) return this.#present.make(recipe, counter, overlays)
       past ??= this.#past(heads)
-      return past.make(recipe, counter)
+      return past.make(recipe, counter, overlays)
     }
   }
 

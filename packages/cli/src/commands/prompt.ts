@@ -1,4 +1,13 @@
-import { type Node, remakeWindow, WeftError, type Window, type WindowRecord } from '@weft/core'
+import {
+  type Node,
+  OVERLAY_WORKFLOW,
+  type OverlaysNote,
+  remakeWindow,
+  type ToldOverlay,
+  WeftError,
+  type Window,
+  type WindowRecord,
+} from '@weft/core'
 import { o200k } from '@weft/replica'
 import type { Command } from 'commander'
 import type { Cli } from '../cli.js'
@@ -6,12 +15,15 @@ import { type ContextCopy, findChange, sha256 } from '../context-copy.js'
 import { type Definitions, NO_DEFINITIONS, readDefinitions, renderersOf } from '../definitions.js'
 import { usage } from '../failure.js'
 import { withExamples, withJson, withSource } from '../options.js'
-import { readContext } from '../source.js'
+import { publishedIn } from '../overlay-log.js'
+import { readContext, readOverlays } from '../source.js'
 import { printable } from '../text.js'
 
 interface PromptFlags {
+  readonly file?: string
   readonly definition?: string
   readonly window?: string
+  readonly overlays?: string
 }
 
 export function register(program: Command, cli: Cli): void {
@@ -24,11 +36,18 @@ export function register(program: Command, cli: Cli): void {
     .argument('<step>', 'name of a step, if only one has it, or the id of its change, or the beginning of it')
     .option('--window <number>', 'of a step that made several, which one, from 1 (else the last)')
     .option('--definition <module>', 'a module that exports the definition and counters that the step used')
+    .option(
+      '--overlays <file>',
+      `with --file: an export of ${OVERLAY_WORKFLOW}, if the window tells overlays`,
+    )
     .action(async (workflow: string, step: string, flags: PromptFlags, self: Command) => {
       const definitions =
         flags.definition === undefined ? NO_DEFINITIONS : await readDefinitions(cli, flags.definition)
       const copy = await readContext(cli, self, workflow)
-      const prompt = promptOf(copy, findStep(copy, step), flags.window, definitions)
+      const node = findStep(copy, step)
+      const record = recordOf(copy, node, flags.window)
+      const told = record.overlays === undefined ? [] : await overlaysOf(cli, self, flags, definitions)
+      const prompt = promptOf(copy, node, record, definitions, told)
       // What agents wrote may hold escape sequences; only where no terminal would obey them are the bytes exact.
       const isTerminal = cli.output.columns !== undefined
       cli.output.result(prompt, ({ text }) => [isTerminal ? printable(text) : text])
@@ -52,27 +71,72 @@ type Prompt = Pick<Window, 'tokens' | 'digest' | 'included' | 'leftOut' | 'text'
     readonly change: string
     readonly step: string | null
     readonly window: number
+    /** The versions of the overlays that it tells, by name. */
+    readonly overlays: OverlaysNote
   }
+
+interface NumberedRecord extends WindowRecord {
+  readonly number: number
+}
+
+/** Of the windows of a step the one that is asked for, or the last. @throws WEFT_WINDOW_UNKNOWN */
+function recordOf({ set }: ContextCopy, node: Node, asked: string | undefined): NumberedRecord {
+  const { id, header } = set.change(node)
+  const { windows = [] } = header.notes
+  const number = Number(asked ?? windows.length)
+  const record = windows[number - 1]
+  if (record === undefined) throw noWindow(id, asked, windows.length)
+  return { ...record, number }
+}
+
+/** All versions that were ever published, told as the definitions say. */
+async function overlaysOf(
+  cli: Cli,
+  command: Command,
+  { file, overlays }: PromptFlags,
+  definitions: Definitions,
+): Promise<ToldOverlay[]> {
+  if (file !== undefined && overlays === undefined)
+    throw usage(
+      'the window tells overlays, and they are not in the export of a workflow',
+      `export them too (weft export ${OVERLAY_WORKFLOW} -o overlays.jsonl), and pass --overlays overlays.jsonl`,
+    )
+  const published = publishedIn(await readOverlays(cli, command, overlays))
+  return published.map(version => ({ ...version, render: definitions.overlays.get(version.name) }))
+}
 
 function promptOf(
   copy: ContextCopy,
   node: Node,
-  asked: string | undefined,
+  record: NumberedRecord,
   definitions: Definitions,
+  overlays: readonly ToldOverlay[],
 ): Prompt {
   const { id, header } = copy.set.change(node)
-  const { windows = [], step = null, schema } = header.notes
-  const number = Number(asked ?? windows.length)
-  const record = windows[number - 1]
-  if (record === undefined) throw noWindow(id, asked, windows.length)
+  const { step = null, schema } = header.notes
   const renderers = renderersOf(definitions, schema)
   const { tokens, digest, included, leftOut, text } = remakeWindow(copy.set, node, record, {
     counters: [o200k, ...definitions.counters],
     renderers,
+    overlays,
     hash: sha256,
   })
-  const { budget, as, count } = record
-  return { change: id, step, window: number, budget, as, count, tokens, digest, included, leftOut, text }
+  const { budget, as, count, number: window } = record
+  const told = record.overlays ?? {}
+  return {
+    change: id,
+    step,
+    window,
+    budget,
+    as,
+    count,
+    tokens,
+    overlays: told,
+    digest,
+    included,
+    leftOut,
+    text,
+  }
 }
 
 /** @throws WEFT_CHANGE_UNKNOWN · WEFT_USAGE when several are meant */
