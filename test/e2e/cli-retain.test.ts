@@ -19,6 +19,12 @@ interface Retained {
 async function directory(): Promise<CliPeer> {
   const cli = await CliPeer.start()
   onTestFinished(() => rm(cli.folder, { recursive: true, force: true }))
+  await seed(cli)
+  await cli.peer.close()
+  return cli
+}
+
+async function seed(cli: CliPeer): Promise<void> {
   for (const tenant of ['acme', 'zeta']) {
     const replica = await connect({ url: cli.peer.url, token: await cli.token({ tenant }) })
     for (const workflow of ['done', 'again', 'open']) {
@@ -29,8 +35,6 @@ async function directory(): Promise<CliPeer> {
     }
     await replica.close()
   }
-  await cli.peer.close()
-  return cli
 }
 
 const retain = (cli: CliPeer, ...flags: string[]) =>
@@ -73,14 +77,35 @@ test('people are told what was removed, in words', async () => {
   const cli = await directory()
   const { stdout } = await weftHere(['retain', '--tenant', 'acme', '--keep', '30d', '--data', cli.data])
   expect(stdout).toMatch(
-    /^kept {2}done: until \d{4}-.*\n0 workflows with 0 changes removed, 1 kept, 2 not completed\n$/,
+    /^kept {2}done: until \d{4}-.*\nacme: 0 workflows with 0 changes removed, 1 kept, 2 not completed \(kept 30 days after completion\)\n$/,
   )
 })
 
-test.each([
-  [['--keep', 'soon'], 'WEFT_USAGE'],
-  [[], 'WEFT_USAGE'],
-])('%j is refused', async (flags, code) => {
+test('[TIR-2] a tenant’s own rule goes before --keep; without any, everything stays', async () => {
+  const cli = await CliPeer.start()
+  onTestFinished(() => rm(cli.folder, { recursive: true, force: true }))
+  await seed(cli)
+  const env = await cli.env({ scopes: ['read', 'write', 'admin'] })
+  const set = ['retention', 'set', '30d', '--reason', 'agreed', '--agent', 'legal']
+  expect((await weftHere(set, { env })).stdout).toBe('kept 30 days after completion (version 1)\n')
+  const shown = await weftHere(['retention', 'show'], { env })
+  expect(shown.stdout).toMatch(/^1 {2}kept 30 days after completion {2}\S+Z {2}legal {2}\(agreed\)\n$/)
+  const running = await weftHere(['retain', '--dry-run'], { env })
+  expect(running.stdout).toMatch(
+    /^kept {2}done: until .*\n0 workflows .* \(kept 30 days after completion\)\n$/,
+  )
+  const misused = await weftHere(['retain', '--keep', '1s', '--json'], { env })
+  expect(JSON.parse(misused.stderr)).toMatchObject({ error: { code: 'WEFT_USAGE' } })
+  await cli.peer.close()
+  const all = await weftHere(['retain', '--data', cli.data])
+  expect(all.stdout.trim().split('\n').slice(1)).toEqual([
+    'acme: 0 workflows with 0 changes removed, 1 kept, 2 not completed (kept 30 days after completion)',
+    'zeta: no rule, so everything stays (weft retention set 30d)',
+  ])
+  expect((await retain(cli, '--keep', '1s')).kept).toMatchObject([{ workflow: 'done' }])
+})
+
+test.each([[['--keep', 'soon'], 'WEFT_USAGE']])('%j is refused', async (flags, code) => {
   const cli = await directory()
   const { stderr } = await weftHere(['retain', '--tenant', 'acme', '--data', cli.data, '--json', ...flags])
   expect(JSON.parse(stderr)).toMatchObject({ error: { code } })

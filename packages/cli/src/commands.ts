@@ -17,6 +17,7 @@ import { register as prompt } from './commands/prompt.js'
 import { register as overlay } from './commands/overlay.js'
 import { register as replay } from './commands/replay.js'
 import { register as retain } from './commands/retain.js'
+import { register as retention } from './commands/retention.js'
 import { register as serve } from './commands/serve.js'
 import { register as show } from './commands/show.js'
 import { register as tail } from './commands/tail.js'
@@ -49,6 +50,7 @@ export const COMMANDS: readonly Register[] = [
   webhooks,
   overlay,
   verify,
+  retention,
   retain,
   exportCommand,
   importCommand,

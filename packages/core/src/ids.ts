@@ -57,6 +57,11 @@ export function isOverlayName(value: unknown): value is OverlayName {
   return typeof value === 'string' && ID.test(value) && !(value in {})
 }
 
+/** What only the engine goes by: no step runs under it, and no model is told it. */
+export function isEngineOverlay(name: OverlayName): boolean {
+  return name.startsWith('weft.')
+}
+
 /** @throws WEFT_ID_INVALID */
 export function checkOverlayName(name: unknown): OverlayName {
   if (isOverlayName(name)) return name

@@ -85,7 +85,13 @@ export {
   type VersionedRef,
 } from './ref.js'
 export { findResolutions, type Resolution } from './resolutions.js'
-export { type Retention, type RetentionRule, retentionOf } from './retention.js'
+export {
+  checkRetentionRule,
+  RETENTION_OVERLAY,
+  type Retention,
+  type RetentionRule,
+  retentionOf,
+} from './retention.js'
 export { planRevert, type RevertPlan, type RevertTarget } from './revert.js'
 export { type KeptPointer, type RevertedPointer, withPointers } from './revert-state.js'
 export {

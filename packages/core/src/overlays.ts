@@ -2,10 +2,18 @@ import type { Change } from './change.js'
 import { ABSENT } from './cbor-cursor.js'
 import { WeftError } from './errors.js'
 import type { Header } from './header.js'
-import { MAIN_BRANCH, OVERLAY_WORKFLOW, type OverlayName, type Position, type WorkflowId } from './ids.js'
+import {
+  isEngineOverlay,
+  MAIN_BRANCH,
+  OVERLAY_WORKFLOW,
+  type OverlayName,
+  type Position,
+  type WorkflowId,
+} from './ids.js'
 import { LIMITS } from './limits.js'
 import { type OlderOverlay, overlayInvalid, overlayStale, overlayVersion } from './overlay-errors.js'
 import type { OverlaysNote, PublishNote } from './overlay-notes.js'
+import { RETENTION_OVERLAY } from './retention.js'
 import { ENGINE_KINDS } from './side-effects.js'
 
 /** The kind of the entry that holds the value of a version. */
@@ -70,6 +78,7 @@ export class Overlays {
     const { branch, kinds, writes, stateHashAt, notes } = header
     if (notes.publishes === undefined) throw overlayInvalid('it names no overlay')
     const { name, version } = notes.publishes
+    if (isEngineOverlay(name)) checkEngineOverlay(name, notes.publishes.enforce)
     if (branch !== MAIN_BRANCH) throw overlayInvalid(`it is on branch ${branch}`)
     if (kinds.length !== 1 || kinds[0] !== OVERLAY_KIND || stateHashAt !== ABSENT)
       throw overlayInvalid(`it holds something else than one ${OVERLAY_KIND}`)
@@ -96,6 +105,12 @@ export function overlayGate(overlays: Overlays, workflow: WorkflowId): ChangeGat
     check: change => overlays.checkPublication(change),
     admitted: ({ header }, position) => overlays.add(header, position),
   }
+}
+
+/** Nothing that a step does not name may bind it. */
+function checkEngineOverlay(name: OverlayName, enforce: PublishNote['enforce']): void {
+  if (name !== RETENTION_OVERLAY.name) throw overlayInvalid(`the name ${name} is the engine's own`)
+  if (enforce !== 'advisory') throw overlayInvalid(`${name} binds no steps: it is advisory`)
 }
 
 function tooMany(): WeftError {

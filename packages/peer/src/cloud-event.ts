@@ -20,7 +20,7 @@ export interface CloudEvent {
 
 export const EVENT_TYPE = 'weft.change.committed.v1'
 /** The end of the year 9999. */
-const TIME_MS_MAX = 253_402_300_799_999
+export const TIME_MS_MAX = 253_402_300_799_999
 const SEQUENCE_DIGITS = 16
 
 export function cloudEvent(tenant: string, workflow: string, event: ContextEvent): CloudEvent {

@@ -61,6 +61,31 @@ export class Contexts {
     await Promise.all(logs.map(({ opening }) => opening.then(log => log.settled()).catch(() => {})))
   }
 
+  /** Below the door, of one tenant. */
+  storeOf(tenantId: string): TenantStore {
+    return this.#tenants.get(tenantId)?.store ?? this.store.tenant(tenantId)
+  }
+
+  /**
+   * Removes a context that nobody has open. Who opens it meanwhile waits, and finds it empty.
+   * @param isOver whether it is still to be removed, asked when nobody can write to it any more
+   * @returns whether it was removed
+   * @throws what `isOver` throws · WEFT_STORE_FAILED · WEFT_DRAINING
+   */
+  async remove(tenantId: string, workflow: string, isOver: () => Promise<boolean>): Promise<boolean> {
+    if (this.#refusal) throw this.#refusal
+    const tenant = this.#tenant(tenantId)
+    const open = tenant.contexts.get(workflow)
+    if (open && open.users > 0) return false
+    const removing = this.#remove(tenant, workflow, open, isOver)
+    tenant.contexts.set(workflow, { opening: removing.then(() => this.#open(tenant, workflow)), users: 1 })
+    try {
+      return await removing
+    } finally {
+      this.release(tenantId, workflow)
+    }
+  }
+
   release(tenantId: string, workflow: string): void {
     const open = this.#tenants.get(tenantId)?.contexts.get(workflow)
     if (open === undefined || --open.users > 0) return
@@ -79,6 +104,19 @@ export class Contexts {
       }),
     )
     return unwritten.reduce((sum, count) => sum + count, 0)
+  }
+
+  async #remove(
+    { store }: Tenant,
+    workflow: string,
+    open: Open | undefined,
+    isOver: () => Promise<boolean>,
+  ): Promise<boolean> {
+    const log = await open?.opening.catch(() => undefined)
+    await log?.flush()
+    const removed = await isOver()
+    if (removed) await store.remove(workflow)
+    return removed
   }
 
   async #open({ store, overlays }: Tenant, workflow: string): Promise<ContextLog> {

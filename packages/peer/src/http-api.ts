@@ -1,8 +1,18 @@
 import type { RequestListener } from 'node:http'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
-import { checkFilter, type Filter, type Position, WeftError } from '@weft/core'
+import {
+  type Clock,
+  checkFilter,
+  type Filter,
+  type Hash,
+  OVERLAY_WORKFLOW,
+  type Position,
+  WeftError,
+} from '@weft/core'
 import { type Context, Hono } from 'hono'
-import { checkAdmin } from './rights.js'
+import type { Contexts } from './contexts.js'
+import { runRetention } from './retention.js'
+import { checkAdmin, checkWriter } from './rights.js'
 import type { Feeds } from './feeds.js'
 import { problemResponse } from './problem.js'
 import type { TokenVerifier } from './token.js'
@@ -10,6 +20,9 @@ import type { Webhooks } from './webhooks.js'
 
 export interface HttpApiHost {
   readonly verify: TokenVerifier
+  readonly contexts: () => Contexts
+  readonly clock: Clock
+  readonly hash: Hash
   readonly feeds: Feeds
   readonly webhooks: Webhooks
 }
@@ -24,7 +37,8 @@ const EVENT_STREAM = {
 }
 
 /** What needs a token, over HTTP. Every refusal is a problem (RFC 9457). */
-export function httpApi({ verify, feeds, webhooks }: HttpApiHost): RequestListener {
+export function httpApi(host: HttpApiHost): RequestListener {
+  const { verify, feeds, webhooks } = host
   const app = new Hono<{ Bindings: HttpBindings }>()
   app.get('/feed/:workflow', async context => {
     const grant = await verify(tokenOf(context))
@@ -52,6 +66,14 @@ export function httpApi({ verify, feeds, webhooks }: HttpApiHost): RequestListen
     webhooks.resume(grant.tenant, name, workflow)
     return new Response(null, { status: 204 })
   })
+  app.post('/retention', async context => {
+    const grant = await verify(tokenOf(context))
+    checkAdmin(grant)
+    checkWriter(grant, OVERLAY_WORKFLOW)
+    const dry_run = flagIn('dry_run', context.req.query('dry_run'))
+    const run = { dry_run, now_ms: host.clock.now(), hash: host.hash }
+    return Response.json(await runRetention(host.contexts(), grant.tenant, run))
+  })
   app.onError(problemResponse)
   app.notFound(() => problemResponse(nothingHere()))
   return getRequestListener(app.fetch, { overrideGlobalObjects: false, errorHandler: problemResponse })
@@ -76,6 +98,16 @@ function positionIn(name: string, text: string): Position {
     'WEFT_USAGE',
     `${name} is not a position: ${JSON.stringify(text.slice(0, 40))}`,
     'pass a whole number from 1',
+  )
+}
+
+/** @throws WEFT_USAGE */
+function flagIn(name: string, text = 'false'): boolean {
+  if (text === 'true' || text === 'false') return text === 'true'
+  throw new WeftError(
+    'WEFT_USAGE',
+    `${name} is neither true nor false: ${JSON.stringify(text.slice(0, 40))}`,
+    'pass true or false',
   )
 }
 

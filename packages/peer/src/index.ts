@@ -10,5 +10,12 @@ export {
   type TokenVerifier,
   tokenVerifier,
 } from './token.js'
+export {
+  planRetention,
+  type Removal,
+  type RetentionPlan,
+  type RetentionRun,
+  retentionRuleOf,
+} from './retention.js'
 export type { WebhookConfig } from './webhook-config.js'
 export type { DeliveryStatus } from './webhook-delivery.js'

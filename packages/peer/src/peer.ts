@@ -122,7 +122,10 @@ class PeerProcess implements Peer {
     })
     const host = { verify, metrics: this.#metrics, clock: systemClock, log: this.#log }
     this.#scratch = scratchDoor(host, this.#limits.scratch)
-    const api = httpApi({ verify, feeds: this.#feeds, webhooks: this.#webhooks })
+    const api = httpApi({
+      ...{ verify, clock: systemClock, hash: sha256, feeds: this.#feeds, webhooks: this.#webhooks },
+      contexts: () => this.#openContexts(),
+    })
     const door = { ready: () => this.#ready, metrics: () => this.#metrics.render(), api }
     this.#server = createServer(httpDoor(door))
     // `maxFragments` is newer than the types of ws.

@@ -1,4 +1,4 @@
-import { type Clock, type Position, WeftError } from '@weft/core'
+import { type Clock, isEngineOverlay, type Position, WeftError } from '@weft/core'
 import type { Asked } from './asked.js'
 import type { ContextReplica } from './context-replica.js'
 import type { OverlayTable } from './overlay-table.js'
@@ -71,7 +71,8 @@ export class OverlayFollower {
   }
 
   #begin(): StepOverlays {
-    const begun = new StepOverlays(this.table.list(), ended => this.#running.delete(ended))
+    const told = this.table.list().filter(({ name }) => !isEngineOverlay(name))
+    const begun = new StepOverlays(told, ended => this.#running.delete(ended))
     this.#running.add(begun)
     return begun
   }

@@ -3,6 +3,7 @@ import {
   checkOverlayName,
   type Enforcement,
   ENFORCEMENTS,
+  isEngineOverlay,
   type Json,
   MAIN_BRANCH,
   OVERLAY_KIND,
@@ -23,7 +24,7 @@ import type { WaitOptions } from './waiting.js'
 export interface PublishOptions extends WriteOptions, WaitOptions {
   /**
    * What it asks of steps under an older version: `commit` (the default) that they end and commit nothing, `step` that
-   * none begins, `advisory` nothing.
+   * none begins, `advisory` (what is the engine's own always is) nothing.
    */
   readonly enforce?: Enforcement
   /**
@@ -69,7 +70,7 @@ export async function publishOverlay(
 ): Promise<Published> {
   checkOverlayName(name)
   checkLabels([options.reason])
-  const { enforce = 'commit', barrier = false } = options
+  const { enforce = isEngineOverlay(name) ? 'advisory' : 'commit', barrier = false } = options
   if (!ENFORCEMENTS.includes(enforce)) throw unknownEnforcement(enforce)
   const deadline_ms = nodeClock.now() + (options.timeout_ms ?? TIMEOUT_MS)
   const left = () => ({ ...options, timeout_ms: Math.max(1, deadline_ms - nodeClock.now()) })

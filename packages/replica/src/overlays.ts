@@ -1,4 +1,4 @@
-import { type OverlayName, type Position, validateOverlay, WeftError } from '@weft/core'
+import { type OverlayName, type Position, RETENTION_OVERLAY, validateOverlay, WeftError } from '@weft/core'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Asked } from './asked.js'
 import type { ContextReplica } from './context-replica.js'
@@ -58,7 +58,7 @@ export class Overlays {
     options: PublishOptions = {},
   ): Promise<Published> {
     const name = overlayNameOf(key)
-    const json = validateOverlay(name, typeof key === 'string' ? undefined : key.schema, value)
+    const json = validateOverlay(name, schemaOf(key), value)
     const host = { ...(await this.#synced(options)), asked: this.host.asked }
     return publishOverlay(host, name, json, options)
   }
@@ -143,6 +143,12 @@ export class Overlays {
     await within(open.context.synced, { ...options, timeout_ms }, () => notSynced(timeout_ms))
     return open
   }
+}
+
+/** What is the engine's own has a schema, whoever publishes it by its name. */
+function schemaOf(key: OverlayKey): StandardSchemaV1 | undefined {
+  if (overlayNameOf(key) === RETENTION_OVERLAY.name) return RETENTION_OVERLAY.schema
+  return typeof key === 'string' ? undefined : key.schema
 }
 
 /** Resolves when more than `seen` is known, or the signal aborts. */
