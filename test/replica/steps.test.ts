@@ -170,6 +170,58 @@ describe('steps', () => {
     expect(refsOf((await recordOf(context, whole.change)).reads)).toEqual(['state:/plan'])
   })
 
+  it('[STL-1] [STL-4] what a step reads of a long context fits into its manifest, and leads to all of it', async () => {
+    const [replica] = await replicas(1)
+    const context = await planOn(replica!, 'planner')
+    const source = context.append('memory', { text: 'source' }, { dependsOn: ['ext:doc/1'] }).entries[0]!
+    const turn = async (step: string) => {
+      const { entries } = await context.step(step, each => {
+        each.append('decision', { text: String(each.entries().filter(({ value }) => value.text).length) })
+      })
+      return entries[0]!
+    }
+    for (let i = 0; i < 900; i++) context.append('memory', { text: `${i}` })
+    const first = await turn('first')
+    for (let i = 0; i < 30; i++) context.append('memory', { text: `later ${i}` })
+    const second = await turn('second')
+    const [before, after] = [first, second].map(entry => context.why(entry).reads.map(({ ref }) => ref))
+    expect(before).toHaveLength(512)
+    expect(after).toContain(`entry:${first}`)
+    // What the first could not name the second does; what the first leads to it need not.
+    const all = context.entries().map(({ id }) => `entry:${id}`)
+    expect([...before!, ...after!, `entry:${second}`].sort()).toEqual(all.sort())
+    expect(context.blastRadius('ext:doc/1').entries).toEqual([source, first, second])
+    context.touch('ext:doc/1')
+    expect([source, first, second].map(entry => context.why(entry).stale !== undefined)).toEqual([
+      true,
+      true,
+      true,
+    ])
+  })
+
+  it('[STL-1] [STL-2] what a step reads of a large state fits into its manifest, and covers all of it', async () => {
+    const [replica] = await replicas(1)
+    const context = await planOn(replica!, 'planner')
+    const constraints = Object.fromEntries(
+      Array.from({ length: 2_000 }, (_, at) => [`rule-${at}`, { text: 'x', nested: { limit: at } }]),
+    )
+    await context.change(state => void Object.assign(state.constraints, constraints)).committed
+    const { entries } = await context.step('read', step => {
+      const { format } = step.state
+      const rules = step.state.constraints as typeof constraints
+      const sum = Array.from({ length: 2_000 }, (_, at) => rules[`rule-${at}`]!.nested.limit)
+      step.append('decision', { text: `${format} ${sum.length}` })
+    })
+    expect(context.why(entries[0]!).reads.map(({ ref }) => ref)).toEqual([
+      'state:/constraints',
+      'state:/format',
+    ])
+    context.change(state => {
+      ;(state.constraints as typeof constraints)['rule-1999']!.nested.limit = 0
+    })
+    expect(context.why(entries[0]!).stale?.causes).toMatchObject([{ kind: 'superseded' }])
+  })
+
   it('[STL-1] an entry is an entry however it is looked at: copied, printed, taken apart', async () => {
     const [replica] = await replicas(1)
     const context = await planOn(replica!, 'planner')

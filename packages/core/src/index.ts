@@ -128,7 +128,7 @@ export {
 } from './window-options.js'
 export type { OverlayRenderer, ToldOverlay } from './window-overlays.js'
 export type { LeftOutWhy } from './window-plan.js'
-export { windowReads } from './window-reads.js'
+export { fewestReads } from './fewest-reads.js'
 export { recordOf, type WindowRecord } from './window-record.js'
 export { remakeWindow, type WindowTools } from './window-remake.js'
 export type { Renderers } from './window-render.js'

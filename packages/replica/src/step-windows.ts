@@ -6,8 +6,11 @@ import {
   recordOf,
   type Window,
   WeftError,
-  windowReads,
+  fewestReads,
 } from '@weft/core'
+
+/** So many entries that a step has read are named, whether one leads to another or not. */
+const NAMED_EACH_MAX = 32
 
 /** The windows that a step saw: what its change records of them (STP-2), and what it read by them (STL-1). */
 export class StepWindows {
@@ -26,10 +29,14 @@ export class StepWindows {
     return this.#windows.size === 0 ? {} : { windows: [...this.#windows.values()].map(recordOf) }
   }
 
-  reads(): EntryId[] {
-    if (this.#windows.size === 0) return []
+  /**
+   * The entries that the step was derived from, ascending: what it saw, and what it read one by one; of many, as few as
+   * will do, or else the headers of an agent that looks at all there is would grow with all there is.
+   */
+  reads(readEach: Iterable<EntryId>): EntryId[] {
     const seen = [...this.#windows.values()].flatMap(({ included }) => included.map(({ entry }) => entry))
-    return windowReads(this.set, seen)
+    const all = new Set([...readEach, ...(seen.length === 0 ? [] : fewestReads(this.set, seen))])
+    return all.size > NAMED_EACH_MAX ? fewestReads(this.set, all) : [...all].sort()
   }
 }
 

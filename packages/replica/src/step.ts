@@ -244,9 +244,7 @@ export class Step<State, Entries extends EntrySchemas> {
   /** What has been read so far. */
   #manifest(): ManifestRef[] {
     const read = this.#log.pointers().map(pointer => ({ ref: stateRef(pointer) }))
-    const entries = [...new Set([...this.#entriesRead, ...this.windows.reads()])]
-      .sort()
-      .map(id => ({ ref: entryRef(id) }))
+    const entries = this.windows.reads(this.#entriesRead).map(id => ({ ref: entryRef(id) }))
     const dependencies = [...this.#dependencies].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, ref]) => ref)
     return [...read, ...entries, ...dependencies]
   }

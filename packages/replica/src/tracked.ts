@@ -1,5 +1,8 @@
 import { childPointer, type Entry, type EntryId } from '@weft/core'
 
+/** A manifest gives so much of its change's header to what was read of the state. */
+const POINTER_BYTES_MAX = 16_384
+
 /** What was read of a state: pointers to values, and to containers that were looked at as a whole. */
 export class ReadLog {
   readonly #read = new Set<string>()
@@ -14,20 +17,35 @@ export class ReadLog {
     this.#handedOut.add(pointer)
   }
 
-  /** The fewest pointers that cover all that was read, ascending. */
+  /** Pointers that cover all that was read, ascending: the fewest, and fewer where those do not fit into a header. */
   pointers(): string[] {
-    const touched = [...this.#read]
-    const unread = [...this.#handedOut].filter(
-      outer => !touched.some(inner => inner.startsWith(`${outer}/`)) && !this.#handsOutBelow(outer),
-    )
-    const all = new Set([...touched, ...unread])
-    return [...all].filter(pointer => !ancestorsOf(pointer).some(above => all.has(above))).sort()
+    const outer = new Set([...this.#read, ...this.#handedOut].flatMap(ancestorsOf))
+    const unread = [...this.#handedOut].filter(pointer => !outer.has(pointer))
+    const all = new Set([...this.#read, ...unread])
+    const fewest = [...all].filter(pointer => !ancestorsOf(pointer).some(above => all.has(above)))
+    return covering(fewest, POINTER_BYTES_MAX).sort()
   }
+}
 
-  #handsOutBelow(outer: string): boolean {
-    for (const inner of this.#handedOut) if (inner.startsWith(`${outer}/`)) return true
-    return false
+/**
+ * Pointers that cover these and take no more bytes: of the deepest ones, what holds them is named instead, so often as it
+ * must be. That a step read more than it did makes it stale too often, never too seldom (STL-2).
+ */
+function covering(pointers: readonly string[], bytes_max: number): string[] {
+  let all = [...pointers]
+  while (all.reduce((sum, pointer) => sum + Buffer.byteLength(pointer), 0) > bytes_max) {
+    const deepest = Math.max(...new Set(all.map(depthOf)))
+    all = [...new Set(all.map(pointer => (depthOf(pointer) < deepest ? pointer : holderOf(pointer))))]
   }
+  return all
+}
+
+function depthOf(pointer: string): number {
+  return pointer.split('/').length
+}
+
+function holderOf(pointer: string): string {
+  return pointer.slice(0, pointer.lastIndexOf('/'))
 }
 
 function ancestorsOf(pointer: string): string[] {

@@ -2,16 +2,16 @@ import type { ChangeSet } from './change-set.js'
 import type { EntryId } from './ids.js'
 import { entryOf } from './ref.js'
 
-/** So many entries a manifest names of what was seen in windows. */
-const READS_MAX = 512
+/** So many entries a manifest names. */
+const ENTRIES_READ_MAX = 512
 
 /**
- * What a step that saw these entries in a window was derived from, in as few as will do: an entry that another one of
+ * What a step that saw these entries was derived from, in as few as will do: an entry that another one of
  * them was derived from already is reached through that one (STL-4). In the turns of an agent these are its last answer
  * and what has come since. Where they are still too many for a header, first those go that were derived from nothing,
  * and so cannot become stale; of either the oldest.
  */
-export function windowReads(set: ChangeSet, seen: Iterable<EntryId>): EntryId[] {
+export function fewestReads(set: ChangeSet, seen: Iterable<EntryId>): EntryId[] {
   const open = new Set(seen)
   const reached = new Set<EntryId>()
   const named: EntryId[] = []
@@ -28,7 +28,7 @@ export function windowReads(set: ChangeSet, seen: Iterable<EntryId>): EntryId[] 
     }
   }
   const derives = (id: EntryId): boolean => readsOf(set, id).length > 0
-  return [...named.filter(derives), ...named.filter(id => !derives(id))].slice(0, READS_MAX).sort()
+  return [...named.filter(derives), ...named.filter(id => !derives(id))].slice(0, ENTRIES_READ_MAX).sort()
 }
 
 function newestFirst(set: ChangeSet, ids: Iterable<EntryId>): EntryId[] {
