@@ -20,6 +20,7 @@ export function buildProgram(cli: Cli): Command {
     .version(cli.version, '-V, --version', 'print the version')
     .helpCommand('help [command]', 'what a command does and takes')
     .showSuggestionAfterError()
+    .enablePositionalOptions()
     .configureOutput({ ...cli.output.help, outputError: () => {} })
     .exitOverride()
     .addHelpText('after', EPILOGUE)

@@ -59,6 +59,7 @@ export { type Lease, Leases } from './leases.js'
 export { lastWriters } from './last-writers.js'
 export { LIMITS } from './limits.js'
 export { type MergedBranch, type MergeReport, mergeReport } from './merge.js'
+export { engineOverlay } from './engine-overlays.js'
 export { embeddedOverlays } from './overlay-embeds.js'
 export { type OlderOverlay, overlayStale } from './overlay-errors.js'
 export { type OverlayHolder, OverlayLeases } from './overlay-leases.js'
@@ -92,6 +93,14 @@ export {
   type RetentionRule,
   retentionOf,
 } from './retention.js'
+export {
+  checkRevocations,
+  isRevoked,
+  NOTHING_REVOKED,
+  REVOCATIONS_OVERLAY,
+  type Revocations,
+  type TokenIdentity,
+} from './revocations.js'
 export { planRevert, type RevertPlan, type RevertTarget } from './revert.js'
 export { type KeptPointer, type RevertedPointer, withPointers } from './revert-state.js'
 export {

@@ -1,6 +1,7 @@
 import type { Change } from './change.js'
 import { ABSENT } from './cbor-cursor.js'
 import { WeftError } from './errors.js'
+import { engineOverlay } from './engine-overlays.js'
 import type { Header } from './header.js'
 import {
   isEngineOverlay,
@@ -13,7 +14,6 @@ import {
 import { LIMITS } from './limits.js'
 import { type OlderOverlay, overlayInvalid, overlayStale, overlayVersion } from './overlay-errors.js'
 import type { OverlaysNote, PublishNote } from './overlay-notes.js'
-import { RETENTION_OVERLAY } from './retention.js'
 import { ENGINE_KINDS } from './side-effects.js'
 
 /** The kind of the entry that holds the value of a version. */
@@ -109,7 +109,7 @@ export function overlayGate(overlays: Overlays, workflow: WorkflowId): ChangeGat
 
 /** Nothing that a step does not name may bind it. */
 function checkEngineOverlay(name: OverlayName, enforce: PublishNote['enforce']): void {
-  if (name !== RETENTION_OVERLAY.name) throw overlayInvalid(`the name ${name} is the engine's own`)
+  if (engineOverlay(name) === undefined) throw overlayInvalid(`the name ${name} is the engine's own`)
   if (enforce !== 'advisory') throw overlayInvalid(`${name} binds no steps: it is advisory`)
 }
 

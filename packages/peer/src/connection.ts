@@ -5,16 +5,17 @@ import type { WebSocket } from 'ws'
 import type { ContextLog, Subscriber } from './context-log.js'
 import type { Contexts } from './contexts.js'
 import type { PeerLimits } from './limits.js'
+import type { LiveGrants } from './live-grants.js'
 import { OverlayDoor } from './overlay-door.js'
 import type { PeerMetrics } from './peer-metrics.js'
 import { checkReader, checkWriter } from './rights.js'
-import { whenExpired } from './token-expiry.js'
 import { checkMark, invalid, type SessionTokens } from './session-tokens.js'
 import type { TokenGrant, TokenVerifier } from './token.js'
 
 export interface ConnectionHost {
   readonly contexts: Contexts
   readonly verify: TokenVerifier
+  readonly grants: LiveGrants
   readonly sessions: SessionTokens
   readonly limits: PeerLimits
   readonly metrics: PeerMetrics
@@ -37,7 +38,7 @@ export class Connection {
   readonly #channels = new Map<number, OpenChannel>()
   #cancelDeadline: () => void
   #cancelPing: () => void = () => {}
-  #cancelExpiry: () => void = () => {}
+  #letGo: () => void = () => {}
   #grant: TokenGrant | undefined
   #overlays: OverlayDoor | undefined
   #congested = false
@@ -171,7 +172,7 @@ export class Connection {
       const name = grant.subject === undefined ? client : `${client} (${grant.subject})`
       this.#overlays = new OverlayDoor(this.host, grant.tenant, { connection: connections++, name })
       this.#cancelDeadline()
-      this.#cancelExpiry = whenExpired(grant, this.host.clock, error => this.fail(error))
+      this.#letGo = this.host.grants.hold(grant, error => this.fail(error))
       this.#perform(this.#session.authenticated(grant))
       this.host.log.info({ tenant: grant.tenant, subject: grant.subject, scopes: grant.scopes }, 'connected')
     } catch (error) {
@@ -339,7 +340,7 @@ export class Connection {
   #closed(): void {
     this.#cancelDeadline()
     this.#cancelPing()
-    this.#cancelExpiry()
+    this.#letGo()
     this.#perform(this.#session.disconnected())
   }
 }

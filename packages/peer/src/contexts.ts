@@ -1,4 +1,4 @@
-import { OVERLAY_WORKFLOW, overlayGate, type Store, type TenantStore, type WeftError } from '@weft/core'
+import { OVERLAY_WORKFLOW, type Revocations, type Store, type TenantStore, type WeftError } from '@weft/core'
 import { type ContextHooks, ContextLog, type ContextLogHost } from './context-log.js'
 import { type OverlayHost, TenantOverlays } from './tenant-overlays.js'
 
@@ -53,6 +53,13 @@ export class Contexts {
   /** Of a tenant that has a context open. */
   overlays(tenantId: string): Promise<TenantOverlays> {
     return this.#tenant(tenantId).overlays
+  }
+
+  /** What a tenant has revoked, whether it has a context open or not. */
+  async revocations(tenantId: string): Promise<Revocations> {
+    const open = this.#tenants.get(tenantId)
+    const overlays = open?.overlays ?? TenantOverlays.open(this.store.tenant(tenantId), this.host)
+    return (await overlays).revocations
   }
 
   /** Resolves when all that was admitted by now to the logs of a tenant is on disk, or the store has failed. */
@@ -120,8 +127,8 @@ export class Contexts {
   }
 
   async #open({ store, overlays }: Tenant, workflow: string): Promise<ContextLog> {
-    const { inForce } = await overlays
-    return ContextLog.open(store, workflow, overlayGate(inForce, workflow), this.host, this.hooks)
+    const gate = (await overlays).gate(workflow)
+    return ContextLog.open(store, workflow, gate, this.host, this.hooks)
   }
 
   #tenant(id: string): Tenant {

@@ -12,10 +12,10 @@ import {
   WeftError,
 } from '@weft/core'
 import { checkReader } from './rights.js'
-import { whenExpired } from './token-expiry.js'
 import { cloudEvent } from './cloud-event.js'
 import type { ContextLog } from './context-log.js'
 import type { Contexts } from './contexts.js'
+import { checkNotRevoked, type LiveGrants } from './live-grants.js'
 import { followLog } from './follow-log.js'
 import type { PeerLimits } from './limits.js'
 import { problemOf } from './problem.js'
@@ -26,6 +26,7 @@ export interface FeedHost {
   contexts(): Contexts
   readonly limits: PeerLimits
   readonly clock: Clock
+  readonly grants: LiveGrants
   readonly hash: Hash
 }
 
@@ -63,7 +64,7 @@ export class Feeds {
    */
   async open(request: FeedRequest): Promise<ReadableStream<Uint8Array>> {
     const { grant, workflow, from } = request
-    const { limits, clock } = this.host
+    const { limits, clock, grants } = this.host
     checkReader(grant, workflow)
     if (this.#open.size >= limits.connections_max) throw tooMany(this.#open.size)
     const contexts = this.host.contexts()
@@ -71,9 +72,10 @@ export class Feeds {
     try {
       const log = await contexts.acquire(grant.tenant, workflow)
       if (from < 1 || from > log.count + 1) throw unreached(from, log.count)
+      checkNotRevoked(grant, await contexts.revocations(grant.tenant))
       const ended = new AbortController()
-      const cancelExpiry = whenExpired(grant, clock, error => ended.abort(error))
-      const close = (): void => this.#close(feed, release, cancelExpiry)
+      const letGo = grants.hold(grant, error => ended.abort(error))
+      const close = (): void => this.#close(feed, release, letGo)
       const feed: Feed = { request, log, ended, close }
       this.#open.add(feed)
       ended.signal.addEventListener('abort', () => {
@@ -91,9 +93,9 @@ export class Feeds {
     for (const { ended } of this.#open) ended.abort(error)
   }
 
-  #close(feed: Feed, release: () => void, cancelExpiry: () => void): void {
+  #close(feed: Feed, release: () => void, letGo: () => void): void {
     if (!this.#open.delete(feed)) return
-    cancelExpiry()
+    letGo()
     release()
   }
 

@@ -1,13 +1,14 @@
 import { hash, randomFillSync } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { type Clock, hashFromLatin1, type Random, type Store, WeftError } from '@weft/core'
+import { type Clock, hashFromLatin1, OVERLAY_WORKFLOW, type Random, type Store, WeftError } from '@weft/core'
 import { WIRE_LIMITS } from '@weft/protocol'
 import { isScratchPath, type ScratchRelay } from '@weft/scratch'
 import { type Logger, pino } from 'pino'
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws'
 import { Connection, type ConnectionHost } from './connection.js'
 import { Contexts } from './contexts.js'
+import { checkNotRevoked, LiveGrants } from './live-grants.js'
 import { Feeds } from './feeds.js'
 import { httpApi } from './http-api.js'
 import { httpDoor } from './http-door.js'
@@ -15,7 +16,13 @@ import { DEFAULT_LIMITS, type PeerLimits } from './limits.js'
 import { type PeerMetrics, peerMetrics } from './peer-metrics.js'
 import { scratchDoor } from './scratch-door.js'
 import { SessionTokens } from './session-tokens.js'
-import { DEFAULT_AUDIENCE, type TokenKey, type TokenVerifier, tokenVerifier } from './token.js'
+import {
+  DEFAULT_AUDIENCE,
+  type TokenGrant,
+  type TokenKey,
+  type TokenVerifier,
+  tokenVerifier,
+} from './token.js'
 import { checkWebhooks, type WebhookConfig } from './webhook-config.js'
 import { Webhooks } from './webhooks.js'
 
@@ -83,6 +90,7 @@ class PeerProcess implements Peer {
   readonly #sockets: WebSocketServer
   readonly #scratch: ScratchRelay
   readonly #connections = new Set<Connection>()
+  readonly #grants = new LiveGrants(systemClock)
   readonly #sessions: SessionTokens
   readonly #feeds: Feeds
   readonly #webhooks: Webhooks
@@ -93,8 +101,9 @@ class PeerProcess implements Peer {
 
   constructor(
     private readonly options: PeerOptions,
-    private readonly verify: TokenVerifier,
+    private readonly verifyToken: TokenVerifier,
   ) {
+    const verify: TokenVerifier = token => this.#verify(token)
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits }
     const { key, sessionSecret } = options
     this.#sessions = new SessionTokens(sessionSecret ?? (key.kind === 'secret' ? key.secret : undefined))
@@ -103,6 +112,7 @@ class PeerProcess implements Peer {
       contexts: () => this.#openContexts(),
       limits: this.#limits,
       clock: systemClock,
+      grants: this.#grants,
       hash: sha256,
     })
     this.#webhooks = new Webhooks(checkWebhooks(options.webhooks ?? []), {
@@ -120,7 +130,7 @@ class PeerProcess implements Peer {
       ready: () => this.#ready,
       scratch: () => this.#scratch,
     })
-    const host = { verify, metrics: this.#metrics, clock: systemClock, log: this.#log }
+    const host = { verify, metrics: this.#metrics, clock: systemClock, grants: this.#grants, log: this.#log }
     this.#scratch = scratchDoor(host, this.#limits.scratch)
     const api = httpApi({
       ...{ verify, clock: systemClock, hash: sha256, feeds: this.#feeds, webhooks: this.#webhooks },
@@ -189,12 +199,26 @@ class PeerProcess implements Peer {
         this.#metrics.committed(changes)
         this.#metrics.commitSeconds(seconds)
       },
-      advanced: (tenant, workflow) => this.#webhooks.advanced(tenant, workflow),
+      advanced: (tenant, workflow) => {
+        this.#webhooks.advanced(tenant, workflow)
+        if (workflow === OVERLAY_WORKFLOW) void this.#endRevoked(contexts, tenant)
+      },
       // Other writes to a store that failed may fail later, when the next one is open.
       failed: error => contexts === this.#contexts && this.#storeFailed(error),
     })
     this.#contexts = contexts
     void this.#webhooks.begin(contexts, this.#store)
+  }
+
+  /** What a token allows, unless its tenant has revoked it. @throws WEFT_TOKEN_* · WEFT_STORE_FAILED */
+  async #verify(token: string): Promise<TokenGrant> {
+    const grant = await this.verifyToken(token)
+    checkNotRevoked(grant, await this.#openContexts().revocations(grant.tenant))
+    return grant
+  }
+
+  async #endRevoked(contexts: Contexts, tenant: string): Promise<void> {
+    this.#grants.recheck(tenant, await contexts.revocations(tenant))
   }
 
   /** @throws WEFT_STORE_FAILED */
@@ -217,7 +241,8 @@ class PeerProcess implements Peer {
     const contexts = this.#contexts
     const host: ConnectionHost | undefined = contexts && {
       contexts,
-      verify: this.verify,
+      verify: token => this.#verify(token),
+      grants: this.#grants,
       sessions: this.#sessions,
       limits: this.#limits,
       metrics: this.#metrics,

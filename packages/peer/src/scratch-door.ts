@@ -1,6 +1,7 @@
 import { type Clock, checkWorkflow } from '@weft/core'
 import { type ScratchLimits, ScratchRelay } from '@weft/scratch'
 import type { Logger } from 'pino'
+import type { LiveGrants } from './live-grants.js'
 import { checkReader } from './rights.js'
 import type { PeerMetrics } from './peer-metrics.js'
 import type { TokenVerifier } from './token.js'
@@ -9,12 +10,13 @@ export interface ScratchDoorHost {
   readonly verify: TokenVerifier
   readonly metrics: PeerMetrics
   readonly clock: Clock
+  readonly grants: LiveGrants
   readonly log: Logger
 }
 
 /** The relay of shared scratches, behind the tokens of this peer. An address may hold a token: none is ever logged. */
 export function scratchDoor(
-  { verify, metrics, clock, log }: ScratchDoorHost,
+  { verify, metrics, clock, grants, log }: ScratchDoorHost,
   limits: Partial<ScratchLimits>,
 ): ScratchRelay {
   return new ScratchRelay(
@@ -23,8 +25,8 @@ export function scratchDoor(
         const grant = await verify(token)
         checkWorkflow(workflow)
         checkReader(grant, workflow)
-        const { tenant, scopes, expires } = grant
-        return { tenant, mayWrite: scopes.includes('write'), expires_ms: expires * 1000 }
+        const { tenant, scopes } = grant
+        return { tenant, mayWrite: scopes.includes('write'), hold: end => grants.hold(grant, end) }
       },
       clock,
       failed: ({ code }, tenant) => {

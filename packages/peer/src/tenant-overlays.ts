@@ -1,14 +1,22 @@
 import {
+  type Change,
+  type ChangeGate,
   type ChangeId,
   type Clock,
+  checkRevocations,
   decodeChange,
   type Hash,
+  NOTHING_REVOKED,
   OVERLAY_WORKFLOW,
   type OverlayHolder,
   OverlayLeases,
   Overlays,
+  overlayGate,
   type Position,
+  REVOCATIONS_OVERLAY,
+  type Revocations,
   type TenantStore,
+  type WorkflowId,
 } from '@weft/core'
 
 const LOAD_BYTES = 1_048_576
@@ -40,6 +48,7 @@ export interface OverlayHost {
  */
 export class TenantOverlays {
   readonly #leases: OverlayLeases
+  #revocations: Revocations = NOTHING_REVOKED
   readonly #waiting = new Set<() => void>()
   #looking = false
 
@@ -53,8 +62,38 @@ export class TenantOverlays {
 
   /** Never rejects: of a tenant whose log of overlays cannot be read, nothing is committed that may depend on it. */
   static async open(store: TenantStore, host: OverlayHost): Promise<TenantOverlays> {
-    const inForce = await readOverlays(store, host.hash).catch((error: unknown) => new Overlays(error))
-    return new TenantOverlays(inForce, host.clock, new OverlayLeases(host.overlay_lease_ms, host.started_ms))
+    const leases = () => new OverlayLeases(host.overlay_lease_ms, host.started_ms)
+    const overlays = new TenantOverlays(new Overlays(), host.clock, leases())
+    try {
+      await overlays.#read(store, host.hash)
+      return overlays
+    } catch (cause) {
+      const unread = new TenantOverlays(new Overlays(cause), host.clock, leases())
+      // Damage must not let back in what was revoked before it, nor keep the tenant from what is sound (DUR-4).
+      unread.#revocations = overlays.#revocations
+      return unread
+    }
+  }
+
+  /** What of the tenant's tokens is revoked; of a log that is damaged, what can be read of it. */
+  get revocations(): Revocations {
+    return this.#revocations
+  }
+
+  /** What the tenant's overlays ask of the changes of one of its logs; their own log is what makes them. */
+  gate(workflow: WorkflowId): ChangeGate {
+    const gate = overlayGate(this.inForce, workflow)
+    if (workflow !== OVERLAY_WORKFLOW) return gate
+    return {
+      check: change => {
+        gate.check(change)
+        revocationsIn(change)
+      },
+      admitted: (change, position) => {
+        gate.admitted(change, position)
+        this.#learn(change)
+      },
+    }
   }
 
   /** Somebody may begin a step by what it was told here. */
@@ -110,6 +149,29 @@ export class TenantOverlays {
     })
   }
 
+  async #read(store: TenantStore, hash: Hash): Promise<void> {
+    const { count = 0 } = (await store.head(OVERLAY_WORKFLOW)) ?? {}
+    let bytes_max = LOAD_BYTES
+    for (let read: Position = 0; read < count; ) {
+      try {
+        for (const record of await store.read(OVERLAY_WORKFLOW, read + 1, bytes_max)) {
+          const change = decodeChange(record.bytes, hash)
+          this.inForce.add(change.header, record.position)
+          this.#learn(change)
+          read = record.position
+        }
+      } catch (error) {
+        // What lies before the damage is read one by one.
+        if (bytes_max === 1) throw error
+        bytes_max = 1
+      }
+    }
+  }
+
+  #learn(change: Change): void {
+    this.#revocations = revocationsIn(change) ?? this.#revocations
+  }
+
   /** Many confirm at once, and who waits goes through all who are there. */
   #lookSoon(): void {
     if (this.#looking || this.#waiting.size === 0) return
@@ -121,15 +183,8 @@ export class TenantOverlays {
   }
 }
 
-async function readOverlays(store: TenantStore, hash: Hash): Promise<Overlays> {
-  const overlays = new Overlays()
-  const { count = 0 } = (await store.head(OVERLAY_WORKFLOW)) ?? {}
-  let read: Position = 0
-  while (read < count) {
-    for (const { position, bytes } of await store.read(OVERLAY_WORKFLOW, read + 1, LOAD_BYTES)) {
-      overlays.add(decodeChange(bytes, hash).header, position)
-      read = position
-    }
-  }
-  return overlays
+/** @throws WEFT_SCHEMA_REFUSED for what bears the name and is none */
+function revocationsIn(change: Change): Revocations | undefined {
+  if (change.header.notes.publishes?.name !== REVOCATIONS_OVERLAY.name) return undefined
+  return checkRevocations(change.values()[0])
 }

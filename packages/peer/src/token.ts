@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { checkId, type ErrorCode, WeftError } from '@weft/core'
 import type { Grant, Scope } from '@weft/protocol'
 import { errors, importSPKI, type JWTPayload, jwtVerify, SignJWT } from 'jose'
@@ -17,6 +18,10 @@ export interface TokenGrant extends Grant {
   /** Seconds since 1970 UTC. */
   readonly expires: number
   readonly subject: string | undefined
+  /** Of the token, to revoke it by; undefined when it has none. */
+  readonly id: string | undefined
+  /** Seconds since 1970 UTC; undefined when it does not say. */
+  readonly issued: number | undefined
 }
 
 export type TokenVerifier = (token: string) => Promise<TokenGrant>
@@ -43,7 +48,7 @@ export async function tokenVerifier(key: TokenKey, audience = DEFAULT_AUDIENCE):
 }
 
 function readGrant(payload: JWTPayload): TokenGrant {
-  const { tenant, scope, workflows = '*', exp, sub } = payload
+  const { tenant, scope, workflows = '*', exp, iat, jti, sub } = payload
   const words = typeof scope === 'string' ? scope.split(' ').filter(word => word !== '') : []
   const scopes = SCOPES.filter(known => words.includes(known))
   if (scopes.length === 0 || scopes.length !== new Set(words).size) {
@@ -53,7 +58,8 @@ function readGrant(payload: JWTPayload): TokenGrant {
     throw badClaims('workflows is not a pattern')
   }
   try {
-    return { tenant: checkId('tenant', tenant), scopes, workflows, expires: exp!, subject: sub }
+    const self = { subject: sub, id: jti, issued: iat }
+    return { tenant: checkId('tenant', tenant), scopes, workflows, expires: exp!, ...self }
   } catch {
     throw badClaims(`tenant ${JSON.stringify(tenant ?? null)} is not an id`)
   }
@@ -92,6 +98,7 @@ export async function signToken(secret: string, request: TokenRequest, now = Dat
   const jwt = new SignJWT({ tenant, scope: scopes.join(' '), workflows })
     .setProtectedHeader({ alg: 'HS256' })
     .setIssuedAt(issued)
+    .setJti(randomUUID())
     .setExpirationTime(issued + lifetime)
     .setAudience(audience)
   if (subject !== undefined) jwt.setSubject(subject)

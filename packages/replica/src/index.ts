@@ -17,8 +17,10 @@ export {
   type OverlayDefinition,
   type OverlayRenderer,
   RETENTION_OVERLAY,
+  REVOCATIONS_OVERLAY,
   type Resolution,
   type RetentionRule,
+  type Revocations,
   type RevertPlan,
   type RevertTarget,
   type Stale,
@@ -50,6 +52,7 @@ export type { Overlays } from './overlays.js'
 export type { Accepted } from './proposer.js'
 export type { Receipt } from './receipt.js'
 export type { Revert, RevertOptions } from './revert.js'
+export { type Revoked, type RevokeOptions, revokeTokens } from './revoke.js'
 export {
   type ConnectOptions,
   connect,

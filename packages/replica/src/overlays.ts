@@ -1,4 +1,4 @@
-import { type OverlayName, type Position, RETENTION_OVERLAY, validateOverlay, WeftError } from '@weft/core'
+import { engineOverlay, type OverlayName, type Position, validateOverlay, WeftError } from '@weft/core'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Asked } from './asked.js'
 import type { ContextReplica } from './context-replica.js'
@@ -147,8 +147,8 @@ export class Overlays {
 
 /** What is the engine's own has a schema, whoever publishes it by its name. */
 function schemaOf(key: OverlayKey): StandardSchemaV1 | undefined {
-  if (overlayNameOf(key) === RETENTION_OVERLAY.name) return RETENTION_OVERLAY.schema
-  return typeof key === 'string' ? undefined : key.schema
+  const definition = engineOverlay(overlayNameOf(key)) ?? (typeof key === 'string' ? undefined : key)
+  return definition?.schema
 }
 
 /** Resolves when more than `seen` is known, or the signal aborts. */

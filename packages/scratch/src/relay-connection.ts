@@ -1,4 +1,4 @@
-import { type Clock, isWeftError, reasonOf, WeftError } from '@weft/core'
+import { type Clock, isWeftError, reasonOf, type WeftError } from '@weft/core'
 import { adviceOf, CLOSE_CODES, closeCodeOf } from '@weft/protocol'
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
@@ -11,8 +11,8 @@ import type { Member, Room } from './room.js'
 export interface Admission {
   readonly tenant: string
   readonly mayWrite: boolean
-  /** Milliseconds since 1970 UTC. */
-  readonly expires_ms: number
+  /** Calls back when the credential allows nothing any more; the returned function lets go of it. */
+  readonly hold: (end: (error: WeftError) => void) => () => void
 }
 
 export interface ConnectionHost {
@@ -34,7 +34,7 @@ export class RelayConnection implements Member {
   #gathering = false
   #answered_ms = Number.NEGATIVE_INFINITY
   #cancelPing: () => void = () => {}
-  #cancelExpiry: () => void = () => {}
+  #letGo: () => void = () => {}
 
   /** @param socket paused; it is read once the member is admitted */
   constructor(
@@ -91,12 +91,9 @@ export class RelayConnection implements Member {
     this.socket.resume()
   }
 
-  /** Ends the connection when its token expires (TEN-5). */
-  awaitExpiry(): void {
-    if (this.#over) return
-    const left_ms = this.admission.expires_ms - this.host.clock.now()
-    if (left_ms <= 0) this.close(tokenExpired())
-    else this.#cancelExpiry = this.host.clock.after(Math.min(left_ms, TIMER_MS_MAX), () => this.awaitExpiry())
+  /** The connection ends with what its credential allows (TEN-5). */
+  hold(): void {
+    if (!this.#over) this.#letGo = this.admission.hold(error => this.close(error))
   }
 
   #receive(data: Buffer, binary: boolean): void {
@@ -123,7 +120,7 @@ export class RelayConnection implements Member {
     if (this.#over) return
     this.#over = true
     this.#cancelPing()
-    this.#cancelExpiry()
+    this.#letGo()
     this.host.departed(done)
   }
 
@@ -135,11 +132,4 @@ export class RelayConnection implements Member {
       this.#schedulePing()
     })
   }
-}
-
-/** The longest that a timer of Node waits. */
-const TIMER_MS_MAX = 2_147_483_647
-
-function tokenExpired(): WeftError {
-  return new WeftError('WEFT_TOKEN_EXPIRED', 'the token has expired', 'get a new token and connect again')
 }

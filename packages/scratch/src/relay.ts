@@ -120,7 +120,7 @@ export class ScratchRelay {
       departed: done => rooms.depart(name, connection, done),
     })
     rooms.arrive(name, connection)
-    connection.awaitExpiry()
+    connection.hold()
   }
 
   #roomsOf(tenant: string): Rooms {

@@ -1,10 +1,13 @@
 import { signToken, type TokenRequest, tokenVerifier } from '@weft/peer'
+import { REVOCATIONS_OVERLAY, type Revoked, revokeTokens } from '@weft/replica'
 import type { Command } from 'commander'
+import { decodeJwt } from 'jose'
 import { type Cli, required } from '../cli.js'
 import { parseDuration } from '../duration.js'
 import { usage } from '../failure.js'
 import { nearest } from '../nearest.js'
-import { withExamples, withJson, withSettings } from '../options.js'
+import { withExamples, withJson, withPeer, withSettings } from '../options.js'
+import { withReplica } from '../peer-client.js'
 import { signingSecret } from '../signing-key.js'
 
 type Scope = TokenRequest['scopes'][number]
@@ -20,6 +23,8 @@ interface TokenFlags {
 export function register(program: Command, cli: Cli): void {
   const command = program
     .command('token')
+    // A token is made with a subject, and revoked by one.
+    .enablePositionalOptions()
     .description(
       'Sign a token that lets its bearer into the contexts of one tenant. Use the secret of the peer.',
     )
@@ -47,6 +52,7 @@ export function register(program: Command, cli: Cli): void {
         () => [token],
       )
     })
+  registerRevoke(command, cli)
   withSettings(command, 'tenant', 'secret', 'secretFile', 'audience')
   withExamples(
     withJson(command),
@@ -55,7 +61,71 @@ export function register(program: Command, cli: Cli): void {
       "weft token --tenant acme --scope read --workflows 'wf-*' --expires 7d",
       'to read some workflows for a week',
     ],
+    ['weft token revoke --subject worker-7', 'the tokens of one worker; its connections end at once'],
   )
+}
+
+interface RevokeFlags {
+  readonly id?: string
+  readonly subject?: string
+  readonly all?: true
+  readonly reason?: string
+  readonly agent: string
+}
+
+function registerRevoke(token: Command, cli: Cli): void {
+  const command = token
+    .command('revoke')
+    .description(
+      'Revoke tokens of your tenant: what is connected by them is cut off, and they open nothing any more. Takes a ' +
+        'token with the scope admin for all workflows.',
+    )
+    .option('--id <token>', 'this token, whole, or its id (the claim jti, which weft token --json prints)')
+    .option('--subject <name>', 'those of a subject that were issued up to now')
+    .option('--all', 'all that were issued up to now, the one that you use as well')
+    .option('--reason <text>', 'why, for people')
+    .option('--agent <id>', 'who revokes', 'weft-cli')
+    .action(async (flags: RevokeFlags, self: Command) => {
+      const revoked = revokedBy(flags)
+      const { reason, agent } = flags
+      const { version } = await withReplica(cli, cli.settings(self), ({ replica, signal, timeout_ms }) =>
+        revokeTokens(replica, revoked, {
+          ...{ agent, signal, timeout_ms },
+          ...(reason !== undefined && { reason }),
+        }),
+      )
+      const what =
+        'all' in revoked ? 'all tokens' : 'subject' in revoked ? `tokens of ${revoked.subject}` : 'it'
+      cli.output.result({ version, revoked }, () => [
+        `${what} revoked; weft overlay history ${REVOCATIONS_OVERLAY.name} lists what was`,
+      ])
+    })
+  withExamples(
+    withJson(withPeer(command)),
+    ['weft token revoke --id eyJhbGciOi… --reason "was logged"', 'one token that has leaked'],
+    ['weft token revoke --subject worker-7', 'all that worker-7 has had so far'],
+  )
+}
+
+/** @throws WEFT_USAGE */
+function revokedBy({ id, subject, all }: RevokeFlags): Revoked {
+  const named = [id, subject, all].filter(each => each !== undefined)
+  if (named.length !== 1) throw usage('which tokens?', 'pass one of --id, --subject and --all')
+  if (subject !== undefined) return { subject }
+  if (id === undefined) return { all: true }
+  return identityOf(id)
+}
+
+/** Of an id alone it is not known when it expires: then it is remembered as long as any could be good. */
+function identityOf(text: string): Revoked {
+  if (!text.includes('.')) return { token: text, expires: Number.MAX_SAFE_INTEGER }
+  try {
+    const { jti, exp } = decodeJwt(text)
+    if (typeof jti === 'string' && typeof exp === 'number') return { token: jti, expires: exp }
+  } catch {
+    throw usage('--id is neither a token nor the id of one', 'pass all of the token, or its claim jti')
+  }
+  throw usage('the token has no id', 'revoke it by its --subject, or all')
 }
 
 function parseScopes(text: string): Scope[] {

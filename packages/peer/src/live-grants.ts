@@ -1,0 +1,56 @@
+import { type Clock, isRevoked, type Revocations, type TenantId, WeftError } from '@weft/core'
+import { whenExpired } from './token-expiry.js'
+import type { TokenGrant } from './token.js'
+
+interface Held {
+  readonly grant: TokenGrant
+  readonly end: (error: WeftError) => void
+}
+
+/** The grants that are in use, each with how to end what it allows: when its token expires, or is revoked (TEN-5). */
+export class LiveGrants {
+  readonly #held = new Map<TenantId, Set<Held>>()
+
+  constructor(private readonly clock: Clock) {}
+
+  /** @param end called once, at most; the returned function lets go of the grant */
+  hold(grant: TokenGrant, end: (error: WeftError) => void): () => void {
+    const { tenant } = grant
+    const ofTenant = this.#held.get(tenant) ?? new Set()
+    this.#held.set(tenant, ofTenant)
+    const release = (): void => {
+      cancelExpiry()
+      ofTenant.delete(held)
+      if (ofTenant.size === 0 && this.#held.get(tenant) === ofTenant) this.#held.delete(tenant)
+    }
+    const ended = (error: WeftError): void => {
+      release()
+      end(error)
+    }
+    const held: Held = { grant, end: ended }
+    ofTenant.add(held)
+    let cancelExpiry = (): void => {}
+    cancelExpiry = whenExpired(grant, this.clock, ended)
+    return release
+  }
+
+  /** Ends what was granted by tokens of a tenant that are now revoked. */
+  recheck(tenant: TenantId, revocations: Revocations): void {
+    for (const { grant, end } of [...(this.#held.get(tenant) ?? [])]) {
+      if (isRevoked(revocations, grant)) end(revoked())
+    }
+  }
+}
+
+/** @throws WEFT_TOKEN_REVOKED */
+export function checkNotRevoked(grant: TokenGrant, revocations: Revocations): void {
+  if (isRevoked(revocations, grant)) throw revoked()
+}
+
+function revoked(): WeftError {
+  return new WeftError(
+    'WEFT_TOKEN_REVOKED',
+    'the token was revoked by an admin of its tenant',
+    'ask for a new one, and do not use this again',
+  )
+}

@@ -1,0 +1,163 @@
+import { isRevoked, NOTHING_REVOKED, REVOCATIONS_OVERLAY, type Revocations } from '@weft/core'
+import { decodeJwt } from 'jose'
+import { connect, type Replica, revokeTokens } from '@weft/replica'
+import { describe, expect, it, onTestFinished, test } from 'vitest'
+import { PeerHarness } from '../support/peer-harness.ts'
+import { rejectionOf, until } from '../support/peer-until.ts'
+import { Research, textsOf } from '../support/replica-contexts.ts'
+import { researchOn, sharingStep, StockClient } from '../support/scratch-clients.ts'
+import { SseReader } from '../support/sse-reader.ts'
+import { WireClient } from '../support/wire-client.ts'
+
+const ADMIN = { scopes: ['read', 'write', 'admin'] as const }
+
+async function scene() {
+  const harness = await PeerHarness.start()
+  const admin = await harness.replica({ token: await harness.token(ADMIN) })
+  const tokenOf = (subject: string) => harness.token({ subject })
+  const worker = async (token: string): Promise<{ replica: Replica; failed: Promise<string> }> => {
+    let tell = (_: string): void => {}
+    const failed = new Promise<string>(resolve => {
+      tell = resolve
+    })
+    const replica = await harness.replica({
+      token,
+      onEvent: event => {
+        if (event.type === 'failed') tell(event.error.code)
+      },
+    })
+    return { replica, failed }
+  }
+  return { harness, admin, tokenOf, worker }
+}
+
+describe('[TEN-5] a token that is revoked', () => {
+  it('ends its live connections, and opens no other; those of other tokens go on', async () => {
+    const { harness, admin, tokenOf, worker } = await scene()
+    const [mine, other] = [await tokenOf('a'), await tokenOf('a')]
+    const { failed } = await worker(mine)
+    const still = await worker(other)
+    const context = await still.replica.open(Research, { workflow: 'w', agent: 'a' })
+    const { jti, exp } = decodeJwt(mine)
+    await revokeTokens(admin, { token: jti!, expires: exp! }, { reason: 'was logged' })
+    expect(await failed).toBe('WEFT_TOKEN_REVOKED')
+    expect((await rejectionOf(connect({ url: harness.url, token: mine }))).code).toBe('WEFT_TOKEN_REVOKED')
+    await context.append('message', { text: 'still here' }).committed
+    const [version] = await admin.overlays.history(REVOCATIONS_OVERLAY.name)
+    expect(version).toMatchObject({ reason: 'was logged', value: { tokens: { [jti!]: exp } } })
+  })
+
+  it('is told by the close code that asks for a new one', async () => {
+    const { harness, admin, tokenOf } = await scene()
+    const client = await WireClient.following(harness.url, await tokenOf('a'), 'w')
+    onTestFinished(() => void client.socket.terminate())
+    const closed = new Promise(resolve =>
+      client.socket.on('close', (code, reason) => resolve([code, String(reason)])),
+    )
+    await revokeTokens(admin, { subject: 'a' })
+    expect(await closed).toEqual([4401, 'WEFT_TOKEN_REVOKED'])
+  })
+
+  it('is renewed by a replica that can get another', async () => {
+    const { harness, admin } = await scene()
+    let subject = 'old'
+    const replica = await harness.replica({ token: () => harness.token({ subject }) })
+    const context = await replica.open(Research, { workflow: 'w', agent: 'a' })
+    subject = 'new'
+    await revokeTokens(admin, { subject: 'old' })
+    await context.append('message', { text: 'goes on' }).committed
+    expect(textsOf(context)).toEqual(['goes on'])
+  })
+
+  it('ends feeds and shared scratches too', async () => {
+    const { harness, admin, tokenOf } = await scene()
+    const token = await tokenOf('a')
+    const context = await researchOn(harness)
+    await context.append('message', { text: 'one' }).committed
+    const headers = { authorization: `Bearer ${token}` }
+    const feed = await SseReader.open(`http://127.0.0.1:${harness.peer.port}/feed/w`, { headers })
+    await feed.take(2)
+    const held = await sharingStep(context)
+    const watcher = await StockClient.synced(held.place, token)
+    await revokeTokens(admin, { subject: 'a' })
+    expect((await watcher.closed).code).toBe(4401)
+    expect(await feed.next()).toMatchObject({ event: 'fail', data: { code: 'WEFT_TOKEN_REVOKED' } })
+    await held.end()
+    const refused = await harness.http('/feed/w', { headers })
+    expect(refused.status).toBe(401)
+  })
+
+  it('stays revoked when the peer begins anew, and while the tenant has nothing open', async () => {
+    const { harness, admin, tokenOf } = await scene()
+    const token = await tokenOf('a')
+    await revokeTokens(admin, { subject: 'a' })
+    await admin.close()
+    await harness.restart()
+    expect((await rejectionOf(connect({ url: harness.url, token }))).code).toBe('WEFT_TOKEN_REVOKED')
+    await connect({ url: harness.url, token: await tokenOf('b') }).then(replica => replica.close())
+  })
+
+  it('[TEN-1] is revoked for its own tenant alone', async () => {
+    const { harness, admin } = await scene()
+    const other = await harness.replica({ token: await harness.token({ tenant: 'zeta', subject: 'a' }) })
+    const context = await other.open(Research, { workflow: 'w', agent: 'a' })
+    await revokeTokens(admin, { all: true })
+    await until(() => !admin.online, 'the admin has revoked its own')
+    await context.append('message', { text: 'untouched' }).committed
+  })
+
+  it('is not forgotten when two admins revoke at once', async () => {
+    const { harness, admin } = await scene()
+    const second = await harness.replica({ token: await harness.token(ADMIN) })
+    await Promise.all(
+      Array.from({ length: 6 }, (_, index) =>
+        revokeTokens(index % 2 === 0 ? admin : second, { token: `t-${index}`, expires: 9_999_999_999 }),
+      ),
+    )
+    const { value } = (await second.overlays.get(REVOCATIONS_OVERLAY))!
+    expect(Object.keys(value.tokens).sort()).toEqual(['t-0', 't-1', 't-2', 't-3', 't-4', 't-5'])
+  })
+
+  it('takes an admin of all workflows, and what is none is refused at the door', async () => {
+    const { harness, admin } = await scene()
+    const worker = await harness.replica()
+    expect((await rejectionOf(revokeTokens(worker, { all: true }))).code).toBe('WEFT_SCOPE')
+    for (const value of [{}, { tokens: { a: 'x' }, subjects: {}, all: null }, null])
+      expect((await rejectionOf(admin.overlays.publish('weft.revocations', value))).code).toBe(
+        'WEFT_SCHEMA_REFUSED',
+      )
+    expect((await rejectionOf(revokeTokens(admin, { token: '', expires: 1 }))).code).toBe('WEFT_USAGE')
+    expect(await harness.head('@overlays')).toBeUndefined()
+  })
+
+  it('[DUR-4] stays revoked though the log that says so is damaged behind it', async () => {
+    const { harness, admin, tokenOf } = await scene()
+    const token = await tokenOf('a')
+    await revokeTokens(admin, { subject: 'a' })
+    await admin.overlays.publish('house', 'rules')
+    await admin.close()
+    await harness.stop()
+    const log = harness.disk.tenants.get('acme')!.get('@overlays')!
+    log.records[1] = { ...log.records[1]!, bytes: log.records[1]!.bytes.slice(1) }
+    await harness.restart()
+    expect((await rejectionOf(connect({ url: harness.url, token }))).code).toBe('WEFT_TOKEN_REVOKED')
+    await connect({ url: harness.url, token: await tokenOf('b') }).then(replica => replica.close())
+  })
+})
+
+test.each<[string, Partial<Revocations>, boolean]>([
+  ['by its id', { tokens: { t: 50 } }, true],
+  ['by another id', { tokens: { u: 50 } }, false],
+  ['by its subject, when it was issued', { subjects: { s: 10 } }, true],
+  ['by its subject, before', { subjects: { s: 9 } }, false],
+  ['by another subject', { subjects: { toString: 99 } }, false],
+  ['with all', { all: 10 }, true],
+  ['with all, before', { all: 9 }, false],
+])('[TEN-5] a token may be revoked %s', (_, revoked, expected) => {
+  const revocations = { ...NOTHING_REVOKED, ...revoked }
+  expect(isRevoked(revocations, { id: 't', subject: 's', issued: 10 })).toBe(expected)
+  expect(isRevoked(revocations, { id: undefined, subject: undefined, issued: undefined })).toBe(
+    'all' in revoked,
+  )
+  expect(isRevoked(revocations, { id: 'toString', subject: 'valueOf', issued: 99 })).toBe(false)
+})
