@@ -1,4 +1,4 @@
-import { copyBytes, decodeUtf8, EMPTY_BYTES, encodeUtf8, writeHex } from './bytes.js'
+import { copyBytes, decodeUtf8, EMPTY_BYTES, encodeUtf8, fromHex } from './bytes.js'
 import { HASH_BYTES } from './hash.js'
 import { checkId } from './ids.js'
 import type { Hash } from './ports.js'
@@ -134,11 +134,23 @@ const recentIds: ({ readonly id: string; readonly bytes: Uint8Array } | undefine
 
 const BUFFER_BYTES = 65_536
 
+/** What most headers take to say how long they are: they have 24 to 255 bytes. */
+const LENGTH_GUESSED = 2
+
+/** Bytes in which CBOR says a number, or a length. */
+function headWidth(value: number): number {
+  if (value < 24) return 1
+  return value < 0x100 ? 2 : value < 0x10000 ? 3 : value < 0x100000000 ? 5 : 9
+}
+
 /** Appends to a buffer, which grows. */
 export class CborWriter {
   #bytes = new Uint8Array(BUFFER_BYTES)
   #start = 0
   #at = 0
+  /** An actor writes many changes in a row. */
+  #lastHex = ''
+  #lastHexBytes: Uint8Array = EMPTY_BYTES
 
   /** Begins anew, over what was written and not taken. */
   reset(): this {
@@ -173,6 +185,27 @@ export class CborWriter {
   byteString(bytes: Uint8Array): this {
     this.#head(MAJOR_BYTES, bytes.length)
     return this.raw(bytes)
+  }
+
+  /** Begins a byte string that is written in place; `close` it with what this returns. */
+  open(): number {
+    this.#reserve(LENGTH_GUESSED)
+    this.#at += LENGTH_GUESSED
+    return this.#at - this.#start
+  }
+
+  /** Ends it. @returns its length */
+  close(opened: number): number {
+    const from = this.#start + opened
+    const length = this.#at - from
+    const width = headWidth(length)
+    this.#reserve(width)
+    const at = this.#start + opened - LENGTH_GUESSED
+    if (width !== LENGTH_GUESSED) this.#bytes.copyWithin(at + width, at + LENGTH_GUESSED, this.#at)
+    this.#at = at
+    this.#head(MAJOR_BYTES, length)
+    this.#at += length
+    return length
   }
 
   byteStringOrNull(bytes: Uint8Array | null): this {
@@ -224,11 +257,11 @@ export class CborWriter {
 
   /** A byte string given as lower-case hex. */
   hex(hex: string): this {
-    this.#head(MAJOR_BYTES, hex.length / 2)
-    this.#reserve(hex.length / 2)
-    writeHex(hex, this.#bytes, this.#at)
-    this.#at += hex.length / 2
-    return this
+    if (hex !== this.#lastHex) {
+      this.#lastHex = hex
+      this.#lastHexBytes = fromHex(hex)
+    }
+    return this.byteString(this.#lastHexBytes)
   }
 
   #head(major: number, value: number): this {
@@ -238,7 +271,7 @@ export class CborWriter {
       bytes[this.#at++] = major | value
       return this
     }
-    const width = value < 0x100 ? 1 : value < 0x10000 ? 2 : value < 0x100000000 ? 4 : 8
+    const width = headWidth(value) - 1
     bytes[this.#at++] = major | (width === 1 ? 24 : width === 2 ? 25 : width === 4 ? 26 : 27)
     if (width === 8) this.#bits(Math.floor(value / 2 ** 32), 4)
     return this.#bits(value, Math.min(width, 4))

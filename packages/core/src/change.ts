@@ -74,7 +74,6 @@ export interface ChangeDraft extends HeaderFields {
 }
 
 const entriesWriter = new JsonWriter()
-const headerWriter = new CborWriter()
 const frameWriter = new CborWriter()
 /**
  * Used again for every change: V8 drops, at each full collection, the code it has optimized for a class that has no
@@ -103,10 +102,11 @@ function nextIdAt(): number {
 export function sealChange(draft: ChangeDraft, host: Pick<Host, 'hash' | 'random'>): Change {
   const entries = draft.values.length === 0 ? null : saltedEntries(draft.values, host)
   const state = draft.state === null ? null : saltedState(draft.state, host)
-  writeHeader(headerWriter.reset(), draft, host.hash, entries, state)
-  const header = headerWriter.written()
-  frameWriter.reset().array(3).byteString(header).byteStringOrNull(entries).byteStringOrNull(state)
-  if (frameWriter.length > LIMITS.change_bytes_max || header.length > LIMITS.header_bytes_max) {
+  const opened = frameWriter.reset().array(3).open()
+  writeHeader(frameWriter, draft, host.hash, entries, state)
+  const headerBytes = frameWriter.close(opened)
+  frameWriter.byteStringOrNull(entries).byteStringOrNull(state)
+  if (frameWriter.length > LIMITS.change_bytes_max || headerBytes > LIMITS.header_bytes_max) {
     throw tooLarge(frameWriter.length)
   }
   try {
