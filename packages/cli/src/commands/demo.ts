@@ -1,10 +1,8 @@
-import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
 import type { Cli } from '../cli.js'
 import { withExamples, withJson } from '../options.js'
 import { replayFile } from '../replay/command.js'
-
-const SAMPLE = fileURLToPath(new URL('../../samples/fan-outs.jsonl', import.meta.url))
+import { SAMPLE_TRACES } from '../replay/trace-file.js'
 
 interface DemoFlags {
   readonly traces: string
@@ -18,7 +16,7 @@ export function register(program: Command, cli: Cli): void {
       'The main job, before your eyes: agents fork branches of shared contexts, write at once, a worker and the peer are\n' +
         'killed, the branches merge, and every promise is checked.',
     )
-    .option('--traces <file>', 'recorded runs to play instead of the sample', SAMPLE)
+    .option('--traces <file>', 'recorded runs to play instead of the sample', SAMPLE_TRACES)
     .option('--workers <n>', 'worker processes', '4')
     .action(({ traces, workers }: DemoFlags) => {
       cli.output.note(

@@ -1,10 +1,9 @@
-import { readFile } from 'node:fs/promises'
-import { reasonOf, WeftError } from '@weft/core'
 import type { Cli } from '../cli.js'
 import { EXIT, usage } from '../failure.js'
 import { reportTable } from './report-table.js'
 import { type Progress, type ReplayReport, runReplay } from './run.js'
-import { fanOutsOf, parseTraces } from './traces.js'
+import { readTraces } from './trace-file.js'
+import { fanOutsOf } from './traces.js'
 
 export interface ReplayFlags {
   readonly workers: string
@@ -17,7 +16,7 @@ const WORKERS_MAX = 64
 /** Replays a file of recorded runs and prints what held. */
 export async function replayFile(cli: Cli, file: string, flags: ReplayFlags): Promise<void> {
   const workers = parseWorkers(flags.workers)
-  const fanOuts = fanOutsOf(parseTraces(await readTraces(file), file))
+  const fanOuts = fanOutsOf(await readTraces(file))
   const interrupted = new AbortController()
   const onSignal = (): void => interrupted.abort()
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal)
@@ -54,14 +53,4 @@ function parseWorkers(text: string): number {
     `--workers ${JSON.stringify(text)} is not a count`,
     `write a whole number from 1 to ${WORKERS_MAX}`,
   )
-}
-
-async function readTraces(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8')
-  } catch (error) {
-    throw new WeftError('WEFT_FILE_INVALID', `${file} cannot be read: ${reasonOf(error)}`, 'check the path', {
-      file,
-    })
-  }
 }
