@@ -28,6 +28,9 @@ const CONFINED: Readonly<Record<string, string>> = {
   'y-websocket': 'scratch',
 }
 
+/** What an example may import: what a user would. */
+const FOR_USERS = /^(?:@weft\/(?:replica|peer|store-level|cli)|node:[\w/]+|zod|\.\.?\/.*)$/
+
 /** What a pure package must be given instead of taking it. */
 const AMBIENT = [
   /\bDate\.now\b/,
@@ -134,6 +137,11 @@ const RULES: Readonly<Record<string, Rule>> = {
       return owner === undefined || owner === from ? [] : [`${where} only ${owner} imports ${target}`]
     }),
 
+  'an example imports what users import': files =>
+    imports(files).flatMap(({ path, target, where }) =>
+      path.startsWith('examples/') && !FOR_USERS.test(target) ? [`${where} imports ${target}`] : [],
+    ),
+
   [`no file is longer than ${LINES_MAX} lines`]: files =>
     sources(files).flatMap(([path, text]) => {
       const longest = RATCHET[packageOf(path) ?? '']?.longest ?? LINES_MAX
@@ -211,6 +219,10 @@ const PLANTED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
   'automerge and yjs each have one package that knows them': {
     'packages/replica/src/a.ts': "import type { Doc } from '@automerge/automerge'",
+  },
+  'an example imports what users import': {
+    'examples/a/a.ts':
+      "import { z } from 'zod'\nimport { connect } from '@weft/replica'\nimport '@weft/core'",
   },
   [`no file is longer than ${LINES_MAX} lines`]: { 'test/laws/a.test.ts': '\n'.repeat(LINES_MAX + 1) },
   'the median file of a package stays short': {
