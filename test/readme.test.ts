@@ -33,6 +33,21 @@ it('runs the snippet of the README', async () => {
   }
 })
 
+it('shows what npm run mistakes prints', async () => {
+  const readme = await readFile(join(ROOT, 'README.md'), 'utf8')
+  const shown = /<!-- test: mistakes -->\n```\n([\s\S]*?)\n```/.exec(readme)![1]!
+  const module = join(ROOT, 'examples/seven-mistakes/dist/main.js')
+  const { stdout } = await run(process.execPath, [module], { cwd: ROOT })
+  const parts = shown.split('\n…\n')
+  expect(parts).toHaveLength(3)
+  let from = 0
+  for (const part of parts) {
+    expect(stdout.slice(from)).toContain(part)
+    from = stdout.indexOf(part, from) + part.length
+  }
+  expect(stdout.slice(from)).toBe('\n')
+})
+
 it('names only commands that there are', async () => {
   const readme = await readFile(join(ROOT, 'README.md'), 'utf8')
   const { stdout } = await run(process.execPath, [join(ROOT, 'packages/cli/bin/weft.js'), '--help'])

@@ -9,8 +9,7 @@ import type { Workload } from './workload.js'
 
 export const title = 'Context lost at handoff'
 export const usual = 'the next worker is called while the checkpoint of the last turn is still being saved'
-export const cure =
-  'handoff() waits until all is durable, and resume() shows nothing before all of that is there'
+export const cure = 'handoff() waits until all is durable; resume() shows nothing before all of it is there'
 export const laws = ['HND-1', 'SES-2']
 
 export interface Outcome {

@@ -9,8 +9,7 @@ import type { Workload } from './workload.js'
 
 export const title = "Tenants' keys collide"
 export const usual = 'a thread is found by its id, and a key is made by joining ids with ":"'
-export const cure =
-  'the tenant comes from the credential and is part of every key, and no id may hold a separator'
+export const cure = 'the tenant is in the credential and in every key, and no id may hold a separator'
 export const laws = ['TEN-1', 'TEN-2', 'TEN-3']
 
 interface Owned {
@@ -89,7 +88,7 @@ async function visits({ workflow, attempts }: Workload, thread: Visitor, memory:
 
 export function check({ sameId, sameKey }: Outcome): Verdict {
   const all = [...sameId, ...sameKey]
-  const leaks = all.flatMap(leakOf)
+  const leaks = [sameId, sameKey].flatMap(leaksIn)
   if (leaks.length > 0) return { corrupted: true, says: leaks.join('; ') }
   const lost = all.filter(({ refused, wrote, read }) => !refused && !read.some(({ text }) => text === wrote))
   const apart = sameId.length > 1 && sameId.every(({ refused }) => refused === null)
@@ -105,9 +104,11 @@ export function check({ sameId, sameKey }: Outcome): Verdict {
   }
 }
 
-function leakOf({ tenant, workflow, read }: Visit): string[] {
-  const foreign = read.find(each => each.tenant !== tenant)
-  return foreign
-    ? [`${tenant} opened its ${workflow} and read ${foreign.tenant}'s ${quote(foreign.text)}`]
-    : []
+function leaksIn(visits: readonly Visit[]): string[] {
+  return visits.flatMap(({ tenant, workflow, read }) => {
+    const foreign = read.find(each => each.tenant !== tenant)
+    if (foreign === undefined) return []
+    const from = visits.find(visit => visit.tenant === foreign.tenant)?.workflow
+    return [`${tenant} opened its ${workflow} and read ${quote(foreign.text)} of ${foreign.tenant}'s ${from}`]
+  })
 }

@@ -140,7 +140,8 @@ export function check({ wrote, merges }: Outcome): Verdict {
     const shown = `both outcomes are shown, ${quote(wrote[0]!)} and ${quote(wrote[1]!)}`
     return { corrupted: false, says: `whoever was ahead, the context reads ${starts[0]}; ${shown}` }
   }
-  const order = orders.size === 1 ? [] : [`the same work reads ${starts.join(' or ')} by who was ahead`]
+  const order =
+    orders.size === 1 ? [] : [`the same work reads ${starts.join(' or ')} depending on who was ahead`]
   const gone = lost.length === 0 ? [] : [`the outcome ${quote(lost[0]!)} was overwritten without a word`]
   return { corrupted: true, says: [...order, ...gone].join('; ') }
 }

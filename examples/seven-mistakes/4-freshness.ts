@@ -9,8 +9,7 @@ import type { Workload } from './workload.js'
 
 export const title = 'TTL taken for freshness'
 export const usual = "a tool's answer is cached for five minutes, and counts as true for as long"
-export const cure =
-  'a write to a source makes what was derived from it stale, at once and everywhere; a clock has no say'
+export const cure = 'a write to a source makes what was derived from it stale at once; no clock has a say'
 export const laws = ['STL-1', 'STL-5', 'STP-3']
 
 export interface Outcome {
@@ -20,6 +19,8 @@ export interface Outcome {
   readonly actedOn: readonly string[]
   /** What it was told of what it had read, before it acted. */
   readonly told: string
+  /** What it was refused with when it was about to act on that all the same; null when it was not. */
+  readonly refused: string | null
 }
 
 /** Something outside, which changes while an agent thinks. */
@@ -54,7 +55,7 @@ export async function naive({ source: { name, before, after } }: Workload): Prom
     await time.sleep(60_000)
     const actedOn = [await look()]
     const left_s = Math.floor((await cache.ttl(key)) ?? 0)
-    return { truth: source.text, actedOn, told: `fresh for ${left_s} s more` }
+    return { truth: source.text, actedOn, told: `fresh for ${left_s} s more`, refused: null }
   })
 }
 
@@ -90,12 +91,12 @@ export function weft({ workflow, source: { name, before, after } }: Workload): P
     const refused = await refusalOf(act('act'))
     await look()
     await act('act again')
-    const told = `stale, for ${stale?.causes[0]?.wrote} has changed; acting: ${refused ?? 'allowed'}`
-    return { truth: source.text, actedOn, told }
+    const told = `stale: ${stale?.causes[0]?.wrote} has changed`
+    return { truth: source.text, actedOn, told, refused }
   })
 }
 
-export function check({ truth, actedOn, told }: Outcome): Verdict {
+export function check({ truth, actedOn, told, refused }: Outcome): Verdict {
   const wrong = actedOn.find(text => text !== truth)
   if (wrong !== undefined) {
     const now = `the source said ${quote(truth)} by then`
@@ -103,8 +104,6 @@ export function check({ truth, actedOn, told }: Outcome): Verdict {
   }
   if (actedOn.length !== 1)
     return { corrupted: true, says: `the agent acted ${actedOn.length} times, not once` }
-  return {
-    corrupted: false,
-    says: `the agent was told “${told}”, looked again, and acted on ${quote(truth)}`,
-  }
+  const after = refused ? `could not act on it (${refused}), looked again,` : 'looked again,'
+  return { corrupted: false, says: `the agent was told “${told}”, ${after} and acted on ${quote(truth)}` }
 }

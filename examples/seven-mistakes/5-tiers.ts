@@ -9,8 +9,7 @@ import type { Workload } from './workload.js'
 
 export const title = 'Drafts and decisions under one policy'
 export const usual = 'all that a session writes goes into one list, which expires an hour after its last use'
-export const cure =
-  'drafts are scratch and end with their step; what is promoted stays until its workflow is complete'
+export const cure = 'drafts end with their step; what is promoted stays until its workflow is complete'
 export const laws = ['TIR-1', 'TIR-2']
 
 export interface Outcome {

@@ -2,7 +2,7 @@ import { Conversation, type ConversationContext } from './conversation.js'
 import { EmbeddedPeer } from './embedded-peer.js'
 import { HeldLink } from './held-link.js'
 import type { Verdict } from './mistake.js'
-import { count, quote } from './quote.js'
+import { quote } from './quote.js'
 import { refusalOf } from './refusal.js'
 import { SharedStore } from './shared-store.js'
 import { VirtualTime } from './virtual-time.js'
@@ -93,5 +93,8 @@ export function check({ action, done, found, refused }: Outcome): Verdict {
   const saw = found.includes(action) ? `found the record of ${said}` : `found no record of ${said}`
   const behind = refused ? `, after a refusal (${refused}) while its replica was behind` : ''
   const corrupted = !found.includes(action) || done !== 1
-  return { corrupted, says: `the next turn ${saw}${behind}; it was done ${count(done, 'time')}` }
+  return {
+    corrupted,
+    says: `the next turn ${saw}${behind}; it was done ${done === 1 ? 'once' : `${done} times`}`,
+  }
 }

@@ -11,8 +11,7 @@ import type { Workload } from './workload.js'
 
 export const title = 'Overlays taken for static configuration'
 export const usual = "the tenant's rules are loaded when a worker starts"
-export const cure =
-  'rules are versioned and pushed; behind a barrier no step begins or commits under older ones'
+export const cure = 'rules are versioned and pushed; after a barrier no step begins or commits under old ones'
 export const laws = ['OVL-2', 'OVL-3']
 
 interface Decision {

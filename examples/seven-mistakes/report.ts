@@ -10,7 +10,7 @@ const COLOURS = { corrupted: 'red', holds: 'green', failed: 'red' } as const
 
 export const INTRODUCTION = [
   'Seven ways to lose the context of agents: each the usual way, on a shared key-value store, and with',
-  'Weft, on the same recorded texts and with the same interleaving. Nothing throws; look what is read.',
+  'Weft, on the same recorded texts and with the same interleaving. Nothing throws: look at what is read.',
   '',
 ]
 

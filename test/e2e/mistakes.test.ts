@@ -178,9 +178,9 @@ describe('a mistake, shown on the sample', () => {
   it('4: [STL-1] [STL-5] [STP-3] nothing is done on what is stale, which a TTL had called fresh', () => {
     const { naive, weft } = outcomes(4)
     const { before, after } = workload.source
-    expect(naive).toEqual({ truth: after, actedOn: [before], told: 'fresh for 179 s more' })
-    const told = 'stale, for ext:get_dashboard has changed; acting: WEFT_EFFECT_REFUSED'
-    expect(weft).toEqual({ truth: after, actedOn: [after], told })
+    expect(naive).toEqual({ truth: after, actedOn: [before], told: 'fresh for 179 s more', refused: null })
+    const told = 'stale: ext:get_dashboard has changed'
+    expect(weft).toEqual({ truth: after, actedOn: [after], told, refused: 'WEFT_EFFECT_REFUSED' })
   })
 
   it('5: [TIR-1] [TIR-2] drafts end and decisions stay, and one expiry had both read and both lost', () => {
