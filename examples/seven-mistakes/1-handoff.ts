@@ -28,8 +28,8 @@ interface Checkpoint {
 
 /**
  * Checkpoints go to a database, jobs to a queue. The turn is saved in the background, so that nobody waits for the
- * database between two turns; frameworks for agents do so by default. Two systems promise no order between them: the
- * job is there first, the next worker loads the checkpoint before, and saves what it made of that over the late one.
+ * database between two turns; some frameworks for agents do so by default. Two systems promise no order between them:
+ * the job is there first, the next worker loads the checkpoint before, and saves what it made of that over the late one.
  */
 export async function naive({ workflow, constraint, attempts }: Workload): Promise<Outcome> {
   const time = new VirtualTime()

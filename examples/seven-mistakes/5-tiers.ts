@@ -101,7 +101,7 @@ function textsOf(context: ConversationContext): string[] {
   return context.entries().map(({ value }) => value.text)
 }
 
-/** `weft retain`, as somebody would run it on a directory that no peer has open: removes what was completed a second ago. */
+/** Removes what was completed a second ago from a directory that no peer has open: the `weft retain` that users run. */
 async function retain(directory: string): Promise<void> {
   let said = ''
   const sink = {

@@ -2,7 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Mistake } from './mistake.js'
 import type { Workload } from './workload.js'
 
-/** What came of one way. A way that throws, or does not end, has shown nothing: neither a silent failure nor a promise that holds. */
+/**
+ * What came of one way. A way that throws, or does not end, has shown nothing: neither a silent failure nor a promise
+ * that holds.
+ */
 export interface Shown {
   readonly verdict: 'corrupted' | 'holds' | 'failed'
   readonly says: string
