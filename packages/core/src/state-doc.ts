@@ -19,7 +19,8 @@ const READER: ActorId = '00000000000000000000000000000000'
  * scratch, one change at a time, without it.
  */
 export class StateDoc {
-  #document: AutomergeDocument
+  /** Made when it is needed: many a context has no state, and its memory is given back by `free` alone. */
+  #made: AutomergeDocument | undefined
   #applied = 0
   #snapshot: JsonObject | undefined
   #ownIsHere = true
@@ -29,9 +30,7 @@ export class StateDoc {
     private readonly set: ChangeSet,
     private readonly view: View,
     private readonly actor: ActorId = READER,
-  ) {
-    this.#document = newDocument(actor)
-  }
+  ) {}
 
   /** Nodes whose state change Automerge would not take. */
   get refused(): ReadonlySet<Node> {
@@ -42,7 +41,7 @@ export class StateDoc {
   /** The whole state, deeply frozen; the same object until something changes. */
   read(): JsonObject {
     this.#catchUp()
-    this.#snapshot ??= deepFreeze(toJson(this.#document.materialize('/')) as JsonObject)
+    this.#snapshot ??= this.#made ? deepFreeze(toJson(this.#made.materialize('/')) as JsonObject) : EMPTY
     return this.#snapshot
   }
 
@@ -89,15 +88,25 @@ export class StateDoc {
 
   /** Forgets what was written but did not become a change. */
   reset(): void {
-    this.#document.free()
-    this.#document = newDocument(this.actor)
+    this.#drop()
     this.#applied = 0
     this.#snapshot = undefined
     this.#ownIsHere = false
   }
 
+  /** Gives the memory of the document back. Whoever asks again has it built again from the set. */
   free(): void {
-    this.#document.free()
+    this.reset()
+  }
+
+  #drop(): void {
+    this.#made?.free()
+    this.#made = undefined
+  }
+
+  get #document(): AutomergeDocument {
+    this.#made ??= getBackend(init({ actor: this.actor }))
+    return this.#made
   }
 
   /** The state changes at `nodes`, or the nearest in their pasts: a change may name a pointer and leave it as it is. */
@@ -134,8 +143,7 @@ export class StateDoc {
   }
 
   #rebuild(): void {
-    this.#document.free()
-    this.#document = newDocument(this.actor)
+    this.#drop()
     const good: Uint8Array[] = []
     for (let i = 0; i < this.#applied; i++) {
       const node = this.view.arrived.at(i)
@@ -147,17 +155,14 @@ export class StateDoc {
       } catch {
         // A throw may have changed the document already (limits: Automerge on hostile input).
         this.#refused.add(node)
-        this.#document.free()
-        this.#document = newDocument(this.actor)
+        this.#drop()
         this.#document.applyChanges(good)
       }
     }
   }
 }
 
-function newDocument(actor: ActorId): AutomergeDocument {
-  return getBackend(init({ actor }))
-}
+const EMPTY: JsonObject = Object.freeze({})
 
 /** Reads as null what lies deeper than anyone may write: only a hostile author nests so, and recursion has an end. */
 function toJson(value: unknown, depth = 0): Json {
