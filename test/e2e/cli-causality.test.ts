@@ -1,5 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect, defineContext } from '@weft/replica'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -28,7 +26,7 @@ let undo: string
 beforeAll(async () => {
   peer = await CliPeer.start()
   env = await peer.env()
-  folder = await mkdtemp(join(tmpdir(), 'weft-cli-causality-'))
+  folder = peer.folder
   file = join(folder, 'wf.jsonl')
   const replica = await connect({ url: peer.peer.url, token: await peer.token() })
   const context = await replica.open(Run, { workflow: 'wf', agent: 'planner' })
@@ -57,10 +55,7 @@ beforeAll(async () => {
   expect(exported.code, exported.stderr).toBe(0)
 })
 
-afterAll(async () => {
-  await peer.stop()
-  await rm(folder, { recursive: true, force: true })
-})
+afterAll(() => peer.stop())
 
 /** What a verb says of the running peer, when it says the same of the export. */
 async function both(...args: readonly string[]): Promise<string> {

@@ -1,5 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CliPeer } from '../support/cli-peer.ts'
@@ -12,15 +11,12 @@ let digest: string
 
 beforeAll(async () => {
   peer = await CliPeer.start()
-  folder = await mkdtemp(join(tmpdir(), 'weft-cli-exports-'))
+  folder = peer.folder
   env = await peer.env()
   digest = await peer.seed('wf-1')
 })
 
-afterAll(async () => {
-  await peer.stop()
-  await rm(folder, { recursive: true, force: true })
-})
+afterAll(() => peer.stop())
 
 describe('an export', () => {
   test('[CHG-4] goes to another tenant and comes back with an equal digest', async () => {

@@ -1,5 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { connect, defineContext, type Handoff } from '@weft/replica'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -24,15 +23,12 @@ const at = (name: string): string => join(folder, name)
 beforeAll(async () => {
   peer = await CliPeer.start()
   env = await peer.env()
-  folder = await mkdtemp(join(tmpdir(), 'weft-cli-handoff-'))
+  folder = peer.folder
   await peer.seed('wf')
   await weftHere(['export', 'wf', '-o', at('wf.jsonl')], { env })
 })
 
-afterAll(async () => {
-  await peer.stop()
-  await rm(folder, { recursive: true, force: true })
-})
+afterAll(() => peer.stop())
 
 describe('[HND-1] weft handoff', () => {
   test('makes an artifact that a worker resumes, and checks it against the peer and against an export', async () => {

@@ -1,6 +1,5 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { spawn } from 'node:child_process'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CliPeer } from '../support/cli-peer.ts'
@@ -15,16 +14,13 @@ const at = (name: string): string => join(folder, name)
 beforeAll(async () => {
   peer = await CliPeer.start()
   env = await peer.env({ scopes: ['read', 'write', 'admin'] })
-  folder = await mkdtemp(join(tmpdir(), 'weft-cli-overlay-'))
+  folder = peer.folder
   await writeFile(at('rules.json'), '{"prompt":"be brief","flags":{"tools":true}}')
   await writeFile(at('rules.md'), 'Be kind.\n')
   await writeFile(at('broken.json'), '{')
 })
 
-afterAll(async () => {
-  await peer.stop()
-  await rm(folder, { recursive: true, force: true })
-})
+afterAll(() => peer.stop())
 
 describe('[OVL-1] weft overlay', () => {
   test('publishes JSON, a text, and stdin; lists what is in force and what ever was', async () => {

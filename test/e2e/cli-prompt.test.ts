@@ -1,5 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { connect, defineContext, defineOverlay, type TokenCounter } from '@weft/replica'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -39,7 +38,7 @@ let overlays: string
 beforeAll(async () => {
   peer = await CliPeer.start()
   env = await peer.env()
-  folder = await mkdtemp(join(tmpdir(), 'weft-cli-prompt-'))
+  folder = peer.folder
   file = join(folder, 'wf.jsonl')
   module = join(folder, 'definitions.mjs')
   await writeFile(module, MODULE)
@@ -99,10 +98,7 @@ async function runUnderOverlays(): Promise<string[]> {
   return texts
 }
 
-afterAll(async () => {
-  await peer.stop()
-  await rm(folder, { recursive: true, force: true })
-})
+afterAll(() => peer.stop())
 
 describe('[STP-2] weft prompt', () => {
   test('prints the window that the step saw, byte for byte, in another process', async () => {

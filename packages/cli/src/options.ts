@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander'
+import { usage } from './failure.js'
 import { SETTINGS, type Setting, type SettingName } from './settings.js'
 
 /** Declares settings as flags of a command. Defaults are not commander's affair: it could not tell them from flags. */
@@ -10,6 +11,15 @@ export function withSettings(command: Command, ...names: readonly SettingName[])
   }
   if (command.options.some(({ long }) => long === '--config')) return command
   return command.option('--config <file>', 'config file (WEFT_CONFIG, else weft.config.json if there is one)')
+}
+
+/** A verb that only gathers others, which are registered on what this returns. */
+export function verbGroup(program: Command, name: string, description: string): Command {
+  const group = program.command(name).description(description)
+  return group.action(() => {
+    const verbs = group.commands.map(verb => verb.name())
+    throw usage(`${name} does nothing by itself`, `use weft ${name} ${verbs.join(', ')}`)
+  })
 }
 
 /** What a verb needs that talks to a running peer. */

@@ -3,7 +3,7 @@ import type { OverlayVersion } from '@weft/replica'
 import { type Command, Option } from 'commander'
 import type { Cli } from '../cli.js'
 import { usage } from '../failure.js'
-import { withExamples, withJson, withPeer } from '../options.js'
+import { verbGroup, withExamples, withJson, withPeer } from '../options.js'
 import { formatOverlay } from '../overlay-format.js'
 import { readOverlayValue } from '../overlay-value.js'
 import { type OpenReplica, withReplica } from '../peer-client.js'
@@ -18,14 +18,11 @@ interface PublishFlags {
 }
 
 export function register(program: Command, cli: Cli): void {
-  const overlay = program
-    .command('overlay')
-    .description(
-      "The tenant's overlays: versioned instructions that steps run under, pushed to every worker.",
-    )
-    .action(() => {
-      throw usage('overlay does nothing by itself', 'use weft overlay publish, list, history or watch')
-    })
+  const overlay = verbGroup(
+    program,
+    'overlay',
+    "The tenant's overlays: versioned instructions that steps run under, pushed to every worker.",
+  )
   registerPublish(overlay, cli)
   registerList(overlay, cli)
   registerHistory(overlay, cli)

@@ -3,8 +3,7 @@ import type { OverlayVersion } from '@weft/replica'
 import type { Command } from 'commander'
 import type { Cli } from '../cli.js'
 import { parseDuration } from '../duration.js'
-import { usage } from '../failure.js'
-import { withExamples, withJson, withPeer } from '../options.js'
+import { verbGroup, withExamples, withJson, withPeer } from '../options.js'
 import { formatRule } from '../retention-format.js'
 import { withReplica } from '../peer-client.js'
 import { clip } from '../text.js'
@@ -13,12 +12,11 @@ const FOR_EVER = 'forever'
 const REASON_CHARS = 80
 
 export function register(program: Command, cli: Cli): void {
-  const retention = program
-    .command('retention')
-    .description('How long your tenant keeps a workflow after its completion; weft retain goes by it.')
-    .action(() => {
-      throw usage('retention does nothing by itself', 'use weft retention set or show')
-    })
+  const retention = verbGroup(
+    program,
+    'retention',
+    'How long your tenant keeps a workflow after its completion; weft retain goes by it.',
+  )
   registerSet(retention, cli)
   registerShow(retention, cli)
   withExamples(
