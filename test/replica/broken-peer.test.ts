@@ -134,3 +134,30 @@ describe('a channel that fails at the peer', () => {
     expect(textsOf(other)).toEqual(['a', 'b'])
   })
 })
+
+describe('[DUR-6] an acknowledgement of what was proposed', () => {
+  test('counts only when the log has brought the change, behind what it was decided after', async () => {
+    const [other] = new Author(1).appends(1) as [Change]
+    const peer = await ScriptedPeer.start()
+    const { replica } = await replicaOf(peer)
+    const opening = replica.open(Research, { workflow: 'w', agent: 'a' })
+    const { end, open } = await peer.opened(0)
+    const context = await opening
+    let isAccepted = false
+    const accepted = context
+      .propose(draft => void draft.append('message', { text: 'mine' }), { expect: {} })
+      .then(each => {
+        isAccepted = true
+        return each!
+      })
+    const change = decodeChange((await end.next('propose')).change, sha256)
+    end.send({ name: 'ack', channel: open.channel, ids: fromHex(change.id), positions: [2] })
+    log(end, open.channel, 1, [other])
+    await context.until(() => context.position === 1)
+    expect(isAccepted).toBe(false)
+    expect(context.positionOf(change.id)).toBeUndefined()
+    log(end, open.channel, 2, [change])
+    expect((await accepted).position).toBe(2)
+    expect(textsOf(context)).toContain('mine')
+  })
+})
