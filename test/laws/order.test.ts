@@ -192,3 +192,29 @@ test('[ORD-3] adding one change to 20,000 costs a few comparisons, not a flatten
   }
   expect(flattened(set)).toEqual(flattened(set, set.viewAt(set.dag.heads)))
 })
+
+test('[ORD-3] entries that are asked for at every turn are those of the order, and the same list while nothing comes', () => {
+  holds(
+    fc.tuple(histories({ steps_max: 60 }), fc.nat(3)),
+    ([{ changes }, every]) => {
+      const set = new ChangeSet(sha256)
+      const kinds = (ids: readonly ChangeId[]): string[] =>
+        ids.flatMap(id => set.change(set.dag.node(id)).header.kinds.map((_, index) => `${id}.${index}`))
+      for (const [at, change] of changes.entries()) {
+        set.add(change)
+        if (at % (every + 1) !== 0) continue
+        const views = [set.everything(), ...set.branches.names().map(name => set.view(name))]
+        for (const view of views) {
+          for (const order of ORDERS) {
+            const options = { order, reverted: true, engine: true }
+            const entries = set.entries(view, options)
+            expect(entries.map(({ id }) => id)).toEqual(kinds(flattened(set, view, order)))
+            expect(set.entries(view, options)).toBe(entries)
+            expect(Object.isFrozen(entries)).toBe(true)
+          }
+        }
+      }
+    },
+    300,
+  )
+})

@@ -4,8 +4,8 @@ import { ABSENT } from './cbor-cursor.js'
 import type { Change } from './change.js'
 import { Dag, NO_NODE, type Node } from './dag.js'
 import type { Entry } from './entry.js'
+import { type EntriesOptions, EntryLists } from './entry-lists.js'
 import { WeftError } from './errors.js'
-import type { FlattenOrder } from './flatten.js'
 import { type Header, NO_NOTES } from './header.js'
 import { type ActorId, type BranchName, type ChangeId, entryId } from './ids.js'
 import { deepFreeze } from './json.js'
@@ -13,21 +13,12 @@ import { Leases } from './leases.js'
 import { OrderTree } from './order.js'
 import type { Hash } from './ports.js'
 import { Reverts } from './reverts.js'
-import { isEngineKind, SideEffects } from './side-effects.js'
+import { SideEffects } from './side-effects.js'
 import { Schemas } from './schemas.js'
 import { StateLedger } from './state-ledger.js'
 import { Summaries } from './summaries.js'
 import { View } from './view.js'
 import { Wakes } from './wakes.js'
-
-export interface EntriesOptions {
-  /** Default `branches`. */
-  readonly order?: FlattenOrder
-  /** With the entries of changes that have been reverted. */
-  readonly reverted?: boolean
-  /** With the engine's own, such as the results of side effects. */
-  readonly engine?: boolean
-}
 
 /**
  * A context: a set of changes (CHG-4). Everything else here (order, branches, views, entries) is a function of that
@@ -48,6 +39,7 @@ export class ChangeSet {
   readonly #changes: Change[] = []
   readonly #entries: (readonly Entry[] | undefined)[] = []
   readonly #views = new Map<BranchName, View>()
+  readonly #lists = new EntryLists(this.reverts, node => this.entriesOf(node))
   #everything: View | undefined
 
   constructor(hash: Hash) {
@@ -164,17 +156,9 @@ export class ChangeSet {
     return entries
   }
 
-  /** The entries of a view, flattened; those of reverted changes only if they are asked for. */
-  entries(view: View, options: EntriesOptions = {}): Entry[] {
-    const hidden = options.reverted ? undefined : this.reverts.standing(view)
-    const entries: Entry[] = []
-    for (const node of view.flatten(options.order)) {
-      if (hidden?.has(node)) continue
-      for (const entry of this.entriesOf(node)) {
-        if (options.engine || !isEngineKind(entry.kind)) entries.push(entry)
-      }
-    }
-    return entries
+  /** The entries of a view, flattened; those of reverted changes only if they are asked for. As `EntryLists.list`. */
+  entries(view: View, options: EntriesOptions = {}): readonly Entry[] {
+    return this.#lists.list(view, options)
   }
 }
 

@@ -4,7 +4,7 @@ export { checkSchema, isOlder, migratedState, migrationOf } from './branch-migra
 export { BranchWriter, newActor, unknownBranch, type Write } from './branch-writer.js'
 export { compareText, decodeUtf8, encodeUtf8, fromHex, toHex } from './bytes.js'
 export { Change, decodeChange, sealChange } from './change.js'
-export { ChangeSet, type EntriesOptions } from './change-set.js'
+export { ChangeSet } from './change-set.js'
 export { CommitIndex } from './commit-index.js'
 export {
   type Conflict,
@@ -16,6 +16,7 @@ export {
 export { Dag, NO_NODE, type Node } from './dag.js'
 export { digest } from './digest.js'
 export type { Entry, Tier } from './entry.js'
+export type { EntriesOptions } from './entry-lists.js'
 export { type ErrorCode, type ErrorDetails, isWeftError, reasonOf, WeftError } from './errors.js'
 export {
   type ContextEvent,

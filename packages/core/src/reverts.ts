@@ -28,6 +28,11 @@ export class Reverts {
     )
   }
 
+  /** Whether any change of the context reverts another. */
+  get any(): boolean {
+    return this.#named.size > 0
+  }
+
   has(node: Node): boolean {
     return this.#named.has(node)
   }
