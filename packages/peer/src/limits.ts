@@ -3,6 +3,8 @@ import type { ScratchLimits } from '@weft/scratch'
 /** Bounds of one connection and of the peer. */
 export interface PeerLimits {
   readonly connections_max: number
+  /** Of one tenant: connections, feeds and connections to scratches together. */
+  readonly connections_per_tenant_max: number
   /** From the socket's opening to a valid token. */
   readonly auth_deadline_ms: number
   /** Between pings; a replica that has not answered one by the next is cut off. */
@@ -32,6 +34,7 @@ export interface PeerLimits {
 
 export const DEFAULT_LIMITS: PeerLimits = {
   connections_max: 10_000,
+  connections_per_tenant_max: 5_000,
   auth_deadline_ms: 5_000,
   ping_ms: 15_000,
   congested_bytes: 1_048_576,

@@ -7,16 +7,26 @@ interface Held {
   readonly end: (error: WeftError) => void
 }
 
-/** The grants that are in use, each with how to end what it allows: when its token expires, or is revoked (TEN-5). */
+/**
+ * The grants that are in use: connections, feeds and scratches. Each is held with how to end what it allows, when its token
+ * expires or is revoked (TEN-5); and a tenant holds so many, so that none takes the room of the others.
+ */
 export class LiveGrants {
   readonly #held = new Map<TenantId, Set<Held>>()
 
-  constructor(private readonly clock: Clock) {}
+  constructor(
+    private readonly clock: Clock,
+    private readonly per_tenant_max: number,
+  ) {}
 
-  /** @param end called once, at most; the returned function lets go of the grant */
+  /**
+   * @param end called once, at most; the returned function lets go of the grant
+   * @throws WEFT_LIMIT
+   */
   hold(grant: TokenGrant, end: (error: WeftError) => void): () => void {
     const { tenant } = grant
     const ofTenant = this.#held.get(tenant) ?? new Set()
+    if (ofTenant.size >= this.per_tenant_max) throw tooMany(ofTenant.size)
     this.#held.set(tenant, ofTenant)
     const release = (): void => {
       cancelExpiry()
@@ -45,6 +55,14 @@ export class LiveGrants {
 /** @throws WEFT_TOKEN_REVOKED */
 export function checkNotRevoked(grant: TokenGrant, revocations: Revocations): void {
   if (isRevoked(revocations, grant)) throw revoked()
+}
+
+function tooMany(count: number): WeftError {
+  return new WeftError(
+    'WEFT_LIMIT',
+    `the tenant has ${count} connections, feeds and scratches open already`,
+    'close some that are not in use, or connect again later',
+  )
 }
 
 function revoked(): WeftError {

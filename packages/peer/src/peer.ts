@@ -90,7 +90,7 @@ class PeerProcess implements Peer {
   readonly #sockets: WebSocketServer
   readonly #scratch: ScratchRelay
   readonly #connections = new Set<Connection>()
-  readonly #grants = new LiveGrants(systemClock)
+  readonly #grants: LiveGrants
   readonly #sessions: SessionTokens
   readonly #feeds: Feeds
   readonly #webhooks: Webhooks
@@ -105,6 +105,7 @@ class PeerProcess implements Peer {
   ) {
     const verify: TokenVerifier = token => this.#verify(token)
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits }
+    this.#grants = new LiveGrants(systemClock, this.#limits.connections_per_tenant_max)
     const { key, sessionSecret } = options
     this.#sessions = new SessionTokens(sessionSecret ?? (key.kind === 'secret' ? key.secret : undefined))
     this.#log = options.logger ?? pino({ level: 'silent' })
