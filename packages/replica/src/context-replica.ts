@@ -20,7 +20,7 @@ import type { ReplicaHost } from './node-host.js'
 import { Proposals } from './proposals.js'
 import { type Deferred, deferred, type WaitOptions, within } from './waiting.js'
 
-/** Told after changes have been taken in, local or not; `changes` are new here. */
+/** Told after changes have been taken in, local or not, and after some were withdrawn: then none of `changes` is new. */
 export type ChangeListener = (changes: readonly ChangeId[]) => void
 
 /**
@@ -253,6 +253,7 @@ export class ContextReplica {
     for (const each of ids) this.#own.delete(each)
     this.commits.refused(ids, error)
     this.onEvent({ type: 'refused', workflow: this.workflow, change: id, error })
+    this.#tell([])
     this.#checkDrained()
   }
 

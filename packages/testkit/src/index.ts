@@ -1,0 +1,2 @@
+export { play, type PlayOptions, type PlayResult } from './random-play.js'
+export { FAULTS, type Fault, type FaultKind } from './faults.js'

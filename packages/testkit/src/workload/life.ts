@@ -1,0 +1,153 @@
+import { isWeftError, type Position, WeftError } from '@weft/core'
+import type { WaitOptions } from '@weft/replica'
+import { markIn } from '../credentials.js'
+import type { Dice } from '../dice.js'
+import type { Observation } from '../observation.js'
+import type { WorkerRun } from '../sim-worker.js'
+import { Watched } from '../watched.js'
+import { type Act, ACTS } from './acts.js'
+import { Play, type PlayContext } from './definition.js'
+import type { Sessions } from './sessions.js'
+
+export interface LifeHost {
+  readonly sessions: Sessions
+  readonly see: (observation: Observation) => void
+  /** Something came of an act that no caller should have to expect. */
+  readonly broke: (run: WorkerRun, act: string, error: unknown) => void
+  readonly note: (label: string) => void
+}
+
+const GAP_MS = { least: 1, most: 22 }
+const OUTSTANDING_MAX = 5
+const TIMEOUT_MS = 400
+
+interface Opened {
+  readonly context: PlayContext
+  readonly watched: Watched
+}
+
+/** What one run of a worker does with its time: random acts on random branches, several at once. */
+export class Life {
+  readonly dice: Dice
+  readonly #open = new Map<string, Promise<Opened>>()
+  readonly #total: number
+  #outstanding = 0
+  #isOver = false
+
+  constructor(
+    readonly run: WorkerRun,
+    readonly host: LifeHost,
+  ) {
+    this.dice = run.process.dice.apart('life')
+    this.#total = ACTS.reduce((sum, { weight }) => sum + weight, 0)
+    this.#actLater()
+  }
+
+  get tenant(): string {
+    return this.run.tenant
+  }
+
+  get wait(): WaitOptions & { readonly timeout_ms: number } {
+    return { timeout_ms: TIMEOUT_MS }
+  }
+
+  /** Begins nothing any more. */
+  stop(): void {
+    this.#isOver = true
+  }
+
+  /** A handle on a branch, opened at its first use; all of a context's handles are kept, as a worker's memory. */
+  async on(workflow: string, branch = 'main'): Promise<Opened> {
+    const key = `${workflow} ${branch}`
+    const known = this.#open.get(key)
+    if (known) return known
+    const opening = this.#openNow(workflow, branch)
+    this.#open.set(key, opening)
+    opening.catch(() => this.#open.delete(key))
+    return opening
+  }
+
+  /** Opens a handle of its own under a session's token. */
+  async openAfter(workflow: string, after: string): Promise<PlayContext> {
+    const { replica, host, tenant, process } = this.run
+    const context = await replica.open(Play, { workflow, agent: host, after, ...this.wait })
+    const { position } = markIn(after)
+    if (context.position < position)
+      throw new Error(`opened at ${context.position} of ${tenant}:${workflow} in ${process.name}, not ${position}`)
+    return context as PlayContext
+  }
+
+  /** Somebody was told by a promise that a change is committed. */
+  acked(workflow: string, id: string | undefined, position: Position): void {
+    const { tenant, process } = this.run
+    if (id !== undefined) this.host.see({ saw: 'acked', tenant, workflow, process: process.name, id, position })
+  }
+
+  /** Waits for what is under way, then until everything written here is durable; the peer may have failed the context. */
+  async flush(workflow: string): Promise<void> {
+    const { replica, host, process } = this.run
+    while (this.#outstanding > 0) await process.sleep(POLL_MS)
+    const context = await replica.open(Play, { workflow, agent: host, timeout_ms: FINISH_MS })
+    await context.flush({ timeout_ms: FINISH_MS })
+  }
+
+  /** Says what is held here of a context, when its log is known up to a position. */
+  async tell(workflow: string, position: Position): Promise<void> {
+    const { context, watched } = await this.on(workflow)
+    while (context.position < position) await this.run.process.sleep(POLL_MS)
+    watched.look()
+    watched.digest(true)
+  }
+
+  async #openNow(workflow: string, branch: string): Promise<Opened> {
+    const { replica, host, tenant, process } = this.run
+    const context = (await replica.open(Play, { workflow, agent: host, branch, ...this.wait })) as PlayContext
+    const first = ![...this.#watchedWorkflows].includes(workflow)
+    this.#watchedWorkflows.add(workflow)
+    const watched = new Watched(context, { tenant, workflow }, process.name, this.host.see, first)
+    return { context, watched }
+  }
+
+  readonly #watchedWorkflows = new Set<string>()
+
+  #actLater(): void {
+    const { process } = this.run
+    process.clock.after(this.dice.between(GAP_MS.least, GAP_MS.most), () => {
+      if (this.#isOver) return
+      if (this.#outstanding < OUTSTANDING_MAX) void this.#do(this.#pick())
+      this.#actLater()
+    })
+  }
+
+  #pick(): Act {
+    let roll = this.dice.below(this.#total)
+    for (const act of ACTS) {
+      roll -= act.weight
+      if (roll < 0) return act
+    }
+    throw new WeftError('WEFT_INTERNAL', 'the weights do not add up', 'report it')
+  }
+
+  async #do(act: Act): Promise<void> {
+    this.#outstanding++
+    try {
+      await act.run(this)
+      this.host.note(`${this.run.process.name} ${act.name}`)
+    } catch (error) {
+      this.#failed(act, error)
+    } finally {
+      this.#outstanding--
+    }
+  }
+
+  #failed({ name }: Act, error: unknown): void {
+    for (const each of error instanceof AggregateError ? error.errors : [error]) {
+      const isExpected = isWeftError(each) && each.code !== 'WEFT_INTERNAL'
+      this.host.note(`${this.run.process.name} ${name}: ${isExpected ? each.code : String(each)}`)
+      if (!isExpected) this.host.broke(this.run, name, each)
+    }
+  }
+}
+
+const FINISH_MS = 20_000
+const POLL_MS = 5
