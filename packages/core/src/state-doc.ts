@@ -19,7 +19,8 @@ const READER: ActorId = '00000000000000000000000000000000'
  * scratch, one change at a time, without it.
  */
 export class StateDoc {
-  #document: AutomergeDocument
+  /** Made when it is first needed: many who could write a state never do. */
+  #made: AutomergeDocument | undefined
   #applied = 0
   #snapshot: JsonObject | undefined
   #ownIsHere = true
@@ -29,9 +30,7 @@ export class StateDoc {
     private readonly set: ChangeSet,
     private readonly view: View,
     private readonly actor: ActorId = READER,
-  ) {
-    this.#document = newDocument(actor)
-  }
+  ) {}
 
   /** Nodes whose state change Automerge would not take. */
   get refused(): ReadonlySet<Node> {
@@ -89,15 +88,25 @@ export class StateDoc {
 
   /** Forgets what was written but did not become a change. */
   reset(): void {
-    this.#document.free()
-    this.#document = newDocument(this.actor)
+    this.#drop()
     this.#applied = 0
     this.#snapshot = undefined
     this.#ownIsHere = false
   }
 
+  /** Gives its memory back; whoever reads it again has it made again. */
   free(): void {
-    this.#document.free()
+    this.reset()
+  }
+
+  #drop(): void {
+    this.#made?.free()
+    this.#made = undefined
+  }
+
+  get #document(): AutomergeDocument {
+    this.#made ??= getBackend(init({ actor: this.actor }))
+    return this.#made
   }
 
   /** The state changes at `nodes`, or the nearest in their pasts: a change may name a pointer and leave it as it is. */
@@ -134,8 +143,7 @@ export class StateDoc {
   }
 
   #rebuild(): void {
-    this.#document.free()
-    this.#document = newDocument(this.actor)
+    this.#drop()
     const good: Uint8Array[] = []
     for (let i = 0; i < this.#applied; i++) {
       const node = this.view.arrived.at(i)
@@ -147,16 +155,11 @@ export class StateDoc {
       } catch {
         // A throw may have changed the document already (limits: Automerge on hostile input).
         this.#refused.add(node)
-        this.#document.free()
-        this.#document = newDocument(this.actor)
+        this.#drop()
         this.#document.applyChanges(good)
       }
     }
   }
-}
-
-function newDocument(actor: ActorId): AutomergeDocument {
-  return getBackend(init({ actor }))
 }
 
 /** Reads as null what lies deeper than anyone may write: only a hostile author nests so, and recursion has an end. */

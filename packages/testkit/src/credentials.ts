@@ -27,7 +27,11 @@ export const sessionSigner: SessionSigner = {
   async verify(token) {
     const [payload = '', seal] = token.split('.')
     if (seal === sealOf(payload)) return markIn(token)
-    throw new WeftError('WEFT_SESSION_INVALID', 'the session token does not hold', 'pass one that this peer made')
+    throw new WeftError(
+      'WEFT_SESSION_INVALID',
+      'the session token does not hold',
+      'pass one that this peer made',
+    )
   },
 }
 

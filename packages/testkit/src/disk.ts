@@ -159,11 +159,10 @@ export class SimDisk {
 
   /** The disk works on while a process is frozen; that hears of it when it can. A dead one asks for nothing. */
   #later(process: SimProcess, label: string, act: () => void): { done: Promise<void>; cancel: () => void } {
-    const { scheduler } = this
     let cancel = (): void => {}
     const done = new Promise<void>((resolve, reject) => {
       const answer = (settle: () => void): void => {
-        if (process.isFrozen) scheduler.plan(0, `${label} answered`, settle, process)
+        if (process.isFrozen) this.scheduler.plan(0, `${label} answered`, settle, process)
         else if (!process.isDead) settle()
       }
       const run = (): void => {
@@ -175,7 +174,7 @@ export class SimDisk {
         }
       }
       if (process.isDead) return
-      cancel = scheduler.plan(this.dice.between(WRITE_MS.least, WRITE_MS.most), label, run)
+      cancel = this.scheduler.plan(this.dice.between(WRITE_MS.least, WRITE_MS.most), label, run)
     })
     return { done, cancel: () => cancel() }
   }

@@ -1,7 +1,8 @@
 import type { Dice } from './dice.js'
-import type { SimDisk } from './disk.js'
+import type { DiskTrouble, SimDisk } from './disk.js'
 import { type Fault, type FaultKind, planFaults } from './faults.js'
 import type { Route, SimNetwork } from './network.js'
+import type { Lane } from './pipe.js'
 import { NO_SKEW, type Skew } from './process.js'
 import type { Scheduler } from './scheduler.js'
 import type { SimPeer } from './sim-peer.js'
@@ -48,7 +49,7 @@ export class Nemesis {
       if (this.#isOver) return
       if (!this.skip.has(fault.index)) {
         this.happened.push(fault)
-        this.#enact(fault.kind, this.dice.apart(`fault ${fault.index}`))
+        this.#enact[fault.kind](this.dice.apart(`fault ${fault.index}`))
       }
       this.begin()
     })
@@ -73,7 +74,8 @@ export class Nemesis {
     network.released()
     if (disk.isDamaged) this.#repair(this.dice.apart('heal'))
     if (!peer.isUp) this.#startPeer(this.dice.apart('heal'))
-    for (const worker of workers) if (worker.run === undefined) this.startWorker(worker, this.dice.apart('heal'))
+    for (const worker of workers)
+      if (worker.run === undefined) this.startWorker(worker, this.dice.apart('heal'))
   }
 
   startWorker(worker: SimWorker, dice: Dice): void {
@@ -86,55 +88,50 @@ export class Nemesis {
     this.#later(dice, RESTART_MS, `start ${worker.host}`, () => this.startWorker(worker, dice))
   }
 
-  #enact(kind: FaultKind, dice: Dice): void {
-    const { network, disk, peer, workers } = this.target
-    const worker = dice.pick(workers)
-    const route = network.route(worker.host)
-    switch (kind) {
-      case 'crash-worker':
-        return this.restartWorker(worker, dice)
-      case 'crash-peer':
-        return this.#crashPeer(dice, () => disk.processDied())
-      case 'power-cut':
-        return this.#crashPeer(dice, () => disk.powerCut(false))
-      case 'torn':
-        this.#crashPeer(dice, () => disk.powerCut(true))
-        return this.#repairLater(dice)
-      case 'flip':
-        disk.flip(dice)
-        if (dice.chance(0.7)) this.#crashPeer(dice, () => disk.processDied())
-        return this.#repairLater(dice)
-      case 'partition':
-        return this.#block(dice, [route.up, route.down], 500)
-      case 'half-partition':
-        return this.#block(dice, [dice.pick([route.up, route.down])], 500)
-      case 'swizzle':
-        return this.#swizzle(dice)
-      case 'clog':
-        return this.#during(dice, 300, () => slow(route, dice.between(20, 150)), () => slow(route, 0))
-      case 'mangle':
-        return this.#during(dice, 150, () => mangle(route, 0.25), () => mangle(route, 0))
-      case 'cut':
-        return network.cut(worker.host)
-      case 'freeze-worker':
-        return worker.run?.process.freeze(dice.between(10, 400))
-      case 'freeze-peer':
-        return peer.process?.freeze(dice.between(5, 200))
-      case 'eio':
-      case 'enospc':
-        return this.#during(
-          dice,
-          80,
-          () => void (disk.trouble = kind),
-          () => void (disk.trouble = 'none'),
-        )
-      case 'skew':
-    }
+  readonly #enact: Readonly<Record<FaultKind, (dice: Dice) => void>> = {
+    'crash-worker': dice => this.restartWorker(dice.pick(this.target.workers), dice),
+    'crash-peer': dice => this.#crashPeer(dice, disk => disk.processDied()),
+    'power-cut': dice => this.#crashPeer(dice, disk => disk.powerCut(false)),
+    torn: dice => {
+      this.#crashPeer(dice, disk => disk.powerCut(true))
+      this.#repairLater(dice)
+    },
+    flip: dice => {
+      this.target.disk.flip(dice)
+      // What is damaged is found when it is read: mostly by a peer that begins.
+      if (dice.chance(0.7)) this.#crashPeer(dice, disk => disk.processDied())
+      this.#repairLater(dice)
+    },
+    partition: dice => {
+      const { up, down } = this.#route(dice)
+      this.#block(dice, [up, down], 500)
+    },
+    'half-partition': dice => {
+      const { up, down } = this.#route(dice)
+      this.#block(dice, [dice.pick([up, down])], 500)
+    },
+    swizzle: dice => this.#swizzle(dice),
+    clog: dice => {
+      const extra_ms = dice.between(20, 150)
+      this.#change(dice, 300, this.#route(dice), { extra_ms }, { extra_ms: 0 })
+    },
+    mangle: dice => this.#change(dice, 150, this.#route(dice), { mangled: 0.25 }, { mangled: 0 }),
+    cut: dice => this.target.network.cut(dice.pick(this.target.workers).host),
+    'freeze-worker': dice => dice.pick(this.target.workers).run?.process.freeze(dice.between(10, 400)),
+    'freeze-peer': dice => this.target.peer.process?.freeze(dice.between(5, 200)),
+    eio: dice => this.#trouble(dice, 'eio'),
+    enospc: dice => this.#trouble(dice, 'enospc'),
+    // Of every clock, from the beginning.
+    skew: () => {},
   }
 
-  #crashPeer(dice: Dice, toDisk: () => void): void {
+  #route(dice: Dice): Route {
+    return this.target.network.route(dice.pick(this.target.workers).host)
+  }
+
+  #crashPeer(dice: Dice, toDisk: (disk: SimDisk) => void): void {
     this.target.peer.kill()
-    toDisk()
+    toDisk(this.target.disk)
     this.#later(dice, RESTART_MS, 'start peer', () => this.#startPeer(dice))
   }
 
@@ -175,6 +172,21 @@ export class Nemesis {
     }
   }
 
+  #change(dice: Dice, most_ms: number, { up, down }: Route, bad: Partial<Lane>, good: Partial<Lane>): void {
+    const set = (lane: Partial<Lane>) => () => {
+      Object.assign(up, lane)
+      Object.assign(down, lane)
+    }
+    this.#during(dice, most_ms, set(bad), set(good))
+  }
+
+  #trouble(dice: Dice, trouble: DiskTrouble): void {
+    const set = (present: DiskTrouble) => () => {
+      this.target.disk.trouble = present
+    }
+    this.#during(dice, 80, set(trouble), set('none'))
+  }
+
   #during(dice: Dice, most_ms: number, begin: () => void, end: () => void): void {
     begin()
     this.#later(dice, { least: 5, most: most_ms }, 'mend', end)
@@ -183,16 +195,6 @@ export class Nemesis {
   #later(dice: Dice, { least, most }: { least: number; most: number }, label: string, act: () => void): void {
     this.target.scheduler.plan(dice.between(least, most), label, act)
   }
-}
-
-function slow(route: Route, extra_ms: number): void {
-  route.up.extra_ms = extra_ms
-  route.down.extra_ms = extra_ms
-}
-
-function mangle(route: Route, share: number): void {
-  route.up.mangled = share
-  route.down.mangled = share
 }
 
 function clear({ up, down }: Route): void {

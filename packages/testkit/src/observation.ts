@@ -4,53 +4,64 @@ import type { Change, ChangeId, Position } from '@weft/core'
 export interface Place {
   readonly tenant: string
   readonly workflow: string
+  /** Of both, to look things up by, and to print. */
+  readonly key: string
 }
 
-export function placeKey({ tenant, workflow }: Place): string {
-  return `${tenant}\0${workflow}`
+const places = new Map<string, Place>()
+
+/** One object for each: nearly all that is seen is seen somewhere. */
+export function placeOf(tenant: string, workflow: string): Place {
+  const key = `${tenant}:${workflow}`
+  let place = places.get(key)
+  if (place === undefined) {
+    place = { tenant, workflow, key }
+    places.set(key, place)
+  }
+  return place
 }
 
-export function placeName({ tenant, workflow }: Place): string {
-  return `${tenant}:${workflow}`
+interface At {
+  readonly at: Place
 }
 
 /** What is seen of a world from outside of the code under test. The laws are judged by this alone. */
 export type Observation =
   /** A worker has offered a change to the peer. */
-  | (Place & { readonly saw: 'offered'; readonly process: string; readonly change: Change })
+  | (At & { readonly saw: 'offered'; readonly process: string; readonly change: Change })
   /** A change is where a power cut leaves it. */
-  | (Place & { readonly saw: 'durable'; readonly position: Position; readonly change: Change })
+  | (At & { readonly saw: 'durable'; readonly position: Position; readonly change: Change })
   /** A row of the disk belongs to no context of any tenant. */
   | { readonly saw: 'stray'; readonly key: string }
   /** Somebody was told that a change is committed: by a frame, or by a promise of the API. */
-  | (Place & {
+  | (At & {
       readonly saw: 'acked'
       readonly process: string
       readonly id: ChangeId
       readonly position: Position
     })
   /** A change was sent to a worker, and has arrived. */
-  | (Place & { readonly saw: 'served'; readonly process: string; readonly change: Change })
+  | (At & { readonly saw: 'served'; readonly process: string; readonly change: Change })
   /** A change has come into the set of a replica, its own or another's. */
-  | (Place & { readonly saw: 'arrived'; readonly process: string; readonly change: Change })
+  | (At & { readonly saw: 'arrived'; readonly process: string; readonly change: Change })
   /** A replica has taken a refused change back. */
-  | (Place & { readonly saw: 'withdrawn'; readonly process: string; readonly ids: readonly ChangeId[] })
+  | (At & { readonly saw: 'withdrawn'; readonly process: string; readonly ids: readonly ChangeId[] })
   /** A session is read from a handle that was opened under its token: what it had seen when that was made, and what is shown. */
-  | (Place & {
+  | (At & {
       readonly saw: 'session'
       readonly session: string
       readonly known: readonly ChangeId[]
       readonly shown: ReadonlySet<ChangeId>
     })
   /** A session wrote, having seen these. */
-  | (Place & {
+  | (At & {
       readonly saw: 'session-write'
       readonly session: string
       readonly id: ChangeId
       readonly known: readonly ChangeId[]
     })
   /** What a replica says of its set: the heads of all of it, and their digest. */
-  | (Place & {
+  | (At & {
       readonly saw: 'digest'
       readonly process: string
       readonly frontier: readonly ChangeId[]
@@ -59,7 +70,7 @@ export type Observation =
       readonly isLast: boolean
     })
   /** What a replica shows of a branch, flattened, and says is stale there; entries by their ids. */
-  | (Place & {
+  | (At & {
       readonly saw: 'branch'
       readonly process: string
       readonly branch: string
@@ -79,13 +90,13 @@ export type Observation =
   /** The barrier of a publication was reached. */
   | { readonly saw: 'barrier'; readonly tenant: string; readonly name: string; readonly version: number }
   /** A worker holds a lease, as far as it knows. */
-  | (Place & {
+  | (At & {
       readonly saw: 'lease'
       readonly process: string
       readonly on: string
       readonly epoch: number
     })
   /** All is well again, and nothing is under way: what lies in a log, read and verified anew. */
-  | (Place & { readonly saw: 'log'; readonly ids: readonly ChangeId[] })
+  | (At & { readonly saw: 'log'; readonly ids: readonly ChangeId[] })
 
 export type Saw<Kind extends Observation['saw']> = Extract<Observation, { readonly saw: Kind }>

@@ -80,17 +80,16 @@ export class Pipe {
   }
 
   #fly(parcel: Parcel): void {
-    const { scheduler, dice, lane } = this
-    const delay_ms = dice.between(LATENCY_MS.least, LATENCY_MS.most) + lane.extra_ms
-    const at_ms = Math.max(this.#lastArrival_ms, scheduler.now_ms + delay_ms)
+    const delay_ms = this.dice.between(LATENCY_MS.least, LATENCY_MS.most) + this.lane.extra_ms
+    const at_ms = Math.max(this.#lastArrival_ms, this.scheduler.now_ms + delay_ms)
     this.#lastArrival_ms = at_ms
     const flight = { parcel, cancel: () => {} }
-    flight.cancel = scheduler.planAt(
+    flight.cancel = this.scheduler.planAt(
       at_ms,
       `${parcel.kind} ${this.label}`,
       () => {
         this.#inFlight = this.#inFlight.filter(other => other !== flight)
-        if (parcel.kind === 'frame') scheduler.trace.bytes(parcel.bytes)
+        if (parcel.kind === 'frame') this.scheduler.trace.bytes(parcel.bytes)
         this.to.receive(parcel)
       },
       this.to.process,

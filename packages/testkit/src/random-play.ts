@@ -38,8 +38,8 @@ export async function play({ steps, ...options }: PlayOptions): Promise<PlayResu
       for (const workflow of WORKFLOWS) await lives.get(run)!.flush(workflow)
     },
     tell: async (run, logs) => {
-      for (const { workflow, ids } of logs)
-        if (WORKFLOWS.includes(workflow)) await lives.get(run)!.tell(workflow, ids.length)
+      for (const { at, ids } of logs)
+        if (WORKFLOWS.includes(at.workflow)) await lives.get(run)!.tell(at.workflow, ids.length)
     },
   }
   const world = new World({ ...options, workers: WORKERS }, program)
@@ -48,7 +48,10 @@ export async function play({ steps, ...options }: PlayOptions): Promise<PlayResu
     see: world.court.see,
     note: (label: string) => world.scheduler.trace.note(world.scheduler.elapsed_ms, label),
     broke: (run: WorkerRun, act: string, error: unknown) =>
-      world.court.report('CHG-5', `${act} of ${run.process.name} ended with what nobody expects: ${describe(error)}`),
+      world.court.report(
+        'CHG-5',
+        `${act} of ${run.process.name} ended with what nobody expects: ${describe(error)}`,
+      ),
   }
   world.begin()
   await world.run(steps)

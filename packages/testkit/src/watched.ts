@@ -24,7 +24,7 @@ export class Watched {
   /** @param first whether nobody follows this context in this process yet: then what arrives is told too */
   constructor(
     private readonly context: AnyContext,
-    private readonly place: Place,
+    private readonly at: Place,
     private readonly process: string,
     private readonly see: (observation: Observation) => void,
     first: boolean,
@@ -38,13 +38,13 @@ export class Watched {
 
   /** Says what the branch shows now. */
   look(): void {
-    const { context, place, process } = this
+    const { context } = this
     const order = [...context.audit()].map(({ change }) => change)
     const { branch, heads } = context
     this.see({
       saw: 'branch',
-      ...place,
-      process,
+      at: this.at,
+      process: this.process,
       branch,
       heads,
       order,
@@ -55,8 +55,8 @@ export class Watched {
 
   /** Says what the whole set looks like now. */
   digest(isLast = false): void {
-    const { context, place, process } = this
-    this.see({ saw: 'digest', ...place, process, frontier: context.frontier, digest: context.digest(), isLast })
+    const { context, at, process } = this
+    this.see({ saw: 'digest', at, process, frontier: context.frontier, digest: context.digest(), isLast })
   }
 
   #stale(): string[] {
@@ -64,12 +64,12 @@ export class Watched {
   }
 
   #follow(): void {
-    const { context, place, process } = this
+    const { context, at, process } = this
     const tell = (count: number): void => {
       // A set grows at its end.
       const changes = context.changes()
       for (const change of changes.slice(changes.length - count))
-        this.see({ saw: 'arrived', ...place, process, change })
+        this.see({ saw: 'arrived', at, process, change })
     }
     tell(context.changes().length)
     context.onChange(ids => tell(ids.length))

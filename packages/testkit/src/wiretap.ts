@@ -1,8 +1,8 @@
-import { decodeChange, unpackIds } from '@weft/core'
+import { unpackIds } from '@weft/core'
 import { decodeMessage, type Message } from '@weft/protocol'
-import { sha256 } from './host.js'
+import type { Decoder } from './decoder.js'
 import type { Tap } from './network.js'
-import type { Observation } from './observation.js'
+import { type Observation, type Place, placeOf } from './observation.js'
 import type { SimProcess } from './process.js'
 
 const ID_BYTES = 32
@@ -14,13 +14,15 @@ export class Wiretap implements Tap {
 
   constructor(
     private readonly tenantOf: (worker: SimProcess) => string,
+    private readonly decoder: Decoder,
     private readonly see: (observation: Observation) => void,
   ) {}
 
   sent(worker: SimProcess, frame: Uint8Array): void {
     const message = decodeMessage(frame)
     if (message.name === 'open') this.#channelsOf(worker).set(message.channel, message.workflow)
-    else if (message.name === 'push') for (const bytes of message.changes) this.#offered(worker, message, bytes)
+    else if (message.name === 'push')
+      for (const bytes of message.changes) this.#offered(worker, message, bytes)
     else if (message.name === 'propose') this.#offered(worker, message, message.change)
   }
 
@@ -28,36 +30,34 @@ export class Wiretap implements Tap {
     const message = decodeMessage(frame)
     if (message.name === 'log') this.#log(worker, message)
     if (message.name !== 'ack') return
-    const place = this.#place(worker, message.channel)
+    const at = this.#place(worker, message.channel)
     for (const [index, id] of unpackIds(message.ids).entries())
-      this.see({ saw: 'acked', ...place, process: worker.name, id, position: message.positions[index]! })
+      this.see({ saw: 'acked', at, process: worker.name, id, position: message.positions[index]! })
   }
 
   #offered(worker: SimProcess, { channel }: { channel: number }, bytes: Uint8Array): void {
-    const change = decodeChange(bytes, sha256)
-    this.see({ saw: 'offered', ...this.#place(worker, channel), process: worker.name, change })
+    const change = this.decoder.decode(bytes)
+    this.see({ saw: 'offered', at: this.#place(worker, channel), process: worker.name, change })
   }
 
   #log(worker: SimProcess, { channel, from, items }: Message & { name: 'log' }): void {
-    const place = this.#place(worker, channel)
+    const at = this.#place(worker, channel)
     for (const [index, item] of items.entries()) {
       const position = from + index
       if (item.length === ID_BYTES) {
         const [id] = unpackIds(item)
-        this.see({ saw: 'acked', ...place, process: worker.name, id: id!, position })
+        this.see({ saw: 'acked', at, process: worker.name, id: id!, position })
         continue
       }
-      const change = decodeChange(item, sha256)
-      this.see({ saw: 'served', ...place, process: worker.name, change })
-      this.see({ saw: 'acked', ...place, process: worker.name, id: change.id, position })
+      const change = this.decoder.decode(item)
+      this.see({ saw: 'served', at, process: worker.name, change })
+      this.see({ saw: 'acked', at, process: worker.name, id: change.id, position })
     }
   }
 
-  #place(worker: SimProcess, channel: number): { tenant: string; workflow: string } {
-    return {
-      tenant: this.tenantOf(worker),
-      workflow: this.#channelsOf(worker).get(channel) ?? `channel ${channel}`,
-    }
+  #place(worker: SimProcess, channel: number): Place {
+    const workflow = this.#channelsOf(worker).get(channel) ?? `channel ${channel}`
+    return placeOf(this.tenantOf(worker), workflow)
   }
 
   #channelsOf(worker: SimProcess): Map<number, string> {

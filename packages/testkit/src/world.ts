@@ -2,13 +2,14 @@ import type { ChangeId } from '@weft/core'
 import type { ReplicaEvent } from '@weft/replica'
 import { Court, type Checker, type Violation } from './checker.js'
 import { allCheckers } from './checkers/index.js'
+import { Decoder } from './decoder.js'
 import { Dice } from './dice.js'
 import { SimDisk } from './disk.js'
 import { watchDisk } from './disk-watch.js'
 import { FAULTS, type Fault, type FaultKind } from './faults.js'
 import { Nemesis } from './nemesis.js'
 import { SimNetwork } from './network.js'
-import type { Place } from './observation.js'
+import { type Place, placeOf } from './observation.js'
 import { readLogs } from './read-logs.js'
 import { Scheduler } from './scheduler.js'
 import { SimPeer } from './sim-peer.js'
@@ -39,7 +40,11 @@ export interface Program {
   tell(run: WorkerRun, logs: readonly Log[]): Promise<void>
 }
 
-export type Log = Place & { readonly ids: readonly ChangeId[] }
+/** What lies in a log, by position. */
+export interface Log {
+  readonly at: Place
+  readonly ids: readonly ChangeId[]
+}
 
 const SETTLE_STEPS_MAX = 20_000
 /** Until every worker that had to be started anew has been, and what was broken under way is known to be. */
@@ -70,9 +75,10 @@ export class World {
     this.scheduler = new Scheduler(keepTrace)
     const { scheduler, court } = this
     const tenants = new Map(hostsOf(options.workers))
-    const tap = new Wiretap(({ host }) => tenants.get(host)!, court.see)
+    const decoder = new Decoder()
+    const tap = new Wiretap(({ host }) => tenants.get(host)!, decoder, court.see)
     this.network = new SimNetwork(scheduler, this.#dice.apart('network'), tap)
-    this.disk = new SimDisk(scheduler, this.#dice.apart('disk'), watchDisk(court.see))
+    this.disk = new SimDisk(scheduler, this.#dice.apart('disk'), watchDisk(decoder, court.see))
     this.peer = new SimPeer(scheduler, this.network, this.disk, this.#dice.apart('peer'))
     this.workers = [...tenants].map(
       ([host, tenant]) =>
@@ -127,7 +133,7 @@ export class World {
     await this.#all(run =>
       this.program.tell(
         run,
-        logs.filter(({ tenant }) => tenant === run.tenant),
+        logs.filter(({ at }) => at.tenant === run.tenant),
       ),
     )
     if (this.violations.length > 0) return
@@ -137,7 +143,9 @@ export class World {
 
   /** One worker of each tenant forgets everything: what it will hold is what the peer has. */
   async #beginAnew(): Promise<void> {
-    const firsts = Object.keys(this.options.workers).map(tenant => this.workers.find(each => each.tenant === tenant)!)
+    const firsts = Object.keys(this.options.workers).map(
+      tenant => this.workers.find(each => each.tenant === tenant)!,
+    )
     for (const worker of firsts) {
       worker.kill()
       this.#nemesis.startWorker(worker, this.#dice.apart('anew'))
@@ -161,14 +169,18 @@ export class World {
   async #within<T>(act: () => Promise<T>): Promise<T | undefined> {
     if (this.violations.length > 0) return undefined
     let outcome: { readonly value: T } | { readonly error: unknown } | undefined
+    const settled = (come: typeof outcome): void => {
+      outcome = come
+    }
     act().then(
-      value => void (outcome = { value }),
-      error => void (outcome = { error }),
+      value => settled({ value }),
+      error => settled({ error }),
     )
     await this.run(this.scheduler.steps + SETTLE_STEPS_MAX, () => outcome !== undefined)
     if (outcome !== undefined && 'value' in outcome) return outcome.value
     const why = outcome === undefined ? `not within ${SETTLE_STEPS_MAX} steps` : String(outcome.error)
-    if (this.violations.length === 0) this.court.report('DUR-5', `all is well again, and the world does not come to rest: ${why}`)
+    if (this.violations.length === 0)
+      this.court.report('DUR-5', `all is well again, and the world does not come to rest: ${why}`)
     return undefined
   }
 
@@ -177,7 +189,7 @@ export class World {
     if (event.type === 'refused') {
       const withdrawn = event.error.details.withdrawn as readonly { readonly change: string }[] | undefined
       const ids = withdrawn?.map(({ change }) => change) ?? []
-      this.court.see({ saw: 'withdrawn', tenant, workflow: event.workflow, process: process.name, ids })
+      this.court.see({ saw: 'withdrawn', at: placeOf(tenant, event.workflow), process: process.name, ids })
     }
     if (event.type !== 'failed') return
     // Whoever is told that it will never be let in is started anew by those who run it.

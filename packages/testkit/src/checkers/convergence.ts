@@ -1,5 +1,4 @@
 import { type Checker, entryOf, short } from '../checker.js'
-import { placeKey, placeName } from '../observation.js'
 
 /** Equal sets look equal, wherever and whenever they are looked at; and in the end there is one set (CHG-4, MRG-1). */
 export function convergence(): Checker {
@@ -10,20 +9,23 @@ export function convergence(): Checker {
   return {
     name: 'convergence',
     on: {
-      digest: ({ process, frontier, digest, isLast, ...place }, report) => {
+      digest: ({ process, frontier, digest, isLast, at }, report) => {
         const names = [...frontier].sort().join(' ')
-        const first = entryOf(digests, `${placeKey(place)} ${names}`, () => ({ digest, process }))
+        const first = entryOf(digests, `${at.key} ${names}`, () => ({ digest, process }))
         if (first.digest !== digest) {
           report(
             'CHG-4',
-            `${placeName(place)}: ${process} and ${first.process} hold the same set up to ${frontier.map(short)} and differ: ` +
+            `${at.key}: ${process} and ${first.process} hold the same set up to ${frontier.map(short)} and differ: ` +
               `${short(digest)}, ${short(first.digest)}`,
           )
         }
         if (!isLast) return
-        const other = entryOf(settled, placeKey(place), () => ({ frontier: names, process }))
+        const other = entryOf(settled, at.key, () => ({ frontier: names, process }))
         if (other.frontier !== names)
-          report('MRG-1', `${placeName(place)}: in the end ${process} does not hold the set that ${other.process} holds`)
+          report(
+            'MRG-1',
+            `${at.key}: in the end ${process} does not hold the set that ${other.process} holds`,
+          )
       },
     },
   }

@@ -1,6 +1,6 @@
 import type { ChangeId, Position } from '@weft/core'
 import { type Checker, entryOf, short } from '../checker.js'
-import { type Place, placeKey, placeName } from '../observation.js'
+import type { Place } from '../observation.js'
 
 interface Log {
   /** What is durable, by position from 1. */
@@ -14,37 +14,36 @@ interface Log {
  */
 export function durability(): Checker {
   const logs = new Map<string, Log>()
-  const logOf = (place: Place): Log => entryOf(logs, placeKey(place), () => ({ ids: [], acked: new Map() }))
+  const logOf = (at: Place): Log => entryOf(logs, at.key, () => ({ ids: [], acked: new Map() }))
   return {
     name: 'durability',
     on: {
-      durable: ({ position, change: { id }, ...place }, report) => {
-        const { ids } = logOf(place)
+      durable: ({ position, change: { id }, at }, report) => {
+        const { ids } = logOf(at)
         const before = ids[position]
         if (before !== undefined && before !== id)
-          report('DUR-2', `${placeName(place)}: position ${position} held ${short(before)} and now holds ${short(id)}`)
+          report('DUR-2', `${at.key}: position ${position} held ${short(before)} and now holds ${short(id)}`)
         ids[position] = id
       },
-      acked: ({ process, id, position, ...place }, report) => {
-        const { ids, acked } = logOf(place)
+      acked: ({ process, id, position, at }, report) => {
+        const { ids, acked } = logOf(at)
         if (ids[position] !== id)
           report(
             'DUR-1',
-            `${placeName(place)}: ${process} was told that ${short(id)} is committed at ${position}, where a power cut ` +
+            `${at.key}: ${process} was told that ${short(id)} is committed at ${position}, where a power cut ` +
               `would leave ${ids[position] === undefined ? 'nothing' : short(ids[position])}`,
           )
         const before = acked.get(id)
         if (before !== undefined && before !== position)
-          report('DUR-2', `${placeName(place)}: ${short(id)} was acknowledged at ${before} and at ${position}`)
+          report('DUR-2', `${at.key}: ${short(id)} was acknowledged at ${before} and at ${position}`)
         acked.set(id, position)
       },
-      log: ({ ids, ...place }, report) => {
-        for (const [id, position] of logOf(place).acked) {
+      log: ({ ids, at }, report) => {
+        for (const [id, position] of logOf(at).acked) {
           if (ids[position - 1] !== id)
-            report('DUR-1', `${placeName(place)}: ${short(id)} was acknowledged at ${position} and is lost`)
+            report('DUR-1', `${at.key}: ${short(id)} was acknowledged at ${position} and is lost`)
         }
-        if (new Set(ids).size !== ids.length)
-          report('DUR-2', `${placeName(place)}: a change is twice in the log`)
+        if (new Set(ids).size !== ids.length) report('DUR-2', `${at.key}: a change is twice in the log`)
       },
     },
   }

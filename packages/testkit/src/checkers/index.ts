@@ -10,14 +10,5 @@ import { tenants } from './tenants.js'
 
 /** One of each, for one world. */
 export function allCheckers(): Checker[] {
-  return [
-    convergence(),
-    durability(),
-    causality(),
-    sessions(),
-    staleness(),
-    overlays(),
-    leases(),
-    tenants(),
-  ]
+  return [convergence(), durability(), causality(), sessions(), staleness(), overlays(), leases(), tenants()]
 }

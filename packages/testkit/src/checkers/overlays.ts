@@ -1,5 +1,4 @@
 import { type Checker, entryOf, short } from '../checker.js'
-import { placeName } from '../observation.js'
 
 /** Behind a barrier no step begins under an older version of what was published, and none is committed (OVL-3). */
 export function overlays(): Checker {
@@ -20,13 +19,14 @@ export function overlays(): Checker {
         versions.set(name, Math.max(version, versions.get(name) ?? 0))
       },
       step: ({ tenant, process, overlays: under }, report) => {
-        for (const what of older(tenant, under)) report('OVL-3', `${process} of ${tenant} began a step under ${what}`)
+        for (const what of older(tenant, under))
+          report('OVL-3', `${process} of ${tenant} began a step under ${what}`)
       },
-      durable: ({ change, position: _, ...place }, report) => {
+      durable: ({ change, at }, report) => {
         const under = change.header.notes.overlays
         if (under === undefined) return
-        for (const what of older(place.tenant, under))
-          report('OVL-3', `a step, ${short(change.id)} of ${placeName(place)}, was committed under ${what}`)
+        for (const what of older(at.tenant, under))
+          report('OVL-3', `a step, ${short(change.id)} of ${at.key}, was committed under ${what}`)
       },
     },
   }

@@ -1,6 +1,6 @@
 import type { ChangeId } from '@weft/core'
 import { type Checker, entryOf, short } from '../checker.js'
-import { type Place, placeKey, placeName } from '../observation.js'
+import type { Place } from '../observation.js'
 
 interface SessionWrite {
   readonly session: string
@@ -14,32 +14,32 @@ interface SessionWrite {
  */
 export function sessions(): Checker {
   const writes = new Map<string, SessionWrite[]>()
-  const writesAt = (place: Place) => entryOf(writes, placeKey(place), () => [])
+  const writesAt = (at: Place) => entryOf(writes, at.key, () => [])
   return {
     name: 'sessions',
     on: {
-      session: ({ session, known, shown, ...place }, report) => {
+      session: ({ session, known, shown, at }, report) => {
         const missing = known.filter(id => !shown.has(id))
         if (missing.length > 0)
           report(
             'SES-1',
-            `${session} was opened on ${placeName(place)} and is not shown ${missing.length} of the ${known.length} ` +
+            `${session} was opened on ${at.key} and is not shown ${missing.length} of the ${known.length} ` +
               `changes that it had written and seen: ${missing.slice(0, 4).map(short)}`,
           )
       },
-      'session-write': ({ session, id, known, ...place }) => {
-        writesAt(place).push({ session, id, known })
+      'session-write': ({ session, id, known, at }) => {
+        writesAt(at).push({ session, id, known })
       },
-      log: ({ ids, ...place }, report) => {
-        const at = new Map(ids.map((id, index) => [id, index]))
-        for (const { session, id, known } of writesAt(place)) {
-          const position = at.get(id)
+      log: ({ ids, at }, report) => {
+        const positions = new Map(ids.map((id, index) => [id, index]))
+        for (const { session, id, known } of writesAt(at)) {
+          const position = positions.get(id)
           if (position === undefined) continue
-          const late = known.filter(other => (at.get(other) ?? Number.POSITIVE_INFINITY) > position)
+          const late = known.filter(other => (positions.get(other) ?? Number.POSITIVE_INFINITY) > position)
           if (late.length > 0)
             report(
               'SES-1',
-              `${session} wrote ${short(id)} on ${placeName(place)} after ${late.slice(0, 4).map(short)}, which come later in the log`,
+              `${session} wrote ${short(id)} on ${at.key} after ${late.slice(0, 4).map(short)}, which come later in the log`,
             )
         }
       },

@@ -1,6 +1,5 @@
 import { type Change, type ChangeId, entryId, type ManifestRef, pointersTouch, unpackIds } from '@weft/core'
 import { type Checker, entryOf, short } from '../checker.js'
-import { placeKey, placeName } from '../observation.js'
 import { Pasts } from '../pasts.js'
 
 const STATE = 'state:'
@@ -18,22 +17,23 @@ export function staleness(): Checker {
   return {
     name: 'staleness',
     on: {
-      arrived: ({ change, ...place }) => {
+      arrived: ({ change, at }) => {
         changes.set(change.id, change)
-        entryOf(pasts, placeKey(place), () => new Pasts()).add(change)
+        entryOf(pasts, at.key, () => new Pasts()).add(change)
       },
-      branch: ({ process, branch, order, stale, told, ...place }, report) => {
+      branch: ({ process, branch, order, stale, told, at }, report) => {
         const expected = staleOf(
           order.map(id => changes.get(id)!),
-          entryOf(pasts, placeKey(place), () => new Pasts()),
+          entryOf(pasts, at.key, () => new Pasts()),
         )
         const said = new Set(stale)
-        const where = `${process} on ${placeName(place)}/${branch}`
+        const where = `${process} on ${at.key}/${branch}`
         const missed = [...expected].filter(unit => !said.has(unit))
         const invented = stale.filter(unit => !expected.has(unit))
         const untold = stale.filter(unit => !told.has(unit))
         if (missed.length > 0) report('STL-4', `${where} does not say that ${missed.map(short)} is stale`)
-        if (invented.length > 0) report('STL-3', `${where} says that ${invented.map(short)} is stale, which is not`)
+        if (invented.length > 0)
+          report('STL-3', `${where} says that ${invented.map(short)} is stale, which is not`)
         if (untold.length > 0) report('STL-5', `${where} never told that ${untold.map(short)} became stale`)
       },
     },
@@ -56,7 +56,10 @@ function staleOf(shown: readonly Change[], pasts: Pasts): Set<string> {
   for (let grew = true; grew; ) {
     grew = false
     for (const { unit, reads } of units) {
-      if (stale.has(unit) || !reads.some(({ ref }) => stale.has(ref.slice(ENTRY.length)) && ref.startsWith(ENTRY)))
+      if (
+        stale.has(unit) ||
+        !reads.some(({ ref }) => stale.has(ref.slice(ENTRY.length)) && ref.startsWith(ENTRY))
+      )
         continue
       stale.add(unit)
       grew = true
@@ -67,7 +70,8 @@ function staleOf(shown: readonly Change[], pasts: Pasts): Set<string> {
 
 function unitsOf(change: Change): { unit: string; change: Change; reads: readonly ManifestRef[] }[] {
   const { kinds, reads } = change.header
-  if (kinds.length === 0) return [{ unit: change.id, change, reads: reads.filter(({ entry }) => entry === undefined) }]
+  if (kinds.length === 0)
+    return [{ unit: change.id, change, reads: reads.filter(({ entry }) => entry === undefined) }]
   return kinds.map((_, index) => ({
     unit: entryId(change.id, index),
     change,

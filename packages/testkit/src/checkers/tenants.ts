@@ -1,6 +1,6 @@
 import type { ChangeId } from '@weft/core'
 import { type Checker, entryOf, type Report, short } from '../checker.js'
-import { type Place, placeName } from '../observation.js'
+import type { Place } from '../observation.js'
 
 /**
  * What a tenant's workers have not written is nowhere to be found under its name: not on the disk, not on the way to a
@@ -10,23 +10,21 @@ export function tenants(): Checker {
   /** Who has offered a change. The same initial state is written by several. */
   const authors = new Map<ChangeId, Set<string>>()
 
-  const check = (where: string, law: string, place: Place, id: ChangeId, report: Report): void => {
+  const check = (where: string, law: string, at: Place, id: ChangeId, report: Report): void => {
     const by = authors.get(id)
-    if (by === undefined)
-      report('DUR-4', `${where}: ${short(id)} of ${placeName(place)} was written by nobody`)
-    else if (!by.has(place.tenant))
-      report(law, `${where}: ${short(id)} of ${placeName(place)} was written by ${[...by]}`)
+    if (by === undefined) report('DUR-4', `${where}: ${short(id)} of ${at.key} was written by nobody`)
+    else if (!by.has(at.tenant)) report(law, `${where}: ${short(id)} of ${at.key} was written by ${[...by]}`)
   }
 
   return {
     name: 'tenants',
     on: {
-      offered: ({ tenant, change }) => void entryOf(authors, change.id, () => new Set()).add(tenant),
+      offered: ({ at, change }) => void entryOf(authors, change.id, () => new Set()).add(at.tenant),
       stray: ({ key }, report) =>
         report('TEN-2', `the disk holds a row that names no tenant: ${JSON.stringify(key.slice(0, 80))}`),
-      durable: ({ change, ...place }, report) => check('the disk', 'TEN-2', place, change.id, report),
-      served: ({ process, change, ...place }, report) => check(process, 'TEN-1', place, change.id, report),
-      acked: ({ process, id, ...place }, report) => check(process, 'TEN-1', place, id, report),
+      durable: ({ change, at }, report) => check('the disk', 'TEN-2', at, change.id, report),
+      served: ({ process, change, at }, report) => check(process, 'TEN-1', at, change.id, report),
+      acked: ({ process, id, at }, report) => check(process, 'TEN-1', at, id, report),
     },
   }
 }

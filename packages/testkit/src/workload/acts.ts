@@ -67,8 +67,16 @@ async function step(life: Life): Promise<void> {
       if (dice.chance(0.3)) void step.entries().at(-1)?.value
       if (dice.chance(0.3)) void step.state.facts.a
       await run.process.sleep(dice.between(0, 25))
-      step.append('decision', { roll: dice.bits() }, { dependsOn: dice.chance(0.3) ? [dice.pick(SOURCES)] : [] })
-      if (dice.chance(0.15)) step.change(state => void (state.facts.b = dice.below(100)))
+      step.append(
+        'decision',
+        { roll: dice.bits() },
+        { dependsOn: dice.chance(0.3) ? [dice.pick(SOURCES)] : [] },
+      )
+      if (dice.chance(0.15)) {
+        step.change(state => {
+          state.facts.b = dice.below(100)
+        })
+      }
     },
     life.wait,
   )
@@ -116,7 +124,7 @@ async function revert(life: Life): Promise<void> {
 
 /** Writes to a branch under a lease, for as long as it is held and a little longer. */
 async function lease(life: Life): Promise<void> {
-  const { dice, tenant, host, run } = life
+  const { dice, host, run } = life
   const workflow = dice.pick(WORKFLOWS)
   const { context: main } = await life.on(workflow)
   if (!main.branches.includes(LEASED)) main.fork(LEASED)
@@ -124,7 +132,7 @@ async function lease(life: Life): Promise<void> {
   const held = await context.lease({ ttl_ms: 80, ...life.wait })
   for (let turn = 0; turn < 3; turn++) {
     const { on, epoch } = held
-    if (held.held) host.see({ saw: 'lease', tenant, workflow, process: run.process.name, on, epoch })
+    if (held.held) host.see({ saw: 'lease', at: life.at(workflow), process: run.process.name, on, epoch })
     const receipt = context.append('note', { epoch })
     life.acked(workflow, receipt.change, await receipt.committed)
     await run.process.sleep(dice.between(0, 40))
@@ -142,12 +150,12 @@ async function tokenOf(life: Life, context: PlayContext): Promise<{ token: strin
 
 /** Writes, and gives the session away with its token. */
 async function leave(life: Life): Promise<void> {
-  const { dice, tenant, host } = life
+  const { dice, host } = life
   const workflow = dice.pick(WORKFLOWS)
   const { context } = await life.on(workflow)
   context.append('note', { roll: dice.bits() })
   const { token, known } = await tokenOf(life, context)
-  host.sessions.put({ name: host.sessions.nextName(), tenant, workflow, token, known })
+  host.sessions.put({ name: host.sessions.nextName(), at: life.at(workflow), token, known })
 }
 
 /** Goes on with a session that another worker, or this one, has given away. */
@@ -155,12 +163,12 @@ async function resume(life: Life): Promise<void> {
   const { dice, tenant, host } = life
   const session = host.sessions.take(tenant, dice.unit())
   if (session === undefined) return
-  const { name, workflow, known } = session
-  const context = await life.openAfter(workflow, session.token)
+  const { name, at, known } = session
+  const context = await life.openAfter(at.workflow, session.token)
   const ids = context.changes().map(({ id }) => id)
-  host.see({ saw: 'session', tenant, workflow, session: name, known, shown: new Set(ids) })
+  host.see({ saw: 'session', at, session: name, known, shown: new Set(ids) })
   const receipt = context.append('note', { roll: dice.bits() })
-  if (receipt.change) host.see({ saw: 'session-write', tenant, workflow, session: name, id: receipt.change, known })
+  if (receipt.change) host.see({ saw: 'session-write', at, session: name, id: receipt.change, known })
   host.sessions.put({ ...session, ...(await tokenOf(life, context)) })
   await context.close(life.wait)
 }
@@ -168,7 +176,11 @@ async function resume(life: Life): Promise<void> {
 async function publish(life: Life): Promise<void> {
   const { dice, tenant, host, run } = life
   const barrier = dice.chance(0.6)
-  const published = await run.replica.overlays.publish(OVERLAY, { roll: dice.bits() }, { barrier, ...life.wait })
+  const published = await run.replica.overlays.publish(
+    OVERLAY,
+    { roll: dice.bits() },
+    { barrier, ...life.wait },
+  )
   const { name, version } = published
   if (barrier) host.see({ saw: 'barrier', tenant, name, version })
 }

@@ -2,7 +2,9 @@ import { type AnySchema, defineContext } from '@weft/core'
 import type { Context } from '@weft/replica'
 
 interface SchemaOf<T> extends AnySchema {
-  readonly '~standard': AnySchema['~standard'] & { readonly types?: { readonly input: T; readonly output: T } }
+  readonly '~standard': AnySchema['~standard'] & {
+    readonly types?: { readonly input: T; readonly output: T }
+  }
 }
 
 /** Takes whatever is JSON. */

@@ -2,7 +2,7 @@ import { isWeftError, type Position, WeftError } from '@weft/core'
 import type { WaitOptions } from '@weft/replica'
 import { markIn } from '../credentials.js'
 import type { Dice } from '../dice.js'
-import type { Observation } from '../observation.js'
+import { type Observation, type Place, placeOf } from '../observation.js'
 import type { WorkerRun } from '../sim-worker.js'
 import { Watched } from '../watched.js'
 import { type Act, ACTS } from './acts.js'
@@ -47,6 +47,10 @@ export class Life {
     return this.run.tenant
   }
 
+  at(workflow: string): Place {
+    return placeOf(this.run.tenant, workflow)
+  }
+
   get wait(): WaitOptions & { readonly timeout_ms: number } {
     return { timeout_ms: TIMEOUT_MS }
   }
@@ -73,14 +77,17 @@ export class Life {
     const context = await replica.open(Play, { workflow, agent: host, after, ...this.wait })
     const { position } = markIn(after)
     if (context.position < position)
-      throw new Error(`opened at ${context.position} of ${tenant}:${workflow} in ${process.name}, not ${position}`)
+      throw new Error(
+        `opened at ${context.position} of ${tenant}:${workflow} in ${process.name}, not ${position}`,
+      )
     return context as PlayContext
   }
 
   /** Somebody was told by a promise that a change is committed. */
   acked(workflow: string, id: string | undefined, position: Position): void {
-    const { tenant, process } = this.run
-    if (id !== undefined) this.host.see({ saw: 'acked', tenant, workflow, process: process.name, id, position })
+    const { process } = this.run
+    if (id !== undefined)
+      this.host.see({ saw: 'acked', at: this.at(workflow), process: process.name, id, position })
   }
 
   /** Waits for what is under way, then until everything written here is durable; the peer may have failed the context. */
@@ -100,11 +107,11 @@ export class Life {
   }
 
   async #openNow(workflow: string, branch: string): Promise<Opened> {
-    const { replica, host, tenant, process } = this.run
+    const { replica, host, process } = this.run
     const context = (await replica.open(Play, { workflow, agent: host, branch, ...this.wait })) as PlayContext
     const first = ![...this.#watchedWorkflows].includes(workflow)
     this.#watchedWorkflows.add(workflow)
-    const watched = new Watched(context, { tenant, workflow }, process.name, this.host.see, first)
+    const watched = new Watched(context, this.at(workflow), process.name, this.host.see, first)
     return { context, watched }
   }
 

@@ -2,7 +2,8 @@ import type { ChangeId } from '@weft/core'
 import type { Place } from '../observation.js'
 
 /** What somebody carries from worker to worker. */
-export interface Session extends Place {
+export interface Session {
+  readonly at: Place
   readonly name: string
   readonly token: string
   /** All that was seen where the token was made. */
@@ -19,9 +20,9 @@ export class Sessions {
   }
 
   put(session: Session): void {
-    const waiting = this.#byTenant.get(session.tenant) ?? []
+    const waiting = this.#byTenant.get(session.at.tenant) ?? []
     waiting.push(session)
-    this.#byTenant.set(session.tenant, waiting)
+    this.#byTenant.set(session.at.tenant, waiting)
   }
 
   /** @param roll from 0 to below 1 */
