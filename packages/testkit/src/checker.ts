@@ -1,6 +1,8 @@
 import type { Observation, Saw } from './observation.js'
 
 export interface Violation {
+  /** The checker that found it. */
+  readonly checker: string
   /** The id of the law, as in `[DUR-1]`. */
   readonly law: string
   readonly message: string
@@ -17,27 +19,34 @@ export type Judgements = {
 export interface Checker {
   readonly name: string
   readonly on: Judgements
-  /** When all is over. */
-  end?(report: Report): void
 }
 
 /** Hands what is seen to every checker, and keeps what they find. */
 export class Court {
   readonly violations: Violation[] = []
+  /** Told what is seen as well. */
+  readonly observers: ((observation: Observation) => void)[] = []
 
-  constructor(private readonly checkers: readonly Checker[]) {}
+  readonly #judges = new Map<string, ((observation: Observation) => void)[]>()
 
-  readonly see = (observation: Observation): void => {
-    for (const { on } of this.checkers) {
-      const judge = on[observation.saw] as ((seen: Observation, report: Report) => void) | undefined
-      judge?.(observation, this.report)
+  constructor(checkers: readonly Checker[]) {
+    for (const { name, on } of checkers) {
+      const report: Report = (law, message) => this.report(name, law, message)
+      for (const [kind, judge] of Object.entries(on) as [
+        string,
+        (seen: Observation, report: Report) => void,
+      ][])
+        entryOf(this.#judges, kind, () => []).push(observation => judge(observation, report))
     }
   }
 
-  readonly report: Report = (law, message) => void this.violations.push({ law, message })
+  readonly see = (observation: Observation): void => {
+    for (const judge of this.#judges.get(observation.saw) ?? []) judge(observation)
+    for (const observer of this.observers) observer(observation)
+  }
 
-  end(): void {
-    for (const checker of this.checkers) checker.end?.(this.report)
+  report(checker: string, law: string, message: string): void {
+    this.violations.push({ checker, law, message })
   }
 }
 

@@ -29,15 +29,20 @@ export interface Fault {
   readonly at_ms: number
 }
 
-const GAP_MS = { least: 5, most: 120 }
+/** About so far are two faults apart. */
+export const FAULT_EVERY_MS = 60
 
 /** The faults of a world, one after the other, without end. */
-export function* planFaults(dice: Dice, kinds: readonly FaultKind[]): Generator<Fault, undefined> {
+export function* planFaults(
+  dice: Dice,
+  kinds: readonly FaultKind[],
+  every_ms: number,
+): Generator<Fault, undefined> {
   const planned = kinds.filter(kind => kind !== 'skew')
   if (planned.length === 0) return undefined
   let at_ms = 0
   for (let index = 0; ; index++) {
-    at_ms += dice.between(GAP_MS.least, GAP_MS.most)
+    at_ms += dice.between(0.1, 1.9) * every_ms
     yield { index, kind: dice.pick(planned), at_ms }
   }
 }

@@ -35,9 +35,10 @@ export class Nemesis {
     private readonly target: Target,
     private readonly dice: Dice,
     kinds: readonly FaultKind[],
+    every_ms: number,
     private readonly skip: ReadonlySet<number>,
   ) {
-    this.#faults = planFaults(dice.apart('plan'), kinds)
+    this.#faults = planFaults(dice.apart('plan'), kinds, every_ms)
     this.#isSkewed = kinds.includes('skew')
   }
 

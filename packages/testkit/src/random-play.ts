@@ -49,6 +49,7 @@ export async function play({ steps, ...options }: PlayOptions): Promise<PlayResu
     note: (label: string) => world.scheduler.trace.note(world.scheduler.elapsed_ms, label),
     broke: (run: WorkerRun, act: string, error: unknown) =>
       world.court.report(
+        'world',
         'CHG-5',
         `${act} of ${run.process.name} ended with what nobody expects: ${describe(error)}`,
       ),

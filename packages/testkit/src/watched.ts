@@ -1,6 +1,9 @@
-import type { EntrySchemas } from '@weft/core'
+import type { EntrySchemas, Position } from '@weft/core'
 import type { Context } from '@weft/replica'
 import type { Observation, Place } from './observation.js'
+import type { SimProcess } from './process.js'
+
+const POLL_MS = 5
 
 /** What a world reads off a handle. */
 export type AnyContext = Pick<
@@ -57,6 +60,13 @@ export class Watched {
   digest(isLast = false): void {
     const { context, at, process } = this
     this.see({ saw: 'digest', at, process, frontier: context.frontier, digest: context.digest(), isLast })
+  }
+
+  /** The last word: what is shown when the log is known up to a position. */
+  async tell(position: Position, process: SimProcess): Promise<void> {
+    while (this.context.position < position) await process.sleep(POLL_MS)
+    this.look()
+    this.digest(true)
   }
 
   #stale(): string[] {

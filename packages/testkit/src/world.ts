@@ -6,10 +6,10 @@ import { Decoder } from './decoder.js'
 import { Dice } from './dice.js'
 import { SimDisk } from './disk.js'
 import { watchDisk } from './disk-watch.js'
-import { FAULTS, type Fault, type FaultKind } from './faults.js'
+import { FAULT_EVERY_MS, FAULTS, type Fault, type FaultKind } from './faults.js'
 import { Nemesis } from './nemesis.js'
 import { SimNetwork } from './network.js'
-import { type Place, placeOf } from './observation.js'
+import { type Observation, type Place, placeOf } from './observation.js'
 import { readLogs } from './read-logs.js'
 import { Scheduler } from './scheduler.js'
 import { SimPeer } from './sim-peer.js'
@@ -20,6 +20,8 @@ export interface WorldOptions {
   readonly seed: number
   /** Default: all. */
   readonly faults?: readonly FaultKind[]
+  /** About so far are two faults apart. */
+  readonly faultEvery_ms?: number
   /** Faults that are left out, by their index. */
   readonly skip?: ReadonlySet<number>
   /** Workers by tenant. */
@@ -69,7 +71,7 @@ export class World {
     readonly options: WorldOptions,
     private readonly program: Program,
   ) {
-    const { seed, faults = FAULTS, skip = new Set(), keepTrace } = options
+    const { seed, faults = FAULTS, faultEvery_ms = FAULT_EVERY_MS, skip = new Set(), keepTrace } = options
     this.#dice = new Dice(seed)
     this.court = new Court(options.checkers ?? allCheckers())
     this.scheduler = new Scheduler(keepTrace)
@@ -92,7 +94,7 @@ export class World {
           (run, event) => this.#happened(run, event),
         ),
     )
-    this.#nemesis = new Nemesis(this, this.#dice.apart('nemesis'), faults, skip)
+    this.#nemesis = new Nemesis(this, this.#dice.apart('nemesis'), faults, faultEvery_ms, skip)
   }
 
   get violations(): readonly Violation[] {
@@ -101,6 +103,21 @@ export class World {
 
   get faults(): readonly Fault[] {
     return this.#nemesis.happened
+  }
+
+  /** Also tells somebody else what is seen. */
+  observe(observer: (observation: Observation) => void): void {
+    this.court.observers.push(observer)
+  }
+
+  /** Runs something on a worker that remembers nothing, in a world that has come to rest. @throws what that throws */
+  async last(act: (run: WorkerRun) => Promise<void>): Promise<void> {
+    const [worker] = this.workers
+    worker!.kill()
+    this.#nemesis.startWorker(worker!, this.#dice.apart('last'))
+    await this.scheduler.turn()
+    const outcome = await this.#outcome(() => act(worker!.run!))
+    if (outcome !== undefined && 'error' in outcome) throw outcome.error
   }
 
   begin(): void {
@@ -138,7 +155,6 @@ export class World {
     )
     if (this.violations.length > 0) return
     for (const log of logs) this.court.see({ saw: 'log', ...log })
-    this.court.end()
   }
 
   /** One worker of each tenant forgets everything: what it will hold is what the peer has. */
@@ -168,7 +184,16 @@ export class World {
   /** Lets things happen until what is done is done. */
   async #within<T>(act: () => Promise<T>): Promise<T | undefined> {
     if (this.violations.length > 0) return undefined
-    let outcome: { readonly value: T } | { readonly error: unknown } | undefined
+    const outcome = await this.#outcome(act)
+    if (outcome !== undefined && 'value' in outcome) return outcome.value
+    const why = outcome === undefined ? `not within ${SETTLE_STEPS_MAX} steps` : String(outcome.error)
+    if (this.violations.length === 0)
+      this.court.report('world', 'DUR-5', `all is well again, and the world does not come to rest: ${why}`)
+    return undefined
+  }
+
+  async #outcome<T>(act: () => Promise<T>): Promise<Outcome<T> | undefined> {
+    let outcome: Outcome<T> | undefined
     const settled = (come: typeof outcome): void => {
       outcome = come
     }
@@ -177,11 +202,7 @@ export class World {
       error => settled({ error }),
     )
     await this.run(this.scheduler.steps + SETTLE_STEPS_MAX, () => outcome !== undefined)
-    if (outcome !== undefined && 'value' in outcome) return outcome.value
-    const why = outcome === undefined ? `not within ${SETTLE_STEPS_MAX} steps` : String(outcome.error)
-    if (this.violations.length === 0)
-      this.court.report('DUR-5', `all is well again, and the world does not come to rest: ${why}`)
-    return undefined
+    return outcome
   }
 
   #happened(run: WorkerRun, event: ReplicaEvent): void {
@@ -199,6 +220,8 @@ export class World {
     })
   }
 }
+
+type Outcome<T> = { readonly value: T } | { readonly error: unknown }
 
 function hostsOf(workers: Readonly<Record<string, number>>): [host: string, tenant: string][] {
   return Object.entries(workers).flatMap(([tenant, count]) =>

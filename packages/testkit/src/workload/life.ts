@@ -1,6 +1,5 @@
 import { isWeftError, type Position, WeftError } from '@weft/core'
 import type { WaitOptions } from '@weft/replica'
-import { markIn } from '../credentials.js'
 import type { Dice } from '../dice.js'
 import { type Observation, type Place, placeOf } from '../observation.js'
 import type { WorkerRun } from '../sim-worker.js'
@@ -72,15 +71,9 @@ export class Life {
   }
 
   /** Opens a handle of its own under a session's token. */
-  async openAfter(workflow: string, after: string): Promise<PlayContext> {
-    const { replica, host, tenant, process } = this.run
-    const context = await replica.open(Play, { workflow, agent: host, after, ...this.wait })
-    const { position } = markIn(after)
-    if (context.position < position)
-      throw new Error(
-        `opened at ${context.position} of ${tenant}:${workflow} in ${process.name}, not ${position}`,
-      )
-    return context as PlayContext
+  openAfter(workflow: string, after: string): Promise<PlayContext> {
+    const { replica, host } = this.run
+    return replica.open(Play, { workflow, agent: host, after, ...this.wait })
   }
 
   /** Somebody was told by a promise that a change is committed. */
@@ -100,10 +93,8 @@ export class Life {
 
   /** Says what is held here of a context, when its log is known up to a position. */
   async tell(workflow: string, position: Position): Promise<void> {
-    const { context, watched } = await this.on(workflow)
-    while (context.position < position) await this.run.process.sleep(POLL_MS)
-    watched.look()
-    watched.digest(true)
+    const { watched } = await this.on(workflow)
+    await watched.tell(position, this.run.process)
   }
 
   async #openNow(workflow: string, branch: string): Promise<Opened> {
@@ -152,6 +143,8 @@ export class Life {
       const isExpected = isWeftError(each) && each.code !== 'WEFT_INTERNAL'
       this.host.note(`${this.run.process.name} ${name}: ${isExpected ? each.code : String(each)}`)
       if (!isExpected) this.host.broke(this.run, name, each)
+      // The peer has failed a context: it is served again when it is opened again.
+      else if (each.code === 'WEFT_STORE_CORRUPT') this.#open.clear()
     }
   }
 }
