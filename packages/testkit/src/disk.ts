@@ -23,7 +23,7 @@ interface Batch {
 
 interface Damage {
   readonly key: string
-  readonly sound: Uint8Array | undefined
+  readonly sound: Uint8Array
   readonly damaged: Uint8Array
 }
 
@@ -42,6 +42,8 @@ export class SimDisk {
   #unsynced: RowWrite[] = []
   #inFlight: Batch[] = []
   #damages: Damage[] = []
+  /** What is missing of a batch that was torn. */
+  #missing: readonly RowWrite[] = []
 
   /** @param onDurable told of all that becomes durable, when it does */
   constructor(
@@ -61,7 +63,7 @@ export class SimDisk {
   }
 
   get isDamaged(): boolean {
-    return this.#damages.length > 0
+    return this.#damages.length > 0 || this.#missing.length > 0
   }
 
   /** What LevelDB does when it opens: its log is replayed into a table, and that is synced. */
@@ -111,17 +113,25 @@ export class SimDisk {
     const { key, value } = dice.pick(rows)
     const damaged = Uint8Array.from(value)
     damaged[dice.below(damaged.length)]! ^= 1 << dice.below(8)
-    this.#damage({ key, sound: value, damaged })
+    this.#damages.push({ key, sound: value, damaged })
+    const writes = [{ key, value: damaged }]
+    this.#durable = withWrites(this.#durable, writes)
+    // What the process has written over it since is another row.
+    if (find(this.#written, key) === value) this.#written = withWrites(this.#written, writes)
     return key
   }
 
-  /** Brings back what was damaged, as a backup would; what was written over it since stays. */
+  /** Brings back what was damaged and what is missing, as a backup would; what was written over it since stays. */
   restore(): void {
     for (const { key, sound, damaged } of this.#damages.splice(0).reverse()) {
       const writes = [{ key, value: sound }]
       if (find(this.#durable, key) === damaged) this.#durable = withWrites(this.#durable, writes)
       if (find(this.#written, key) === damaged) this.#written = withWrites(this.#written, writes)
     }
+    const missing = this.#missing
+    this.#missing = []
+    this.#set(missing)
+    if (missing.length > 0) this.onDurable(missing)
   }
 
   #apply({ writes, sync }: Batch): void {
@@ -144,15 +154,16 @@ export class SimDisk {
     if (writes.length > 0) this.onDurable(writes)
   }
 
+  /** Some of its rows are there, and some are not. */
   #tear(writes: readonly RowWrite[]): void {
-    for (const { key, value } of writes.slice(0, 1 + this.dice.below(writes.length - 1))) {
-      if (value) this.#damage({ key, sound: find(this.#durable, key), damaged: value })
-    }
+    const there = 1 + this.dice.below(writes.length - 1)
+    this.#missing = [...this.#missing, ...writes.slice(there)]
+    this.#set(writes.slice(0, there))
+    this.onDurable(writes.slice(0, there))
   }
 
-  #damage(damage: Damage): void {
-    this.#damages.push(damage)
-    const writes = [{ key: damage.key, value: damage.damaged }]
+  /** Beside all writing: what is on the disk is another thing from now on. */
+  #set(writes: readonly RowWrite[]): void {
     this.#durable = withWrites(this.#durable, writes)
     this.#written = withWrites(this.#written, writes)
   }

@@ -113,7 +113,7 @@ export class Nemesis {
     },
     swizzle: dice => this.#swizzle(dice),
     clog: dice => {
-      const extra_ms = dice.between(20, 150)
+      const extra_ms = dice.chance(0.5) ? dice.between(3, 40) : dice.between(40, 150)
       this.#change(dice, 300, this.#route(dice), { extra_ms }, { extra_ms: 0 })
     },
     mangle: dice => this.#change(dice, 150, this.#route(dice), { mangled: 0.25 }, { mangled: 0 }),

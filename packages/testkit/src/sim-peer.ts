@@ -15,10 +15,10 @@ const LIMITS: PeerLimits = {
   ...DEFAULT_LIMITS,
   auth_deadline_ms: 400,
   ping_ms: 250,
-  congested_bytes: 4_096,
+  congested_bytes: 512,
   buffered_bytes_max: 262_144,
   idle_ms: 120,
-  overlay_lease_ms: 300,
+  overlay_lease_ms: 120,
 }
 
 const log = pino({ level: 'silent' })

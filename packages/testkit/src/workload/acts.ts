@@ -36,8 +36,7 @@ function reads({ dice }: Life, context: PlayContext): string[] {
 async function append(life: Life): Promise<void> {
   const { workflow, context } = await somewhere(life)
   const value = { roll: life.dice.bits() }
-  const receipt = context.append('note', value, { dependsOn: reads(life, context) })
-  life.acked(workflow, receipt.change, await receipt.committed)
+  life.wrote(workflow, context.append('note', value, { dependsOn: reads(life, context) }))
 }
 
 async function change(life: Life): Promise<void> {
@@ -47,13 +46,12 @@ async function change(life: Life): Promise<void> {
   const receipt = context.change(state => {
     state.facts[fact] = dice.below(100)
   })
-  life.acked(workflow, receipt.change, await receipt.committed)
+  life.wrote(workflow, receipt)
 }
 
 async function touch(life: Life): Promise<void> {
   const { workflow, context } = await somewhere(life)
-  const receipt = context.touch(life.dice.pick(SOURCES), `v${life.dice.below(4)}`)
-  life.acked(workflow, receipt.change, await receipt.committed)
+  life.wrote(workflow, context.touch(life.dice.pick(SOURCES), `v${life.dice.below(4)}`))
 }
 
 async function step(life: Life): Promise<void> {
@@ -99,7 +97,7 @@ async function merge(life: Life): Promise<void> {
   const others = context.branches.filter(name => name !== 'main' && name !== LEASED)
   if (others.length === 0) return
   const { receipt } = context.merge(dice.pick(others))
-  life.acked(workflow, receipt.change, await receipt.committed)
+  life.wrote(workflow, receipt)
 }
 
 async function propose(life: Life): Promise<void> {
@@ -119,7 +117,7 @@ async function revert(life: Life): Promise<void> {
   const entries = context.entries()
   if (entries.length === 0) return
   const { receipt } = context.revert({ change: dice.pick(entries.slice(-6)).change })
-  life.acked(workflow, receipt.change, await receipt.committed)
+  life.wrote(workflow, receipt)
 }
 
 /** Writes to a branch under a lease, for as long as it is held and a little longer. */
@@ -130,11 +128,11 @@ async function lease(life: Life): Promise<void> {
   if (!main.branches.includes(LEASED)) main.fork(LEASED)
   const { context } = await life.on(workflow, LEASED)
   const held = await context.lease({ ttl_ms: 80, ...life.wait })
-  for (let turn = 0; turn < 3; turn++) {
-    const { on, epoch } = held
-    if (held.held) host.see({ saw: 'lease', at: life.at(workflow), process: run.process.name, on, epoch })
-    const receipt = context.append('note', { epoch })
-    life.acked(workflow, receipt.change, await receipt.committed)
+  const { on, epoch } = held
+  const turns = 2 + dice.below(14)
+  for (let turn = 0; turn < turns && held.held; turn++) {
+    host.see({ saw: 'lease', at: life.at(workflow), process: run.process.name, on, epoch })
+    if (turn < 3) life.wrote(workflow, context.append('note', { epoch }))
     await run.process.sleep(dice.between(0, 40))
   }
   if (dice.chance(0.5)) await held.release(life.wait)
@@ -175,7 +173,7 @@ async function resume(life: Life): Promise<void> {
 
 async function publish(life: Life): Promise<void> {
   const { dice, tenant, host, run } = life
-  const barrier = dice.chance(0.6)
+  const barrier = dice.chance(0.75)
   const published = await run.replica.overlays.publish(
     OVERLAY,
     { roll: dice.bits() },
@@ -202,8 +200,8 @@ export const ACTS: readonly Act[] = [
   { name: 'propose', weight: 5, run: propose },
   { name: 'touch', weight: 3, run: touch },
   { name: 'change', weight: 3, run: change },
-  { name: 'lease', weight: 3, run: lease },
-  { name: 'publish', weight: 2, run: publish },
+  { name: 'lease', weight: 4, run: lease },
+  { name: 'publish', weight: 4, run: publish },
   { name: 'fork', weight: 2, run: fork },
   { name: 'merge', weight: 2, run: merge },
   { name: 'revert', weight: 1, run: revert },

@@ -1,5 +1,5 @@
 import { isWeftError, type Position, WeftError } from '@weft/core'
-import type { WaitOptions } from '@weft/replica'
+import type { Receipt, WaitOptions } from '@weft/replica'
 import type { Dice } from '../dice.js'
 import { type Observation, type Place, placeOf } from '../observation.js'
 import type { WorkerRun } from '../sim-worker.js'
@@ -16,8 +16,8 @@ export interface LifeHost {
   readonly note: (label: string) => void
 }
 
-const GAP_MS = { least: 1, most: 22 }
-const OUTSTANDING_MAX = 5
+const GAP_MS = { least: 1, most: 30 }
+const OUTSTANDING_MAX = 10
 const TIMEOUT_MS = 400
 
 interface Opened {
@@ -83,6 +83,14 @@ export class Life {
       this.host.see({ saw: 'acked', at: this.at(workflow), process: process.name, id, position })
   }
 
+  /** Listens for what becomes of a write; nobody waits for it, least of all who is cut off. */
+  wrote(workflow: string, { change, committed }: Receipt): void {
+    committed.then(
+      position => this.acked(workflow, change, position),
+      error => this.#failed('write', error),
+    )
+  }
+
   /** Waits for what is under way, then until everything written here is durable; the peer may have failed the context. */
   async flush(workflow: string): Promise<void> {
     const { replica, host, process } = this.run
@@ -132,13 +140,13 @@ export class Life {
       await act.run(this)
       this.host.note(`${this.run.process.name} ${act.name}`)
     } catch (error) {
-      this.#failed(act, error)
+      this.#failed(act.name, error)
     } finally {
       this.#outstanding--
     }
   }
 
-  #failed({ name }: Act, error: unknown): void {
+  #failed(name: string, error: unknown): void {
     for (const each of error instanceof AggregateError ? error.errors : [error]) {
       const isExpected = isWeftError(each) && each.code !== 'WEFT_INTERNAL'
       this.host.note(`${this.run.process.name} ${name}: ${isExpected ? each.code : String(each)}`)
