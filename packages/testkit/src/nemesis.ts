@@ -141,7 +141,11 @@ export class Nemesis {
   }
 
   #repairLater(dice: Dice): void {
-    if (this.target.disk.isDamaged) this.#later(dice, REPAIR_MS, 'repair', () => this.#repair(dice))
+    const { disk } = this.target
+    if (!disk.isDamaged) return
+    this.#later(dice, REPAIR_MS, 'repair', () => {
+      if (disk.isDamaged) this.#repair(dice)
+    })
   }
 
   /** What somebody does who has a backup: stops the peer, brings back what is damaged, starts it again. */

@@ -50,9 +50,11 @@ export class Pipe {
   /** The lane is clear again. */
   release(): void {
     if (this.lane.isBlocked) return
-    for (const parcel of this.#held.splice(0)) {
+    // Who hears that there is room again may send more at once: that goes behind what is held still.
+    for (let parcel = this.#held[0]; parcel !== undefined; parcel = this.#held[0]) {
       this.#heldBytes -= sizeOf(parcel)
       this.#depart(parcel)
+      this.#held.shift()
     }
   }
 
@@ -62,6 +64,7 @@ export class Pipe {
     this.#inFlight = []
     this.#held.length = 0
     this.#heldBytes = 0
+    this.#swapped = undefined
   }
 
   #depart(parcel: Parcel): void {

@@ -110,14 +110,15 @@ export class World {
     this.court.observers.push(observer)
   }
 
-  /** Runs something on a worker that remembers nothing, in a world that has come to rest. @throws what that throws */
+  /** Runs something on a worker that remembers nothing, in a world that has come to rest. @throws what that throws, and when it does not end */
   async last(act: (run: WorkerRun) => Promise<void>): Promise<void> {
     const [worker] = this.workers
     worker!.kill()
     this.#nemesis.startWorker(worker!, this.#dice.apart('last'))
     await this.scheduler.turn()
     const outcome = await this.#outcome(() => act(worker!.run!))
-    if (outcome !== undefined && 'error' in outcome) throw outcome.error
+    if (outcome === undefined) throw new Error(`it did not come to its end within ${SETTLE_STEPS_MAX} steps`)
+    if ('error' in outcome) throw outcome.error
   }
 
   begin(): void {

@@ -120,7 +120,7 @@ async function revert(life: Life): Promise<void> {
   life.wrote(workflow, receipt)
 }
 
-/** Writes to a branch under a lease, for as long as it is held and a little longer. */
+/** Writes to a branch under a lease, and says that it holds it, for as long as it thinks that it does. */
 async function lease(life: Life): Promise<void> {
   const { dice, host, run } = life
   const workflow = dice.pick(WORKFLOWS)

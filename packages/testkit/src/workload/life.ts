@@ -29,6 +29,7 @@ interface Opened {
 export class Life {
   readonly dice: Dice
   readonly #open = new Map<string, Promise<Opened>>()
+  readonly #watchedWorkflows = new Set<string>()
   readonly #total: number
   #outstanding = 0
   #isOver = false
@@ -108,13 +109,11 @@ export class Life {
   async #openNow(workflow: string, branch: string): Promise<Opened> {
     const { replica, host, process } = this.run
     const context = (await replica.open(Play, { workflow, agent: host, branch, ...this.wait })) as PlayContext
-    const first = ![...this.#watchedWorkflows].includes(workflow)
+    const first = !this.#watchedWorkflows.has(workflow)
     this.#watchedWorkflows.add(workflow)
     const watched = new Watched(context, this.at(workflow), process.name, this.host.see, first)
     return { context, watched }
   }
-
-  readonly #watchedWorkflows = new Set<string>()
 
   #actLater(): void {
     const { process } = this.run
