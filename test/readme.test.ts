@@ -48,6 +48,19 @@ it('shows what npm run mistakes prints', async () => {
   expect(stdout.slice(from)).toBe('\n')
 })
 
+it('runs the simulation of the README', async () => {
+  const directory = await mkdtemp(join(ROOT, 'test', 'snippet-'))
+  try {
+    const file = join(directory, 'simulation.test.ts')
+    await writeFile(file, snippetOf(await readFile(join(ROOT, 'README.md'), 'utf8'), 'simulation'))
+    const vitest = join(ROOT, 'node_modules', 'vitest', 'vitest.mjs')
+    const { stdout } = await run(process.execPath, [vitest, 'run', '--reporter=json', file], { cwd: ROOT })
+    expect(JSON.parse(stdout)).toMatchObject({ numPassedTests: 5, numFailedTests: 0 })
+  } finally {
+    await rm(directory, { recursive: true })
+  }
+})
+
 it('names only commands that there are', async () => {
   const readme = await readFile(join(ROOT, 'README.md'), 'utf8')
   const { stdout } = await run(process.execPath, [join(ROOT, 'packages/cli/bin/weft.js'), '--help'])
@@ -59,9 +72,9 @@ it('names only commands that there are', async () => {
   for (const verb of verbs) expect(stdout).toMatch(new RegExp(`^  ${verb}\\b`, 'm'))
 })
 
-function snippetOf(readme: string): string {
-  const code = /<!-- test: snippet -->\n```ts\n([\s\S]*?)```/.exec(readme)?.[1]
-  if (code === undefined) throw new Error('the README has no snippet')
+function snippetOf(readme: string, name = 'snippet'): string {
+  const code = new RegExp(`<!-- test: ${name} -->\\n\`\`\`ts\\n([\\s\\S]*?)\`\`\``).exec(readme)?.[1]
+  if (code === undefined) throw new Error(`the README has no ${name}`)
   return code
 }
 

@@ -183,6 +183,22 @@ describe('[DUR-7] a change that the peer refuses', () => {
     expect(await harness.ids()).toHaveLength(3)
   })
 
+  test('[STL-5] keeps from nobody what becomes stale after it', async () => {
+    const harness = await PeerHarness.start()
+    const reader = await opened(harness, 'a', ['read'])
+    const writer = await opened(harness, 'b')
+    const derived = writer.context.append('message', { text: 'x' }, { dependsOn: ['ext:doc@v1'] })
+    await derived.committed
+    await reader.context.until(() => reader.context.position === 2)
+    const told: unknown[] = []
+    reader.context.onInvalidated(stale => told.push(...stale.map(({ entry }) => entry)))
+    await rejectionOf(reader.context.append('message', { text: 'refused' }).committed)
+    expect(told).toEqual([])
+    await writer.context.touch('ext:doc', 'v2').committed
+    await reader.context.until(() => reader.context.position === 3)
+    expect(told).toEqual(derived.entries)
+  })
+
   test('that began a branch takes the branch with it, and its handles say so', async () => {
     const harness = await PeerHarness.start()
     const { context } = await opened(harness, 'a', ['read'])

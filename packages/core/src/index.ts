@@ -74,7 +74,7 @@ export {
   overlayGate,
   overlayRef,
 } from './overlays.js'
-export type * from './ports.js'
+export * from './ports.js'
 export type { Moved, Preconditions } from './preconditions.js'
 export {
   entryOf,

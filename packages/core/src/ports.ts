@@ -77,10 +77,28 @@ export interface Store {
   close(): Promise<void>
 }
 
-/** An open, ordered, reliable message stream; frames arrive whole. */
+/** An ordered, reliable stream of frames that arrive whole: as much of a WebSocket of `ws` as Weft uses. */
 export interface Transport {
-  send(frame: Uint8Array): void
-  close(code: number, reason: string): void
-  onFrame: ((frame: Uint8Array) => void) | undefined
-  onClose: ((code: number, reason: string) => void) | undefined
+  /** `TRANSPORT_OPEN` while frames can be sent. */
+  readonly readyState: number
+  /** Bytes that were given to `send` and not yet to the network. */
+  readonly bufferedAmount: number
+  /** @param sent called when the frame has left, or never will */
+  send(frame: Uint8Array, sent?: () => void): void
+  /** Says goodbye, behind all that was sent. */
+  close(code: number, reason?: string): void
+  /** Ends it here and now. */
+  terminate(): void
+  /** Leaves what comes from now on unread, until `resume`. */
+  pause(): void
+  resume(): void
+  /** Asks whether anybody is there: `pong` is the answer, which the other side gives by itself. */
+  ping(): void
+  on(event: 'open' | 'pong', listener: () => void): unknown
+  on(event: 'message', listener: (frame: Uint8Array, isBinary: boolean) => void): unknown
+  on(event: 'error', listener: (error: Error) => void): unknown
+  /** The last event. `reason` is UTF-8, in whatever prints itself. */
+  on(event: 'close', listener: (code: number, reason: { toString(): string }) => void): unknown
 }
+
+export const TRANSPORT_OPEN = 1

@@ -1,7 +1,14 @@
-import { type Clock, type Hash, OVERLAY_WORKFLOW, type Position, WeftError } from '@weft/core'
+import {
+  type Clock,
+  type Hash,
+  OVERLAY_WORKFLOW,
+  type Position,
+  type Transport,
+  TRANSPORT_OPEN,
+  WeftError,
+} from '@weft/core'
 import { type PeerEffect, PeerSession } from '@weft/protocol'
 import type { Logger } from 'pino'
-import type { WebSocket } from 'ws'
 import type { ContextLog, Subscriber } from './context-log.js'
 import type { Contexts } from './contexts.js'
 import type { PeerLimits } from './limits.js'
@@ -9,14 +16,14 @@ import type { LiveGrants } from './live-grants.js'
 import { OverlayDoor } from './overlay-door.js'
 import type { PeerMetrics } from './peer-metrics.js'
 import { checkReader, checkWriter } from './rights.js'
-import { checkMark, invalid, type SessionTokens } from './session-tokens.js'
+import { checkMark, invalid, type SessionSigner } from './session-tokens.js'
 import type { TokenGrant, TokenVerifier } from './token.js'
 
 export interface ConnectionHost {
   readonly contexts: Contexts
   readonly verify: TokenVerifier
   readonly grants: LiveGrants
-  readonly sessions: SessionTokens
+  readonly sessions: SessionSigner
   readonly limits: PeerLimits
   readonly metrics: PeerMetrics
   readonly clock: Clock
@@ -45,14 +52,14 @@ export class Connection {
   #alive = true
 
   constructor(
-    private readonly socket: WebSocket,
+    private readonly socket: Transport,
     private readonly host: ConnectionHost,
   ) {
     this.#session = new PeerSession(host.hash)
     const { limits, clock } = host
     this.#cancelDeadline = clock.after(limits.auth_deadline_ms, () => this.#authDeadline())
     this.#schedulePing()
-    socket.on('message', (data, binary) => this.#receive(data as Buffer, binary))
+    socket.on('message', (frame, isBinary) => this.#receive(frame, isBinary))
     socket.on('pong', () => {
       this.#alive = true
     })
@@ -73,9 +80,9 @@ export class Connection {
     this.socket.terminate()
   }
 
-  #receive(data: Buffer, binary: boolean): void {
+  #receive(frame: Uint8Array, isBinary: boolean): void {
     this.host.metrics.framesIn()
-    if (!binary) {
+    if (!isBinary) {
       this.fail(
         new WeftError(
           'WEFT_FRAME_MALFORMED',
@@ -85,7 +92,7 @@ export class Connection {
       )
       return
     }
-    this.#perform(this.#session.receive(data))
+    this.#perform(this.#session.receive(frame))
   }
 
   #perform(effects: readonly PeerEffect[]): void {
@@ -144,7 +151,7 @@ export class Connection {
 
   #send(frame: Uint8Array): void {
     const { socket, host } = this
-    if (socket.readyState !== socket.OPEN) return
+    if (socket.readyState !== TRANSPORT_OPEN) return
     host.metrics.framesOut()
     socket.send(frame, () => this.#drained())
     if (socket.bufferedAmount > host.limits.buffered_bytes_max) {

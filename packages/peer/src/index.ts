@@ -1,6 +1,9 @@
 export { type CloudEvent, cloudEvent, EVENT_TYPE } from './cloud-event.js'
 export { DEFAULT_LIMITS, type PeerLimits } from './limits.js'
 export { DEFAULT_PORT, type DrainReport, type Peer, type PeerOptions, startPeer } from './peer.js'
+export { type PeerMetrics, peerMetrics } from './peer-metrics.js'
+export { PeerService, type ServiceHooks, type ServiceOptions } from './service.js'
+export type { SessionMark, SessionSigner } from './session-tokens.js'
 export {
   DEFAULT_AUDIENCE,
   signToken,

@@ -1,28 +1,20 @@
 import { hash, randomFillSync } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { type Clock, hashFromLatin1, OVERLAY_WORKFLOW, type Random, type Store, WeftError } from '@weft/core'
+import { type Clock, hashFromLatin1, type Random, type Store, type Transport, WeftError } from '@weft/core'
 import { WIRE_LIMITS } from '@weft/protocol'
 import { isScratchPath, type ScratchRelay } from '@weft/scratch'
 import { type Logger, pino } from 'pino'
-import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws'
-import { Connection, type ConnectionHost } from './connection.js'
-import { Contexts } from './contexts.js'
-import { checkNotRevoked, LiveGrants } from './live-grants.js'
+import { type ServerOptions, WebSocketServer } from 'ws'
 import { Feeds } from './feeds.js'
 import { httpApi } from './http-api.js'
 import { httpDoor } from './http-door.js'
 import { DEFAULT_LIMITS, type PeerLimits } from './limits.js'
 import { type PeerMetrics, peerMetrics } from './peer-metrics.js'
 import { scratchDoor } from './scratch-door.js'
+import { PeerService } from './service.js'
 import { SessionTokens } from './session-tokens.js'
-import {
-  DEFAULT_AUDIENCE,
-  type TokenGrant,
-  type TokenKey,
-  type TokenVerifier,
-  tokenVerifier,
-} from './token.js'
+import { DEFAULT_AUDIENCE, type TokenKey, type TokenVerifier, tokenVerifier } from './token.js'
 import { checkWebhooks, type WebhookConfig } from './webhook-config.js'
 import { Webhooks } from './webhooks.js'
 
@@ -59,7 +51,6 @@ export interface Peer {
 }
 
 export const DEFAULT_PORT = 7600
-const REOPEN_MS = 250
 
 const systemClock: Clock = {
   now: () => Date.now(),
@@ -89,33 +80,19 @@ class PeerProcess implements Peer {
   readonly #server: Server
   readonly #sockets: WebSocketServer
   readonly #scratch: ScratchRelay
-  readonly #connections = new Set<Connection>()
-  readonly #grants: LiveGrants
-  readonly #sessions: SessionTokens
+  readonly #service: PeerService
   readonly #feeds: Feeds
   readonly #webhooks: Webhooks
-  #store: Store | undefined
-  #contexts: Contexts | undefined
   #draining: Promise<DrainReport> | undefined
-  #reopening: Promise<void> | undefined
 
   constructor(
     private readonly options: PeerOptions,
-    private readonly verifyToken: TokenVerifier,
+    verify: TokenVerifier,
   ) {
-    const verify: TokenVerifier = token => this.#verify(token)
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits }
-    this.#grants = new LiveGrants(systemClock, this.#limits.connections_per_tenant_max)
     const { key, sessionSecret } = options
-    this.#sessions = new SessionTokens(sessionSecret ?? (key.kind === 'secret' ? key.secret : undefined))
+    const sessions = new SessionTokens(sessionSecret ?? (key.kind === 'secret' ? key.secret : undefined))
     this.#log = options.logger ?? pino({ level: 'silent' })
-    this.#feeds = new Feeds({
-      contexts: () => this.#openContexts(),
-      limits: this.#limits,
-      clock: systemClock,
-      grants: this.#grants,
-      hash: sha256,
-    })
     this.#webhooks = new Webhooks(checkWebhooks(options.webhooks ?? []), {
       limits: this.#limits,
       clock: systemClock,
@@ -124,20 +101,56 @@ class PeerProcess implements Peer {
       log: this.#log,
     })
     this.#metrics = peerMetrics({
-      connections: () => this.#connections.size,
-      contexts: () => this.#contexts?.size ?? 0,
+      connections: () => this.#service.connections,
+      contexts: () => this.#service.openContexts,
       feeds: () => this.#feeds.size,
       parked: () => this.#webhooks.parkedCount,
-      ready: () => this.#ready,
+      ready: () => this.#service.ready,
       scratch: () => this.#scratch,
     })
-    const host = { verify, metrics: this.#metrics, clock: systemClock, grants: this.#grants, log: this.#log }
+    this.#service = new PeerService(
+      {
+        openStore: options.openStore,
+        verify,
+        sessions,
+        limits: this.#limits,
+        metrics: this.#metrics,
+        log: this.#log,
+        clock: systemClock,
+        hash: sha256,
+        random: fillRandom,
+      },
+      {
+        opened: (contexts, store) => void this.#webhooks.begin(contexts, store),
+        advanced: (tenant, workflow) => this.#webhooks.advanced(tenant, workflow),
+        failed: error => {
+          this.#feeds.end(error)
+          void this.#webhooks.stop(error)
+        },
+      },
+    )
+    const host = {
+      verify: (token: string) => this.#service.verify(token),
+      grants: this.#service.grants,
+      metrics: this.#metrics,
+      clock: systemClock,
+      log: this.#log,
+    }
+    this.#feeds = new Feeds({
+      ...host,
+      contexts: () => this.#service.contexts,
+      limits: this.#limits,
+      hash: sha256,
+    })
     this.#scratch = scratchDoor(host, this.#limits.scratch)
     const api = httpApi({
-      ...{ verify, clock: systemClock, hash: sha256, feeds: this.#feeds, webhooks: this.#webhooks },
-      contexts: () => this.#openContexts(),
+      ...host,
+      contexts: () => this.#service.contexts,
+      hash: sha256,
+      feeds: this.#feeds,
+      webhooks: this.#webhooks,
     })
-    const door = { ready: () => this.#ready, metrics: () => this.#metrics.render(), api }
+    const door = { ready: () => this.#service.ready, metrics: () => this.#metrics.render(), api }
     this.#server = createServer(httpDoor(door))
     // `maxFragments` is newer than the types of ws.
     const bounds: ServerOptions & { maxFragments: number } = {
@@ -149,7 +162,7 @@ class PeerProcess implements Peer {
     this.#sockets = new WebSocketServer(bounds)
     this.#server.on('upgrade', (request, socket, head) => {
       if (isScratchPath(request.url)) this.#scratch.upgrade(request, socket, head)
-      else this.#sockets.handleUpgrade(request, socket, head, open => this.#accept(open))
+      else this.#sockets.handleUpgrade(request, socket, head, open => this.#service.accept(open as Transport))
     })
   }
 
@@ -162,16 +175,12 @@ class PeerProcess implements Peer {
     return `ws://${host.includes(':') ? `[${host}]` : host}:${this.port}`
   }
 
-  get #ready(): boolean {
-    return this.#contexts !== undefined && this.#draining === undefined
-  }
-
   async start(): Promise<void> {
-    await this.#openStore()
+    await this.#service.start()
     try {
       await this.#listen()
     } catch (error) {
-      await this.#store?.close()
+      await this.#service.close()
       throw error
     }
     this.#log.info({ url: this.url }, 'peer is up')
@@ -190,44 +199,6 @@ class PeerProcess implements Peer {
     return this.close()
   }
 
-  async #openStore(): Promise<void> {
-    this.#store = await this.options.openStore()
-    const { idle_ms, overlay_lease_ms } = this.#limits
-    const started_ms = systemClock.now()
-    const host = { hash: sha256, random: fillRandom, clock: systemClock, started_ms, overlay_lease_ms }
-    const contexts = new Contexts(this.#store, host, idle_ms, {
-      committed: (changes, seconds) => {
-        this.#metrics.committed(changes)
-        this.#metrics.commitSeconds(seconds)
-      },
-      advanced: (tenant, workflow) => {
-        this.#webhooks.advanced(tenant, workflow)
-        if (workflow === OVERLAY_WORKFLOW) void this.#endRevoked(contexts, tenant)
-      },
-      // Other writes to a store that failed may fail later, when the next one is open.
-      failed: error => contexts === this.#contexts && this.#storeFailed(error),
-    })
-    this.#contexts = contexts
-    void this.#webhooks.begin(contexts, this.#store)
-  }
-
-  /** What a token allows, unless its tenant has revoked it. @throws WEFT_TOKEN_* · WEFT_STORE_FAILED */
-  async #verify(token: string): Promise<TokenGrant> {
-    const grant = await this.verifyToken(token)
-    checkNotRevoked(grant, await this.#openContexts().revocations(grant.tenant))
-    return grant
-  }
-
-  async #endRevoked(contexts: Contexts, tenant: string): Promise<void> {
-    this.#grants.recheck(tenant, await contexts.revocations(tenant))
-  }
-
-  /** @throws WEFT_STORE_FAILED */
-  #openContexts(): Contexts {
-    if (this.#contexts) return this.#contexts
-    throw storeFailed()
-  }
-
   async #listen(): Promise<void> {
     const { host = '127.0.0.1', port = DEFAULT_PORT } = this.options
     await new Promise<void>((resolve, reject) => {
@@ -236,74 +207,21 @@ class PeerProcess implements Peer {
     })
   }
 
-  #accept(socket: WebSocket): void {
-    // A socket that fails without a listener would end the process.
-    socket.on('error', error => this.#log.debug({ err: error.message }, 'socket error'))
-    const contexts = this.#contexts
-    const host: ConnectionHost | undefined = contexts && {
-      contexts,
-      verify: token => this.#verify(token),
-      grants: this.#grants,
-      sessions: this.#sessions,
-      limits: this.#limits,
-      metrics: this.#metrics,
-      clock: systemClock,
-      hash: sha256,
-      log: this.#log,
-    }
-    if (host === undefined || this.#draining || this.#connections.size >= this.#limits.connections_max) {
-      socket.close(CLOSE_TRY_LATER, 'try again later')
-      return
-    }
-    const connection = new Connection(socket, host)
-    this.#connections.add(connection)
-    socket.on('close', () => this.#connections.delete(connection))
-  }
-
-  /** What became of the write is unknown: everyone is sent away, the store opened anew, and asked (DUR-3). */
-  #storeFailed(error: unknown): void {
-    this.#contexts = undefined
-    this.#metrics.storeFailures()
-    this.#log.error({ err: error }, 'the store failed; opening it again')
-    for (const connection of this.#connections) connection.fail(storeFailed())
-    this.#feeds.end(storeFailed())
-    void this.#webhooks.stop(storeFailed())
-    this.#reopening = this.#reopen()
-  }
-
-  async #reopen(): Promise<void> {
-    await this.#store?.close().catch(() => {})
-    while (this.#contexts === undefined && this.#draining === undefined) {
-      try {
-        await this.#openStore()
-        this.#log.info('the store is open again')
-      } catch (again) {
-        this.#log.error({ err: again }, 'the store cannot be opened')
-        await new Promise(resolve => setTimeout(resolve, REOPEN_MS))
-      }
-    }
-  }
-
   async #drain(): Promise<DrainReport> {
-    this.#log.info({ connections: this.#connections.size }, 'draining')
-    for (const connection of this.#connections) connection.pause()
+    this.#service.pause()
     this.#scratch.close(draining())
     await this.#webhooks.stop(draining())
-    const unacked = (await this.#contexts?.drain(draining())) ?? 0
-    for (const connection of this.#connections) connection.fail(draining())
+    const unacked = await this.#service.drain(draining())
     this.#feeds.end(draining())
     await this.#closeSockets()
-    await this.#reopening
-    await this.#store
-      ?.close()
-      .catch(error => this.#log.error({ err: error }, 'the store did not close cleanly'))
+    await this.#service.close()
     this.#log.info({ unacked }, 'drained')
     return { unacked }
   }
 
   async #closeSockets(): Promise<void> {
     const deadline = setTimeout(() => {
-      for (const connection of this.#connections) connection.terminate()
+      this.#service.terminate()
       this.#scratch.terminate()
       this.#server.closeAllConnections()
     }, this.#limits.drain_ms)
@@ -316,8 +234,6 @@ class PeerProcess implements Peer {
   }
 }
 
-const CLOSE_TRY_LATER = 1013
-
 const fillRandom: Random = (target, at, length) => void randomFillSync(target, at, length)
 
 const sha256 = hashFromLatin1(bytes => hash('sha256', bytes, 'binary'))
@@ -327,14 +243,6 @@ function draining(): WeftError {
     'WEFT_DRAINING',
     'the peer is shutting down',
     'connect again in a moment; nothing acknowledged is lost',
-  )
-}
-
-function storeFailed(): WeftError {
-  return new WeftError(
-    'WEFT_STORE_FAILED',
-    'a write to the store failed, and what became of it is not known yet',
-    'connect again and offer the same changes: their ids make that harmless',
   )
 }
 

@@ -15,8 +15,16 @@ export interface SessionMark {
   readonly last: ChangeId | ''
 }
 
+/** Who makes session tokens, and tells its own from others. */
+export interface SessionSigner {
+  /** @throws WEFT_SESSION_UNAVAILABLE */
+  sign(mark: SessionMark, now_ms: number): Promise<string>
+  /** @throws WEFT_SESSION_INVALID · WEFT_SESSION_EXPIRED · WEFT_SESSION_UNAVAILABLE */
+  verify(token: string): Promise<SessionMark>
+}
+
 /** Signs and verifies session tokens (SES-3). They grant nothing: a peer asks for a credential beside them. */
-export class SessionTokens {
+export class SessionTokens implements SessionSigner {
   readonly #key: Uint8Array | undefined
 
   /** @param secret what all peers of a tenant share; without one no token can be made or read */

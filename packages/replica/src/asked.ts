@@ -1,4 +1,4 @@
-import type { WeftError } from '@weft/core'
+import type { Clock, WeftError } from '@weft/core'
 import type { Questions, ReplicaEffect } from '@weft/protocol'
 import type { Link } from './link.js'
 import { type Deferred, deferred, type WaitOptions, within } from './waiting.js'
@@ -15,6 +15,11 @@ export class Asked {
     private readonly link: Link,
   ) {}
 
+  /** What waiting goes by. */
+  get clock(): Clock {
+    return this.link.clock
+  }
+
   /**
    * @param request the number of a question that was put to `questions`
    * @throws what the peer denies it with, what `late` makes, WEFT_ABORTED, and why no connection comes any more
@@ -29,7 +34,10 @@ export class Asked {
     this.#open.set(request, asked)
     this.link.schedulePump()
     try {
-      return (await within(asked.promise, options, late)) as Extract<Answer, { readonly do: Kind }>
+      return (await within(this.clock, asked.promise, options, late)) as Extract<
+        Answer,
+        { readonly do: Kind }
+      >
     } finally {
       this.#open.delete(request)
       this.questions.answered(request)

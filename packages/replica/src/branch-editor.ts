@@ -196,10 +196,10 @@ export abstract class BranchEditor<State, Entries extends EntrySchemas> extends 
   }
 
   protected newWriter(heads?: readonly ChangeId[]): BranchWriter {
-    const { set } = this.context
+    const { set, host } = this.context
     const { name, version } = this.definition
     const seen = heads && set.nodes(heads)
-    const writer = new BranchWriter(set, nodeHost, this.branch, this.agent, seen, { name, version })
+    const writer = new BranchWriter(set, host, this.branch, this.agent, seen, { name, version })
     writer.under = this.under
     return writer
   }

@@ -272,7 +272,7 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
     return digest(this.set, nodeHost.hash)
   }
 
-  /** Calls back after changes were taken in, local or not, until the returned function is called. */
+  /** Calls back after changes were taken in, local or not, or withdrawn (then with none), until the returned function is called. */
   onChange(listener: (changes: readonly ChangeId[]) => void): () => void {
     return this.context.listen(listener)
   }
@@ -308,7 +308,7 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
       let stale: readonly Stale[] = []
       try {
         const present = this.#stalenessIndex()
-        // After a withdrawal the index is another one, and what it says was said before.
+        // After a withdrawal the index is another one, and begins with what is stale without what was withdrawn.
         if (present === index) stale = index.since(told)
         index = present
         told = index.count

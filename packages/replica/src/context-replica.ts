@@ -16,11 +16,11 @@ import type { ScratchLink } from '@weft/scratch'
 import { Commits } from './commits.js'
 import type { ReplicaListener } from './events.js'
 import type { Link } from './link.js'
-import { nodeHost } from './node-host.js'
+import type { ReplicaHost } from './node-host.js'
 import { Proposals } from './proposals.js'
 import { type Deferred, deferred, type WaitOptions, within } from './waiting.js'
 
-/** Told after changes have been taken in, local or not; `changes` are new here. */
+/** Told after changes have been taken in, local or not, and after some were withdrawn: then none of `changes` is new. */
 export type ChangeListener = (changes: readonly ChangeId[]) => void
 
 /**
@@ -30,7 +30,7 @@ export type ChangeListener = (changes: readonly ChangeId[]) => void
 export class ContextReplica {
   readonly index = new CommitIndex()
   #commits = new Commits(this.index)
-  #set = new ChangeSet(nodeHost.hash)
+  #set: ChangeSet
   readonly #listeners = new Set<ChangeListener>()
   readonly #positionListeners = new Set<() => void>()
   readonly #own = new Set<ChangeId>()
@@ -47,8 +47,11 @@ export class ContextReplica {
     readonly workflow: string,
     private readonly session: ReplicaSession,
     private readonly link: Link,
+    readonly host: ReplicaHost,
     private readonly onEvent: ReplicaListener,
-  ) {}
+  ) {
+    this.#set = new ChangeSet(host.hash)
+  }
 
   /** The set of changes. Another object after a change was withdrawn. */
   get set(): ChangeSet {
@@ -112,7 +115,7 @@ export class ContextReplica {
       ask()
     })
     const over = Promise.race([held, this.#ended.promise])
-    await within(over, options, () => notYet(options.timeout_ms)).finally(() => stop())
+    await within(this.host.clock, over, options, () => notYet(options.timeout_ms)).finally(() => stop())
   }
 
   /** Calls back now, whenever more of the log is known, and when no more will come, until the returned function is called. */
@@ -146,7 +149,7 @@ export class ContextReplica {
     const intake = new Intake(this.#set)
     let adopted = 0
     for (const bytes of changes) {
-      const { applied, refused } = intake.receive(decodeChange(bytes, nodeHost.hash))
+      const { applied, refused } = intake.receive(decodeChange(bytes, this.host.hash))
       for (const change of applied) this.wrote(change)
       adopted += applied.length
       if (refused[0]) throw refused[0].error
@@ -244,12 +247,13 @@ export class ContextReplica {
       { cause },
     )
     const kept = this.#set.changes().filter(change => !ids.has(change.id))
-    this.#set = new ChangeSet(nodeHost.hash)
+    this.#set = new ChangeSet(this.host.hash)
     for (const change of kept) this.#set.add(change)
     this.session.withdraw(this.workflow, ids)
     for (const each of ids) this.#own.delete(each)
     this.commits.refused(ids, error)
     this.onEvent({ type: 'refused', workflow: this.workflow, change: id, error })
+    this.#tell([])
     this.#checkDrained()
   }
 
@@ -285,7 +289,7 @@ export class ContextReplica {
 
   /** @throws when the change does not fit what is here, or is the name of one that is not here */
   #takeIn(item: LogItem, arrived: ChangeId[]): ChangeId {
-    if ('bytes' in item) return this.#add(decodeChange(item.bytes, nodeHost.hash), arrived)
+    if ('bytes' in item) return this.#add(decodeChange(item.bytes, this.host.hash), arrived)
     const proposed = this.#proposals.get(item.id)
     if (proposed) return this.#add(proposed, arrived)
     this.#set.dag.node(item.id)

@@ -123,7 +123,9 @@ export class Context<State, Entries extends EntrySchemas> extends BranchProposer
         this.position,
       )
     const { change, entries, committed } = this.#commitStep(finished, heads, last)
-    const position = await within(committed, options, () => flushDeadline(this.context.unacknowledgedCount))
+    const position = await within(this.context.host.clock, committed, options, () =>
+      flushDeadline(this.context.unacknowledgedCount),
+    )
     return { value, position, change, entries }
   }
 
@@ -203,7 +205,9 @@ export class Context<State, Entries extends EntrySchemas> extends BranchProposer
 
   /** Resolves when all that was written to this context here is durable. @throws WEFT_FLUSH_DEADLINE · WEFT_ABORTED */
   override async flush(options: WaitOptions = {}): Promise<void> {
-    await within(this.context.drained(), options, () => flushDeadline(this.context.unacknowledgedCount))
+    await within(this.context.host.clock, this.context.drained(), options, () =>
+      flushDeadline(this.context.unacknowledgedCount),
+    )
   }
 
   /** Flushes, and gives the handle up. Throws as `flush`, and stays open then. */

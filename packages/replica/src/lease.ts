@@ -1,5 +1,6 @@
 import {
   type ChangeId,
+  type Clock,
   checkLeaseLength,
   type HeaderNotes,
   type Lease as LeaseGrant,
@@ -7,8 +8,7 @@ import {
 } from '@weft/core'
 import type { Asked } from './asked.js'
 import { isRefusedFor, propose, type ProposalScope } from './proposer.js'
-import { nodeClock } from './node-host.js'
-import { deferred, type WaitOptions, within } from './waiting.js'
+import { deferred, leftOf, type WaitOptions, within } from './waiting.js'
 
 export interface LeaseOptions extends WaitOptions {
   /** How long it outlives its holder, in ms: it is renewed while the holder lives. Default 10,000; at most an hour. */
@@ -69,7 +69,7 @@ export class Lease {
 
   /** Whether it is certain to be held still: by this process's clock, counted from when it last asked. */
   get held(): boolean {
-    if (!this.signal.aborted && nodeClock.now() >= this.#until_ms) this.#end(ranOut(this))
+    if (!this.signal.aborted && this.#clock.now() >= this.#until_ms) this.#end(ranOut(this))
     return !this.signal.aborted
   }
 
@@ -101,18 +101,22 @@ export class Lease {
     this.#end(givenBack(this))
   }
 
+  get #clock(): Clock {
+    return this.asked.clock
+  }
+
   #end(reason: WeftError): void {
     this.#cancelTimer()
     this.#lost.abort(reason)
   }
 
   #renewLater(): void {
-    this.#cancelTimer = nodeClock.after(this.ttl_ms / RENEWALS, () => void this.#renew())
+    this.#cancelTimer = this.#clock.after(this.ttl_ms / RENEWALS, () => void this.#renew())
   }
 
   async #renew(): Promise<void> {
     if (!this.held) return
-    const asked_ms = nodeClock.now()
+    const asked_ms = this.#clock.now()
     const { workflow } = this.scope.context
     const request = this.asked.questions.renew(workflow, this.on, this.epoch)
     const wait = { timeout_ms: Math.max(1, this.#until_ms - asked_ms), signal: this.signal }
@@ -138,16 +142,16 @@ export async function acquireLease(
   options: LeaseOptions,
 ): Promise<Lease> {
   const ttl_ms = checkLeaseLength(options.ttl_ms ?? TTL_MS)
-  const deadline_ms = options.timeout_ms === undefined ? undefined : nodeClock.now() + options.timeout_ms
+  const left = leftOf(asked.clock, options.timeout_ms)
   for (;;) {
     const scope = begin()
     const seen = scope.context.set.leases.get(request.on)
-    const left = { ...options, ...leftUntil(deadline_ms) }
+    const wait = { ...options, ...left() }
     try {
-      return await askForLease(scope, asked, request, { ...left, ttl_ms })
+      return await askForLease(scope, asked, request, { ...wait, ttl_ms })
     } catch (error) {
       if (!isTaken(error, request.on)) throw error
-      await untilMoved(scope, request.on, seen, error, left)
+      await untilMoved(scope, request.on, seen, error, wait)
     }
   }
 }
@@ -165,15 +169,10 @@ export async function askForLease(
 ): Promise<Lease> {
   const ttl_ms = checkLeaseLength(options.ttl_ms ?? TTL_MS)
   const epoch = (scope.context.set.leases.get(on)?.epoch ?? 0) + 1
-  const asked_ms = nodeClock.now()
+  const asked_ms = asked.clock.now()
   const write = { writes, notes: { ...notes, lease: { on, epoch, ttl_ms } } }
   const { change } = await propose(scope, write, { unmoved }, options, heads)
   return new Lease(scope, asked, on, epoch, ttl_ms, change, asked_ms)
-}
-
-/** What is left of the time that a call was given. */
-export function leftUntil(deadline_ms: number | undefined): WaitOptions {
-  return deadline_ms === undefined ? {} : { timeout_ms: Math.max(1, deadline_ms - nodeClock.now()) }
 }
 
 /** Somebody holds it, or was granted it since: it is worth while to ask again. */
@@ -190,6 +189,7 @@ export async function untilMoved(
   refusal: WeftError,
   options: WaitOptions,
 ): Promise<void> {
+  const { clock } = context.host
   const moved = deferred<void>()
   const look = (): void => {
     if (context.set.leases.get(on) !== seen) moved.resolve()
@@ -197,8 +197,8 @@ export async function untilMoved(
   const stop = context.listen(look)
   look()
   const { left_ms } = refusal.details
-  const cancel = typeof left_ms === 'number' ? nodeClock.after(left_ms + 1, () => moved.resolve()) : () => {}
-  await within(moved.promise, options, () => refusal).finally(() => {
+  const cancel = typeof left_ms === 'number' ? clock.after(left_ms + 1, () => moved.resolve()) : () => {}
+  await within(clock, moved.promise, options, () => refusal).finally(() => {
     stop()
     cancel()
   })

@@ -1,16 +1,15 @@
-import type { Clock, ErrorCode } from '@weft/core'
-import { reasonOf, WeftError } from '@weft/core'
-import { adviceOf, type ReplicaEffect, type ReplicaSession, WIRE_LIMITS } from '@weft/protocol'
-import { WebSocket } from 'ws'
+import { type Clock, type ErrorCode, reasonOf, type Transport, TRANSPORT_OPEN, WeftError } from '@weft/core'
+import { adviceOf, type ReplicaEffect, type ReplicaSession } from '@weft/protocol'
 import { backoff } from './backoff.js'
 import type { ReplicaListener } from './events.js'
+import type { ReplicaHost } from './node-host.js'
 
 export type TokenSource = string | (() => string | Promise<string>)
 
 export interface LinkOptions {
   readonly url: string
   readonly token: TokenSource
-  readonly clock: Clock
+  readonly host: ReplicaHost
   readonly onEvent: ReplicaListener
   /** Effects of the session that are not the link's own. */
   readonly perform: (effect: ReplicaEffect) => void
@@ -23,7 +22,7 @@ export interface LinkOptions {
  * says that it will never do or the link is closed.
  */
 export class Link {
-  #socket: WebSocket | undefined
+  #socket: Transport | undefined
   #cancelRetry: (() => void) | undefined
   #attempt = 0
   /** Times in a row that a connection was made and at once given up again from here. */
@@ -37,6 +36,10 @@ export class Link {
     private readonly session: ReplicaSession,
     private readonly options: LinkOptions,
   ) {}
+
+  get clock(): Clock {
+    return this.options.host.clock
+  }
 
   get closed(): boolean {
     return this.#closed
@@ -64,13 +67,10 @@ export class Link {
       return
     }
     if (this.#closed) return
-    const socket = new WebSocket(this.options.url, {
-      perMessageDeflate: false,
-      maxPayload: WIRE_LIMITS.frame_bytes_max,
-    })
+    const socket = this.options.host.dial(this.options.url)
     this.#socket = socket
     socket.on('open', () => this.#perform(this.session.connected(token)))
-    socket.on('message', data => this.#receive(socket, data as Buffer))
+    socket.on('message', frame => this.#receive(socket, frame))
     // A failed socket also closes; why it failed is known only here.
     socket.on('error', error => {
       this.#lastError = unreachable(this.options.url, error.message)
@@ -96,7 +96,7 @@ export class Link {
 
   /** Drops the connection and makes a new one; less and less soon, if that is all that ever happens. */
   reset(): void {
-    const lasted = this.options.clock.now() - this.#welcomedAt >= LASTING_MS
+    const lasted = this.clock.now() - this.#welcomedAt >= LASTING_MS
     this.#resets = lasted ? 0 : this.#resets + 1
     this.#socket?.terminate()
   }
@@ -106,18 +106,18 @@ export class Link {
     this.#cancelRetry?.()
     const socket = this.#socket
     if (socket) {
-      const cancel = this.options.clock.after(CLOSE_MS, () => socket.terminate())
-      socket.once('close', cancel)
+      const cancel = this.clock.after(CLOSE_MS, () => socket.terminate())
+      socket.on('close', cancel)
       socket.close(NORMAL)
     }
     this.session.disconnected()
   }
 
-  #receive(socket: WebSocket, data: Buffer): void {
+  #receive(socket: Transport, frame: Uint8Array): void {
     if (this.#socket !== socket || this.#closed) return
     let effects: readonly ReplicaEffect[]
     try {
-      effects = this.session.receive(data)
+      effects = this.session.receive(frame)
     } catch (error) {
       this.#lastError = error instanceof WeftError ? error : unreachable(this.options.url, reasonOf(error))
       socket.terminate()
@@ -129,13 +129,13 @@ export class Link {
   #perform(effects: readonly ReplicaEffect[]): void {
     for (const effect of effects) {
       if (effect.do === 'send') {
-        if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(effect.frame)
+        if (this.#socket?.readyState === TRANSPORT_OPEN) this.#socket.send(effect.frame)
         continue
       }
       if (effect.do === 'welcomed') {
         this.options.onEvent({ type: 'connected', tenant: effect.tenant, attempt: this.#attempt })
         this.#attempt = 0
-        this.#welcomedAt = this.options.clock.now()
+        this.#welcomedAt = this.clock.now()
         this.#lastError = undefined
       }
       if (effect.do === 'failed') this.#lastError = effect.error
@@ -153,9 +153,9 @@ export class Link {
       this.#fail(reason)
       return
     }
-    const retry_ms = backoff(this.#attempt++ + this.#resets, Math.random())
+    const retry_ms = backoff(this.#attempt++ + this.#resets, this.options.host.dice())
     this.options.onEvent({ type: 'disconnected', code, reason, retry_ms: Math.round(retry_ms) })
-    this.#cancelRetry = this.options.clock.after(retry_ms, () => void this.connect())
+    this.#cancelRetry = this.clock.after(retry_ms, () => void this.connect())
   }
 
   #fail(reason: string): void {

@@ -1,5 +1,16 @@
 import { hash, randomFillSync } from 'node:crypto'
-import { type Clock, type Host, hashFromLatin1 } from '@weft/core'
+import { type Clock, type Host, hashFromLatin1, type Transport } from '@weft/core'
+import { WIRE_LIMITS } from '@weft/protocol'
+import { WebSocket } from 'ws'
+
+/** What a replica takes from outside of its own memory. A simulation brings another one. */
+export interface ReplicaHost extends Host {
+  readonly clock: Clock
+  /** From 0 to 1, for jitter. */
+  readonly dice: () => number
+  /** Begins to connect to a peer: `open` or `error` and `close` say what came of it. */
+  readonly dial: (url: string) => Transport
+}
 
 const POOL_BYTES = 16_384
 const pool = new Uint8Array(POOL_BYTES)
@@ -18,16 +29,20 @@ function random(target: Uint8Array, at: number, length: number): void {
   for (let i = 0; i < length; i++) target[at + i] = pool[next++]!
 }
 
-export const nodeHost: Host = {
-  hash: hashFromLatin1(bytes => hash('sha256', bytes, 'binary')),
-  random,
-  now: () => Date.now(),
-}
-
-export const nodeClock: Clock = {
+const nodeClock: Clock = {
   now: () => Date.now(),
   after: (ms, fn) => {
     const timer = setTimeout(fn, ms)
     return () => clearTimeout(timer)
   },
+}
+
+export const nodeHost: ReplicaHost = {
+  hash: hashFromLatin1(bytes => hash('sha256', bytes, 'binary')),
+  random,
+  now: () => Date.now(),
+  clock: nodeClock,
+  dice: Math.random,
+  dial: url =>
+    new WebSocket(url, { perMessageDeflate: false, maxPayload: WIRE_LIMITS.frame_bytes_max }) as Transport,
 }

@@ -47,7 +47,7 @@ export class OverlayFollower {
   begin(options: WaitOptions): StepOverlays | Promise<StepOverlays> {
     if (this.#isCurrent) return this.#begin()
     const late = () => unknown(options.timeout_ms)
-    return within(this.#untilCurrent(), options, late).then(() => this.begin(options))
+    return within(this.clock, this.#untilCurrent(), options, late).then(() => this.begin(options))
   }
 
   /** The table has changed. */

@@ -16,10 +16,9 @@ import type { Asked } from './asked.js'
 import { checkLabels } from './context-errors.js'
 import type { ContextReplica } from './context-replica.js'
 import type { WriteOptions } from './branch-editor.js'
-import { nodeClock } from './node-host.js'
 import type { OverlayTable } from './overlay-table.js'
 import { isRefusedFor, propose } from './proposer.js'
-import type { WaitOptions } from './waiting.js'
+import { leftOf, type WaitOptions } from './waiting.js'
 
 export interface PublishOptions extends WriteOptions, WaitOptions {
   /**
@@ -72,8 +71,8 @@ export async function publishOverlay(
   checkLabels([options.reason])
   const { enforce = isEngineOverlay(name) ? 'advisory' : 'commit', barrier = false } = options
   if (!ENFORCEMENTS.includes(enforce)) throw unknownEnforcement(enforce)
-  const deadline_ms = nodeClock.now() + (options.timeout_ms ?? TIMEOUT_MS)
-  const left = () => ({ ...options, timeout_ms: Math.max(1, deadline_ms - nodeClock.now()) })
+  const remaining = leftOf(host.asked.clock, options.timeout_ms ?? TIMEOUT_MS)
+  const left = () => ({ ...options, ...remaining() })
   const published = await publishNext(host, name, value, { ...options, enforce }, left)
   if (barrier) await untilBarred(host.asked, published, left())
   return published

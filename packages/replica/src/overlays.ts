@@ -2,7 +2,6 @@ import { engineOverlay, type OverlayName, type Position, validateOverlay, WeftEr
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Asked } from './asked.js'
 import type { ContextReplica } from './context-replica.js'
-import { nodeClock } from './node-host.js'
 import { OverlayFollower } from './overlay-follower.js'
 import { type Published, type PublishOptions, publishOverlay } from './overlay-publish.js'
 import {
@@ -114,7 +113,7 @@ export class Overlays {
   /** @internal Steps run under the overlays in force while this is kept. */
   follow(): OverlayFollower {
     const { context, table } = this.#opened()
-    this.#follower ??= new OverlayFollower(context, table, this.host.asked, nodeClock)
+    this.#follower ??= new OverlayFollower(context, table, this.host.asked, context.host.clock)
     return this.#follower
   }
 
@@ -140,7 +139,9 @@ export class Overlays {
   async #synced(options: WaitOptions): Promise<Open> {
     const open = this.#opened()
     const { timeout_ms = TIMEOUT_MS } = options
-    await within(open.context.synced, { ...options, timeout_ms }, () => notSynced(timeout_ms))
+    await within(open.context.host.clock, open.context.synced, { ...options, timeout_ms }, () =>
+      notSynced(timeout_ms),
+    )
     return open
   }
 }

@@ -14,7 +14,6 @@ import {
 } from '@weft/core'
 import type { ContextReplica } from './context-replica.js'
 import { type Expectations, preconditionsOf } from './expectations.js'
-import { nodeHost } from './node-host.js'
 import { type WaitOptions, within } from './waiting.js'
 
 /** A write that the peer has taken. */
@@ -47,7 +46,7 @@ export class Proposal {
   ) {
     const { context, branch, agent, schema } = scope
     const { set } = context
-    this.#writer = new BranchWriter(set, nodeHost, branch, agent, set.nodes(heads), schema)
+    this.#writer = new BranchWriter(set, context.host, branch, agent, set.nodes(heads), schema)
     this.#writer.under = scope.under
   }
 
@@ -66,7 +65,9 @@ export class Proposal {
     const preconditions = preconditionsOf(this.#writer.set, branch, this.heads, expect)
     const change = this.#writer.seal(write)
     if (change === undefined) return undefined
-    const position = await within(context.propose(change, preconditions), options, () => undecided(change.id))
+    const position = await within(context.host.clock, context.propose(change, preconditions), options, () =>
+      undecided(change.id),
+    )
     const entries = change.header.kinds.map((_, index) => entryId(change.id, index))
     return { change: change.id, entries, position }
   }

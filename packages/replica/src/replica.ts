@@ -27,7 +27,7 @@ import type { Resolver } from './effects.js'
 import type { ReplicaListener } from './events.js'
 import { checkHandoff, type Resumed, type ResumeOptions } from './handoff.js'
 import { Link, type TokenSource } from './link.js'
-import { nodeClock } from './node-host.js'
+import { nodeHost, type ReplicaHost } from './node-host.js'
 import { Overlays } from './overlays.js'
 import { reach } from './sessions.js'
 import { type Deferred, deferred, type WaitOptions, within } from './waiting.js'
@@ -44,6 +44,8 @@ export interface ConnectOptions extends WaitOptions {
   readonly overlays?: boolean
   /** Return at once, connected or not. */
   readonly offline?: boolean
+  /** Where time, randomness and sockets come from. Default: this process. */
+  readonly host?: ReplicaHost
 }
 
 export interface OpenOptions extends WaitOptions {
@@ -85,6 +87,7 @@ export async function connect(options: ConnectOptions): Promise<Replica> {
 }
 
 export class Replica {
+  readonly #host: ReplicaHost
   readonly #session: ReplicaSession
   readonly #link: Link
   readonly #asked: Asked
@@ -104,12 +107,13 @@ export class Replica {
   /** @internal Use `connect`. */
   constructor(options: ConnectOptions) {
     checkUrl(options.url)
+    this.#host = options.host ?? nodeHost
     this.#onEvent = options.onEvent ?? (() => {})
     this.#session = new ReplicaSession(options.client ?? 'weft-replica')
     this.#link = new Link(this.#session, {
       url: options.url,
       token: options.token,
-      clock: nodeClock,
+      host: this.#host,
       onEvent: this.#onEvent,
       perform: effect => this.#perform(effect),
       onFailed: error => this.#failed(error),
@@ -143,7 +147,7 @@ export class Replica {
 
   /** Resolves when the peer has taken the token. @throws WEFT_PEER_UNREACHABLE · WEFT_TOKEN_* · WEFT_ABORTED */
   async connected(options: WaitOptions = {}): Promise<void> {
-    await within(this.#welcome.promise, options, () => this.#link.lastError ?? silent())
+    await within(this.#host.clock, this.#welcome.promise, options, () => this.#link.lastError ?? silent())
   }
 
   /**
@@ -180,7 +184,9 @@ export class Replica {
     try {
       const wait = { timeout_ms: TIMEOUT_MS, ...options }
       if (!options.offline) {
-        await within(context.synced, wait, () => notSynced(workflow, wait.timeout_ms, this.#link.lastError))
+        await within(this.#host.clock, context.synced, wait, () =>
+          notSynced(workflow, wait.timeout_ms, this.#link.lastError),
+        )
       }
       if (options.after !== undefined) await reach(this.#asked, context, options.after, wait)
       if (this.#closed) throw closed()
@@ -237,7 +243,7 @@ export class Replica {
   async flush(options: WaitOptions = {}): Promise<void> {
     if (this.#failure && this.#unacknowledgedCount > 0) throw this.#failure
     const drained = Promise.all([...this.#contexts.values()].map(context => context.drained()))
-    await within(drained, options, () => flushDeadline(this.#unacknowledgedCount))
+    await within(this.#host.clock, drained, options, () => flushDeadline(this.#unacknowledgedCount))
   }
 
   /**
@@ -271,7 +277,8 @@ export class Replica {
   #context(workflow: WorkflowId): ContextReplica {
     const known = this.#contexts.get(workflow)
     if (known && (known.failure === undefined || this.#failure)) return known
-    const context = known ?? new ContextReplica(workflow, this.#session, this.#link, this.#onEvent)
+    const context =
+      known ?? new ContextReplica(workflow, this.#session, this.#link, this.#host, this.#onEvent)
     this.#contexts.set(workflow, context)
     if (this.#failure) {
       context.failed(this.#failure)

@@ -1,5 +1,5 @@
 import { type AgentId, NOTHING_REVOKED, REVOCATIONS_OVERLAY, type Revocations, WeftError } from '@weft/core'
-import { nodeClock } from './node-host.js'
+import { nodeHost } from './node-host.js'
 import type { Published } from './overlay-publish.js'
 import { isRefusedFor } from './proposer.js'
 import type { Replica } from './replica.js'
@@ -33,7 +33,7 @@ export async function revokeTokens(
   for (let attempt = 1; ; attempt++) {
     const current = await overlays.get(REVOCATIONS_OVERLAY, options)
     const { version: after = 0, value = NOTHING_REVOKED } = current ?? {}
-    const next = revoking(value, revoked, Math.floor(nodeClock.now() / MS_PER_S))
+    const next = revoking(value, revoked, Math.floor(nodeHost.now() / MS_PER_S))
     try {
       return await overlays.publish(REVOCATIONS_OVERLAY, next, { ...options, after })
     } catch (error) {

@@ -33,7 +33,7 @@ export async function reach(
       if (context.index.position >= position) resolve()
     })
   })
-  await within(reached, options, () => behind(context, position)).finally(() => stop())
+  await within(context.host.clock, reached, options, () => behind(context, position)).finally(() => stop())
 }
 
 function behind({ index, workflow }: ContextReplica, position: Position): WeftError {

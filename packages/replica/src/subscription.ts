@@ -2,9 +2,9 @@ import { type AgentId, type Filter, nextRange, type Position, WeftError, wakeRef
 import type { Asked } from './asked.js'
 import { Claim } from './claim.js'
 import type { ContextReplica } from './context-replica.js'
-import { askForLease, isTaken, type LeaseOptions, leftUntil, untilMoved } from './lease.js'
-import { nodeClock } from './node-host.js'
+import { askForLease, isTaken, type LeaseOptions, untilMoved } from './lease.js'
 import type { ProposalScope } from './proposer.js'
+import { leftOf } from './waiting.js'
 
 export interface ClaimOptions extends LeaseOptions {
   /** Events in one claim, at most. Default 64. */
@@ -57,22 +57,21 @@ export class Subscription {
   async claim(options: ClaimOptions = {}): Promise<Claim> {
     const { max = EVENTS_MAX, bytes_max = BYTES_MAX, timeout_ms } = options
     if (!(Number.isSafeInteger(max) && max > 0)) throw badBound(max)
-    const deadline_ms = timeout_ms === undefined ? undefined : nodeClock.now() + timeout_ms
+    const left = leftOf(this.asked.clock, timeout_ms)
     const next = nextOf(this.name)
     for (;;) {
-      const left = { ...options, ...leftUntil(deadline_ms) }
       const scope = this.begin()
-      await scope.context.until(() => next(scope, ONE) !== undefined, left)
+      await scope.context.until(() => next(scope, ONE) !== undefined, { ...options, ...left() })
       const seen = scope.context.set.leases.get(this.#ref)
       try {
         const request = { on: this.#ref, writes: [this.#ref] }
-        const lease = await askForLease(scope, this.asked, request, { ...options, ...leftUntil(deadline_ms) })
+        const lease = await askForLease(scope, this.asked, request, { ...options, ...left() })
         const range = next(scope, { events_max: max, bytes_max })
         if (range) return new Claim(scope, lease, range)
         await lease.release({ timeout_ms: RELEASE_MS })
       } catch (error) {
         if (!isTaken(error, this.#ref)) throw error
-        await untilMoved(scope, this.#ref, seen, error, { ...options, ...leftUntil(deadline_ms) })
+        await untilMoved(scope, this.#ref, seen, error, { ...options, ...left() })
       }
     }
   }

@@ -1,4 +1,4 @@
-import { WeftError } from '@weft/core'
+import { type Clock, WeftError } from '@weft/core'
 
 export interface WaitOptions {
   readonly signal?: AbortSignal
@@ -28,6 +28,7 @@ export function deferred<T>(): Deferred<T> {
  * @throws WEFT_ABORTED, or what `late` makes
  */
 export async function within<T>(
+  clock: Clock,
   promise: Promise<T>,
   options: WaitOptions,
   late: () => WeftError,
@@ -36,15 +37,22 @@ export async function within<T>(
   if (signal?.aborted) throw aborted(signal)
   if (signal === undefined && timeout_ms === undefined) return promise
   const cut = deferred<never>()
-  const timer = timeout_ms === undefined ? undefined : setTimeout(() => cut.reject(late()), timeout_ms)
+  const cancelTimer = timeout_ms === undefined ? () => {} : clock.after(timeout_ms, () => cut.reject(late()))
   const onAbort = (): void => cut.reject(aborted(signal!))
   signal?.addEventListener('abort', onAbort, { once: true })
   try {
     return await Promise.race([promise, cut.promise])
   } finally {
-    clearTimeout(timer)
+    cancelTimer()
     signal?.removeEventListener('abort', onAbort)
   }
+}
+
+/** What is left, whenever it is asked for, of the time that a call was given. */
+export function leftOf(clock: Clock, timeout_ms: number | undefined): () => WaitOptions {
+  if (timeout_ms === undefined) return () => ({})
+  const deadline_ms = clock.now() + timeout_ms
+  return () => ({ timeout_ms: Math.max(1, deadline_ms - clock.now()) })
 }
 
 function aborted(signal: AbortSignal): WeftError {

@@ -1,11 +1,22 @@
-import { type Iterator as LevelIterator, type KeyIterator as LevelKeyIterator, Level } from 'level'
+import type {
+  AbstractIterator,
+  AbstractIteratorOptions,
+  AbstractKeyIterator,
+  AbstractLevel,
+} from 'abstract-level'
+import { Level } from 'level'
 
 /** Keys are text, values bytes. */
-export type Database = Level<string, Uint8Array>
-export type RowIterator = LevelIterator<Database, string, Uint8Array>
-export type KeyIterator = LevelKeyIterator<Database, string>
+export type Database = AbstractLevel<string | Buffer | Uint8Array, string, Uint8Array>
+export type RowIterator = AbstractIterator<Database, string, Uint8Array>
+export type KeyIterator = AbstractKeyIterator<Database, string>
+/** A page of rows ends with the row that crosses the mark, where the make of the database knows of it. */
+export interface RowOptions extends AbstractIteratorOptions<string, Uint8Array> {
+  readonly highWaterMarkBytes: number
+}
+
 export type Snapshot = ReturnType<Database['snapshot']>
 
 export function levelDatabase(directory: string): Database {
-  return new Level(directory, { keyEncoding: 'utf8', valueEncoding: 'view' })
+  return new Level<string, Uint8Array>(directory, { keyEncoding: 'utf8', valueEncoding: 'view' })
 }

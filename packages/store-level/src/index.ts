@@ -1,2 +1,2 @@
 export type { Database } from './database.js'
-export { type LevelStoreOptions, openLevelStore } from './open.js'
+export { type LevelStoreOptions, openLevelStore, openStoreOn, type StoreOnOptions } from './open.js'

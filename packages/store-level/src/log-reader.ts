@@ -1,6 +1,6 @@
 import { type LogHead, type LogRecord, type Position, WeftError, type WorkflowId } from '@weft/core'
 import { checkLogEnd, openHead, openRecord } from './checked.js'
-import type { Database, Snapshot } from './database.js'
+import type { Database, RowOptions, Snapshot } from './database.js'
 import type { TenantKeys } from './keys.js'
 
 const ROWS_PER_CALL = 256
@@ -51,13 +51,14 @@ export class LogReader {
   }
 
   async *#pages(workflow: WorkflowId, from: Position, bytes_max: number, snapshot: Snapshot) {
-    const iterator = this.db.iterator({
+    const options: RowOptions = {
       gte: this.keys.record(workflow, from),
       lt: this.keys.log(workflow).lt,
       snapshot,
-      // A page ends with the row that crosses this, so it holds little that is not asked for.
+      // So a page holds little that is not asked for.
       highWaterMarkBytes: Math.min(bytes_max, BYTES_PER_CALL),
-    })
+    }
+    const iterator = this.db.iterator(options)
     try {
       for (;;) {
         const page = await iterator.nextv(ROWS_PER_CALL)

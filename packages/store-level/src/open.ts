@@ -48,10 +48,35 @@ async function prepare(directory: string): Promise<{ release: () => void }> {
 async function openClaimed(
   directory: string,
   release: () => void,
-  { batch_bytes_max = BATCH_BYTES_MAX, database = levelDatabase }: LevelStoreOptions,
+  { batch_bytes_max, database = levelDatabase }: LevelStoreOptions,
 ): Promise<Store> {
   const isOld = await holdsData(directory)
-  const db = database(directory)
+  return openStoreOn(database(directory), {
+    name: directory,
+    isOld,
+    release,
+    ...(batch_bytes_max !== undefined && { batch_bytes_max }),
+  })
+}
+
+export interface StoreOnOptions {
+  /** What errors call it. */
+  readonly name: string
+  /** Whether anything was written to it before: one that holds data and no format is damaged. */
+  readonly isOld: boolean
+  readonly batch_bytes_max?: number
+  /** Called when the store is closed. */
+  readonly release?: () => void
+}
+
+/**
+ * The store on a database of any make, not yet open: what is durable is what its batches with `sync` make so.
+ * @throws WEFT_STORE_LOCKED · WEFT_STORE_VERSION · WEFT_STORE_CORRUPT · WEFT_STORE_FAILED
+ */
+export async function openStoreOn(
+  db: Database,
+  { name: directory, isOld, batch_bytes_max = BATCH_BYTES_MAX, release = () => {} }: StoreOnOptions,
+): Promise<Store> {
   await openDatabase(db, directory)
   const gate = new Gate(directory)
   const writer = new GroupWriter(db, gate, batch_bytes_max)

@@ -1,0 +1,194 @@
+import {
+  type Clock,
+  type Hash,
+  OVERLAY_WORKFLOW,
+  type Random,
+  type Store,
+  type Transport,
+  WeftError,
+} from '@weft/core'
+import type { Logger } from 'pino'
+import { Connection } from './connection.js'
+import { Contexts } from './contexts.js'
+import type { PeerLimits } from './limits.js'
+import { checkNotRevoked, LiveGrants } from './live-grants.js'
+import type { PeerMetrics } from './peer-metrics.js'
+import type { SessionSigner } from './session-tokens.js'
+import type { TokenGrant, TokenVerifier } from './token.js'
+
+export interface ServiceOptions {
+  /** Opens the store; called again after a failed write, when the outcome has to be found out (DUR-3). */
+  readonly openStore: () => Promise<Store>
+  /** What a token says, whether it is revoked or not. */
+  readonly verify: TokenVerifier
+  readonly sessions: SessionSigner
+  readonly limits: PeerLimits
+  readonly metrics: PeerMetrics
+  readonly log: Logger
+  readonly clock: Clock
+  readonly hash: Hash
+  readonly random: Random
+}
+
+/** What else follows the store of a service. */
+export interface ServiceHooks {
+  opened(contexts: Contexts, store: Store): void
+  /** The log of a context has grown. */
+  advanced(tenant: string, workflow: string): void
+  failed(error: WeftError): void
+}
+
+const REOPEN_MS = 250
+const CLOSE_TRY_LATER = 1013
+
+/**
+ * What a peer does with its store and for its connections, whoever makes the sockets: a server of this process, or a
+ * simulated network.
+ */
+export class PeerService {
+  readonly #connections = new Set<Connection>()
+  /** What is granted to whoever is connected now, here and at the other doors of the peer. */
+  readonly grants: LiveGrants
+  #store: Store | undefined
+  #contexts: Contexts | undefined
+  #reopening: Promise<void> | undefined
+  #draining = false
+
+  constructor(
+    private readonly options: ServiceOptions,
+    private readonly hooks: ServiceHooks,
+  ) {
+    this.grants = new LiveGrants(options.clock, options.limits.connections_per_tenant_max)
+  }
+
+  get ready(): boolean {
+    return this.#contexts !== undefined && !this.#draining
+  }
+
+  get connections(): number {
+    return this.#connections.size
+  }
+
+  get openContexts(): number {
+    return this.#contexts?.size ?? 0
+  }
+
+  /** @throws WEFT_STORE_FAILED */
+  get contexts(): Contexts {
+    if (this.#contexts) return this.#contexts
+    throw storeFailed()
+  }
+
+  /** @throws WEFT_STORE_LOCKED · WEFT_STORE_FAILED · WEFT_STORE_CORRUPT */
+  async start(): Promise<void> {
+    const { options, hooks } = this
+    const { hash, random, clock, limits, metrics } = options
+    const store = await options.openStore()
+    this.#store = store
+    const started_ms = clock.now()
+    const host = { hash, random, clock, started_ms, overlay_lease_ms: limits.overlay_lease_ms }
+    const contexts = new Contexts(store, host, limits.idle_ms, {
+      committed: (changes, seconds) => {
+        metrics.committed(changes)
+        metrics.commitSeconds(seconds)
+      },
+      advanced: (tenant, workflow) => {
+        hooks.advanced(tenant, workflow)
+        if (workflow === OVERLAY_WORKFLOW) void this.#endRevoked(contexts, tenant)
+      },
+      // Other writes to a store that failed may fail later, when the next one is open.
+      failed: error => contexts === this.#contexts && this.#storeFailed(error),
+    })
+    this.#contexts = contexts
+    hooks.opened(contexts, store)
+  }
+
+  /** What a token allows, unless its tenant has revoked it. @throws WEFT_TOKEN_* · WEFT_STORE_FAILED */
+  async verify(token: string): Promise<TokenGrant> {
+    const grant = await this.options.verify(token)
+    checkNotRevoked(grant, await this.contexts.revocations(grant.tenant))
+    return grant
+  }
+
+  /** Takes over a socket that is open. */
+  accept(socket: Transport): void {
+    const { options } = this
+    // A socket that fails without a listener would end the process.
+    socket.on('error', error => options.log.debug({ err: error.message }, 'socket error'))
+    const contexts = this.#contexts
+    if (
+      contexts === undefined ||
+      this.#draining ||
+      this.#connections.size >= options.limits.connections_max
+    ) {
+      socket.close(CLOSE_TRY_LATER, 'try again later')
+      return
+    }
+    const verify = (token: string) => this.verify(token)
+    const connection = new Connection(socket, { ...options, contexts, verify, grants: this.grants })
+    this.#connections.add(connection)
+    socket.on('close', () => this.#connections.delete(connection))
+  }
+
+  /** Takes no new work, and leaves unread what comes from now on. */
+  pause(): void {
+    this.#draining = true
+    this.options.log.info({ connections: this.#connections.size }, 'draining')
+    for (const connection of this.#connections) connection.pause()
+  }
+
+  /** Writes what was taken, sends the acks, and everyone away; returns how many changes could not be written. */
+  async drain(reason: WeftError): Promise<number> {
+    const unacked = (await this.#contexts?.drain(reason)) ?? 0
+    for (const connection of this.#connections) connection.fail(reason)
+    return unacked
+  }
+
+  terminate(): void {
+    for (const connection of this.#connections) connection.terminate()
+  }
+
+  async close(): Promise<void> {
+    await this.#reopening
+    await this.#store
+      ?.close()
+      .catch(error => this.options.log.error({ err: error }, 'the store did not close cleanly'))
+  }
+
+  async #endRevoked(contexts: Contexts, tenant: string): Promise<void> {
+    this.grants.recheck(tenant, await contexts.revocations(tenant))
+  }
+
+  /** What became of the write is unknown: everyone is sent away, the store opened anew, and asked (DUR-3). */
+  #storeFailed(error: unknown): void {
+    this.#contexts = undefined
+    this.options.metrics.storeFailures()
+    this.options.log.error({ err: error }, 'the store failed; opening it again')
+    const failure = storeFailed()
+    for (const connection of this.#connections) connection.fail(failure)
+    this.hooks.failed(failure)
+    this.#reopening = this.#reopen()
+  }
+
+  async #reopen(): Promise<void> {
+    const { log, clock } = this.options
+    await this.#store?.close().catch(() => {})
+    while (this.#contexts === undefined && !this.#draining) {
+      try {
+        await this.start()
+        log.info('the store is open again')
+      } catch (again) {
+        log.error({ err: again }, 'the store cannot be opened')
+        await new Promise<void>(resolve => void clock.after(REOPEN_MS, resolve))
+      }
+    }
+  }
+}
+
+function storeFailed(): WeftError {
+  return new WeftError(
+    'WEFT_STORE_FAILED',
+    'a write to the store failed, and what became of it is not known yet',
+    'connect again and offer the same changes: their ids make that harmless',
+  )
+}

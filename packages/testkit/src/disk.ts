@@ -1,0 +1,225 @@
+import type { Dice } from './dice.js'
+import type { SimProcess } from './process.js'
+import type { Scheduler } from './scheduler.js'
+
+/** Rows by ascending key. Never changed: a write makes others. So a snapshot is a reference, and so is a backup. */
+export type Rows = readonly Row[]
+export interface Row {
+  readonly key: string
+  readonly value: Uint8Array
+}
+
+/** What a batch does to one key; without a value it removes it. */
+export interface RowWrite {
+  readonly key: string
+  readonly value: Uint8Array | undefined
+}
+
+interface Batch {
+  readonly writes: readonly RowWrite[]
+  readonly sync: boolean
+  cancel(): void
+}
+
+interface Damage {
+  readonly key: string
+  readonly sound: Uint8Array
+  readonly damaged: Uint8Array
+}
+
+export type DiskTrouble = 'none' | 'eio' | 'enospc'
+
+const WRITE_MS = { least: 0.05, most: 2 }
+
+/**
+ * A disk under LevelDB, as far as its promises go: a batch with `sync` is there whole after a power cut, one without is
+ * there after a crash of the process and perhaps gone after a power cut, and a failed one may be there or not.
+ */
+export class SimDisk {
+  trouble: DiskTrouble = 'none'
+  #written: Rows = []
+  #durable: Rows = []
+  #unsynced: RowWrite[] = []
+  #inFlight: Batch[] = []
+  #damages: Damage[] = []
+  /** What is missing of a batch that was torn. */
+  #missing: readonly RowWrite[] = []
+
+  /** @param onDurable told of all that becomes durable, when it does */
+  constructor(
+    private readonly scheduler: Scheduler,
+    private readonly dice: Dice,
+    private readonly onDurable: (writes: readonly RowWrite[]) => void,
+  ) {}
+
+  /** As the running process sees it. */
+  get rows(): Rows {
+    return this.#written
+  }
+
+  /** As a power cut would leave it now. */
+  get durable(): Rows {
+    return this.#durable
+  }
+
+  get isDamaged(): boolean {
+    return this.#damages.length > 0 || this.#missing.length > 0
+  }
+
+  /** What LevelDB does when it opens: its log is replayed into a table, and that is synced. */
+  open(process: SimProcess): Promise<void> {
+    return this.#later(process, 'disk open', () => {
+      if (this.trouble !== 'none') throw diskError(this.trouble)
+      this.#sync()
+    }).done
+  }
+
+  write(process: SimProcess, writes: readonly RowWrite[], sync: boolean): Promise<void> {
+    const { done, cancel } = this.#later(process, 'disk write', () => {
+      this.#inFlight = this.#inFlight.filter(other => other !== batch)
+      this.#apply(batch)
+    })
+    const batch = { writes, sync, cancel }
+    if (!process.isDead) this.#inFlight.push(batch)
+    return done
+  }
+
+  /** The process was killed: what it was writing is there whole or not at all. */
+  processDied(): void {
+    for (const batch of this.#inFlight.splice(0)) {
+      batch.cancel()
+      if (this.dice.chance(0.5)) this.#write(batch.writes)
+    }
+  }
+
+  /** @param torn whether of what was being written a part may be there: a disk that breaks its promise */
+  powerCut(torn: boolean): void {
+    const [batch] = this.#inFlight
+    for (const { cancel } of this.#inFlight.splice(0)) cancel()
+    this.#written = this.#durable
+    this.#unsynced = []
+    if (batch?.sync !== true) return
+    if (torn && batch.writes.length > 1) this.#tear(batch.writes)
+    else if (this.dice.chance(0.5)) {
+      this.#write(batch.writes)
+      this.#sync()
+    }
+  }
+
+  /** One bit of one row is another. @returns what was hit; undefined on an empty disk */
+  flip(dice: Dice): string | undefined {
+    const rows = this.#durable.filter(({ key, value }) => value.length > 0 && !key.startsWith('!'))
+    if (rows.length === 0) return undefined
+    const { key, value } = dice.pick(rows)
+    const damaged = Uint8Array.from(value)
+    damaged[dice.below(damaged.length)]! ^= 1 << dice.below(8)
+    this.#damages.push({ key, sound: value, damaged })
+    const writes = [{ key, value: damaged }]
+    this.#durable = withWrites(this.#durable, writes)
+    // What the process has written over it since is another row.
+    if (find(this.#written, key) === value) this.#written = withWrites(this.#written, writes)
+    return key
+  }
+
+  /** Brings back what was damaged and what is missing, as a backup would; what was written over it since stays. */
+  restore(): void {
+    for (const { key, sound, damaged } of this.#damages.splice(0).reverse()) {
+      const writes = [{ key, value: sound }]
+      if (find(this.#durable, key) === damaged) this.#durable = withWrites(this.#durable, writes)
+      if (find(this.#written, key) === damaged) this.#written = withWrites(this.#written, writes)
+    }
+    const missing = this.#missing
+    this.#missing = []
+    this.#set(missing)
+    if (missing.length > 0) this.onDurable(missing)
+  }
+
+  #apply({ writes, sync }: Batch): void {
+    const { trouble } = this
+    if (trouble === 'enospc') throw diskError(trouble)
+    if (trouble === 'none' || this.dice.chance(0.6)) this.#write(writes)
+    if (trouble === 'none' && sync) this.#sync()
+    if (trouble === 'eio') throw diskError(trouble)
+  }
+
+  #write(writes: readonly RowWrite[]): void {
+    this.#written = withWrites(this.#written, writes)
+    this.#unsynced.push(...writes)
+  }
+
+  #sync(): void {
+    const writes = this.#unsynced
+    this.#unsynced = []
+    this.#durable = this.#written
+    if (writes.length > 0) this.onDurable(writes)
+  }
+
+  /** Some of its rows are there, and some are not. */
+  #tear(writes: readonly RowWrite[]): void {
+    const there = 1 + this.dice.below(writes.length - 1)
+    this.#missing = [...this.#missing, ...writes.slice(there)]
+    this.#set(writes.slice(0, there))
+    this.onDurable(writes.slice(0, there))
+  }
+
+  /** Beside all writing: what is on the disk is another thing from now on. */
+  #set(writes: readonly RowWrite[]): void {
+    this.#durable = withWrites(this.#durable, writes)
+    this.#written = withWrites(this.#written, writes)
+  }
+
+  /** The disk works on while a process is frozen; that hears of it when it can. A dead one asks for nothing. */
+  #later(process: SimProcess, label: string, act: () => void): { done: Promise<void>; cancel: () => void } {
+    let cancel = (): void => {}
+    const done = new Promise<void>((resolve, reject) => {
+      const answer = (settle: () => void): void => {
+        if (process.isFrozen) this.scheduler.plan(0, `${label} answered`, settle, process)
+        else if (!process.isDead) settle()
+      }
+      const run = (): void => {
+        try {
+          act()
+          answer(resolve)
+        } catch (error) {
+          answer(() => reject(error))
+        }
+      }
+      if (process.isDead) return
+      cancel = this.scheduler.plan(this.dice.between(WRITE_MS.least, WRITE_MS.most), label, run)
+    })
+    return { done, cancel: () => cancel() }
+  }
+}
+
+/** The place of the first row whose key is not below `key`. */
+export function seek(rows: Rows, key: string): number {
+  let low = 0
+  let high = rows.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (rows[middle]!.key < key) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+export function find(rows: Rows, key: string): Uint8Array | undefined {
+  const row = rows[seek(rows, key)]
+  return row?.key === key ? row.value : undefined
+}
+
+function withWrites(rows: Rows, writes: readonly RowWrite[]): Rows {
+  const next = [...rows]
+  for (const { key, value } of writes) {
+    const at = seek(next, key)
+    const replaced = next[at]?.key === key ? 1 : 0
+    if (value === undefined) next.splice(at, replaced)
+    else next.splice(at, replaced, { key, value })
+  }
+  return next
+}
+
+function diskError(trouble: DiskTrouble): Error {
+  const text = trouble === 'eio' ? 'Input/output error' : 'No space left on device'
+  return Object.assign(new Error(`IO error: ${text}`), { code: 'LEVEL_IO_ERROR' })
+}

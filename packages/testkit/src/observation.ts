@@ -1,0 +1,102 @@
+import type { Change, ChangeId, Position } from '@weft/core'
+
+/** A context, of whichever tenant: the two ids that tell it from all others. */
+export interface Place {
+  readonly tenant: string
+  readonly workflow: string
+  /** Of both, to look things up by, and to print. */
+  readonly key: string
+}
+
+const places = new Map<string, Place>()
+
+/** One object for each: nearly all that is seen is seen somewhere. */
+export function placeOf(tenant: string, workflow: string): Place {
+  const key = `${tenant}:${workflow}`
+  let place = places.get(key)
+  if (place === undefined) {
+    place = { tenant, workflow, key }
+    places.set(key, place)
+  }
+  return place
+}
+
+interface At {
+  readonly at: Place
+}
+
+/** What is seen of a world from outside of the code under test. The laws are judged by this alone. */
+export type Observation =
+  /** A worker has offered a change to the peer. */
+  | (At & { readonly saw: 'offered'; readonly process: string; readonly change: Change })
+  /** A change is where a power cut leaves it. */
+  | (At & { readonly saw: 'durable'; readonly position: Position; readonly change: Change })
+  /** A row of the disk belongs to no context of any tenant. */
+  | { readonly saw: 'stray'; readonly key: string }
+  /** Somebody was told that a change is committed: by a frame, or by a promise of the API. */
+  | (At & {
+      readonly saw: 'acked'
+      readonly process: string
+      readonly id: ChangeId
+      readonly position: Position
+    })
+  /** A change was sent to a worker, and has arrived. */
+  | (At & { readonly saw: 'served'; readonly process: string; readonly change: Change })
+  /** A change has come into the set of a replica, its own or another's. */
+  | (At & { readonly saw: 'arrived'; readonly process: string; readonly change: Change })
+  /** A replica has taken a refused change back. */
+  | (At & { readonly saw: 'withdrawn'; readonly process: string; readonly ids: readonly ChangeId[] })
+  /** A session is read from a handle that was opened under its token: what it had seen when that was made, and what is shown. */
+  | (At & {
+      readonly saw: 'session'
+      readonly session: string
+      readonly known: readonly ChangeId[]
+      readonly shown: ReadonlySet<ChangeId>
+    })
+  /** A session wrote, having seen these. */
+  | (At & {
+      readonly saw: 'session-write'
+      readonly session: string
+      readonly id: ChangeId
+      readonly known: readonly ChangeId[]
+    })
+  /** What a replica says of its set: the heads of all of it, and their digest. */
+  | (At & {
+      readonly saw: 'digest'
+      readonly process: string
+      readonly frontier: readonly ChangeId[]
+      readonly digest: string
+      /** All is well again, and nothing is under way: everybody should hold the same. */
+      readonly isLast: boolean
+    })
+  /** What a replica shows of a branch, flattened, and says is stale there; entries by their ids. */
+  | (At & {
+      readonly saw: 'branch'
+      readonly process: string
+      readonly branch: string
+      readonly heads: readonly ChangeId[]
+      readonly order: readonly ChangeId[]
+      readonly stale: readonly string[]
+      /** All that was ever said to have become stale, when it did, and what was so before anybody listened. */
+      readonly told: ReadonlySet<string>
+    })
+  /** A step has begun under these versions of overlays. */
+  | {
+      readonly saw: 'step'
+      readonly tenant: string
+      readonly process: string
+      readonly overlays: Readonly<Record<string, number>>
+    }
+  /** The barrier of a publication was reached. */
+  | { readonly saw: 'barrier'; readonly tenant: string; readonly name: string; readonly version: number }
+  /** A worker holds a lease, as far as it knows. */
+  | (At & {
+      readonly saw: 'lease'
+      readonly process: string
+      readonly on: string
+      readonly epoch: number
+    })
+  /** All is well again, and nothing is under way: what lies in a log, read and verified anew. */
+  | (At & { readonly saw: 'log'; readonly ids: readonly ChangeId[] })
+
+export type Saw<Kind extends Observation['saw']> = Extract<Observation, { readonly saw: Kind }>

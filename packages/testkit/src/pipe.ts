@@ -1,0 +1,106 @@
+import type { Dice } from './dice.js'
+import type { Scheduler } from './scheduler.js'
+import type { Parcel, SimSocket } from './socket.js'
+
+/** One direction between two hosts, whatever connections there are. */
+export interface Lane {
+  /** Nothing gets through; it waits where it was sent. */
+  isBlocked: boolean
+  /** What comes on top of each parcel's time. */
+  extra_ms: number
+  /** The share of frames that are lost, doubled or swapped: then the connection breaks soon. */
+  mangled: number
+}
+
+const LATENCY_MS = { least: 0.1, most: 3 }
+/** A stream with a hole in it does not live long. */
+const BREAK_MS = 40
+
+/** The way from one end of a connection to the other: ordered, as a stream is, unless the lane is mangled. */
+export class Pipe {
+  readonly #held: Parcel[] = []
+  #heldBytes = 0
+  #inFlight: { readonly parcel: Parcel; cancel: () => void }[] = []
+  #lastArrival_ms = 0
+  #swapped: Parcel | undefined
+
+  constructor(
+    readonly lane: Lane,
+    private readonly to: SimSocket,
+    private readonly label: string,
+    private readonly scheduler: Scheduler,
+    private readonly dice: Dice,
+    private readonly onMangled: (within_ms: number) => void,
+  ) {}
+
+  /** Bytes that wait at the sender. */
+  get bufferedBytes(): number {
+    return this.#heldBytes
+  }
+
+  send(parcel: Parcel): void {
+    if (this.lane.isBlocked || this.#held.length > 0) {
+      this.#held.push(parcel)
+      this.#heldBytes += sizeOf(parcel)
+      return
+    }
+    this.#depart(parcel)
+  }
+
+  /** The lane is clear again. */
+  release(): void {
+    if (this.lane.isBlocked) return
+    // Who hears that there is room again may send more at once: that goes behind what is held still.
+    for (let parcel = this.#held[0]; parcel !== undefined; parcel = this.#held[0]) {
+      this.#heldBytes -= sizeOf(parcel)
+      this.#depart(parcel)
+      this.#held.shift()
+    }
+  }
+
+  /** What is under way is lost. */
+  lose(): void {
+    for (const { cancel } of this.#inFlight) cancel()
+    this.#inFlight = []
+    this.#held.length = 0
+    this.#heldBytes = 0
+    this.#swapped = undefined
+  }
+
+  #depart(parcel: Parcel): void {
+    if (parcel.kind === 'frame') parcel.sent?.()
+    if (parcel.kind !== 'frame' || this.lane.mangled === 0 || !this.dice.chance(this.lane.mangled)) {
+      this.#fly(parcel)
+      if (this.#swapped) this.#fly(this.#swapped)
+      this.#swapped = undefined
+      return
+    }
+    this.onMangled(this.dice.between(1, BREAK_MS))
+    const how = this.dice.below(3)
+    if (how === 0) return
+    if (how === 1) this.#swapped = parcel
+    else for (const copy of [parcel, parcel]) this.#fly(copy)
+  }
+
+  #fly(parcel: Parcel): void {
+    const delay_ms = this.dice.between(LATENCY_MS.least, LATENCY_MS.most) + this.lane.extra_ms
+    const at_ms = Math.max(this.#lastArrival_ms, this.scheduler.now_ms + delay_ms)
+    this.#lastArrival_ms = at_ms
+    const flight = { parcel, cancel: () => {} }
+    flight.cancel = this.scheduler.planAt(
+      at_ms,
+      `${parcel.kind} ${this.label}`,
+      () => {
+        this.#inFlight = this.#inFlight.filter(other => other !== flight)
+        if (parcel.kind === 'frame') this.scheduler.trace.bytes(parcel.bytes)
+        this.to.receive(parcel)
+      },
+      this.to.process,
+    )
+    this.#inFlight.push(flight)
+  }
+}
+
+function sizeOf(parcel: Parcel): number {
+  return parcel.kind === 'frame' ? parcel.bytes.length : 0
+}

@@ -1,0 +1,70 @@
+import type { Clock } from '@weft/core'
+import type { Dice } from './dice.js'
+import type { Scheduler } from './scheduler.js'
+
+/** How far the clock of a process is from the true time. */
+export interface Skew {
+  readonly offset_ms: number
+  /** Its seconds are longer or shorter by this share. */
+  readonly rate: number
+}
+
+export const NO_SKEW: Skew = { offset_ms: 0, rate: 0 }
+
+/** A process from its start to its end: what it planned ends with it, and waits while it is frozen. */
+export class SimProcess {
+  readonly clock: Clock
+  readonly #began_ms: number
+  #isDead = false
+  #frozenUntil_ms = 0
+
+  /** @param host where it runs: another process there, after it, is on the same routes */
+  constructor(
+    readonly host: string,
+    readonly name: string,
+    private readonly scheduler: Scheduler,
+    readonly dice: Dice,
+    private readonly skew: Skew,
+  ) {
+    this.#began_ms = scheduler.now_ms
+    const label = `timer ${name}`
+    this.clock = {
+      now: () => this.#now(),
+      after: (ms, fn) => scheduler.plan(ms / (1 + skew.rate), label, fn, this),
+    }
+  }
+
+  get isDead(): boolean {
+    return this.#isDead
+  }
+
+  get frozenUntil_ms(): number {
+    return this.#frozenUntil_ms
+  }
+
+  get isFrozen(): boolean {
+    return this.#frozenUntil_ms > this.scheduler.now_ms
+  }
+
+  kill(): void {
+    this.#isDead = true
+  }
+
+  /** Nothing happens in it for so long, as if it were stopped, swapped out or collecting garbage. */
+  freeze(ms: number): void {
+    this.#frozenUntil_ms = this.scheduler.now_ms + ms
+  }
+
+  thaw(): void {
+    this.#frozenUntil_ms = 0
+  }
+
+  sleep(ms: number): Promise<void> {
+    return new Promise(resolve => void this.clock.after(ms, resolve))
+  }
+
+  #now(): number {
+    const { now_ms } = this.scheduler
+    return Math.floor(now_ms + this.skew.offset_ms + (now_ms - this.#began_ms) * this.skew.rate)
+  }
+}

@@ -1,0 +1,103 @@
+import { DEFAULT_LIMITS, type PeerLimits, peerMetrics, PeerService } from '@weft/peer'
+import { openStoreOn } from '@weft/store-level'
+import { pino } from 'pino'
+import { sessionSigner, verifyToken } from './credentials.js'
+import type { Dice } from './dice.js'
+import type { SimDisk } from './disk.js'
+import { sha256 } from './host.js'
+import { SimLevel } from './level.js'
+import type { SimNetwork } from './network.js'
+import { type Skew, SimProcess } from './process.js'
+import type { Scheduler } from './scheduler.js'
+
+/** Everything that a peer waits for happens in a simulation of seconds. */
+const LIMITS: PeerLimits = {
+  ...DEFAULT_LIMITS,
+  auth_deadline_ms: 400,
+  ping_ms: 250,
+  congested_bytes: 512,
+  buffered_bytes_max: 262_144,
+  idle_ms: 120,
+  overlay_lease_ms: 120,
+}
+
+const log = pino({ level: 'silent' })
+const metrics = peerMetrics({
+  connections: () => 0,
+  contexts: () => 0,
+  feeds: () => 0,
+  parked: () => 0,
+  ready: () => true,
+  scratch: () => ({ rooms: 0, connections: 0, bytes: 0 }),
+})
+
+/** The peer of a world: the production service, on a simulated disk, one process after the other. */
+export class SimPeer {
+  #process: SimProcess | undefined
+  #starts = 0
+
+  constructor(
+    private readonly scheduler: Scheduler,
+    private readonly network: SimNetwork,
+    readonly disk: SimDisk,
+    private readonly dice: Dice,
+  ) {}
+
+  get process(): SimProcess | undefined {
+    return this.#process
+  }
+
+  get isUp(): boolean {
+    return this.#process !== undefined
+  }
+
+  /** Begins a process, which opens the store and then listens; a store that cannot be opened is tried again. */
+  start(skew: Skew): void {
+    const name = `peer#${++this.#starts}`
+    const process = new SimProcess('peer', name, this.scheduler, this.dice.apart(name), skew)
+    this.#process = process
+    void this.#serve(process)
+  }
+
+  /** Ends it as `kill -9` does. */
+  kill(): void {
+    const process = this.#process
+    if (process === undefined) return
+    this.#process = undefined
+    process.kill()
+    this.network.vanished(process)
+  }
+
+  async #serve(process: SimProcess): Promise<void> {
+    const { clock, dice } = process
+    const service = new PeerService(
+      {
+        openStore: () =>
+          openStoreOn(new SimLevel(this.disk, process), {
+            name: 'disk',
+            isOld: this.disk.rows.length > 0,
+          }),
+        verify: verifyToken,
+        sessions: sessionSigner,
+        limits: LIMITS,
+        metrics,
+        log,
+        clock,
+        hash: sha256,
+        random: (target, at, length) => dice.fill(target, at, length),
+      },
+      { opened: () => {}, advanced: () => {}, failed: () => {} },
+    )
+    while (!process.isDead) {
+      try {
+        await service.start()
+        break
+      } catch {
+        await process.sleep(START_AGAIN_MS)
+      }
+    }
+    if (!process.isDead) this.network.listen(process, socket => service.accept(socket))
+  }
+}
+
+const START_AGAIN_MS = 60

@@ -1,0 +1,131 @@
+import { EventEmitter } from 'node:events'
+import { type Transport, TRANSPORT_OPEN } from '@weft/core'
+import type { Pipe } from './pipe.js'
+import type { SimProcess } from './process.js'
+
+const CONNECTING = 0
+const CLOSING = 2
+const CLOSED = 3
+/** What a socket says when the other side vanished. */
+const ABNORMAL = 1006
+const CLOSE_TIMEOUT_MS = 3_000
+
+/** What travels between the two ends of a connection. */
+export type Parcel =
+  | { readonly kind: 'frame'; readonly bytes: Uint8Array; readonly sent?: (() => void) | undefined }
+  | { readonly kind: 'open' | 'ping' | 'pong' | 'reset' }
+  | { readonly kind: 'close' | 'closed'; readonly code: number; readonly reason: string }
+
+/** One end of a simulated connection, as a process sees it. */
+export class SimSocket extends EventEmitter implements Transport {
+  #state = CONNECTING
+  #isPaused = false
+  readonly #unread: Parcel[] = []
+  #pipe!: Pipe
+
+  constructor(readonly process: SimProcess) {
+    super()
+  }
+
+  /** The way to the other end. */
+  set pipe(pipe: Pipe) {
+    this.#pipe = pipe
+  }
+
+  get pipe(): Pipe {
+    return this.#pipe
+  }
+
+  get readyState(): number {
+    return this.#state
+  }
+
+  get bufferedAmount(): number {
+    return this.#pipe.bufferedBytes
+  }
+
+  /** The server's end is open from the beginning. */
+  opened(): void {
+    this.#state = TRANSPORT_OPEN
+  }
+
+  send(frame: Uint8Array, sent?: () => void): void {
+    if (this.#state !== TRANSPORT_OPEN) throw new Error('the socket is not open')
+    // The sender may reuse its bytes.
+    this.#pipe.send({ kind: 'frame', bytes: Uint8Array.from(frame), sent })
+  }
+
+  ping(): void {
+    if (this.#state === TRANSPORT_OPEN) this.#pipe.send({ kind: 'ping' })
+  }
+
+  pause(): void {
+    this.#isPaused = true
+  }
+
+  resume(): void {
+    this.#isPaused = false
+    for (const parcel of this.#unread.splice(0)) this.#open(parcel)
+  }
+
+  close(code: number, reason = ''): void {
+    if (this.#state >= CLOSING) return
+    this.#state = CLOSING
+    this.#pipe.send({ kind: 'close', code, reason })
+    this.process.clock.after(CLOSE_TIMEOUT_MS, () => this.terminate())
+  }
+
+  terminate(): void {
+    if (this.#state === CLOSED) return
+    this.#pipe.send({ kind: 'reset' })
+    this.#state = CLOSED
+    this.process.clock.after(0, () => this.emit('close', ABNORMAL, ''))
+  }
+
+  /** No connection could be had. */
+  failed(reason: string): void {
+    if (this.#state === CLOSED) return
+    this.emit('error', new Error(reason))
+    this.#end(ABNORMAL, '')
+  }
+
+  receive(parcel: Parcel): void {
+    if (this.#state === CLOSED) return
+    if (this.#isPaused && parcel.kind !== 'reset') this.#unread.push(parcel)
+    else this.#open(parcel)
+  }
+
+  #open(parcel: Parcel): void {
+    switch (parcel.kind) {
+      case 'frame':
+        if (this.#state !== CLOSED) this.emit('message', parcel.bytes, true)
+        return
+      case 'open':
+        this.#state = TRANSPORT_OPEN
+        this.emit('open')
+        return
+      case 'ping':
+        if (this.#state === TRANSPORT_OPEN) this.#pipe.send({ kind: 'pong' })
+        return
+      case 'pong':
+        this.emit('pong')
+        return
+      case 'close':
+        if (this.#state === CLOSED) return
+        this.#pipe.send({ ...parcel, kind: 'closed' })
+        this.#end(parcel.code, parcel.reason)
+        return
+      case 'closed':
+        this.#end(parcel.code, parcel.reason)
+        return
+      case 'reset':
+        this.#end(ABNORMAL, '')
+    }
+  }
+
+  #end(code: number, reason: string): void {
+    if (this.#state === CLOSED) return
+    this.#state = CLOSED
+    this.emit('close', code, reason)
+  }
+}

@@ -1,0 +1,208 @@
+import type { ChangeId } from '@weft/core'
+import { FACTS, LEASED, OVERLAY, type PlayContext, SOURCES, WORKFLOWS } from './definition.js'
+import type { Life } from './life.js'
+
+/** One thing that a worker does, of many; several go on at once. */
+export interface Act {
+  readonly name: string
+  /** How often it is done, relative to the others. */
+  readonly weight: number
+  run(life: Life): Promise<void>
+}
+
+const BRANCHES_MAX = 6
+
+/** A handle on a branch that there is. */
+async function somewhere(life: Life): Promise<{ workflow: string; context: PlayContext }> {
+  const { dice } = life
+  const workflow = dice.pick(WORKFLOWS)
+  const { context: main } = await life.on(workflow)
+  const branches = main.branches.filter(name => name !== LEASED)
+  const branch = dice.chance(0.6) ? 'main' : dice.pick(branches.length > 0 ? branches : ['main'])
+  const { context } = await life.on(workflow, branch)
+  return { workflow, context }
+}
+
+/** What an entry may say that it was derived from: sources, facts, other entries. */
+function reads({ dice }: Life, context: PlayContext): string[] {
+  const refs: string[] = []
+  if (dice.chance(0.4)) refs.push(`${dice.pick(SOURCES)}@v${dice.below(3)}`)
+  if (dice.chance(0.3)) refs.push(`state:/facts/${dice.pick(FACTS)}`)
+  const entries = dice.chance(0.5) ? context.entries() : []
+  if (entries.length > 0) refs.push(`entry:${dice.pick(entries.slice(-12)).id}`)
+  return refs
+}
+
+async function append(life: Life): Promise<void> {
+  const { workflow, context } = await somewhere(life)
+  const value = { roll: life.dice.bits() }
+  life.wrote(workflow, context.append('note', value, { dependsOn: reads(life, context) }))
+}
+
+async function change(life: Life): Promise<void> {
+  const { dice } = life
+  const { workflow, context } = await somewhere(life)
+  const fact = dice.pick(FACTS)
+  const receipt = context.change(state => {
+    state.facts[fact] = dice.below(100)
+  })
+  life.wrote(workflow, receipt)
+}
+
+async function touch(life: Life): Promise<void> {
+  const { workflow, context } = await somewhere(life)
+  life.wrote(workflow, context.touch(life.dice.pick(SOURCES), `v${life.dice.below(4)}`))
+}
+
+async function step(life: Life): Promise<void> {
+  const { dice, tenant, host, run } = life
+  const { workflow, context } = await somewhere(life)
+  const result = await context.step(
+    'turn',
+    async step => {
+      const overlays = { [OVERLAY]: step.overlay(OVERLAY)?.version ?? 0 }
+      host.see({ saw: 'step', tenant, process: run.process.name, overlays })
+      if (dice.chance(0.3)) void step.entries().at(-1)?.value
+      if (dice.chance(0.3)) void step.state.facts.a
+      await run.process.sleep(dice.between(0, 25))
+      step.append(
+        'decision',
+        { roll: dice.bits() },
+        { dependsOn: dice.chance(0.3) ? [dice.pick(SOURCES)] : [] },
+      )
+      if (dice.chance(0.15)) {
+        step.change(state => {
+          state.facts.b = dice.below(100)
+        })
+      }
+    },
+    life.wait,
+  )
+  life.acked(workflow, result.change, result.position)
+}
+
+async function fork(life: Life): Promise<void> {
+  const { workflow, context } = await somewhere(life)
+  if (context.branches.length >= BRANCHES_MAX) return
+  const name = `b${context.branches.length}-${life.run.host}`
+  if (context.branches.includes(name)) return
+  context.fork(name)
+  await life.on(workflow, name)
+}
+
+async function merge(life: Life): Promise<void> {
+  const { dice } = life
+  const workflow = dice.pick(WORKFLOWS)
+  const { context } = await life.on(workflow)
+  const others = context.branches.filter(name => name !== 'main' && name !== LEASED)
+  if (others.length === 0) return
+  const { receipt } = context.merge(dice.pick(others))
+  life.wrote(workflow, receipt)
+}
+
+async function propose(life: Life): Promise<void> {
+  const { dice } = life
+  const { workflow, context } = await somewhere(life)
+  const expect = dice.chance(0.5) ? { heads: context.heads } : { unmoved: [dice.pick(SOURCES)] }
+  const accepted = await context.propose(draft => draft.append('decision', { roll: dice.bits() }), {
+    expect,
+    ...life.wait,
+  })
+  if (accepted) life.acked(workflow, accepted.change, accepted.position)
+}
+
+async function revert(life: Life): Promise<void> {
+  const { dice } = life
+  const { workflow, context } = await somewhere(life)
+  const entries = context.entries()
+  if (entries.length === 0) return
+  const { receipt } = context.revert({ change: dice.pick(entries.slice(-6)).change })
+  life.wrote(workflow, receipt)
+}
+
+/** Writes to a branch under a lease, and says that it holds it, for as long as it thinks that it does. */
+async function lease(life: Life): Promise<void> {
+  const { dice, host, run } = life
+  const workflow = dice.pick(WORKFLOWS)
+  const { context: main } = await life.on(workflow)
+  if (!main.branches.includes(LEASED)) main.fork(LEASED)
+  const { context } = await life.on(workflow, LEASED)
+  const held = await context.lease({ ttl_ms: 80, ...life.wait })
+  const { on, epoch } = held
+  const turns = 2 + dice.below(14)
+  for (let turn = 0; turn < turns && held.held; turn++) {
+    host.see({ saw: 'lease', at: life.at(workflow), process: run.process.name, on, epoch })
+    if (turn < 3) life.wrote(workflow, context.append('note', { epoch }))
+    await run.process.sleep(dice.between(0, 40))
+  }
+  if (dice.chance(0.5)) await held.release(life.wait)
+}
+
+/** A token, and what it stands for: all that was there when it was asked for, but for what has been refused since. */
+async function tokenOf(life: Life, context: PlayContext): Promise<{ token: string; known: ChangeId[] }> {
+  const before = context.changes().map(({ id }) => id)
+  const token = await context.token(life.wait)
+  const after = new Set(context.changes().map(({ id }) => id))
+  return { token, known: before.filter(id => after.has(id)) }
+}
+
+/** Writes, and gives the session away with its token. */
+async function leave(life: Life): Promise<void> {
+  const { dice, host } = life
+  const workflow = dice.pick(WORKFLOWS)
+  const { context } = await life.on(workflow)
+  context.append('note', { roll: dice.bits() })
+  const { token, known } = await tokenOf(life, context)
+  host.sessions.put({ name: host.sessions.nextName(), at: life.at(workflow), token, known })
+}
+
+/** Goes on with a session that another worker, or this one, has given away. */
+async function resume(life: Life): Promise<void> {
+  const { dice, tenant, host } = life
+  const session = host.sessions.take(tenant, dice.unit())
+  if (session === undefined) return
+  const { name, at, known } = session
+  const context = await life.openAfter(at.workflow, session.token)
+  const ids = context.changes().map(({ id }) => id)
+  host.see({ saw: 'session', at, session: name, known, shown: new Set(ids) })
+  const receipt = context.append('note', { roll: dice.bits() })
+  if (receipt.change) host.see({ saw: 'session-write', at, session: name, id: receipt.change, known })
+  host.sessions.put({ ...session, ...(await tokenOf(life, context)) })
+  await context.close(life.wait)
+}
+
+async function publish(life: Life): Promise<void> {
+  const { dice, tenant, host, run } = life
+  const barrier = dice.chance(0.75)
+  const published = await run.replica.overlays.publish(
+    OVERLAY,
+    { roll: dice.bits() },
+    { barrier, ...life.wait },
+  )
+  const { name, version } = published
+  if (barrier) host.see({ saw: 'barrier', tenant, name, version })
+}
+
+async function look(life: Life): Promise<void> {
+  const { dice } = life
+  const { workflow, context } = await somewhere(life)
+  const { watched } = await life.on(workflow, context.branch)
+  if (dice.chance(0.2)) watched.digest()
+  else watched.look()
+}
+
+export const ACTS: readonly Act[] = [
+  { name: 'append', weight: 30, run: append },
+  { name: 'step', weight: 16, run: step },
+  { name: 'look', weight: 6, run: look },
+  { name: 'leave', weight: 5, run: leave },
+  { name: 'resume', weight: 6, run: resume },
+  { name: 'propose', weight: 5, run: propose },
+  { name: 'touch', weight: 3, run: touch },
+  { name: 'change', weight: 3, run: change },
+  { name: 'lease', weight: 4, run: lease },
+  { name: 'publish', weight: 4, run: publish },
+  { name: 'fork', weight: 2, run: fork },
+  { name: 'merge', weight: 2, run: merge },
+  { name: 'revert', weight: 1, run: revert },
+]
