@@ -54,7 +54,7 @@ export {
   valueAt,
 } from './json.js'
 export { checkLeaseLength, LEASE_MS_MAX } from './lease-errors.js'
-export { branchRef, effectRef, wakeRef } from './lease-refs.js'
+export { branchRef, effectRef, subscriptionOf, wakeRef } from './lease-refs.js'
 export { type Lease, Leases } from './leases.js'
 export { lastWriters } from './last-writers.js'
 export { LIMITS } from './limits.js'
@@ -97,6 +97,7 @@ export {
   type InputOf,
   type KindOf,
   type Migration,
+  schemaless,
   type ValueOf,
   validateEntry,
   validateState,

@@ -31,3 +31,12 @@ export const nodeClock: Clock = {
     return () => clearTimeout(timer)
   },
 }
+
+/** As `nodeClock`, for what nobody waits for: a process may end before it comes. */
+export const idleClock: Clock = {
+  now: () => Date.now(),
+  after: (ms, fn) => {
+    const timer = setTimeout(fn, ms).unref()
+    return () => clearTimeout(timer)
+  },
+}

@@ -1,6 +1,6 @@
 import { type AgentId, type Filter, nextRange, type Position, WeftError, wakeRef } from '@weft/core'
 import type { Asked } from './asked.js'
-import { Claim } from './claim.js'
+import { CarriedClaim, Claim, parseClaimId } from './claim.js'
 import type { ContextReplica } from './context-replica.js'
 import { askForLease, isTaken, type LeaseOptions, leftUntil, untilMoved } from './lease.js'
 import { nodeClock } from './node-host.js'
@@ -75,6 +75,16 @@ export class Subscription {
         await untilMoved(scope, this.#ref, seen, error, { ...options, ...leftUntil(deadline_ms) })
       }
     }
+  }
+
+  /**
+   * A claim on this subscription by its `id`, whichever worker made it, to acknowledge it, renew it or give it back: for
+   * who hands what was claimed to another process. Claim with `renew: false` then.
+   * @throws WEFT_USAGE
+   */
+  carried(id: string): CarriedClaim {
+    const { epoch, to } = parseClaimId(id)
+    return new CarriedClaim(this.begin, this.asked, this.#ref, epoch, to)
   }
 
   /**
