@@ -1,5 +1,6 @@
 export { type CloudEvent, cloudEvent, EVENT_TYPE } from './cloud-event.js'
 export { DEFAULT_LIMITS, type PeerLimits } from './limits.js'
+export { listenError } from './listen-error.js'
 export { DEFAULT_PORT, type DrainReport, type Peer, type PeerOptions, startPeer } from './peer.js'
 export { type Problem, problemHeaders, problemOf, problemResponse, problemText } from './problem.js'
 export { STATUS_OF } from './problem-status.js'

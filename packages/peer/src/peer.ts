@@ -9,9 +9,11 @@ import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws'
 import { Connection, type ConnectionHost } from './connection.js'
 import { Contexts } from './contexts.js'
 import { Feeds } from './feeds.js'
+import { gatewayDoor } from './gateway-door.js'
 import { httpApi } from './http-api.js'
 import { httpDoor } from './http-door.js'
 import { DEFAULT_LIMITS, type PeerLimits } from './limits.js'
+import { listenError } from './listen-error.js'
 import { type PeerMetrics, peerMetrics } from './peer-metrics.js'
 import { scratchDoor } from './scratch-door.js'
 import { SessionTokens } from './session-tokens.js'
@@ -31,6 +33,11 @@ export interface PeerOptions {
   /** Default 7600; 0 takes a free one. */
   readonly port?: number
   readonly limits?: Partial<PeerLimits>
+  /**
+   * The loopback port of a gateway, which `/v1` is forwarded to: a peer looks into no context itself. Rejects while there
+   * is none; asked at every request.
+   */
+  readonly gateway?: () => Promise<number>
   /** Where contexts are delivered to. */
   readonly webhooks?: readonly WebhookConfig[]
   readonly logger?: Logger
@@ -123,7 +130,13 @@ class PeerProcess implements Peer {
     const host = { verify, metrics: this.#metrics, clock: systemClock, log: this.#log }
     this.#scratch = scratchDoor(host, this.#limits.scratch)
     const api = httpApi({ verify, feeds: this.#feeds, webhooks: this.#webhooks })
-    const door = { ready: () => this.#ready, metrics: () => this.#metrics.render(), api }
+    const { gateway } = options
+    const door = {
+      ready: () => this.#ready,
+      metrics: () => this.#metrics.render(),
+      api,
+      ...(gateway && { gateway: gatewayDoor(gateway) }),
+    }
     this.#server = createServer(httpDoor(door))
     // `maxFragments` is newer than the types of ws.
     const bounds: ServerOptions & { maxFragments: number } = {
@@ -203,7 +216,7 @@ class PeerProcess implements Peer {
   async #listen(): Promise<void> {
     const { host = '127.0.0.1', port = DEFAULT_PORT } = this.options
     await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', error => reject(listenError(error as NodeJS.ErrnoException, host, port)))
+      this.#server.once('error', error => reject(listenError(error, host, port)))
       this.#server.listen(port, host, resolve)
     })
   }
@@ -306,21 +319,5 @@ function storeFailed(): WeftError {
     'WEFT_STORE_FAILED',
     'a write to the store failed, and what became of it is not known yet',
     'connect again and offer the same changes: their ids make that harmless',
-  )
-}
-
-function listenError(error: NodeJS.ErrnoException, host: string, port: number): WeftError {
-  if (error.code === 'EADDRINUSE') {
-    return new WeftError(
-      'WEFT_PORT_IN_USE',
-      `port ${port} on ${host} is in use`,
-      'stop what listens there, or choose another port (0 takes a free one)',
-      { port },
-    )
-  }
-  return new WeftError(
-    'WEFT_USAGE',
-    `cannot listen on ${host}:${port}: ${error.message}`,
-    'choose another host or port',
   )
 }

@@ -1,6 +1,7 @@
 import {
   branchRef,
   type ChangeId,
+  checkOverlayName,
   type EntrySchemas,
   type HeaderNotes,
   type Json,
@@ -41,15 +42,16 @@ export abstract class BranchProposer<State, Entries extends EntrySchemas> extend
    * Writes entries and a state change as one atomic change, which the peer takes only if what is expected still holds
    * when it comes to it (DUR-6). It is visible, here too, when the peer has taken it.
    * @throws WEFT_PRECONDITION, with what it would have needed in `details`: nothing was written · WEFT_NOT_SYNCED ·
-   *   WEFT_ABORTED: whether it was, is not known yet; WEFT_OVERLAY_STALE · WEFT_CHANGE_UNKNOWN when the branch does not
+   *   WEFT_ABORTED: whether it was, is not known yet; WEFT_OVERLAY_STALE · WEFT_ID_INVALID · WEFT_CHANGE_UNKNOWN when the branch does not
    *   show what was `seen`, and as `write`
    */
   async propose(
     compose: (draft: DraftChange<State, Entries>) => void,
     options: ProposeOptions,
   ): Promise<Accepted | undefined> {
-    const { reason, step, trace, expect = {} } = options
+    const { reason, step, trace, overlays = {}, expect = {} } = options
     checkLabels([reason, step, trace])
+    for (const name of Object.keys(overlays)) checkOverlayName(name)
     const draft = new DraftChange<State, Entries>(this.definition)
     compose(draft)
     const { recipe, entries, reads } = draft
