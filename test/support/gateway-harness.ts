@@ -100,6 +100,14 @@ export class GatewayHarness {
     return this.ask('POST', path, { body, ...ask })
   }
 
+  /** Claims where there is nothing, until the signal aborts; those that look whether it waits may take its place at first. */
+  async occupy(path: string, signal: AbortSignal): Promise<Answer> {
+    for (;;) {
+      const answer = await this.ask('POST', path, { body: { agent: 'waits', wait_ms: 60_000 }, signal })
+      if (answer.status !== 503) return answer
+    }
+  }
+
   /** Writes a change to workflow `w`, as an agent of `research@1` unless it says otherwise. */
   write(change: object, ask: Ask = {}): Promise<Answer> {
     return this.post(
