@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, request as requestOf, type RequestListener } from 'node:http'
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect as connectTcp } from 'node:net'
 import { WeftError } from '@weft/core'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { PeerHarness } from '../support/peer-harness.ts'
@@ -150,6 +150,28 @@ describe('the door to a gateway', () => {
     })
     await expect(fetch(`${half.base}/v1/x`).then(response => response.text())).rejects.toThrow()
     expect((await half.harness.http('/livez')).status).toBe(200)
+  })
+
+  test('refuses a target that may come in and not go out, and the peer lives', async () => {
+    const { harness, base } = await scene((_, response) => response.end('ok'))
+    const socket = connectTcp(harness.peer.port, '127.0.0.1')
+    socket.write(Buffer.from('GET /v1/\u00e4\u20ac HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n'))
+    let text = ''
+    for await (const chunk of socket) text += String(chunk)
+    expect(text).toMatch(/^HTTP\/1\.1 400/)
+    expect(await (await fetch(`${base}/v1/x`)).text()).toBe('ok')
+  })
+
+  test('lives with one that does not even begin to answer', async () => {
+    const harness = await PeerHarness.start({
+      gateway: () => {
+        throw new Error('a secret')
+      },
+    })
+    const answer = await harness.http('/v1/x')
+    expect(answer.status).toBe(500)
+    expect(answer.text).not.toContain('secret')
+    expect((await harness.http('/livez')).status).toBe(200)
   })
 
   test('is there only for what a gateway answers, and only where there is one', async () => {
