@@ -38,7 +38,7 @@ describe('the state of a branch', () => {
     })
     const then = await api.get(`${W}/state?at=${position}`)
     expect(then.body).toMatchObject({ position, state: { constraints: {} } })
-    expect(then.body).not.toHaveProperty('writers')
+    expect(now.body).not.toHaveProperty('writers')
     expect((await api.get(`${W}/state?at=0`)).body).toMatchObject({ position: 0, heads: [], state: {} })
   })
 
@@ -249,6 +249,7 @@ describe('the window of a branch', () => {
     const small = await api.get(`${W}/window?budget=100&after=${after}`)
     expect(small.body.tokens).toBeLessThanOrEqual(100)
     expect(small.body.leftOut).toContainEqual(expect.objectContaining({ why: 'budget' }))
+    expect((await api.get(`${W}/window?budget=100&leftOut=false`)).body).not.toHaveProperty('leftOut')
     const refused = await api.get(`${W}/window?budget=100&pinKind=message`)
     expect([refused.status, refused.body]).toMatchObject([
       422,

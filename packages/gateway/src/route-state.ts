@@ -51,7 +51,7 @@ const STATE = z
     state: json.optional().openapi({ description: 'the state, or the value at the pointer' }),
     conflicts: z.array(CONFLICT).readonly(),
     writers: z.array(changeId).readonly().optional().openapi({
-      description: 'who wrote last at the pointer: what a change can `expect`. Of the present only',
+      description: 'who wrote last at the pointer that is asked for, now: what a change can `expect`',
     }),
     session,
   })
@@ -95,7 +95,8 @@ export function routeState(app: OpenAPIHono, host: Host): void {
   })
 }
 
-function stateOf(handle: AnyHandle, { at, pointer = '' }: StateQuestion) {
+function stateOf(handle: AnyHandle, { at, pointer: asked }: StateQuestion) {
+  const pointer = asked ?? ''
   parsePointer(pointer)
   const shown = at === undefined ? handle : handle.at(at)
   const state = valueAt(shown.state as JsonObject, pointer)
@@ -108,7 +109,7 @@ function stateOf(handle: AnyHandle, { at, pointer = '' }: StateQuestion) {
     exists: state !== undefined,
     state,
     conflicts: shown.conflicts().filter(isAbout(pointer)),
-    writers: at === undefined ? handle.lastWriters(pointer) : undefined,
+    writers: asked !== undefined && at === undefined ? handle.lastWriters(pointer) : undefined,
   }
 }
 

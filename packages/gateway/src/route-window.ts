@@ -1,10 +1,11 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
-import type { StalePolicy } from '@weft/core'
+import type { StalePolicy, Window } from '@weft/core'
 import { type Host, onBranch } from './asking.js'
 import type { AnyHandle } from './bearer.js'
 import {
   branchName,
   entryId,
+  flag,
   heads,
   id,
   jsonObject,
@@ -48,7 +49,11 @@ const WINDOW = z
     included: z
       .array(z.object({ entry: entryId, kind: id, tier: z.string(), stale: z.boolean() }))
       .readonly(),
-    leftOut: z.array(z.object({ entry: entryId, why: z.string(), detail: z.string() })).readonly(),
+    leftOut: z
+      .array(z.object({ entry: entryId, why: z.string(), detail: z.string() }))
+      .readonly()
+      .optional()
+      .openapi({ description: 'what is not in it, and why, unless it was not asked for' }),
     session,
   })
   .openapi('Window', {
@@ -72,6 +77,9 @@ const ROUTE = createRoute({
       pinKind: many('kinds that are always in it').optional(),
       pinEntry: many('entries that are always in it').optional(),
       staleness: many('what becomes of stale entries: `drop`, `flag` or `keep`, or `kind:policy`').optional(),
+      leftOut: flag
+        .optional()
+        .openapi({ description: 'default true; of a long context what is left out is nearly all of it' }),
       schema: schemaName.optional().openapi({
         description:
           'the definition whose renderers and pins count; default: everything is told by its shape',
@@ -90,6 +98,7 @@ interface WindowQuestion {
   readonly pinKind?: readonly string[] | undefined
   readonly pinEntry?: readonly string[] | undefined
   readonly staleness?: readonly string[] | undefined
+  readonly leftOut?: boolean | undefined
 }
 
 export function routeWindow(app: OpenAPIHono, host: Host): void {
@@ -104,7 +113,7 @@ export function routeWindow(app: OpenAPIHono, host: Host): void {
 }
 
 function windowOf(handle: AnyHandle, question: WindowQuestion) {
-  const { at, budget, as, order, pinKind = [], pinEntry = [], staleness } = question
+  const { at, budget, as, order, pinKind = [], pinEntry = [], staleness, leftOut = true } = question
   const window = handle.window({
     budget,
     pin: { kinds: pinKind, entries: pinEntry },
@@ -118,9 +127,22 @@ function windowOf(handle: AnyHandle, question: WindowQuestion) {
     branch: handle.branch,
     position: at ?? handle.position,
     heads: at === undefined ? handle.heads : handle.at(at).heads,
-    ...window,
-    leftOut: window.leftOut,
+    recipe: window.recipe,
+    counter: window.counter,
+    tokens: window.tokens,
+    text: window.text,
+    digest: window.digest,
+    ...contentOf(window),
+    included: window.included,
+    // It is found when it is read, and costs more than all else.
+    leftOut: leftOut ? window.leftOut : undefined,
   }
+}
+
+function contentOf(window: Window) {
+  if ('parts' in window) return { parts: window.parts }
+  if ('system' in window) return { system: window.system, messages: window.messages }
+  return { messages: window.messages }
 }
 
 /** By kind; what names none is for all that are not named. The model says which policies there are. */
