@@ -1,12 +1,24 @@
 import { describe, expect, test } from 'vitest'
-import { GatewayHarness } from '../support/gateway-harness.ts'
+import { type Answer, GatewayHarness } from '../support/gateway-harness.ts'
+import { PeerHarness } from '../support/peer-harness.ts'
 import { until } from '../support/peer-until.ts'
 import { Research } from '../support/replica-contexts.ts'
+import { StalledPeer } from '../support/stalled-peer.ts'
 
 const W = '/v1/contexts/w'
 const CLAIMS = `${W}/subscriptions/pool/claims`
 
 const connections = (api: GatewayHarness): Promise<number> => api.peer.metric('weft_connections')
+
+/** A gateway whose connections to the peer can be meddled with. */
+async function behindLink() {
+  const peer = await PeerHarness.start()
+  const link = await StalledPeer.before(peer.url)
+  const api = await GatewayHarness.start({ url: link.url }, peer)
+  expect((await api.say('one')).status).toBe(201)
+  expect((await api.get(`${W}/log`)).status).toBe(200)
+  return { api, link }
+}
 
 describe('replicas of a gateway', () => {
   test('are one for each token, however many ask at once', async () => {
@@ -47,6 +59,43 @@ describe('replicas of a gateway', () => {
     expect((await ask(2)).status).toBe(200)
     gone.abort()
     await expect(waiting[0]).rejects.toThrow()
+  })
+
+  test('that are all in use leave no room for another', async () => {
+    const api = await GatewayHarness.start({ limits: { replicas_max: 1 } })
+    await api.post(`${W}/subscriptions/pool`, { agent: 'a', filter: { kinds: ['message'] } })
+    const gone = new AbortController()
+    const waiting = api.occupy(CLAIMS, gone.signal)
+    const token = await api.peer.token({ tenant: 'rival' })
+    const other = (): Promise<Answer> => api.get(`${W}/state`, { token })
+    await until(async () => (await other()).status === 503, 'there is no room')
+    expect(await other()).toMatchObject({ body: { code: 'WEFT_LIMIT' } })
+    await until(async () => (await connections(api)) === 1, 'the other one is closed again')
+    gone.abort()
+    await Promise.allSettled([waiting])
+    await until(async () => (await other()).status === 200, 'there is room')
+  })
+
+  test('that the peer has sent away are opened anew', async () => {
+    const { api, link } = await behindLink()
+    link.cut(4400, 'WEFT_FRAME_MALFORMED')
+    await until(async () => (await api.get(`${W}/log`)).status === 200, 'it is opened anew')
+    expect((await api.say('it goes on')).status).toBe(201)
+  })
+
+  test('[DUR-4] do not say for ever that a context cannot be served, once it can', async () => {
+    const { api, link } = await behindLink()
+    link.failChannel(1, 'WEFT_STORE_CORRUPT')
+    let told: Answer | undefined
+    const ask = async (): Promise<number> => {
+      const answer = await api.get(`${W}/log`)
+      if (answer.status !== 200) told = answer
+      return answer.status
+    }
+    await until(async () => (await ask()) !== 200, 'it is told that it cannot')
+    expect(told).toMatchObject({ status: 500, body: { code: 'WEFT_STORE_CORRUPT' } })
+    await until(async () => (await ask()) === 200, 'it is opened anew')
+    expect((await api.say('it goes on')).status).toBe(201)
   })
 
   test('of tokens that the peer refuses take no place from those that it takes', async () => {

@@ -85,8 +85,12 @@ describe('a gateway in a thread of the peer', () => {
     const before = harness.gate.appends
     const writing = ask('/v1/contexts/w/changes', change('message', 1))
     await until(() => harness.gate.appends > before, 'the write is with the peer')
-    const closing = thread.close()
+    let isClosed = false
+    const closing = thread.close().then(() => {
+      isClosed = true
+    })
     expect(await ask('/v1/overlays')).toMatchObject({ status: 503, body: { code: 'WEFT_DRAINING' } })
+    expect(isClosed).toBe(false)
     release()
     expect((await writing).status).toBe(201)
     await closing

@@ -152,7 +152,7 @@ describe('the door to a gateway', () => {
     expect((await half.harness.http('/livez')).status).toBe(200)
   })
 
-  test('refuses a target that may come in and not go out, and the peer lives', async () => {
+  test('refuses a target with bytes that are no text, and the peer lives', async () => {
     const { harness, base } = await scene((_, response) => response.end('ok'))
     const socket = connectTcp(harness.peer.port, '127.0.0.1')
     socket.write(Buffer.from('GET /v1/\u00e4\u20ac HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n'))

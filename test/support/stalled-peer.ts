@@ -1,12 +1,13 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { decodeMessage } from '@weft/protocol'
+import { decodeMessage, encodeMessage } from '@weft/protocol'
 import { onTestFinished } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
 
 /** Stands between a replica and its peer, and holds back what is told of logs while all else goes through. */
 export class StalledPeer {
+  readonly #clients = new Set<WebSocket>()
   readonly #held: (() => void)[] = []
   #holds = false
 
@@ -37,12 +38,30 @@ export class StalledPeer {
     this.#holds = true
   }
 
+  /** Ends all connections, saying why. */
+  cut(code: number, reason: string): void {
+    for (const client of this.#clients) client.close(code, reason)
+  }
+
+  /** Tells all replicas that a channel is served no longer. */
+  failChannel(channel: number, code: string): void {
+    const frame = encodeMessage({
+      name: 'fail',
+      channel,
+      code,
+      message: 'it cannot be read',
+      cure: 'mend it',
+    })
+    for (const client of this.#clients) client.send(frame)
+  }
+
   release(): void {
     this.#holds = false
     for (const send of this.#held.splice(0)) send()
   }
 
   #join(client: WebSocket): void {
+    this.#clients.add(client)
     const peer = new WebSocket(this.peer)
     const early: Buffer[] = []
     client.on('message', data => {
@@ -59,7 +78,10 @@ export class StalledPeer {
       else send()
     })
     for (const socket of [client, peer]) socket.on('error', () => {})
-    client.on('close', () => peer.terminate())
+    client.on('close', () => {
+      this.#clients.delete(client)
+      peer.terminate()
+    })
     peer.on('close', () => client.terminate())
   }
 }

@@ -1,5 +1,5 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
-import { type AuditRecord, type Entry, parsePointer } from '@weft/core'
+import type { AuditRecord, Entry } from '@weft/core'
 import type { Context as HonoContext } from 'hono'
 import { type Host, onBranch } from './asking.js'
 import type { AnyHandle } from './bearer.js'
@@ -100,7 +100,6 @@ export function routeLog(app: OpenAPIHono, host: Host): void {
   app.openapi(AUDIT, async c => {
     const { workflow } = c.req.valid('param')
     const { branch, after, wait_ms, at, offset, limit, own, ...filter } = c.req.valid('query')
-    if (filter.pointer !== undefined) parsePointer(filter.pointer)
     const asked = { workflow, branch, after, wait_ms }
     const { body, session } = await onBranch(host, c, asked, handle => {
       const given = Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined))

@@ -1,5 +1,5 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
-import { type Conflict, type JsonObject, parsePointer, pointersTouch, valueAt } from '@weft/core'
+import { type Conflict, type JsonObject, pointersTouch, valueAt } from '@weft/core'
 import { type Host, onBranch } from './asking.js'
 import type { AnyHandle } from './bearer.js'
 import {
@@ -97,7 +97,6 @@ export function routeState(app: OpenAPIHono, host: Host): void {
 
 function stateOf(handle: AnyHandle, { at, pointer: asked }: StateQuestion) {
   const pointer = asked ?? ''
-  parsePointer(pointer)
   const shown = at === undefined ? handle : handle.at(at)
   const state = valueAt(shown.state as JsonObject, pointer)
   return {

@@ -10,8 +10,6 @@ import { WeftError } from '@weft/core'
 import { problemHeaders, problemOf, problemText } from './problem.js'
 
 const LOOPBACK = '127.0.0.1'
-/** What Node takes in a target to be asked; it hands out more of what has come. */
-const TARGET = /^[\x21-\x7e]+$/
 /** Methods that a body is forwarded of: Node frames none of the others. */
 const WITH_BODY = ['POST', 'PUT', 'PATCH']
 /** Of one connection, and not of what is asked over it (RFC 9110, 7.6.1). */
@@ -54,12 +52,10 @@ async function answer(
   }
 }
 
-/** @throws WEFT_REQUEST_MALFORMED */
 function forward(request: IncomingMessage, response: ServerResponse, port: number): void {
   if (response.destroyed) return
   const { method = 'GET', url: path = '/', headers } = request
   const hasBody = WITH_BODY.includes(method)
-  if (!TARGET.test(path)) throw badTarget()
   const upstream = requestOf({
     host: LOOPBACK,
     port,
@@ -98,14 +94,6 @@ function refuse(request: IncomingMessage, response: ServerResponse, error: unkno
   const problem = problemOf(error)
   response.writeHead(problem.status, problemHeaders(problem))
   response.end(problemText(problem))
-}
-
-function badTarget(): WeftError {
-  return new WeftError(
-    'WEFT_REQUEST_MALFORMED',
-    'the path has characters that none may have',
-    'write them as percent-encoded UTF-8',
-  )
 }
 
 function brokenOff(): WeftError {
