@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { type Answer, GatewayHarness } from '../support/gateway-harness.ts'
 import { PeerHarness } from '../support/peer-harness.ts'
@@ -5,6 +6,7 @@ import { until } from '../support/peer-until.ts'
 import { Research } from '../support/replica-contexts.ts'
 import { StalledPeer } from '../support/stalled-peer.ts'
 
+const SCHEMAS = join(import.meta.dirname, '../support/gateway-schemas.mjs')
 const W = '/v1/contexts/w'
 const CLAIMS = `${W}/subscriptions/pool/claims`
 
@@ -148,6 +150,19 @@ describe('requests', () => {
     await until(async () => (await api.get(`${W}/state`)).status === 200, 'there is room again')
   })
 
+  test('hold as much in all as they may, and what is done is let go of', async () => {
+    const api = await GatewayHarness.start({ limits: { bodies_bytes_max: 10_000 } })
+    for (let time = 0; time < 3; time++) expect((await api.say('x'.repeat(6_000))).status).toBe(201)
+    const release = api.peer.gate.hold()
+    const before = api.peer.gate.appends
+    const writing = api.say('x'.repeat(6_000))
+    await until(() => api.peer.gate.appends > before, 'the write is with the peer')
+    expect(await api.say('x'.repeat(6_000))).toMatchObject({ status: 503, body: { code: 'WEFT_LIMIT' } })
+    release()
+    expect((await writing).status).toBe(201)
+    await until(async () => (await api.say('x'.repeat(6_000))).status === 201, 'there is room again')
+  })
+
   test('of one token leave room for others', async () => {
     const api = await GatewayHarness.start({ limits: { requests_per_token_max: 2 } })
     await api.post(`${W}/subscriptions/pool`, { agent: 'a', filter: { kinds: ['message'] } })
@@ -177,6 +192,21 @@ describe('requests', () => {
     await closing
     expect(await api.peer.ids()).toContain(written.body.change)
     await expect(api.get(`${W}/state`)).rejects.toThrow()
+  })
+
+  test('do not keep a gateway from closing whose peer is gone', async () => {
+    const api = await GatewayHarness.start({ schemas: SCHEMAS, limits: { drain_ms: 100 } })
+    expect((await api.get(`${W}/log`)).status).toBe(200)
+    const release = api.peer.gate.hold()
+    // The initial state is written beside the change, and is not acknowledged.
+    const writing = api.write({
+      schema: { name: 'research', version: 2 },
+      entries: [{ kind: 'message', value: { text: 'never' } }],
+      wait_ms: 0,
+    })
+    expect((await writing).status).toBe(504)
+    await api.gateway.close()
+    release()
   })
 
   test('find nothing of what is not durable yet', async () => {

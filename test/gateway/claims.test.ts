@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { type Answer, GatewayHarness } from '../support/gateway-harness.ts'
 import { until } from '../support/peer-until.ts'
 import { Research } from '../support/replica-contexts.ts'
+import { StalledPeer } from '../support/stalled-peer.ts'
 
 const POOL = '/v1/contexts/w/subscriptions/pool'
 const CLAIMS = `${POOL}/claims`
@@ -38,6 +39,7 @@ describe('[WAK-1] a subscription over HTTP', () => {
 
   test.each<[string, number, string, object]>([
     ['a filter that is none', 400, 'WEFT_FILTER_INVALID', { filter: { refs: ['nothing'] } }],
+    ['a list of what there is not', 400, 'WEFT_REQUEST_MALFORMED', { filter: { agents: ['a'] } }],
     ['an empty list', 400, 'WEFT_FILTER_INVALID', { filter: { kinds: [] } }],
     ['a position that was never reached', 416, 'WEFT_POSITION_UNKNOWN', { from: 99 }],
     ['position 0', 416, 'WEFT_POSITION_UNKNOWN', { from: 0 }],
@@ -184,6 +186,20 @@ describe('[WAK-1] a claim over HTTP', () => {
     await until(async () => (await other.get(POOL)).status === 200, 'its place is free again')
     await api.say('one')
     expect((await claim(api, 'here', { wait_ms: 2_000 })).body).toMatchObject({ epoch: 2 })
+  })
+
+  test('that cannot be answered is given back, and not left to run out', async () => {
+    const api = await scene()
+    await api.say('one')
+    const link = await StalledPeer.before(api.peer.url)
+    const stalled = await api.another({ url: link.url })
+    expect((await stalled.get(POOL)).status).toBe(200)
+    link.hold('attested')
+    const unheard = await claim(stalled, 'unheard', { wait_ms: 0 })
+    expect(unheard).toMatchObject({ status: 504, body: { code: 'WEFT_NOT_SYNCED' } })
+    const next = await claim(api, 'next')
+    expect(textsIn(next)).toEqual(['one'])
+    expect(next.body.epoch).toBe(3)
   })
 
   test.each<[string, number, string, string, object]>([

@@ -124,6 +124,6 @@ async function behind() {
   const link = await StalledPeer.before(api.peer.url)
   const stalled = await api.another({ url: link.url })
   expect((await stalled.get(`${W}/log`)).body.entries).toHaveLength(1)
-  link.holdLogs()
+  link.hold('log')
   return { api, stalled: Object.assign(stalled, { link }) }
 }

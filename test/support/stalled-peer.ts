@@ -1,15 +1,15 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { decodeMessage, encodeMessage } from '@weft/protocol'
+import { decodeMessage, encodeMessage, type MessageName } from '@weft/protocol'
 import { onTestFinished } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
 
-/** Stands between a replica and its peer, and holds back what is told of logs while all else goes through. */
+/** Stands between a replica and its peer, and holds back some of what is told while all else goes through. */
 export class StalledPeer {
   readonly #clients = new Set<WebSocket>()
   readonly #held: (() => void)[] = []
-  #holds = false
+  #holds: MessageName | undefined
 
   private constructor(
     private readonly server: Server,
@@ -34,8 +34,9 @@ export class StalledPeer {
     return `ws://127.0.0.1:${(this.server.address() as AddressInfo).port}`
   }
 
-  holdLogs(): void {
-    this.#holds = true
+  /** Holds back all messages of a name, until they are let go. */
+  hold(name: MessageName): void {
+    this.#holds = name
   }
 
   /** Ends all connections, saying why. */
@@ -56,7 +57,7 @@ export class StalledPeer {
   }
 
   release(): void {
-    this.#holds = false
+    this.#holds = undefined
     for (const send of this.#held.splice(0)) send()
   }
 
@@ -74,7 +75,8 @@ export class StalledPeer {
     peer.on('message', data => {
       const frame = data as Buffer
       const send = (): void => client.send(frame)
-      if (this.#holds && decodeMessage(Uint8Array.from(frame)).name === 'log') this.#held.push(send)
+      if (this.#holds !== undefined && decodeMessage(Uint8Array.from(frame)).name === this.#holds)
+        this.#held.push(send)
       else send()
     })
     for (const socket of [client, peer]) socket.on('error', () => {})

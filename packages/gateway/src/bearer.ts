@@ -28,13 +28,14 @@ export class Bearer {
     readonly replica: Replica,
     limits: GatewayLimits,
   ) {
-    this.#handles = new Pool({
+    const bounds = {
       what: 'branches',
       max: limits.handles_per_token_max,
       opening_max: limits.handles_per_token_max,
       users_max: limits.requests_per_token_max,
       idle_ms: limits.idle_ms,
-    })
+    }
+    this.#handles = new Pool(bounds, handle => handle.close(CLOSING))
   }
 
   /** Does some work on a branch, when what the peer has of it is here. @throws as `Replica.open`, and what `work` throws */
@@ -72,10 +73,12 @@ export class Bearer {
 
   async close(): Promise<void> {
     await this.#handles.close()
-    await this.replica.close().catch(() => this.replica.close({ discard: true }))
+    await this.replica.close(CLOSING).catch(() => this.replica.close({ discard: true }))
   }
 }
 
+/** All that was answered is durable; nobody waits long for what a peer that is gone has not acknowledged. */
+const CLOSING = { timeout_ms: 2_000 }
 const BROKEN = /^WEFT_(?:STORE|CLOSED|INTERNAL)/
 
 /** All bearers that have come lately, by their tokens. */
@@ -86,17 +89,14 @@ export class Bearers {
     private readonly url: string,
     private readonly limits: GatewayLimits,
   ) {
-    this.#pool = new Pool({
+    const bounds = {
       what: 'tokens',
       max: limits.replicas_max,
       opening_max: limits.connecting_max,
       users_max: limits.requests_per_token_max,
       idle_ms: limits.idle_ms,
-    })
-  }
-
-  get size(): number {
-    return this.#pool.size
+    }
+    this.#pool = new Pool(bounds, bearer => bearer.close())
   }
 
   /** @throws WEFT_TOKEN_* · WEFT_PEER_UNREACHABLE · WEFT_LIMIT · WEFT_DRAINING, and what `work` throws */

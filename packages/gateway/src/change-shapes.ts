@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi'
+import { LIMITS } from '@weft/core'
 import {
   branchName,
   changeId,
@@ -56,7 +57,7 @@ export const CHANGE = z
       description: 'of the state: all of it, or nothing. What it tests must still be so at the commit',
     }),
     dependsOn: z.array(ref).optional().openapi({ description: 'what all of it was derived from' }),
-    seen: heads.optional().openapi({
+    seen: z.array(changeId).max(LIMITS.deps_max).optional().openapi({
       description:
         'the heads that its author had read: what came since is concurrent to it. Default: what the branch shows now',
     }),

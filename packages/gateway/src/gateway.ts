@@ -65,6 +65,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 class GatewayServer implements Gateway {
   readonly #server: Server
   #running = 0
+  #bodyBytes = 0
   #closed: Promise<void> | undefined
   #host = ''
 
@@ -130,7 +131,7 @@ class GatewayServer implements Gateway {
       this.#check()
       const hasBody = request.method !== 'GET' && request.method !== 'HEAD'
       // Where the listener looks for a body that has been read.
-      if (hasBody) Object.assign(request, { rawBody: await readBody(request, this.limits.body_bytes_max) })
+      if (hasBody) Object.assign(request, { rawBody: await this.#bodyOf(request, response) })
       this.listener(request, response)
     } catch (error) {
       const problem = problemOf(error)
@@ -139,17 +140,34 @@ class GatewayServer implements Gateway {
     }
   }
 
+  /** @throws as `readBody`, WEFT_LIMIT */
+  #bodyOf(request: IncomingMessage, response: ServerResponse): Promise<Buffer> {
+    const { body_bytes_max, bodies_bytes_max } = this.limits
+    let taken = 0
+    response.once('close', () => {
+      this.#bodyBytes -= taken
+    })
+    return readBody(request, body_bytes_max, bytes => {
+      if (this.#bodyBytes + bytes > bodies_bytes_max) throw busy(`requests of ${bodies_bytes_max} bytes`)
+      this.#bodyBytes += bytes
+      taken += bytes
+    })
+  }
+
   /** @throws WEFT_DRAINING · WEFT_LIMIT */
   #check(): void {
     if (this.closing.signal.aborted) throw draining()
     const { requests_max } = this.limits
-    if (this.#running <= requests_max) return
-    throw new WeftError(
-      'WEFT_LIMIT',
-      `${requests_max} requests run or wait already`,
-      'try again later, or run more gateways: any of them does',
-    )
+    if (this.#running > requests_max) throw busy(`${requests_max} requests`)
   }
+}
+
+function busy(what: string): WeftError {
+  return new WeftError(
+    'WEFT_LIMIT',
+    `${what} run or wait already`,
+    'try again later, or run more gateways: any of them does',
+  )
 }
 
 function draining(): WeftError {

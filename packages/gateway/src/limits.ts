@@ -2,6 +2,8 @@
 export interface GatewayLimits {
   /** Of a request's body. */
   readonly body_bytes_max: number
+  /** Of the bodies of all requests that run. */
+  readonly bodies_bytes_max: number
   /** Of the entries or records in one page, about; one is always in it. */
   readonly page_bytes_max: number
   /** Requests that run or wait: in all, and of one token. */
@@ -26,6 +28,7 @@ export interface GatewayLimits {
 
 export const DEFAULT_LIMITS: GatewayLimits = {
   body_bytes_max: 1_048_576,
+  bodies_bytes_max: 67_108_864,
   page_bytes_max: 4_194_304,
   requests_max: 1_024,
   requests_per_token_max: 128,

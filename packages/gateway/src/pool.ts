@@ -1,11 +1,7 @@
 import { WeftError } from '@weft/core'
 
-export interface Closeable {
-  close(): Promise<unknown>
-}
-
 export interface PoolBounds {
-  /** What is kept, for people. */
+  /** What is kept, many of it, for people. */
   readonly what: string
   readonly max: number
   /** Of what is being opened at once. */
@@ -31,7 +27,7 @@ interface Slot<Value> {
  * some time after that, and closed for the sake of another one when there are too many. What cannot be opened is not
  * kept, and costs none that is.
  */
-export class Pool<Value extends Closeable> {
+export class Pool<Value> {
   /** By key, the longest unused first. */
   readonly #slots = new Map<string, Slot<Value>>()
   readonly #opening = new Map<string, Promise<Slot<Value>>>()
@@ -39,19 +35,19 @@ export class Pool<Value extends Closeable> {
   readonly #sweep: NodeJS.Timeout
   #closed = false
 
-  constructor(private readonly bounds: PoolBounds) {
+  /** @param end closes one; what it throws is not heard */
+  constructor(
+    private readonly bounds: PoolBounds,
+    private readonly end: (value: Value) => Promise<unknown>,
+  ) {
     this.#sweep = setInterval(() => this.#closeIdle(), bounds.idle_ms / 2).unref()
   }
 
-  get size(): number {
-    return this.#slots.size
-  }
-
-  /** @throws WEFT_LIMIT · WEFT_CLOSED, and what `open` and `work` throw */
+  /** @throws WEFT_LIMIT · WEFT_DRAINING, and what `open` and `work` throw */
   async use<T>(key: string, open: () => Promise<Value>, work: (value: Value) => Promise<T>): Promise<T> {
     const slot = this.#slots.get(key) ?? (await this.#open(key, open))
     const { users_max, what } = this.bounds
-    if (slot.users >= users_max) throw tooMany(`${slot.users} requests use this ${what}`)
+    if (slot.users >= users_max) throw tooMany(`${slot.users} requests are at one of the ${what}`)
     slot.users++
     slot.awaited = false
     try {
@@ -87,7 +83,7 @@ export class Pool<Value extends Closeable> {
     if (known) return known
     const { opening_max, what } = this.bounds
     if (this.#closed) throw closed(what)
-    if (this.#opening.size >= opening_max) throw tooMany(`${opening_max} of ${what} are being opened`)
+    if (this.#opening.size >= opening_max) throw tooMany(`${opening_max} ${what} are being opened`)
     const opening = open()
       .then(value => this.#keep(key, value))
       .finally(() => this.#opening.delete(key))
@@ -116,7 +112,7 @@ export class Pool<Value extends Closeable> {
       this.drop(key, value)
       return
     }
-    throw tooMany(`${max} of ${what} are in use`)
+    throw tooMany(`${max} ${what} are in use`)
   }
 
   #closeIdle(): void {
@@ -128,8 +124,7 @@ export class Pool<Value extends Closeable> {
 
   #closeUnused({ users, value }: Slot<Value>): void {
     if (users > 0) return
-    const closing = value
-      .close()
+    const closing = this.end(value)
       .catch(() => {})
       .finally(() => this.#closing.delete(closing))
     this.#closing.add(closing)

@@ -1,5 +1,5 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
-import { isWeftError } from '@weft/core'
+import { isWeftError, WeftError } from '@weft/core'
 import type { Claim, ClaimOptions, Subscription, WaitOptions } from '@weft/replica'
 import { type Host, onBranch } from './asking.js'
 import { branchName, changeId, entryId, id, json, pointer, position, session, time } from './fields.js'
@@ -127,14 +127,21 @@ export function routeClaims(app: OpenAPIHono, host: Host): void {
     const { agent, max, ttl_ms = TTL_MS, after, wait_ms = host.limits.wait_ms } = c.req.valid('json')
     const options = { ttl_ms, renew: false, ...(max !== undefined && { max }) }
     const asked = { workflow, agent, after, wait_ms }
-    const { body, session } = await onBranch(host, c, asked, (handle, { signal }) =>
-      claimFrom(handle.subscription(name), { ...options, signal, timeout_ms: Math.max(1, wait_ms) }),
-    )
-    if (body === undefined) return c.body(null, 204)
-    // Who asked for it may be gone by now, and would let it run out.
-    if (c.req.raw.signal.aborted) await body.release({ timeout_ms: RELEASE_MS }).catch(() => {})
-    const { id, epoch, from, to, events } = body
-    return c.json({ id, epoch, from, to, ttl_ms: body.ttl_ms, events, session }, 200)
+    let claim: Claim | undefined
+    try {
+      const { session } = await onBranch(host, c, asked, async (handle, { signal }) => {
+        const wait = { signal, timeout_ms: Math.max(1, wait_ms) }
+        claim = await claimFrom(handle.subscription(name), { ...options, ...wait })
+      })
+      if (claim === undefined) return c.body(null, 204)
+      if (c.req.raw.signal.aborted) throw gone()
+      const { id, epoch, from, to, events } = claim
+      return c.json({ id, epoch, from, to, ttl_ms: claim.ttl_ms, events, session }, 200)
+    } catch (error) {
+      // Who asked for it will not hear of it, and would let it run out.
+      await claim?.release({ timeout_ms: RELEASE_MS }).catch(() => {})
+      throw error
+    }
   })
 
   app.openapi(ACK, async c => {
@@ -163,6 +170,10 @@ export function routeClaims(app: OpenAPIHono, host: Host): void {
     )
     return c.body(null, 204)
   })
+}
+
+function gone(): WeftError {
+  return new WeftError('WEFT_ABORTED', 'who claims is gone', 'claim again: this one was given back')
 }
 
 /** Undefined when nothing came in time, or others had it. */

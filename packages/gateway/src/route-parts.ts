@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi'
-import { branchName, id, session, whole, workflowId } from './fields.js'
+import { branchName, id, whole, workflowId } from './fields.js'
 import { DEFAULT_LIMITS } from './limits.js'
 
 /* What routes have in common, as the document tells it. */
@@ -43,7 +43,9 @@ export function problems(...statuses: readonly ProblemStatus[]) {
   } as { default: { description: string; content: typeof content } }
 }
 
-const SESSION_HEADER = z.object({ 'weft-session': session.optional() })
+const SESSION_HEADER = z.object({
+  'weft-session': z.string().optional().openapi({ description: 'the session, where there is one' }),
+})
 
 /** A body in JSON. */
 export function takes<Body extends z.ZodType>(schema: Body) {
@@ -72,7 +74,9 @@ export const after = z.string().openapi({
   description: 'a session token: the answer shows at least all that its session had seen (SES-1)',
 })
 export const wait_ms = whole(0, DEFAULT_LIMITS.wait_ms_max).openapi({
-  description: `how long to wait at most for what is not here yet; default ${DEFAULT_LIMITS.wait_ms}`,
+  description:
+    'how long to wait at most for what is not here yet, beside the second that the peer may take to answer; default ' +
+    DEFAULT_LIMITS.wait_ms,
 })
 
 /** As `after` and `wait_ms`, in a body. */

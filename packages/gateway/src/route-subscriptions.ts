@@ -15,7 +15,7 @@ import {
 const { branch: _, ...aboutContext } = aboutBranch
 
 const FILTER = z
-  .object({
+  .strictObject({
     refs: z.array(ref).readonly().optional(),
     kinds: z.array(id).readonly().optional(),
     branches: z.array(branchName).readonly().optional(),
