@@ -35,7 +35,7 @@ export interface PeerOptions {
   readonly limits?: Partial<PeerLimits>
   /**
    * The loopback port of a gateway, which `/v1` is forwarded to: a peer looks into no context itself. Rejects while there
-   * is none; asked at every request.
+   * is none; asked at every request. Close the gateway before the peer, so that what it has begun is ended.
    */
   readonly gateway?: () => Promise<number>
   /** Where contexts are delivered to. */
