@@ -17,6 +17,7 @@ const FLOOR_OF: Readonly<Record<string, number>> = {
   replica: 3,
   peer: 3,
   testkit: 4,
+  gateway: 4,
   cli: 5,
 }
 const PURE = ['core', 'protocol']

@@ -259,7 +259,7 @@ describe('[WAK-1] a feed is refused', () => {
     const { base } = await scene()
     for (const path of ['/feed/', '/feed/w/x']) {
       const response = await fetch(`${base()}${path}`, { method: 'POST' })
-      expect(await response.json()).toMatchObject({ code: 'WEFT_USAGE' })
+      expect([response.status, await response.json()]).toMatchObject([404, { code: 'WEFT_REQUEST_UNKNOWN' }])
     }
   })
 })

@@ -9,6 +9,7 @@ import { register as demo } from './commands/demo.js'
 import { register as diff } from './commands/diff.js'
 import { register as doctor } from './commands/doctor.js'
 import { register as exportCommand } from './commands/export.js'
+import { register as gateway } from './commands/gateway.js'
 import { register as graph } from './commands/graph.js'
 import { register as handoff } from './commands/handoff.js'
 import { register as importCommand } from './commands/import.js'
@@ -35,6 +36,7 @@ export const COMMANDS: readonly Register[] = [
   replay,
   serve,
   dev,
+  gateway,
   token,
   log,
   tail,

@@ -40,6 +40,7 @@ const BY_PREFIX: readonly (readonly [string, ExitCode])[] = [
   ['WEFT_SCOPE', EXIT.connection],
   ['WEFT_WORKFLOW_FORBIDDEN', EXIT.connection],
   ['WEFT_PEER', EXIT.connection],
+  ['WEFT_GATEWAY', EXIT.connection],
   ['WEFT_PORT', EXIT.connection],
   ['WEFT_NOT_SYNCED', EXIT.connection],
   ['WEFT_FLUSH_DEADLINE', EXIT.connection],

@@ -1,4 +1,7 @@
-import { type DrainReport, type PeerOptions, startPeer } from '@weft/peer'
+import { resolve } from 'node:path'
+import { WeftError } from '@weft/core'
+import { GatewayThread } from '@weft/gateway'
+import { type DrainReport, type Peer, type PeerOptions, startPeer } from '@weft/peer'
 import { openLevelStore } from '@weft/store-level'
 import { type Logger, pino } from 'pino'
 import { type Cli, required } from './cli.js'
@@ -13,30 +16,66 @@ export interface RunningPeer {
   drained(): Promise<DrainReport>
 }
 
-/** Starts a peer in this process. @throws as `startPeer` */
+/**
+ * Starts a peer in this process, with a gateway in a thread of it, which begins when it is first asked for.
+ * @throws as `startPeer`; WEFT_FILE_INVALID for definitions that cannot be read
+ */
 export async function runPeer(
+  { cwd }: Cli,
   settings: Settings,
   data: string,
   options: Pick<PeerOptions, 'key' | 'webhooks'>,
   level = required(settings, 'logLevel'),
 ): Promise<RunningPeer> {
+  const logger = stderrLogger(level)
+  let gateway: GatewayThread | undefined
   const peer = await startPeer({
     openStore: () => openLevelStore(data),
     ...options,
     audience: required(settings, 'audience'),
     host: required(settings, 'host'),
     port: required(settings, 'port'),
-    logger: stderrLogger(level),
+    logger,
+    gateway: async () => (gateway ?? notYet()).port(),
   })
+  const schemas = settings.schemas && resolve(cwd, settings.schemas.value)
+  gateway = gatewayOf(peer, logger, schemas)
   const signal = untilSignal()
+  try {
+    // Definitions that cannot be read are to be told of now, and not to whoever comes first.
+    if (schemas !== undefined) await gateway.port()
+  } catch (error) {
+    await peer.close()
+    throw error
+  }
   return {
     url: peer.url,
     port: peer.port,
     drained: async () => {
       await signal
+      await gateway.close()
       return peer.drain()
     },
   }
+}
+
+function gatewayOf({ url }: Peer, logger: Logger, schemas: string | undefined): GatewayThread {
+  return new GatewayThread({
+    url: reachable(url),
+    onDied: reason =>
+      logger.error({ reason }, 'the gateway has died; it is begun again when it is asked for'),
+    onDefect: reason => logger.error({ reason }, 'the gateway failed at a request'),
+    ...(schemas !== undefined && { schemas }),
+  })
+}
+
+function notYet(): never {
+  throw new WeftError('WEFT_GATEWAY_DOWN', 'the peer is only just beginning', 'ask again in a moment')
+}
+
+/** A peer that listens at all addresses of the machine is reached at one of them. */
+function reachable(url: string): string {
+  return url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:')
 }
 
 /** Says what a drain left behind. A change that was not acknowledged is still with its author, who offers it again. */
@@ -50,7 +89,7 @@ export function reportDrain({ output, json }: Cli, { unacked }: DrainReport): vo
 }
 
 /** The first signal asks to drain. Whoever sends a second one does not want to wait for that. */
-function untilSignal(): Promise<void> {
+export function untilSignal(): Promise<void> {
   return new Promise(resolve => {
     let asked = false
     const onSignal = (): void => {
@@ -63,6 +102,6 @@ function untilSignal(): Promise<void> {
   })
 }
 
-function stderrLogger(level: string): Logger {
+export function stderrLogger(level: string): Logger {
   return pino({ level, name: 'weft' }, pino.destination({ fd: 2, sync: true }))
 }

@@ -18,7 +18,7 @@ export interface Setting<T> {
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
 const text = (value: string): string => value
 
-function port(value: string): number {
+export function parsePort(value: string): number {
   const number = Number(value)
   if (/^\d{1,5}$/.test(value) && number <= 65_535) return number
   throw usage(`${JSON.stringify(value)} is not a port`, 'write a number from 0 (any free one) to 65535')
@@ -73,7 +73,7 @@ export const SETTINGS = {
     flag: '--port <port>',
     env: 'WEFT_PORT',
     help: 'port to listen on; 0 takes a free one',
-    parse: port,
+    parse: parsePort,
     fallback: DEFAULT_PORT,
   }),
   secret: setting({
@@ -106,6 +106,12 @@ export const SETTINGS = {
     flag: '--webhooks <file>',
     env: 'WEFT_WEBHOOKS',
     help: 'JSON file of the webhooks to deliver to: a list of {name, tenant, workflows, url, secret, filter}',
+    parse: text,
+  }),
+  schemas: setting({
+    flag: '--schemas <module>',
+    env: 'WEFT_SCHEMAS',
+    help: 'JavaScript module with the definitions that the HTTP API holds what is written against',
     parse: text,
   }),
   tenant: setting({ flag: '--tenant <id>', env: 'WEFT_TENANT', help: 'tenant of the token', parse: text }),

@@ -26,7 +26,9 @@ export const WAKES_BRANCH: BranchName = 'weft.wakes'
 /** The engine's own workflow that holds a tenant's overlays: the one that begins with `@` and that a peer lets in. */
 export const OVERLAY_WORKFLOW: WorkflowId = '@overlays'
 
-const ID = /^[A-Za-z0-9._~-]{1,128}$/
+/** What an id looks like (TEN-3), as a regular expression. */
+export const ID_PATTERN = '^[A-Za-z0-9._~-]{1,128}$'
+const ID = new RegExp(ID_PATTERN)
 const CHANGE_ID = /^[0-9a-f]{64}$/
 
 export type IdRole = 'tenant' | 'workflow' | 'agent' | 'branch' | 'kind' | 'subscription' | 'overlay'

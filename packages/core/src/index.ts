@@ -55,7 +55,7 @@ export {
   valueAt,
 } from './json.js'
 export { checkLeaseLength, LEASE_MS_MAX } from './lease-errors.js'
-export { branchRef, effectRef, wakeRef } from './lease-refs.js'
+export { branchRef, effectRef, subscriptionOf, wakeRef } from './lease-refs.js'
 export { type Lease, Leases } from './leases.js'
 export { lastWriters } from './last-writers.js'
 export { LIMITS } from './limits.js'
@@ -113,6 +113,7 @@ export {
   type InputOf,
   type KindOf,
   type Migration,
+  schemaless,
   type ValueOf,
   validateEntry,
   validateState,

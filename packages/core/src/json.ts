@@ -142,7 +142,8 @@ export function valueAt(root: Json, pointer: string): Json | undefined {
   let value: Json | undefined = root
   for (const key of parsePointer(pointer)) {
     if (value === null || typeof value !== 'object') return undefined
-    value = Object.hasOwn(value, key) ? (value as JsonObject)[key] : undefined
+    const isItem: boolean = Object.hasOwn(value, key) && !(key === 'length' && Array.isArray(value))
+    value = isItem ? (value as JsonObject)[key] : undefined
     if (value === undefined) return undefined
   }
   return value

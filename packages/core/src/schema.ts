@@ -27,6 +27,8 @@ export interface ContextDefinition<State = unknown, Entries extends EntrySchemas
   readonly version: number
   readonly state: StandardSchemaV1<unknown, State> | undefined
   readonly entries: Entries
+  /** The schema of all kinds that `entries` does not name; without one there are no others. */
+  readonly others: AnySchema | undefined
   readonly initial: JsonObject | undefined
   /** By the version that each makes. */
   readonly migrations: Readonly<Record<number, Migration>>
@@ -35,6 +37,10 @@ export interface ContextDefinition<State = unknown, Entries extends EntrySchemas
   /** Kinds that are in every window. */
   readonly pinned: readonly string[]
 }
+
+const ANYTHING: AnySchema = Object.freeze({
+  '~standard': { version: 1, vendor: 'weft', validate: (value: unknown) => ({ value }) },
+} as const)
 
 /**
  * Stands for whatever a context was defined as, to whoever reads and carries it and writes nothing of its own: a tool.
@@ -45,11 +51,24 @@ export const ANY_CONTEXT: ContextDefinition<JsonObject, Readonly<Record<never, n
   version: 0,
   state: undefined,
   entries: {},
+  others: ANYTHING,
   initial: undefined,
   migrations: {},
   render: {},
   pinned: [],
 })
+
+/**
+ * Stands for a definition that is known by its name and version alone: any JSON is an entry or a state of it, of any
+ * kind. So whoever has not the definition at hand writes to no branch that is at another one (HND-2). It begins a context
+ * with an empty state, whatever the definition's is.
+ * @throws WEFT_ID_INVALID · WEFT_SCHEMA_REFUSED
+ */
+export function schemaless(name: string, version: number): ContextDefinition<JsonObject> {
+  checkId('kind', name)
+  checkVersion(name, version)
+  return Object.freeze({ ...(ANY_CONTEXT as ContextDefinition<JsonObject>), name, version })
+}
 
 export type KindOf<Entries extends EntrySchemas> = keyof Entries & string
 export type ValueOf<
@@ -92,13 +111,7 @@ export function defineContext<
   const { name, version, entries, render = {}, pinned = [] } = options
   checkId('kind', name)
   for (const kind of Object.keys(entries)) checkOwnKind(kind)
-  if (!Number.isSafeInteger(version) || version < 1) {
-    throw new WeftError(
-      'WEFT_SCHEMA_REFUSED',
-      `the version of context ${name} is ${version}`,
-      'count versions from 1, in whole numbers',
-    )
-  }
+  checkVersion(name, version)
   const state = options.state as
     | StandardSchemaV1<unknown, StandardSchemaV1.InferOutput<StateSchema>>
     | undefined
@@ -107,9 +120,29 @@ export function defineContext<
       ? undefined
       : deepFreeze(validateState(state, structuredCopy(options.initial)))
   const migrations = checkMigrations(name, version, options.migrations ?? {})
-  const definition = Object.freeze({ name, version, state, entries, initial, migrations, render, pinned })
+  const others = undefined
+  const definition = Object.freeze({
+    name,
+    version,
+    state,
+    entries,
+    others,
+    initial,
+    migrations,
+    render,
+    pinned,
+  })
   for (const kind of [...Object.keys(render), ...pinned]) checkKind(definition as ContextDefinition, kind)
   return definition
+}
+
+function checkVersion(name: string, version: number): void {
+  if (Number.isSafeInteger(version) && version >= 1) return
+  throw new WeftError(
+    'WEFT_SCHEMA_REFUSED',
+    `the version of context ${name} is ${version}`,
+    'count versions from 1, in whole numbers',
+  )
 }
 
 function checkMigrations(
@@ -140,10 +173,14 @@ function checkOwnKind(kind: string): void {
   )
 }
 
-/** The schema of a kind. @throws WEFT_KIND_UNKNOWN */
-export function checkKind({ name, version, entries }: ContextDefinition, kind: string): AnySchema {
+/** The schema of a kind. @throws WEFT_KIND_UNKNOWN · WEFT_ID_INVALID */
+export function checkKind({ name, version, entries, others }: ContextDefinition, kind: string): AnySchema {
   const schema = Object.hasOwn(entries, kind) ? entries[kind] : undefined
   if (schema !== undefined) return schema
+  if (others !== undefined) {
+    checkOwnKind(kind)
+    return others
+  }
   throw new WeftError(
     'WEFT_KIND_UNKNOWN',
     `context ${name}@${version} has no entries of kind ${JSON.stringify(kind)}`,

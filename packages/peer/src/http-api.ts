@@ -123,7 +123,7 @@ function filterOf({ req }: Context): Filter {
 
 function nothingHere(): WeftError {
   return new WeftError(
-    'WEFT_USAGE',
+    'WEFT_REQUEST_UNKNOWN',
     'there is nothing at this path, or not with this method',
     'use GET /feed/<workflow>, GET /webhooks, or POST /webhooks/<name>/<workflow>/resume',
   )

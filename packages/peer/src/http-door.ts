@@ -5,17 +5,22 @@ export interface HttpDoorHost {
   readonly metrics: () => string
   /** Answers what needs a token. */
   readonly api: RequestListener
+  /** Answers what has to look into a context. */
+  readonly gateway?: RequestListener
 }
 
 const API = /^\/(feed|webhooks|retention)(\/|$)/
+const GATEWAY = /^\/v1(\/|$)/
 
 /** `/livez`, `/readyz` and `/metrics`: what an orchestrator and a scraper ask. Nothing of any tenant is told. */
-export function httpDoor({ ready, metrics, api }: HttpDoorHost): RequestListener {
+export function httpDoor({ ready, metrics, api, gateway }: HttpDoorHost): RequestListener {
   return (request: IncomingMessage, response: ServerResponse) => {
     // Not parsed as a URL: that throws for some of what a stranger may send.
     const path = (request.url ?? '/').split('?', 1)[0]
     if (API.test(path!)) {
       api(request, response)
+    } else if (gateway && GATEWAY.test(path!)) {
+      gateway(request, response)
     } else if (request.method !== 'GET' && request.method !== 'HEAD') {
       reply(response, 405, 'method not allowed: use GET\n')
     } else if (path === '/livez') {
@@ -32,7 +37,8 @@ export function httpDoor({ ready, metrics, api }: HttpDoorHost): RequestListener
       reply(
         response,
         404,
-        'there is /livez, /readyz, /metrics, /feed/<workflow>, /webhooks and /retention here, and the websocket at /\n',
+        `there is /livez, /readyz, /metrics, /feed/<workflow>, /webhooks, /retention${gateway ? ', /v1/openapi.json' : ''} here, ` +
+          'and the websocket at /\n',
       )
     }
   }

@@ -1,9 +1,12 @@
 export { type CloudEvent, cloudEvent, EVENT_TYPE } from './cloud-event.js'
 export { DEFAULT_LIMITS, type PeerLimits } from './limits.js'
+export { listenError } from './listen-error.js'
 export { DEFAULT_PORT, type DrainReport, type Peer, type PeerOptions, startPeer } from './peer.js'
 export { type PeerMetrics, peerMetrics } from './peer-metrics.js'
 export { PeerService, type ServiceHooks, type ServiceOptions } from './service.js'
 export type { SessionMark, SessionSigner } from './session-tokens.js'
+export { type Problem, problemHeaders, problemOf, problemResponse, problemText } from './problem.js'
+export { STATUS_OF } from './problem-status.js'
 export {
   DEFAULT_AUDIENCE,
   signToken,

@@ -7,9 +7,11 @@ import { isScratchPath, type ScratchRelay } from '@weft/scratch'
 import { type Logger, pino } from 'pino'
 import { type ServerOptions, WebSocketServer } from 'ws'
 import { Feeds } from './feeds.js'
+import { gatewayDoor } from './gateway-door.js'
 import { httpApi } from './http-api.js'
 import { httpDoor } from './http-door.js'
 import { DEFAULT_LIMITS, type PeerLimits } from './limits.js'
+import { listenError } from './listen-error.js'
 import { type PeerMetrics, peerMetrics } from './peer-metrics.js'
 import { scratchDoor } from './scratch-door.js'
 import { PeerService } from './service.js'
@@ -30,6 +32,11 @@ export interface PeerOptions {
   /** Default 7600; 0 takes a free one. */
   readonly port?: number
   readonly limits?: Partial<PeerLimits>
+  /**
+   * The loopback port of a gateway, which `/v1` is forwarded to: a peer looks into no context itself. Rejects while there
+   * is none; asked at every request. Close the gateway before the peer, so that what it has begun is ended.
+   */
+  readonly gateway?: () => Promise<number>
   /** Where contexts are delivered to. */
   readonly webhooks?: readonly WebhookConfig[]
   readonly logger?: Logger
@@ -150,7 +157,13 @@ class PeerProcess implements Peer {
       feeds: this.#feeds,
       webhooks: this.#webhooks,
     })
-    const door = { ready: () => this.#service.ready, metrics: () => this.#metrics.render(), api }
+    const { gateway } = options
+    const door = {
+      ready: () => this.#service.ready,
+      metrics: () => this.#metrics.render(),
+      api,
+      ...(gateway && { gateway: gatewayDoor(gateway) }),
+    }
     this.#server = createServer(httpDoor(door))
     // `maxFragments` is newer than the types of ws.
     const bounds: ServerOptions & { maxFragments: number } = {
@@ -202,7 +215,7 @@ class PeerProcess implements Peer {
   async #listen(): Promise<void> {
     const { host = '127.0.0.1', port = DEFAULT_PORT } = this.options
     await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', error => reject(listenError(error as NodeJS.ErrnoException, host, port)))
+      this.#server.once('error', error => reject(listenError(error, host, port)))
       this.#server.listen(port, host, resolve)
     })
   }
@@ -243,21 +256,5 @@ function draining(): WeftError {
     'WEFT_DRAINING',
     'the peer is shutting down',
     'connect again in a moment; nothing acknowledged is lost',
-  )
-}
-
-function listenError(error: NodeJS.ErrnoException, host: string, port: number): WeftError {
-  if (error.code === 'EADDRINUSE') {
-    return new WeftError(
-      'WEFT_PORT_IN_USE',
-      `port ${port} on ${host} is in use`,
-      'stop what listens there, or choose another port (0 takes a free one)',
-      { port },
-    )
-  }
-  return new WeftError(
-    'WEFT_USAGE',
-    `cannot listen on ${host}:${port}: ${error.message}`,
-    'choose another host or port',
   )
 }

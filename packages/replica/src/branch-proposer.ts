@@ -1,9 +1,21 @@
-import { branchRef, type EntrySchemas, type Json, WAKES_BRANCH } from '@weft/core'
+import {
+  branchRef,
+  type ChangeId,
+  checkOverlayName,
+  type EntrySchemas,
+  type HeaderNotes,
+  type Json,
+  type JsonObject,
+  type OverlaysNote,
+  WAKES_BRANCH,
+} from '@weft/core'
+import { produce } from 'immer'
 import { BranchEditor, type WriteOptions } from './branch-editor.js'
 import { checkLabels } from './context-errors.js'
 import { type DecideOptions, type Decision, decide } from './decide.js'
 import { DraftChange } from './draft-change.js'
 import type { Expectations } from './expectations.js'
+import { checkSeen } from './seen.js'
 import { acquireLease, type Lease, type LeaseOptions } from './lease.js'
 import { type Accepted, Proposal, type ProposalScope } from './proposer.js'
 import { type SubscribeOptions, subscribe } from './subscribe.js'
@@ -11,7 +23,14 @@ import { Subscription, type SubscriptionStatus, statusOf } from './subscription.
 import type { WaitOptions } from './waiting.js'
 
 export interface ProposeOptions extends WriteOptions, WaitOptions {
-  readonly expect: Expectations
+  readonly expect?: Expectations
+  /** What its author has seen, as heads; default: what the branch shows now. What has come since is concurrent to it. */
+  readonly seen?: readonly ChangeId[]
+  /** The step that it is of, by its name, and the W3C traceparent of the work the step is part of. */
+  readonly step?: string
+  readonly trace?: string
+  /** All overlays that its author went by. The peer refuses it when one that it must not have missed is not among them. */
+  readonly overlays?: OverlaysNote
 }
 
 /** The half of a branch handle that asks the peer first: writes on condition, and what is built of them. */
@@ -23,22 +42,28 @@ export abstract class BranchProposer<State, Entries extends EntrySchemas> extend
    * Writes entries and a state change as one atomic change, which the peer takes only if what is expected still holds
    * when it comes to it (DUR-6). It is visible, here too, when the peer has taken it.
    * @throws WEFT_PRECONDITION, with what it would have needed in `details`: nothing was written · WEFT_NOT_SYNCED ·
-   *   WEFT_ABORTED: whether it was, is not known yet; and as `write`
+   *   WEFT_ABORTED: whether it was, is not known yet · WEFT_CHANGE_UNKNOWN when the branch does not show what was `seen` ·
+   *   WEFT_OVERLAY_STALE · WEFT_ID_INVALID · WEFT_LABEL_INVALID, and as `write`
    */
   async propose(
     compose: (draft: DraftChange<State, Entries>) => void,
     options: ProposeOptions,
   ): Promise<Accepted | undefined> {
-    checkLabels([options.reason])
+    const { reason, step, trace, overlays = {}, expect = {} } = options
+    checkLabels([reason, step, trace])
+    for (const name of Object.keys(overlays)) checkOverlayName(name)
     const draft = new DraftChange<State, Entries>(this.definition)
     compose(draft)
     const { recipe, entries, reads } = draft
-    const notes = options.reason === undefined ? {} : { notes: { reason: options.reason } }
     const scope = this.scope()
-    const proposal = new Proposal(scope, this.heads)
+    const seen = options.seen && checkSeen(this.set, this.definition, this.branch, options.seen)
+    const heads = seen ?? this.heads
+    const proposal = new Proposal(scope, heads.length > 0 ? heads : this.addGenesis())
     try {
-      const write = { entries, reads, ...notes, ...(recipe && { state: this.next(recipe) }) }
-      return await proposal.offer(write, options.expect, options)
+      const notes = notesOf(options)
+      const state = recipe && this.validated(produce(proposal.state, recipe as never) as JsonObject)
+      const write = { entries, reads, ...(notes && { notes }), ...(state && { state }) }
+      return await proposal.offer(write, expect, options)
     } finally {
       proposal.free()
     }
@@ -94,6 +119,12 @@ export abstract class BranchProposer<State, Entries extends EntrySchemas> extend
     return new Subscription(begin, this.asked, name)
   }
 
+  /** One that is there, to whoever does not define it. @throws WEFT_SUBSCRIPTION_UNKNOWN */
+  subscription(name: string): Subscription {
+    statusOf(this.context, name)
+    return new Subscription(() => this.#wakeScope(), this.asked, name)
+  }
+
   /** How the subscriptions of this context stand. */
   subscriptions(): readonly SubscriptionStatus[] {
     return this.set.wakes.names().map(name => statusOf(this.context, name))
@@ -114,7 +145,7 @@ export abstract class BranchProposer<State, Entries extends EntrySchemas> extend
 
   /** Who claims what does not touch a branch that work is done on, nor need its lease. */
   #wakeScope(): ProposalScope {
-    return { ...this.#leaseScope(), branch: WAKES_BRANCH, under: undefined }
+    return { ...this.#leaseScope(), branch: WAKES_BRANCH, under: undefined, schema: undefined }
   }
 
   /** Whoever cannot be reached will see it run out. */
@@ -124,3 +155,14 @@ export abstract class BranchProposer<State, Entries extends EntrySchemas> extend
 }
 
 const RELEASE_MS = 2_000
+
+/** What a proposal says of itself; undefined when that is nothing, so that one that writes nothing stays empty. */
+function notesOf({ reason, step, trace, overlays }: ProposeOptions): HeaderNotes | undefined {
+  const notes = {
+    ...(reason !== undefined && { reason }),
+    ...(step !== undefined && { step }),
+    ...(trace !== undefined && { trace }),
+    ...(overlays && { overlays }),
+  }
+  return Object.keys(notes).length === 0 ? undefined : notes
+}

@@ -136,11 +136,16 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
   /**
    * The branch flattened for a model, within a budget of tokens: what is pinned first, then summaries and history, tool
    * calls only with their results. Equal sets give equal bytes.
+   * @param options.at the branch as it was at a position of the committed log, or as heads show it; default: as it is
    * @throws WEFT_WINDOW_BUDGET when what is pinned alone exceeds the budget · WEFT_WINDOW_OPTIONS · WEFT_KIND_UNKNOWN ·
-   *   WEFT_CHANGE_UNKNOWN · WEFT_RENDER_FAILED
+   *   WEFT_CHANGE_UNKNOWN · WEFT_POSITION_UNKNOWN · WEFT_RENDER_FAILED
    */
-  window<As extends WindowFormat = 'openai'>(options: WindowOptions<As>): Window<As> {
-    return this.windowsAt(this.heads)(options)
+  window<As extends WindowFormat = 'openai'>(
+    options: WindowOptions<As> & { readonly at?: Position | readonly ChangeId[] },
+  ): Window<As> {
+    const { at, ...rest } = options
+    const heads = at === undefined ? this.heads : this.#headsAt(at)
+    return this.windowsAt(heads)(rest as WindowOptions<As>)
   }
 
   /** The report of a merge made anywhere. @throws WEFT_CHANGE_UNKNOWN */
@@ -230,10 +235,7 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
 
   /** The branch as it was at a position of the committed log, or as heads show it. */
   at(when: Position | readonly ChangeId[]): Snapshot<State, EntryOf<Entries>> {
-    const set = this.set
-    const heads =
-      typeof when === 'number' ? set.ids(this.context.index.headsAt(set, this.branch, when)) : when
-    return new Snapshot(set, this.branch, heads, this.definition.initial)
+    return new Snapshot(this.set, this.branch, this.#headsAt(when), this.definition.initial)
   }
 
   /** The branch as it is, for as long as somebody needs it so. */
@@ -298,6 +300,11 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
   /** Resolves when all that a session token stands for is here. @throws as `Replica.open` with `after` */
   async reach(token: string, options: WaitOptions = {}): Promise<void> {
     await reach(this.asked, this.context, token, options)
+  }
+
+  #headsAt(when: Position | readonly ChangeId[]): readonly ChangeId[] {
+    const { set } = this
+    return typeof when === 'number' ? set.ids(this.context.index.headsAt(set, this.branch, when)) : when
   }
 
   /** Tells what becomes stale, until stopped, or until the handle can no longer read: `failed` then hears why. */

@@ -35,6 +35,12 @@ export class DraftChange<State, Entries extends EntrySchemas> {
     return this
   }
 
+  /** Records what the change as a whole was derived from: `state:/pointer`, `ext:doc/17@v3`. @throws WEFT_REF_INVALID */
+  dependsOn(...refs: readonly string[]): this {
+    this.reads.push(...refs.map(parseRef))
+    return this
+  }
+
   /** Several recipes run one after the other, on one draft. */
   change(recipe: Recipe<State>): this {
     const before = this.#recipe

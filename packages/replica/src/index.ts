@@ -23,6 +23,7 @@ export {
   type Revocations,
   type RevertPlan,
   type RevertTarget,
+  schemaless,
   type Stale,
   type StaleCause,
   type StalePolicy,
@@ -31,7 +32,7 @@ export {
   type Window,
 } from '@weft/core'
 export type { Promotable, Scratch, ScratchAddress } from '@weft/scratch'
-export type { Claim } from './claim.js'
+export type { CarriedClaim, Claim } from './claim.js'
 export type { Gate } from './conflict-gate.js'
 export type { Derivation, EntryOf, RecordedEffect } from './branch-reader.js'
 export type { AppendOptions, Merge, WriteOptions } from './branch-editor.js'

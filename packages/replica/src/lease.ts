@@ -5,6 +5,7 @@ import {
   type HeaderNotes,
   type Lease as LeaseGrant,
   WeftError,
+  type WorkflowId,
 } from '@weft/core'
 import type { Asked } from './asked.js'
 import { isRefusedFor, propose, type ProposalScope } from './proposer.js'
@@ -13,6 +14,8 @@ import { deferred, leftOf, type WaitOptions, within } from './waiting.js'
 export interface LeaseOptions extends WaitOptions {
   /** How long it outlives its holder, in ms: it is renewed while the holder lives. Default 10,000; at most an hour. */
   readonly ttl_ms?: number
+  /** Whether it is renewed in the background. Without that it runs out unless its holder renews it. Default true. */
+  readonly renew?: boolean
 }
 
 /** How a lease is asked for. */
@@ -52,9 +55,10 @@ export class Lease {
     /** The change that granted it. */
     readonly change: ChangeId,
     asked_ms: number,
+    private readonly renewed: boolean,
   ) {
     this.#until_ms = asked_ms + ttl_ms
-    this.#renewLater()
+    this.#goOn()
   }
 
   /** Whether its holder has given it back, and not lost it. */
@@ -76,6 +80,23 @@ export class Lease {
   /** @throws WEFT_LEASE_LOST */
   check(): void {
     if (!this.held) throw this.signal.reason
+  }
+
+  /**
+   * Has it run its whole time from now. One that is renewed in the background needs no more.
+   * @throws WEFT_LEASE_LOST · WEFT_NOT_SYNCED · WEFT_ABORTED
+   */
+  async renew(options: WaitOptions = {}): Promise<void> {
+    this.check()
+    const asked_ms = this.#clock.now()
+    try {
+      await renewLease(this.scope.context.workflow, this.asked, this, options)
+      this.#until_ms = asked_ms + this.ttl_ms
+    } catch (error) {
+      if (isRefusedFor(error, 'WEFT_LEASE_LOST') || isRefusedFor(error, 'WEFT_CLOSED')) this.#end(error)
+      throw error
+    }
+    this.#goOn()
   }
 
   /** Gives it back, so that nobody has to wait until it runs out. @throws WEFT_NOT_SYNCED · WEFT_ABORTED */
@@ -110,24 +131,33 @@ export class Lease {
     this.#lost.abort(reason)
   }
 
-  #renewLater(): void {
-    this.#cancelTimer = this.#clock.after(this.ttl_ms / RENEWALS, () => void this.#renew())
+  /** Until the next renewal, or until it has run out if nobody renews it. */
+  #goOn(): void {
+    this.#cancelTimer()
+    if (!this.held) return
+    const left_ms = this.#until_ms - this.#clock.now()
+    this.#cancelTimer = this.renewed
+      ? this.#clock.after(this.ttl_ms / RENEWALS, () => void this.#renewAgain())
+      : this.scope.context.host.idleClock.after(left_ms + 1, () => this.#goOn())
   }
 
-  async #renew(): Promise<void> {
+  async #renewAgain(): Promise<void> {
     if (!this.held) return
-    const asked_ms = this.#clock.now()
-    const { workflow } = this.scope.context
-    const request = this.asked.questions.renew(workflow, this.on, this.epoch)
-    const wait = { timeout_ms: Math.max(1, this.#until_ms - asked_ms), signal: this.signal }
-    try {
-      await this.asked.answer<'renewed'>(request, wait, () => ranOut(this))
-      this.#until_ms = asked_ms + this.ttl_ms
-    } catch (error) {
-      if (isRefusedFor(error, 'WEFT_LEASE_LOST') || isRefusedFor(error, 'WEFT_CLOSED')) this.#end(error)
-    }
-    if (this.held) this.#renewLater()
+    const wait = { timeout_ms: Math.max(1, this.#until_ms - this.#clock.now()), signal: this.signal }
+    await this.renew(wait).catch(() => this.#goOn())
   }
+}
+
+/** @returns for how long it holds, in ms. @throws WEFT_LEASE_LOST · WEFT_NOT_SYNCED · WEFT_ABORTED */
+export async function renewLease(
+  workflow: WorkflowId,
+  asked: Asked,
+  { on, epoch }: { readonly on: string; readonly epoch: number },
+  options: WaitOptions,
+): Promise<number> {
+  const request = asked.questions.renew(workflow, on, epoch)
+  const late = () => unanswered(on)
+  return (await asked.answer<'renewed'>(request, options, late)).ttl_ms
 }
 
 /**
@@ -172,7 +202,7 @@ export async function askForLease(
   const asked_ms = asked.clock.now()
   const write = { writes, notes: { ...notes, lease: { on, epoch, ttl_ms } } }
   const { change } = await propose(scope, write, { unmoved }, options, heads)
-  return new Lease(scope, asked, on, epoch, ttl_ms, change, asked_ms)
+  return new Lease(scope, asked, on, epoch, ttl_ms, change, asked_ms, options.renew ?? true)
 }
 
 /** Somebody holds it, or was granted it since: it is worth while to ask again. */
@@ -210,6 +240,15 @@ function ranOut({ on, epoch, ttl_ms }: Lease): WeftError {
     `the lease on ${on} under epoch ${epoch} was not renewed within its ${ttl_ms} ms`,
     'stop, or ask for the lease again and read what was written since: somebody else may have taken over',
     { on, epoch },
+  )
+}
+
+function unanswered(on: string): WeftError {
+  return new WeftError(
+    'WEFT_NOT_SYNCED',
+    `the peer did not say in time that the lease on ${on} is renewed`,
+    'check the connection, and renew it again before it runs out',
+    { on },
   )
 }
 

@@ -6,6 +6,8 @@ import { WebSocket } from 'ws'
 /** What a replica takes from outside of its own memory. A simulation brings another one. */
 export interface ReplicaHost extends Host {
   readonly clock: Clock
+  /** As `clock`, for what nobody waits for: a process may end before it comes. */
+  readonly idleClock: Clock
   /** From 0 to 1, for jitter. */
   readonly dice: () => number
   /** Begins to connect to a peer: `open` or `error` and `close` say what came of it. */
@@ -37,11 +39,20 @@ const nodeClock: Clock = {
   },
 }
 
+const idleClock: Clock = {
+  now: () => Date.now(),
+  after: (ms, fn) => {
+    const timer = setTimeout(fn, ms).unref()
+    return () => clearTimeout(timer)
+  },
+}
+
 export const nodeHost: ReplicaHost = {
   hash: hashFromLatin1(bytes => hash('sha256', bytes, 'binary')),
   random,
   now: () => Date.now(),
   clock: nodeClock,
+  idleClock,
   dice: Math.random,
   dial: url =>
     new WebSocket(url, { perMessageDeflate: false, maxPayload: WIRE_LIMITS.frame_bytes_max }) as Transport,

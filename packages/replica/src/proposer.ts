@@ -29,7 +29,8 @@ export interface ProposalScope {
   readonly branch: BranchName
   readonly agent: AgentId
   readonly under: Readonly<Record<string, number>> | undefined
-  readonly schema: SchemaVersion
+  /** Undefined for what is no work: who claims what, and how far they are. */
+  readonly schema: SchemaVersion | undefined
 }
 
 /**

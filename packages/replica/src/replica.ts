@@ -59,6 +59,8 @@ export interface OpenOptions extends WaitOptions {
   readonly gate?: Gate
   /** Tells the versions of external refs, whenever an effect is about to rely on one (STP-3). */
   readonly resolve?: Resolver
+  /** Whether an older branch is migrated now, and not with the first write; it is shown as if it were. Default true. */
+  readonly migrate?: boolean
   /** Do not wait for what the peer has: the context begins with what is here, and fills when there is a connection. */
   readonly offline?: boolean
 }
@@ -152,7 +154,7 @@ export class Replica {
 
   /**
    * Opens a branch of a context for an agent, when what the peer has of it is here. A branch that is older than the
-   * definition is migrated, or, with `offline` or without the right to write, shown as if it were.
+   * definition is migrated, or, with `offline`, without `migrate` or without the right to write, shown as if it were.
    * @throws WEFT_ID_INVALID · WEFT_BRANCH_UNKNOWN · WEFT_NOT_SYNCED · WEFT_WORKFLOW_FORBIDDEN · WEFT_SCOPE ·
    *   WEFT_STORE_CORRUPT · WEFT_CONFLICTS_OPEN · WEFT_SCHEMA_UNKNOWN · WEFT_MIGRATION_FAILED · WEFT_ABORTED · WEFT_CLOSED
    */
@@ -160,7 +162,7 @@ export class Replica {
     definition: ContextDefinition<State, Entries>,
     options: OpenOptions,
   ): Promise<Context<State, Entries>> {
-    return this.#open(definition, options, !options.offline)
+    return this.#open(definition, options, !options.offline && options.migrate !== false)
   }
 
   /** @param migrates whether what is older is migrated now, and not with the first write */

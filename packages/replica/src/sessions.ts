@@ -3,20 +3,24 @@ import type { Asked } from './asked.js'
 import type { ContextReplica } from './context-replica.js'
 import { type WaitOptions, within } from './waiting.js'
 
-/** A token for all that is known here of a context's log. @throws WEFT_SESSION_* · WEFT_NOT_SYNCED · WEFT_ABORTED */
+/**
+ * A token for all that is known here of a context's log.
+ * @throws WEFT_SESSION_* · WEFT_NOT_SYNCED · WEFT_ABORTED, and why the peer no longer serves the context
+ */
 export async function attest(
   asked: Asked,
   context: ContextReplica,
   options: WaitOptions,
 ): Promise<{ readonly token: string; readonly position: Position }> {
-  const { workflow, index } = context
+  const { workflow, index, failure } = context
+  if (failure) throw failure
   const request = asked.questions.attest(workflow, index.highest)
   return asked.answer<'attested'>(request, options, () => unanswered(workflow))
 }
 
 /**
  * Resolves when this replica knows all that the token stands for; it never answers with less (SES-2).
- * @throws WEFT_SESSION_* · WEFT_NOT_SYNCED with `details.missing` · WEFT_ABORTED
+ * @throws WEFT_SESSION_* · WEFT_NOT_SYNCED with `details.missing` · WEFT_ABORTED, and as `attest`
  */
 export async function reach(
   asked: Asked,
@@ -24,7 +28,8 @@ export async function reach(
   token: string,
   options: WaitOptions,
 ): Promise<void> {
-  const { workflow } = context
+  const { workflow, failure } = context
+  if (failure) throw failure
   const request = asked.questions.present(workflow, token)
   const { position } = await asked.answer<'attested'>(request, options, () => unanswered(workflow))
   let stop = (): void => {}

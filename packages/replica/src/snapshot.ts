@@ -6,9 +6,11 @@ import {
   type Change,
   type ChangeId,
   type ChangeSet,
+  type Conflict,
   type EntriesOptions,
   type Entry,
   embeddedOverlays,
+  findConflicts,
   type JsonObject,
   type Node,
   type OverlaysNote,
@@ -54,6 +56,16 @@ export class Snapshot<State = JsonObject, AnyEntry extends Entry = Entry> {
   /** Flattened; without those that had been reverted by then, unless asked for. */
   entries(options: Omit<EntriesOptions, 'engine'> = {}): readonly AnyEntry[] {
     return this.set.entries(this.#view, options) as readonly Entry[] as readonly AnyEntry[]
+  }
+
+  /** Concurrent writes that nobody had resolved by then. */
+  conflicts(): readonly Conflict[] {
+    const document = new StateDoc(this.set, this.#view)
+    try {
+      return findConflicts(this.set, this.#view, document)
+    } finally {
+      document.free()
+    }
   }
 
   /** @internal The newest versions of these overlays that what is visible was written under. */

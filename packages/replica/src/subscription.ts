@@ -1,6 +1,6 @@
 import { type AgentId, type Filter, nextRange, type Position, WeftError, wakeRef } from '@weft/core'
 import type { Asked } from './asked.js'
-import { Claim } from './claim.js'
+import { CarriedClaim, Claim, parseClaimId } from './claim.js'
 import type { ContextReplica } from './context-replica.js'
 import { askForLease, isTaken, type LeaseOptions, untilMoved } from './lease.js'
 import type { ProposalScope } from './proposer.js'
@@ -27,6 +27,8 @@ export interface SubscriptionStatus {
 const EVENTS_MAX = 64
 const BYTES_MAX = 1_048_576
 const RELEASE_MS = 2_000
+/** A claim that is asked for is waited for so long at least. */
+const ASKING_MS = 2_000
 
 /**
  * A named subscription of a context (WAK-1): what happened since the last acknowledgement is given to one worker of a
@@ -50,7 +52,8 @@ export class Subscription {
   }
 
   /**
-   * Claims what comes next: waits while another worker has a claim, and while there is nothing.
+   * Claims what comes next: waits while another worker has a claim, and while there is nothing, for `timeout_ms` at most;
+   * when there is something then, the peer is waited for that grants it.
    * @throws WEFT_LEASE_HELD, or WEFT_NOT_SYNCED when there was nothing, when `timeout_ms` passes first · WEFT_ABORTED ·
    *   WEFT_SCOPE · WEFT_SUBSCRIPTION_UNKNOWN · WEFT_LEASE_INVALID · WEFT_USAGE
    */
@@ -65,7 +68,10 @@ export class Subscription {
       const seen = scope.context.set.leases.get(this.#ref)
       try {
         const request = { on: this.#ref, writes: [this.#ref] }
-        const lease = await askForLease(scope, this.asked, request, { ...options, ...left() })
+        // What is granted when nobody waits any more would be kept from all others until it runs out.
+        const { timeout_ms: left_ms } = left()
+        const asking = left_ms === undefined ? {} : { timeout_ms: Math.max(left_ms, ASKING_MS) }
+        const lease = await askForLease(scope, this.asked, request, { ...options, ...asking })
         const range = next(scope, { events_max: max, bytes_max })
         if (range) return new Claim(scope, lease, range)
         await lease.release({ timeout_ms: RELEASE_MS })
@@ -74,6 +80,16 @@ export class Subscription {
         await untilMoved(scope, this.#ref, seen, error, { ...options, ...left() })
       }
     }
+  }
+
+  /**
+   * A claim on this subscription by its `id`, whichever worker made it, to acknowledge it, renew it or give it back: for
+   * who hands what was claimed to another process. Claim with `renew: false` then.
+   * @throws WEFT_USAGE
+   */
+  carried(id: string): CarriedClaim {
+    const { epoch, to } = parseClaimId(id)
+    return new CarriedClaim(this.begin, this.asked, this.#ref, epoch, to)
   }
 
   /**

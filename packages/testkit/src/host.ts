@@ -12,6 +12,7 @@ export function hostOf({ clock, dice }: SimProcess, dial: () => Transport): Repl
     random: (target, at, length) => dice.fill(target, at, length),
     now: () => clock.now(),
     clock,
+    idleClock: clock,
     dice: () => dice.unit(),
     dial,
   }

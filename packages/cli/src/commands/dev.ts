@@ -27,7 +27,7 @@ export function register(program: Command, cli: Cli): void {
       const data = kept ?? throwAwayDirectory()
       const secret = randomBytes(32).toString('hex')
       const level = settings.logLevel?.origin === 'default' ? 'warn' : required(settings, 'logLevel')
-      const peer = await runPeer(settings, data, { key: { kind: 'secret', secret } }, level)
+      const peer = await runPeer(cli, settings, data, { key: { kind: 'secret', secret } }, level)
       const audience = required(settings, 'audience')
       const token = await signToken(secret, {
         tenant,
@@ -43,7 +43,7 @@ export function register(program: Command, cli: Cli): void {
       cli.output.note(`paste these into other shells (tenant ${tenant}, good for a day); end with Ctrl-C`)
       reportDrain(cli, await peer.drained())
     })
-  withSettings(command, 'tenant', 'port', 'host', 'data', 'audience', 'logLevel')
+  withSettings(command, 'tenant', 'port', 'host', 'data', 'audience', 'schemas', 'logLevel')
   withExamples(
     withJson(command, 'print JSON objects, one a line: listening, then drained'),
     ['weft dev', 'a peer on ws://127.0.0.1:7600 and a token for tenant dev'],

@@ -17,7 +17,10 @@ export function register(program: Command, cli: Cli): void {
       const settings = cli.settings(self)
       const data = resolve(cli.cwd, required(settings, 'data'))
       const webhooks = readWebhooks(cli, settings)
-      const peer = await runPeer(settings, data, { key: tokenKey(settings), ...(webhooks && { webhooks }) })
+      const peer = await runPeer(cli, settings, data, {
+        key: tokenKey(settings),
+        ...(webhooks && { webhooks }),
+      })
       const { url, port } = peer
       cli.output.result({ event: 'listening', url, port, data, pid: process.pid }, () => [url])
       reportDrain(cli, await peer.drained())
@@ -32,11 +35,16 @@ export function register(program: Command, cli: Cli): void {
     'publicKey',
     'audience',
     'webhooks',
+    'schemas',
     'logLevel',
   )
   withExamples(
     withJson(command, 'print JSON objects, one a line: listening, then drained'),
     ['openssl rand -hex 32 > weft.secret', 'a secret that peer and `weft token` share'],
-    ['weft serve --data ./data --secret-file weft.secret', 'a peer on ws://127.0.0.1:7600'],
+    [
+      'weft serve --data ./data --secret-file weft.secret',
+      'a peer on ws://127.0.0.1:7600; its HTTP API: http://127.0.0.1:7600/v1/openapi.json',
+    ],
+    ['weft serve --data ./data --schemas ./schemas.mjs', 'what comes over HTTP is held against definitions'],
   )
 }

@@ -1,0 +1,44 @@
+import { resolve } from 'node:path'
+import { DEFAULT_GATEWAY_PORT, startGateway } from '@weft/gateway'
+import type { Command } from 'commander'
+import { type Cli, required } from '../cli.js'
+import { withExamples, withJson, withSettings } from '../options.js'
+import { stderrLogger, untilSignal } from '../peer-run.js'
+import { parsePort } from '../settings.js'
+
+export function register(program: Command, cli: Cli): void {
+  const command = program
+    .command('gateway')
+    .description(
+      'Run the HTTP API of a peer as a process of its own, as many of them as are needed: `weft serve` has one built in. ' +
+        'It keeps a replica for each token that comes. SIGTERM or SIGINT ends it when what runs is done.',
+    )
+    // That of the environment is the port of a peer.
+    .option('--port <port>', `port to listen on; 0 takes a free one (else ${DEFAULT_GATEWAY_PORT})`)
+    .action(async (flags: { readonly port?: string }, self: Command) => {
+      const settings = cli.settings(self)
+      const peer = required(settings, 'url')
+      const logger = stderrLogger(required(settings, 'logLevel'))
+      const schemas = settings.schemas && resolve(cli.cwd, settings.schemas.value)
+      const signal = untilSignal()
+      const gateway = await startGateway({
+        url: peer,
+        host: required(settings, 'host'),
+        port: flags.port === undefined ? DEFAULT_GATEWAY_PORT : parsePort(flags.port),
+        onDefect: error => logger.error({ err: error }, 'the gateway failed at a request'),
+        ...(schemas !== undefined && { schemas }),
+      })
+      const { url, port } = gateway
+      cli.output.result({ event: 'listening', url, port, peer, pid: process.pid }, () => [url])
+      await signal
+      await gateway.close()
+      if (cli.json) cli.output.data({ event: 'closed' })
+      else cli.output.note('closed: all that was answered is durable')
+    })
+  withSettings(command, 'url', 'host', 'schemas', 'logLevel')
+  withExamples(
+    withJson(command, 'print JSON objects, one a line: listening, then closed'),
+    ['weft gateway --url ws://127.0.0.1:7600 --port 7601', 'an API on http://127.0.0.1:7601/v1'],
+    ['weft gateway --schemas ./schemas.mjs', 'one that holds what is written against definitions'],
+  )
+}

@@ -1,0 +1,138 @@
+import { createHash } from 'node:crypto'
+import { ANY_CONTEXT, type ContextDefinition, isWeftError, type JsonObject, type WeftError } from '@weft/core'
+import { type Context, connect, type Replica, type WaitOptions } from '@weft/replica'
+import type { GatewayLimits } from './limits.js'
+import { Pool } from './pool.js'
+
+/** A branch of a context, open for an agent, of whatever definition. */
+export type AnyHandle = Context<JsonObject, ContextDefinition<JsonObject>['entries']>
+
+/** Which branch a request is about, for whom, and by which definition; by none it can only be read. */
+export interface HandleRequest {
+  readonly workflow: string
+  readonly branch: string
+  readonly agent: string
+  readonly definition: ContextDefinition<JsonObject> | undefined
+}
+
+/**
+ * One bearer of a token: a replica that was opened with it, so that the peer decides what it may do (TEN-1), and the
+ * branches that it has asked for lately.
+ */
+export class Bearer {
+  readonly #handles: Pool<AnyHandle>
+  /** Why the peer serves this token no longer. */
+  failure: WeftError | undefined
+
+  constructor(
+    readonly replica: Replica,
+    limits: GatewayLimits,
+  ) {
+    const bounds = {
+      what: 'branches',
+      max: limits.handles_per_token_max,
+      opening_max: limits.handles_per_token_max,
+      users_max: limits.requests_per_token_max,
+      idle_ms: limits.idle_ms,
+    }
+    this.#handles = new Pool(bounds, handle => handle.close(CLOSING))
+  }
+
+  /** Does some work on a branch, when what the peer has of it is here. @throws as `Replica.open`, and what `work` throws */
+  async use<T>(
+    { workflow, branch, agent, definition }: HandleRequest,
+    wait: WaitOptions,
+    work: (handle: AnyHandle) => Promise<T>,
+  ): Promise<T> {
+    const { name, version } = definition ?? ANY_CONTEXT
+    const key = JSON.stringify([workflow, branch, agent, name, version])
+    const known = (definition ?? ANY_CONTEXT) as ContextDefinition<JsonObject>
+    // Others may wait for the same branch, whatever becomes of this request.
+    const { timeout_ms } = wait
+    const options = {
+      workflow,
+      branch,
+      agent,
+      migrate: false,
+      ...(timeout_ms !== undefined && { timeout_ms }),
+    }
+    return this.#handles.use(
+      key,
+      () => this.replica.open(known, options),
+      async handle => {
+        try {
+          return await work(handle)
+        } catch (error) {
+          // It will say so for ever; what is opened anew may find the peer well again.
+          if (isWeftError(error) && BROKEN.test(error.code)) this.#handles.drop(key, handle)
+          throw error
+        }
+      },
+    )
+  }
+
+  async close(): Promise<void> {
+    await this.#handles.close()
+    await this.replica.close(CLOSING).catch(() => this.replica.close({ discard: true }))
+  }
+}
+
+/** All that was answered is durable; nobody waits long for what a peer that is gone has not acknowledged. */
+const CLOSING = { timeout_ms: 2_000 }
+const BROKEN = /^WEFT_(?:STORE|CLOSED|INTERNAL)/
+
+/** All bearers that have come lately, by their tokens. */
+export class Bearers {
+  readonly #pool: Pool<Bearer>
+
+  constructor(
+    private readonly url: string,
+    private readonly limits: GatewayLimits,
+  ) {
+    const bounds = {
+      what: 'tokens',
+      max: limits.replicas_max,
+      opening_max: limits.connecting_max,
+      users_max: limits.requests_per_token_max,
+      idle_ms: limits.idle_ms,
+    }
+    this.#pool = new Pool(bounds, bearer => bearer.close())
+  }
+
+  /** @throws WEFT_TOKEN_* · WEFT_PEER_UNREACHABLE · WEFT_LIMIT · WEFT_DRAINING, and what `work` throws */
+  use<T>(token: string, work: (bearer: Bearer) => Promise<T>): Promise<T> {
+    const key = createHash('sha256').update(token).digest('hex')
+    return this.#pool.use(
+      key,
+      () => this.#connect(token),
+      bearer => {
+        if (bearer.failure === undefined) return work(bearer)
+        this.#pool.drop(key, bearer)
+        throw bearer.failure
+      },
+    )
+  }
+
+  close(): Promise<void> {
+    return this.#pool.close()
+  }
+
+  async #connect(token: string): Promise<Bearer> {
+    let failure: WeftError | undefined
+    let bearer: Bearer | undefined
+    const replica = await connect({
+      url: this.url,
+      token,
+      client: 'weft-gateway',
+      timeout_ms: this.limits.connect_ms,
+      onEvent: event => {
+        if (event.type !== 'failed') return
+        failure = event.error
+        if (bearer) bearer.failure = failure
+      },
+    })
+    bearer = new Bearer(replica, this.limits)
+    bearer.failure = failure
+    return bearer
+  }
+}

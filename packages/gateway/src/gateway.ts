@@ -1,0 +1,179 @@
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { getRequestListener } from '@hono/node-server'
+import { WeftError } from '@weft/core'
+import { listenError, problemHeaders, problemOf, problemResponse, problemText } from '@weft/peer'
+import { buildApp, codedOf } from './app.js'
+import { Bearers } from './bearer.js'
+import { readBody } from './body.js'
+import { DEFAULT_LIMITS, type GatewayLimits } from './limits.js'
+import { NO_SCHEMAS, readSchemas } from './schemas.js'
+
+export interface GatewayOptions {
+  /** The peer's address: `ws://…` or `wss://…`. */
+  readonly url: string
+  /** Default 127.0.0.1. */
+  readonly host?: string
+  /** Default 7601; 0 takes a free one. */
+  readonly port?: number
+  /** A module that exports the definitions that what is written is held against; by its absolute path. */
+  readonly schemas?: string
+  readonly limits?: Partial<GatewayLimits>
+  /** Told of what goes wrong that has no code: a defect of Weft. */
+  readonly onDefect?: (error: unknown) => void
+}
+
+export interface Gateway {
+  /** `http://host:port` */
+  readonly url: string
+  readonly port: number
+  /** Takes no new requests, ends those that wait, lets those that run come to their end, and closes its replicas. */
+  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+export const DEFAULT_GATEWAY_PORT = 7601
+/** How long a request may take to come in. */
+const REQUEST_MS = 60_000
+
+/**
+ * Starts a gateway: Weft over HTTP, for those that embed no replica. It keeps one for each token that comes.
+ * @throws WEFT_FILE_INVALID · WEFT_PORT_IN_USE · WEFT_USAGE
+ */
+export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const schemas = options.schemas === undefined ? NO_SCHEMAS : await readSchemas(options.schemas)
+  const limits = { ...DEFAULT_LIMITS, ...options.limits }
+  const bearers = new Bearers(options.url, limits)
+  const closing = new AbortController()
+  const { onDefect = () => {} } = options
+  const app = buildApp({ bearers, schemas, limits, closing: closing.signal, onDefect })
+  const listener = getRequestListener(app.fetch, {
+    overrideGlobalObjects: false,
+    errorHandler: error => problemResponse(codedOf(error)),
+  })
+  const gateway = new GatewayServer(listener, bearers, limits, closing)
+  await gateway.listen(options)
+  return gateway
+}
+
+class GatewayServer implements Gateway {
+  readonly #server: Server
+  #running = 0
+  #bodyBytes = 0
+  #closed: Promise<void> | undefined
+  #host = ''
+
+  constructor(
+    private readonly listener: RequestListener,
+    private readonly bearers: Bearers,
+    private readonly limits: GatewayLimits,
+    private readonly closing: AbortController,
+  ) {
+    this.#server = createServer({ requestTimeout: REQUEST_MS }, (request, response) => {
+      this.#running++
+      response.once('close', () => {
+        this.#running--
+        if (this.closing.signal.aborted) this.#server.closeIdleConnections()
+      })
+      void this.#answer(request, response)
+    })
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port
+  }
+
+  get url(): string {
+    return `http://${this.#host.includes(':') ? `[${this.#host}]` : this.#host}:${this.port}`
+  }
+
+  async listen({ host = '127.0.0.1', port = DEFAULT_GATEWAY_PORT }: GatewayOptions): Promise<void> {
+    this.#host = host
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.#server.once('error', error => reject(listenError(error, host, port)))
+        this.#server.listen(port, host, resolve)
+      })
+    } catch (error) {
+      await this.bearers.close()
+      throw error
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(): Promise<void> {
+    this.closing.abort(draining())
+    const deadline = setTimeout(() => this.#server.closeAllConnections(), this.limits.drain_ms)
+    await new Promise<void>(resolve => {
+      this.#server.close(() => resolve())
+      this.#server.closeIdleConnections()
+    })
+    clearTimeout(deadline)
+    await this.bearers.close()
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    try {
+      this.#check()
+      const hasBody = request.method !== 'GET' && request.method !== 'HEAD'
+      // Where the listener looks for a body that has been read.
+      if (hasBody) Object.assign(request, { rawBody: await this.#bodyOf(request, response) })
+      this.listener(request, response)
+    } catch (error) {
+      const problem = problemOf(error)
+      response.writeHead(problem.status, problemHeaders(problem))
+      response.end(problemText(problem))
+    }
+  }
+
+  /** @throws as `readBody`, WEFT_LIMIT */
+  #bodyOf(request: IncomingMessage, response: ServerResponse): Promise<Buffer> {
+    const { body_bytes_max, bodies_bytes_max } = this.limits
+    let taken = 0
+    response.once('close', () => {
+      this.#bodyBytes -= taken
+    })
+    return readBody(request, body_bytes_max, bytes => {
+      if (this.#bodyBytes + bytes > bodies_bytes_max) throw busy(`requests of ${bodies_bytes_max} bytes`)
+      this.#bodyBytes += bytes
+      taken += bytes
+    })
+  }
+
+  /** @throws WEFT_DRAINING · WEFT_LIMIT */
+  #check(): void {
+    if (this.closing.signal.aborted) throw draining()
+    const { requests_max } = this.limits
+    if (this.#running > requests_max) throw busy(`${requests_max} requests`)
+  }
+}
+
+function busy(what: string): WeftError {
+  return new WeftError(
+    'WEFT_LIMIT',
+    `${what} run or wait already`,
+    'try again later, or run more gateways: any of them does',
+  )
+}
+
+function draining(): WeftError {
+  return new WeftError(
+    'WEFT_DRAINING',
+    'the gateway is shutting down',
+    'try again in a moment; what was answered is durable',
+  )
+}

@@ -1,0 +1,47 @@
+import { z } from '@hono/zod-openapi'
+import { branchName, changeId, entryId, heads, id, manifestRef, pointer, position, time } from './fields.js'
+
+const committedAt = position.nullable().openapi({ description: 'of its change in the committed log' })
+const manifest = z.array(manifestRef).readonly().openapi({ description: 'what it was derived from' })
+
+export const ENTRY = z
+  .object({
+    id: entryId,
+    kind: id,
+    value: z.unknown(),
+    tier: z.string(),
+    change: changeId,
+    branch: branchName,
+    agent: id,
+    actor: z.string(),
+    lamport: z.int(),
+    time,
+    reads: manifest,
+    position: committedAt,
+  })
+  .openapi('Entry')
+
+export const RECORD = z
+  .object({
+    change: changeId,
+    position: committedAt,
+    branch: branchName,
+    agent: id,
+    actor: z.string(),
+    seq: z.int(),
+    lamport: z.int(),
+    time,
+    deps: heads,
+    entries: z.array(ENTRY.omit({ position: true })).readonly(),
+    pointers: z.array(pointer).readonly().openapi({ description: 'pointers of the state that it wrote' }),
+    reads: manifest,
+    reason: z.string().optional(),
+    reverts: heads,
+    revertedBy: heads,
+    forks: z.array(branchName).readonly(),
+    merges: z.array(branchName).readonly(),
+    lease: z
+      .object({ on: z.string(), epoch: z.int(), ttl_ms: z.int(), final: z.boolean().optional() })
+      .optional(),
+  })
+  .openapi('AuditRecord', { description: 'One change: who wrote what, when, why and from what' })

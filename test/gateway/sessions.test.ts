@@ -1,0 +1,129 @@
+import { describe, expect, test } from 'vitest'
+import { GatewayHarness } from '../support/gateway-harness.ts'
+import { Research } from '../support/replica-contexts.ts'
+import { StalledPeer } from '../support/stalled-peer.ts'
+
+const W = '/v1/contexts/w'
+
+describe('[SES-1] a session', () => {
+  test('reads its own writes on any gateway, and never goes back in time', async () => {
+    const api = await GatewayHarness.start()
+    const gateways = [api, await api.another(), await api.another()]
+    let after: string | undefined
+    for (let turn = 0; turn < 12; turn++) {
+      const headers: Record<string, string> = after === undefined ? {} : { 'weft-after': after }
+      const writer = gateways[turn % 3]!
+      const written = await writer.say(`turn ${turn}`, { headers })
+      expect(written.status).toBe(201)
+      const reader = gateways[(turn + 1) % 3]!
+      const read = await reader.get(`${W}/log?after=${written.session}`)
+      expect(read.body.entries).toHaveLength(turn + 1)
+      expect(read.body.position).toBeGreaterThanOrEqual(written.body.position)
+      after = read.session
+    }
+  })
+
+  test('is carried between a replica and a gateway', async () => {
+    const api = await GatewayHarness.start()
+    const replica = await api.peer.replica()
+    const written = await api.say('by HTTP')
+    const context = await replica.open(Research, { workflow: 'w', agent: 'b', after: written.session! })
+    expect(context.entries()).toHaveLength(1)
+    await context.append('message', { text: 'by a replica' }).committed
+    const read = await (await api.another()).get(`${W}/log?after=${await context.token()}`)
+    expect(read.body.entries).toHaveLength(2)
+  })
+
+  test('outlives its gateway, and the peer', async () => {
+    const api = await GatewayHarness.start()
+    const { session } = await api.say('kept')
+    await api.gateway.close()
+    await api.peer.restart()
+    const read = await (await api.another()).get(`${W}/log?after=${session}`)
+    expect(read.body.entries).toHaveLength(1)
+  })
+})
+
+describe('[SES-2] a gateway that is behind a session', () => {
+  test('waits until it is not', async () => {
+    const { api, stalled } = await behind()
+    const { session } = await api.say('not here yet')
+    const waiting = stalled.get(`${W}/log?after=${session}`)
+    stalled.link.release()
+    expect((await waiting).body.entries).toHaveLength(2)
+  })
+
+  test('fails when the time is up, with the positions that are missing; and never answers with less', async () => {
+    const { api, stalled } = await behind()
+    const { session, body } = await api.say('not here yet')
+    const { status, body: problem } = await stalled.get(`${W}/log?wait_ms=1&after=${session}`)
+    expect([status, problem]).toMatchObject([
+      504,
+      { code: 'WEFT_NOT_SYNCED', details: { missing: { from: body.position, to: body.position } } },
+    ])
+    stalled.link.release()
+    expect((await stalled.get(`${W}/log?after=${session}`)).body.entries).toHaveLength(2)
+  })
+
+  test('says that the peer cannot be asked, and not that there is nothing', async () => {
+    const api = await GatewayHarness.start()
+    await api.say('one')
+    const { url } = api.peer
+    await api.peer.stop()
+    for (const path of [`${W}/log?wait_ms=1`, `${W}/state?wait_ms=1`]) {
+      expect(await api.get(path)).toMatchObject({ status: 504, body: { code: 'WEFT_NOT_SYNCED' } })
+    }
+    const other = await api.another({ url, limits: { connect_ms: 50 } })
+    expect(await other.get(`${W}/log`)).toMatchObject({
+      status: 503,
+      body: { code: 'WEFT_PEER_UNREACHABLE' },
+    })
+    await api.peer.restart()
+    expect((await other.get(`${W}/log`)).body.entries).toHaveLength(1)
+  })
+})
+
+describe('[SES-3] a session token', () => {
+  test.each<[string, number, string, (api: GatewayHarness) => Promise<string>]>([
+    ['that is none', 400, 'WEFT_SESSION_INVALID', async () => 'no.session.token'],
+    ['that is a credential', 400, 'WEFT_SESSION_INVALID', async api => api.token],
+    [
+      'of another workflow',
+      403,
+      'WEFT_SESSION_FOREIGN',
+      async api => (await api.get('/v1/contexts/other/state')).session!,
+    ],
+    [
+      'of another tenant',
+      403,
+      'WEFT_SESSION_FOREIGN',
+      async api => {
+        const token = await api.peer.token({ tenant: 'rival' })
+        return (await api.get(`${W}/state`, { token })).session!
+      },
+    ],
+  ])('%s is refused', async (_, status, code, sessionOf) => {
+    const api = await GatewayHarness.start()
+    const after = await sessionOf(api)
+    expect(await api.get(`${W}/state?after=${after}`)).toMatchObject({ status, body: { code } })
+    expect(await api.say('x', { headers: { 'weft-after': after } })).toMatchObject({ status, body: { code } })
+    expect(await api.peer.ids()).toEqual([])
+  })
+
+  test('grants no access', async () => {
+    const api = await GatewayHarness.start()
+    const { session } = await api.say('one')
+    expect(await api.get(`${W}/state`, { token: session! })).toMatchObject({ status: 401 })
+  })
+})
+
+/** A gateway that hears nothing of what is committed until it is let go on; another one hears everything. */
+async function behind() {
+  const api = await GatewayHarness.start()
+  await api.say('one')
+  const link = await StalledPeer.before(api.peer.url)
+  const stalled = await api.another({ url: link.url })
+  expect((await stalled.get(`${W}/log`)).body.entries).toHaveLength(1)
+  link.hold('log')
+  return { api, stalled: Object.assign(stalled, { link }) }
+}
