@@ -148,3 +148,32 @@ describe('[OVL-3] a barrier over HTTP', () => {
     expect((await api.get(HOUSE)).body).toMatchObject({ version: 1 })
   })
 })
+
+describe('[OVL-2] a window over HTTP', () => {
+  const W = '/v1/contexts/w'
+  const schema = { name: 'research', version: 2 }
+
+  test('tells the overlays in force, as their definitions say, and what comes of it is refused under newer ones', async () => {
+    const peer = await PeerHarness.start({ limits: { overlay_lease_ms: LEASE_MS } })
+    const api = await GatewayHarness.start({ schemas: SCHEMAS }, peer)
+    await api.post(HOUSE, { value: { tone: 'warm' } })
+    await api.post('/v1/overlays/limits', { value: 'no refunds' })
+    await api.post('/v1/overlays/weft.retention', { value: { keep_ms: 1 } })
+    const { body } = await api.get(`${W}/window?budget=500`)
+    expect(body.messages).toEqual([
+      { role: 'system', content: 'speak in a warm tone' },
+      { role: 'system', content: '[limits@1] no refunds' },
+    ])
+    expect(body).toMatchObject({ recipe: { overlays: { house: 1, limits: 1 } } })
+    const silent = await api.get(`${W}/window?budget=500&overlays=false`)
+    expect(silent.body.messages).toEqual([])
+    const change = { agent: 'a', schema, entries: [{ kind: 'message', value: { text: 'said' } }] }
+    const { recipe } = body as unknown as { recipe: { overlays: object } }
+    const write = () => api.post(`${W}/changes`, { ...change, overlays: recipe.overlays })
+    expect((await write()).status).toBe(201)
+    await api.post(HOUSE, { value: { tone: 'plain' } })
+    expect(await write()).toMatchObject({ status: 409, body: { code: 'WEFT_OVERLAY_STALE' } })
+    const { body: past } = await api.get(`${W}/window?budget=500&at=1`)
+    expect(past.messages).toEqual([])
+  })
+})

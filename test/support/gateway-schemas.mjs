@@ -13,7 +13,9 @@ export const Research = defineContext({
   pinned: ['note'],
 })
 
-export const House = defineOverlay('house', z.object({ tone: z.enum(['warm', 'plain']) }))
+export const House = defineOverlay('house', z.object({ tone: z.enum(['warm', 'plain']) }), {
+  render: ({ tone }) => `speak in a ${tone} tone`,
+})
 
 /** Ends the thread, or the process, that a value of it is validated in. */
 const dies = {

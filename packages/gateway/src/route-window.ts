@@ -1,7 +1,7 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
-import type { StalePolicy, Window } from '@weft/core'
-import { type Host, onBranch } from './asking.js'
-import type { AnyHandle } from './bearer.js'
+import { isEngineOverlay, type StalePolicy, type ToldOverlay, type Window } from '@weft/core'
+import { type Host, onBranch, type Wait } from './asking.js'
+import type { AnyHandle, Bearer } from './bearer.js'
 import {
   branchName,
   entryId,
@@ -17,7 +17,7 @@ import {
   workflowId,
 } from './fields.js'
 import { AFTER_HEADER, aboutBranch, answers, at, inWorkflow, problems, SECURITY } from './route-parts.js'
-import { contextOf } from './schemas.js'
+import { contextOf, overlayOf, type Schemas } from './schemas.js'
 
 const FORMATS = z.enum(['openai', 'ai-sdk', 'anthropic', 'parts'])
 const ORDERS = z.enum(['branches', 'interleaved'])
@@ -37,6 +37,10 @@ const WINDOW = z
         order: ORDERS,
         pin: z.object({ kinds: z.array(id).readonly(), entries: z.array(entryId).readonly() }),
         staleness: z.record(z.string(), z.string()),
+        overlays: z.record(z.string(), z.int()).optional().openapi({
+          description:
+            'the versions that it tells: pass them with the change that comes of it, and the peer refuses that under newer rules',
+        }),
       })
       .openapi({ description: 'what makes the same window again, of the same heads' }),
     counter: z.string(),
@@ -77,6 +81,9 @@ const ROUTE = createRoute({
       pinKind: many('kinds that are always in it').optional(),
       pinEntry: many('entries that are always in it').optional(),
       staleness: many('what becomes of stale entries: `drop`, `flag` or `keep`, or `kind:policy`').optional(),
+      overlays: flag.optional().openapi({
+        description: 'whether it tells the overlays in force, as the system’s; default true, without `at`',
+      }),
       leftOut: flag
         .optional()
         .openapi({ description: 'default true; of a long context what is left out is nearly all of it' }),
@@ -101,21 +108,38 @@ interface WindowQuestion {
   readonly leftOut?: boolean | undefined
 }
 
+/** @throws WEFT_NOT_SYNCED · WEFT_SCOPE · WEFT_ABORTED */
+async function overlaysInForce(schemas: Schemas, { replica }: Bearer, wait: Wait): Promise<ToldOverlay[]> {
+  const inForce = await replica.overlays.list(wait)
+  return inForce
+    .filter(({ name }) => !isEngineOverlay(name))
+    .map(({ name, version, value }) => {
+      const definition = overlayOf(schemas, name)
+      const render = typeof definition === 'string' ? undefined : definition.render
+      return { name, version, value, render }
+    })
+}
+
 export function routeWindow(app: OpenAPIHono, host: Host): void {
   app.openapi(ROUTE, async c => {
     const { workflow } = c.req.valid('param')
-    const { schema, branch, after, wait_ms, ...question } = c.req.valid('query')
+    const { schema, branch, after, wait_ms, overlays, ...question } = c.req.valid('query')
+    const tells = overlays ?? question.at === undefined
     const definition = schema && contextOf(host.schemas, schema)
     const asked = { workflow, branch, after, wait_ms, definition }
-    const { body, session } = await onBranch(host, c, asked, handle => windowOf(handle, question))
+    const { body, session } = await onBranch(host, c, asked, async (handle, wait, bearer) => {
+      const told = tells ? await overlaysInForce(host.schemas, bearer, wait) : []
+      return windowOf(handle, question, told)
+    })
     return c.json({ ...body, session }, 200)
   })
 }
 
-function windowOf(handle: AnyHandle, question: WindowQuestion) {
+function windowOf(handle: AnyHandle, question: WindowQuestion, overlays: readonly ToldOverlay[]) {
   const { at, budget, as, order, pinKind = [], pinEntry = [], staleness, leftOut = true } = question
   const window = handle.window({
     budget,
+    overlays,
     pin: { kinds: pinKind, entries: pinEntry },
     ...(as && { as }),
     ...(order && { order }),

@@ -30,6 +30,7 @@ import {
   type Resolution,
   readOutcome,
   type Stale,
+  type ToldOverlay,
   Staleness,
   type ValueOf,
   type VersionedRef,
@@ -141,11 +142,14 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
    *   WEFT_CHANGE_UNKNOWN · WEFT_POSITION_UNKNOWN · WEFT_RENDER_FAILED
    */
   window<As extends WindowFormat = 'openai'>(
-    options: WindowOptions<As> & { readonly at?: Position | readonly ChangeId[] },
+    options: WindowOptions<As> & {
+      readonly at?: Position | readonly ChangeId[]
+      readonly overlays?: readonly ToldOverlay[]
+    },
   ): Window<As> {
-    const { at, ...rest } = options
+    const { at, overlays, ...rest } = options
     const heads = at === undefined ? this.heads : this.#headsAt(at)
-    return this.windowsAt(heads)(rest as WindowOptions<As>)
+    return this.windowsAt(heads)(rest as WindowOptions<As>, overlays)
   }
 
   /** The report of a merge made anywhere. @throws WEFT_CHANGE_UNKNOWN */
