@@ -1,15 +1,16 @@
-import { play, simulateFromCommandLine } from '@weft/testkit'
+import { FAULTS, type FaultKind, play, simulateFromCommandLine } from '@weft/testkit'
 import { describe, expect, it } from 'vitest'
 
 /** Seeds that once broke a law, by what was wrong; each was shrunk to this. */
-const FOUND = [
+const FOUND: readonly { seed: number; steps: number; faults: readonly FaultKind[]; was: string }[] = [
   {
     seed: 11,
     steps: 889,
     faults: [],
     was: '[STL-5] the first that became stale after a withdrawal was never told',
   },
-] as const
+  { seed: 251, steps: 1_608, faults: FAULTS, was: 'a backup wrote over a context that had not been torn' },
+]
 
 describe('the random play', () => {
   it('[DUR-1] [CHG-4] [SES-1] [STL-4] [OVL-3] [HND-3] [TEN-2] breaks no law under all faults', async () => {

@@ -156,10 +156,14 @@ export class SimDisk {
 
   /** Some of its rows are there, and some are not. */
   #tear(writes: readonly RowWrite[]): void {
-    const there = 1 + this.dice.below(writes.length - 1)
-    this.#missing = [...this.#missing, ...writes.slice(there)]
-    this.#set(writes.slice(0, there))
-    this.onDurable(writes.slice(0, there))
+    const count = 1 + this.dice.below(writes.length - 1)
+    const there = writes.slice(0, count)
+    const torn = new Set(there.map(contextOf))
+    // A context of which nothing is there is sound as it was, and goes on from that.
+    const missing = writes.slice(count).filter(write => torn.has(contextOf(write)))
+    this.#missing = [...this.#missing, ...missing]
+    this.#set(there)
+    this.onDurable(there)
   }
 
   /** Beside all writing: what is on the disk is another thing from now on. */
@@ -206,6 +210,12 @@ export function seek(rows: Rows, key: string): number {
 export function find(rows: Rows, key: string): Uint8Array | undefined {
   const row = rows[seek(rows, key)]
   return row?.key === key ? row.value : undefined
+}
+
+/** What belongs together: the rows of one context, whose heads and records lie apart. */
+function contextOf({ key }: RowWrite): string {
+  const [tenant, , workflow] = key.split('\0')
+  return `${tenant} ${workflow}`
 }
 
 function withWrites(rows: Rows, writes: readonly RowWrite[]): Rows {

@@ -8,6 +8,8 @@ export interface SimArguments {
   readonly seeds: number
   /** Whether every world is run a second time, to see whether the hashes agree. */
   readonly twice: boolean
+  /** Whether a failure is told as it is, without looking for a smaller one. */
+  readonly unshrunk: boolean
 }
 
 export const HELP = `Simulates a peer and its workers under faults, and checks the laws of Weft as it goes.
@@ -21,6 +23,7 @@ export const HELP = `Simulates a peer and its workers under faults, and checks t
                 ${FAULTS.slice(8).join(', ')}; or all (the default), or none
   --skip LIST   numbers of faults that are left out: a shrunk failure names them
   --twice       run every seed twice, and compare the hashes of all that happened
+  --unshrunk    tell a failure as it is, without looking for a smaller one
   --trace       print all that happened
   --help
 
@@ -37,6 +40,7 @@ export function readArguments(args: readonly string[]): SimArguments | undefined
       faults: { type: 'string', default: 'all' },
       skip: { type: 'string', default: '' },
       twice: { type: 'boolean', default: false },
+      unshrunk: { type: 'boolean', default: false },
       trace: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -52,6 +56,7 @@ export function readArguments(args: readonly string[]): SimArguments | undefined
     },
     seeds: count('--seeds', values.seeds, 1),
     twice: values.twice,
+    unshrunk: values.unshrunk,
   }
 }
 

@@ -21,7 +21,7 @@ export async function main(args: readonly string[], print: (line: string) => voi
 }
 
 async function simulateAll(
-  { play: first, seeds, twice }: SimArguments,
+  { play: first, seeds, twice, unshrunk }: SimArguments,
   print: (line: string) => void,
 ): Promise<number> {
   const began_ms = performance.now()
@@ -33,7 +33,11 @@ async function simulateAll(
     steps += result.steps
     for (const line of result.trace) print(line)
     if (seeds === 1 || result.violations.length > 0) print(headline(result))
-    if (result.violations.length > 0) return tellFailure(options, result, print)
+    if (result.violations.length > 0) {
+      tellViolations(result, print)
+      if (!unshrunk) await tellSmallest(options, result, print)
+      return 1
+    }
     if (twice && !(await isRepeated(options, result, print))) return 1
     if ((index + 1) % EVERY_SEEDS === 0 && index + 1 < seeds) print(`${index + 1} seeds, ${steps} steps`)
   }
@@ -59,20 +63,22 @@ async function isRepeated(
   return false
 }
 
-async function tellFailure(
+function tellViolations({ violations }: PlayResult, print: (line: string) => void): void {
+  for (const { law, message } of violations) print(`  [${law}] ${message}`)
+}
+
+async function tellSmallest(
   options: PlayOptions,
   result: PlayResult,
   print: (line: string) => void,
-): Promise<number> {
-  for (const { law, message } of result.violations) print(`  [${law}] ${message}`)
+): Promise<void> {
   print('shrinking …')
   const { options: smallest, result: shrunk } = await shrink({ options, result }, play)
   print(`shrunk to ${smallest.steps} steps and ${shrunk.faults.length} fault(s):`)
   for (const { index, kind, at_ms } of shrunk.faults)
     print(`  fault ${index} at ${at_ms.toFixed(1)} ms: ${kind}`)
-  for (const { law, message } of shrunk.violations) print(`  [${law}] ${message}`)
+  tellViolations(shrunk, print)
   print(`replay: ${commandOf(smallest)}`)
-  return 1
 }
 
 function headline({ seed, steps, virtual_ms, hash, faults }: PlayResult): string {
