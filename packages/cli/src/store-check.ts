@@ -1,7 +1,6 @@
-import { isWeftError, type Store, type TenantStore } from '@weft/core'
+import { isWeftError, type Store, type TenantStore, wholeLog } from '@weft/core'
+import { sha256 } from './context-copy.js'
 import { LogCheck, type Verdict } from './log-check.js'
-
-const READ_BYTES = 4_194_304
 
 /** Checks every context of every tenant, one after the other; a damaged one does not hide the next. */
 export async function* checkStore(store: Store): AsyncGenerator<Verdict> {
@@ -35,12 +34,10 @@ async function checkLog(tenant: TenantStore, workflow: string): Promise<Verdict>
   const check = new LogCheck(workflow, tenant.tenant)
   let next = 1
   try {
-    const head = await tenant.head(workflow)
-    const count = head?.count ?? 0
-    while (next <= count) {
-      const records = await tenant.read(workflow, next, READ_BYTES)
-      if (records.length === 0) break
-      for (const record of records) {
+    const log = wholeLog(tenant, workflow, sha256)
+    let page = await log.next()
+    for (; !page.done; page = await log.next()) {
+      for (const record of page.value) {
         const at = `position ${record.position}`
         if (record.position !== next)
           check.problem(at, 'WEFT_STORE_CORRUPT', `position ${next} was expected here`)
@@ -48,7 +45,8 @@ async function checkLog(tenant: TenantStore, workflow: string): Promise<Verdict>
         next = record.position + 1
       }
     }
-    check.expect('head', { count, heads: head?.heads ?? [] })
+    const { count = 0, heads = [] } = page.value ?? {}
+    check.expect('head', { count, heads })
   } catch (error) {
     const position = isWeftError(error) ? error.details.position : undefined
     check.thrown(typeof position === 'number' ? `position ${position}` : 'head', error)

@@ -92,6 +92,7 @@ export {
   type RetentionRule,
   retentionOf,
 } from './retention.js'
+export { EMPTY_LOG, extendRunningHash, type RunningHash, wholeLog } from './running-hash.js'
 export { planRevert, type RevertPlan, type RevertTarget } from './revert.js'
 export { type KeptPointer, type RevertedPointer, withPointers } from './revert-state.js'
 export {

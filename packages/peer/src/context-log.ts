@@ -14,6 +14,7 @@ import {
   type Random,
   sealMark,
   type TenantStore,
+  wholeLog,
 } from '@weft/core'
 
 /** Whoever follows a context or writes to it: one channel of one connection. */
@@ -47,7 +48,6 @@ interface Admitted {
   readonly origin: Subscriber
 }
 
-const LOAD_BYTES = 1_048_576
 const TAIL_BYTES_MAX = 1_048_576
 const TAIL_RECORDS_MAX = 4_096
 
@@ -85,11 +85,10 @@ export class ContextLog {
     hooks: ContextHooks,
   ): Promise<ContextLog> {
     const log = new ContextLog(store, workflow, gate, host, hooks)
-    const head = await store.head(workflow)
-    while (log.#committed < (head?.count ?? 0)) {
-      for (const record of await store.read(workflow, log.#committed + 1, LOAD_BYTES)) {
-        log.#admission.restore(decodeChange(record.bytes, host.hash), host.started_ms)
-        log.#committed = record.position
+    for await (const records of wholeLog(store, workflow, host.hash)) {
+      for (const { position, bytes } of records) {
+        log.#admission.restore(decodeChange(bytes, host.hash), host.started_ms)
+        log.#committed = position
       }
     }
     return log

@@ -9,9 +9,8 @@ import {
   Overlays,
   type Position,
   type TenantStore,
+  wholeLog,
 } from '@weft/core'
-
-const LOAD_BYTES = 1_048_576
 
 /** What is known of the log of overlays, to see whether somebody knows all of it. */
 export interface OverlayLog {
@@ -123,13 +122,8 @@ export class TenantOverlays {
 
 async function readOverlays(store: TenantStore, hash: Hash): Promise<Overlays> {
   const overlays = new Overlays()
-  const { count = 0 } = (await store.head(OVERLAY_WORKFLOW)) ?? {}
-  let read: Position = 0
-  while (read < count) {
-    for (const { position, bytes } of await store.read(OVERLAY_WORKFLOW, read + 1, LOAD_BYTES)) {
-      overlays.add(decodeChange(bytes, hash).header, position)
-      read = position
-    }
+  for await (const records of wholeLog(store, OVERLAY_WORKFLOW, hash)) {
+    for (const { position, bytes } of records) overlays.add(decodeChange(bytes, hash).header, position)
   }
   return overlays
 }

@@ -13,6 +13,7 @@ import type { Position, TenantId, WorkflowId } from '@weft/core'
  *
  *   !dropping NUL <tenant>                            a drop that has begun (drop.ts)
  *   !format                                           version of this layout
+ *   !seal                                             what all contexts together come to (store-seal.ts)
  */
 
 const SEPARATOR = '\0'
@@ -20,6 +21,7 @@ const AFTER_SEPARATOR = '\x01'
 const POSITION_DIGITS = 14
 
 export const FORMAT_KEY = '!format'
+export const SEAL_KEY = '!seal'
 
 /** Keys from `gte` on and before `lt`. */
 export interface KeyRange {

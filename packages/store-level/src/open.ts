@@ -3,14 +3,22 @@ import { type Database, levelDatabase } from './database.js'
 import { claimDirectory, holdsData, makeDirectory } from './directory.js'
 import { finishDrops } from './drop.js'
 import { codeOf, corruptStore, failed, locked, readFailed } from './failures.js'
-import { checkFormat } from './format.js'
+import { isNewStore, writeFormat } from './format.js'
 import { Gate } from './gate.js'
 import { GroupWriter } from './group-writer.js'
 import { LevelStore } from './level-store.js'
+import { readSealFile, SealFile } from './seal-file.js'
+import { NEW_STORE } from './store-seal.js'
+import { checkSeal, type OnLoss } from './whole-store.js'
 
 export interface LevelStoreOptions {
   /** Appends that wait are written together until they hold this many bytes. */
   readonly batch_bytes_max?: number
+  /**
+   * Of a store that holds less than it had sealed, and not only contexts that are damaged. Default: refuse to open it.
+   * Accepting seals what is there.
+   */
+  readonly onLoss?: OnLoss
   /** Makes the handle on LevelDB, not yet open; for tests that count or break writes. */
   readonly database?: (directory: string) => Database
 }
@@ -48,21 +56,27 @@ async function prepare(directory: string): Promise<{ release: () => void }> {
 async function openClaimed(
   directory: string,
   release: () => void,
-  { batch_bytes_max = BATCH_BYTES_MAX, database = levelDatabase }: LevelStoreOptions,
+  { batch_bytes_max = BATCH_BYTES_MAX, onLoss = 'refuse', database = levelDatabase }: LevelStoreOptions,
 ): Promise<Store> {
-  const isOld = await holdsData(directory)
+  const file = await readSealFile(directory)
+  const isOld = (await holdsData(directory)) || Boolean(file)
   const db = database(directory)
   await openDatabase(db, directory)
   const gate = new Gate(directory)
-  const writer = new GroupWriter(db, gate, batch_bytes_max)
+  let sealFile: SealFile | undefined
   try {
-    await checkFormat(db, writer, directory, isOld)
+    const isNew = await isNewStore(db, directory, isOld)
+    const seal = isNew ? NEW_STORE : await checkSeal(db, directory, file, onLoss)
+    sealFile = await SealFile.open(directory, cause => gate.fail(cause))
+    const writer = new GroupWriter(db, gate, batch_bytes_max, seal, sealed => sealFile!.note(sealed))
+    if (isNew) await writeFormat(writer)
     await finishDrops(db, writer, directory)
+    return new LevelStore(db, gate, writer, sealFile, release)
   } catch (thrown) {
     await db.close()
+    await sealFile?.close()
     throw thrown
   }
-  return new LevelStore(db, gate, writer, release)
 }
 
 async function openDatabase(db: Database, directory: string): Promise<void> {
