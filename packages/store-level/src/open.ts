@@ -1,8 +1,11 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Store } from '@weft/core'
 import { type Database, levelDatabase } from './database.js'
 import { claimDirectory, holdsData, makeDirectory } from './directory.js'
 import { finishDrops } from './drop.js'
-import { codeOf, corruptStore, failed, locked, readFailed } from './failures.js'
+import { codeOf, corruptStore, failed, locked, lostStore, readFailed } from './failures.js'
+import { checkFiles } from './file-check.js'
 import { isNewStore, writeFormat } from './format.js'
 import { Gate } from './gate.js'
 import { GroupWriter } from './group-writer.js'
@@ -60,6 +63,7 @@ async function openClaimed(
 ): Promise<Store> {
   const file = await readSealFile(directory)
   const isOld = (await holdsData(directory)) || Boolean(file)
+  if (isOld && onLoss === 'refuse') await checkBeforeOpening(directory)
   const db = database(directory)
   await openDatabase(db, directory)
   const gate = new Gate(directory)
@@ -76,6 +80,14 @@ async function openClaimed(
     await db.close()
     await sealFile?.close()
     throw thrown
+  }
+}
+
+/** LevelDB drops what it cannot make out, and then removes the files that it no longer knows: it must not come to that. */
+async function checkBeforeOpening(directory: string): Promise<void> {
+  if (!existsSync(join(directory, 'CURRENT'))) throw lostStore(directory, 'its file CURRENT is missing')
+  for await (const { file, damage } of checkFiles(directory, 'journals')) {
+    if (damage.length > 0) throw lostStore(directory, `${file} is damaged: ${damage.join(', ')}`)
   }
 }
 

@@ -1,6 +1,6 @@
-import { isWeftError, reasonOf, type WeftError } from '@weft/core'
+import { isWeftError, reasonOf } from '@weft/core'
 import type { Database } from './database.js'
-import { corruptStore } from './failures.js'
+import { lostStore } from './failures.js'
 import { HeadWalk } from './head-walk.js'
 import { SEAL_KEY, TenantKeys } from './keys.js'
 import { decodeStoreSeal, NEW_STORE, type StoreSeal, sameContexts, sealAfter } from './store-seal.js'
@@ -33,7 +33,7 @@ export async function checkSeal(
   if (onLoss === 'accept') return actual
   const loss = lossOf(stored, found, file)
   if (loss !== undefined && !(loss.isExplainable && (await holdsDamaged(db)))) {
-    throw lost(directory, loss.reason)
+    throw lostStore(directory, loss.reason)
   }
   return actual
 }
@@ -109,8 +109,4 @@ async function holdsDamaged(db: Database): Promise<boolean> {
 /** A stray key is told of when tenants are listed. If it was that of a head, the sum lacks it. */
 async function* knownTenants(db: Database) {
   for await (const found of tenantsIn(db)) if ('tenant' in found) yield found
-}
-
-function lost(directory: string, reason: string): WeftError {
-  return corruptStore(directory, `it has lost what it had sealed: ${reason}`, { lost: true })
 }
