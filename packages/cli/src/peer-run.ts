@@ -18,7 +18,7 @@ export async function runPeer(
   settings: Settings,
   data: string,
   options: Pick<PeerOptions, 'key' | 'webhooks'>,
-  level = required(settings, 'logLevel'),
+  logger = stderrLogger(required(settings, 'logLevel')),
 ): Promise<RunningPeer> {
   const peer = await startPeer({
     openStore: () => openLevelStore(data),
@@ -26,7 +26,7 @@ export async function runPeer(
     audience: required(settings, 'audience'),
     host: required(settings, 'host'),
     port: required(settings, 'port'),
-    logger: stderrLogger(level),
+    logger,
   })
   const signal = untilSignal()
   return {
@@ -63,6 +63,6 @@ function untilSignal(): Promise<void> {
   })
 }
 
-function stderrLogger(level: string): Logger {
+export function stderrLogger(level: string): Logger {
   return pino({ level, name: 'weft' }, pino.destination({ fd: 2, sync: true }))
 }

@@ -115,6 +115,7 @@ class PeerProcess implements Peer {
     this.#metrics = peerMetrics({
       connections: () => this.#connections.size,
       contexts: () => this.#contexts?.size ?? 0,
+      quarantined: () => this.#contexts?.quarantined ?? 0,
       feeds: () => this.#feeds.size,
       parked: () => this.#webhooks.parkedCount,
       ready: () => this.#ready,
@@ -188,6 +189,10 @@ class PeerProcess implements Peer {
       committed: (changes, seconds) => {
         this.#metrics.committed(changes)
         this.#metrics.commitSeconds(seconds)
+      },
+      damaged: (tenant, workflow, error) => {
+        this.#metrics.damaged()
+        this.#log.error({ tenant, workflow, err: error }, 'context is damaged, and quarantined')
       },
       advanced: (tenant, workflow) => this.#webhooks.advanced(tenant, workflow),
       // Other writes to a store that failed may fail later, when the next one is open.

@@ -31,6 +31,12 @@ export async function holdsData(directory: string): Promise<boolean> {
   return false
 }
 
+/** Whether somebody made a store here, however little is left of it. */
+export async function holdsStore(directory: string): Promise<boolean> {
+  const names = await readdir(directory).catch(() => [])
+  return names.some(name => /^(CURRENT|weft\.seal|\d+\.(ldb|sst))$/.test(name))
+}
+
 const claimed = new Set<string>()
 
 /**

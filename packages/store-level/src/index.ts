@@ -1,4 +1,7 @@
+export { type BorrowedStore, borrowStore, clearBorrowed } from './borrow.js'
 export type { Database } from './database.js'
+export { holdsStore } from './directory.js'
 export { checkFiles, type FileVerdict } from './file-check.js'
 export { type LevelStoreOptions, openLevelStore } from './open.js'
+export { tryStore } from './trial.js'
 export type { OnLoss } from './whole-store.js'
