@@ -117,7 +117,7 @@ class MemoryTenantStore implements TenantStore {
     }
     const ids = records.map(({ id }) => id)
     const runningHash = extendRunningHash(host.hash, context.head.runningHash, ids)
-    context.head = { ...head, heads: [...head.heads], runningHash }
+    context.head = { ...head, heads: [...head.heads].sort(), runningHash }
     const contexts = this.#contexts
     contexts.set(head.workflow, context)
     this.disk.tenants.set(this.tenant, contexts)

@@ -1,4 +1,5 @@
 import { isWeftError, type Store, type TenantStore, type WeftError, wholeLog } from '@weft/core'
+import { listContexts } from '@weft/peer'
 import { borrowStore, checkFiles, type FileVerdict, openLevelStore, tryStore } from '@weft/store-level'
 import { sha256 } from './context-copy.js'
 import { LogCheck, type Verdict } from './log-check.js'
@@ -61,12 +62,15 @@ async function openAnyway(directory: string): Promise<{ store: Store; lost?: Wef
 async function* checkLogs(store: Store): AsyncGenerator<Finding> {
   for await (const id of store.tenants()) {
     const tenant = store.tenant(id)
-    const { workflows, damaged, unlisted } = await workflowsOf(tenant)
-    for (const workflow of [...workflows, ...damaged]) {
-      yield { verdict: await checkLog(tenant, workflow) }
-      yield { contexts: 1 }
+    try {
+      const { contexts, damaged } = await listContexts(tenant)
+      for (const workflow of [...contexts.map(each => each.workflow), ...damaged]) {
+        yield { verdict: await checkLog(tenant, workflow) }
+        yield { contexts: 1 }
+      }
+    } catch (error) {
+      yield { verdict: unlistedOf(id, error) }
     }
-    if (unlisted !== undefined) yield { verdict: unlistedOf(id, unlisted) }
   }
 }
 
@@ -74,25 +78,13 @@ async function* checkLogs(store: Store): AsyncGenerator<Finding> {
 async function* checkEnds(store: Store): AsyncGenerator<Finding> {
   for await (const id of store.tenants()) {
     const tenant = store.tenant(id)
-    const { workflows, damaged, unlisted } = await workflowsOf(tenant)
-    for (const workflow of damaged) yield { verdict: await checkLog(tenant, workflow) }
-    if (unlisted !== undefined) yield { verdict: unlistedOf(id, unlisted) }
-    yield { contexts: workflows.length + damaged.length }
-  }
-}
-
-/** Those whose head can be read, those that the store says are damaged; what kept it from saying so. */
-async function workflowsOf(
-  tenant: TenantStore,
-): Promise<{ workflows: string[]; damaged: string[]; unlisted?: unknown }> {
-  const workflows: string[] = []
-  try {
-    for await (const { workflow } of tenant.heads()) workflows.push(workflow)
-    return { workflows, damaged: [] }
-  } catch (error) {
-    const damaged = isWeftError(error) ? error.details.workflows : undefined
-    if (!Array.isArray(damaged)) return { workflows, damaged: [], unlisted: error }
-    return { workflows, damaged: damaged.filter(id => typeof id === 'string') }
+    try {
+      const { contexts, damaged } = await listContexts(tenant)
+      for (const workflow of damaged) yield { verdict: await checkLog(tenant, workflow) }
+      yield { contexts: contexts.length + damaged.length }
+    } catch (error) {
+      yield { verdict: unlistedOf(id, error) }
+    }
   }
 }
 

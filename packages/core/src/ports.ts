@@ -37,7 +37,7 @@ export interface LogEnd {
   readonly heads: readonly ChangeId[]
 }
 
-/** What is known of a context without reading its log: what its store has sealed. */
+/** What is known of a context without reading its log: what its store has sealed. Heads are ascending. */
 export interface LogHead extends LogEnd {
   /** Of all changes in their order (running-hash.ts): what is read to its end must come to this. */
   readonly runningHash: string

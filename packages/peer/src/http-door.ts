@@ -7,7 +7,7 @@ export interface HttpDoorHost {
   readonly api: RequestListener
 }
 
-const API = /^\/(feed|webhooks|retention)(\/|$)/
+const API = /^\/(feed|contexts|webhooks|retention)(\/|$)/
 
 /** `/livez`, `/readyz` and `/metrics`: what an orchestrator and a scraper ask. Nothing of any tenant is told. */
 export function httpDoor({ ready, metrics, api }: HttpDoorHost): RequestListener {
@@ -32,7 +32,7 @@ export function httpDoor({ ready, metrics, api }: HttpDoorHost): RequestListener
       reply(
         response,
         404,
-        'there is /livez, /readyz, /metrics, /feed/<workflow>, /webhooks and /retention here, and the websocket at /\n',
+        'there is /livez, /readyz, /metrics, /feed/<workflow>, /contexts, /webhooks and /retention here, and the websocket at /\n',
       )
     }
   }

@@ -97,7 +97,8 @@ function continued(before: LogHead | undefined, end: LogEnd, records: readonly L
   const first = end.count - records.length
   if (first !== from) throw notContinuing(end, `it would begin at ${first + 1}, and the log ends at ${from}`)
   const ids: ChangeId[] = records.map(({ id }) => id)
-  return { ...end, runningHash: extendRunningHash(sha256, before?.runningHash ?? EMPTY_LOG, ids) }
+  const heads = [...end.heads].sort()
+  return { ...end, heads, runningHash: extendRunningHash(sha256, before?.runningHash ?? EMPTY_LOG, ids) }
 }
 
 export function notContinuing({ workflow }: LogEnd, reason: string): WeftError {
