@@ -16,6 +16,7 @@ import { register as importCommand } from './commands/import.js'
 import { register as log } from './commands/log.js'
 import { register as prompt } from './commands/prompt.js'
 import { register as overlay } from './commands/overlay.js'
+import { register as repair } from './commands/repair.js'
 import { register as replay } from './commands/replay.js'
 import { register as restore } from './commands/restore.js'
 import { register as retain } from './commands/retain.js'
@@ -54,6 +55,7 @@ export const COMMANDS: readonly Register[] = [
   verify,
   backup,
   restore,
+  repair,
   retention,
   retain,
   exportCommand,

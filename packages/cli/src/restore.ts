@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { type LogRecord, type Store, WeftError, wholeLog } from '@weft/core'
+import { type LogRecord, type Store, type WeftError, wholeLog } from '@weft/core'
 import { type BackedUp, type BackupManifest, readManifest } from './backup-format.js'
 import { sha256Of } from './backup.js'
 import { sha256 } from './context-copy.js'

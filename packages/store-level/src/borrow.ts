@@ -1,6 +1,8 @@
 import { constants, copyFile, link, mkdir, mkdtemp, open, readdir, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { isWeftError } from '@weft/core'
 import { levelDatabase } from './database.js'
+import { claimDirectory } from './directory.js'
 import { codeOf, failed, locked } from './failures.js'
 import { isTable } from './file-check.js'
 
@@ -21,26 +23,35 @@ const CHATTER = /^LOG(\.old)?$/
  * @throws WEFT_STORE_LOCKED · WEFT_STORE_FAILED
  */
 export async function borrowStore(directory: string): Promise<BorrowedStore> {
+  // The lock of LevelDB keeps other processes out, and not this one.
+  const claim = await claimDirectory(directory)
+  if (claim === false) throw locked(directory)
   try {
-    const around = await mkdtemp(join(directory, PREFIX))
-    const lock = await holdLock(directory, join(around, 'lock'))
-    const release = async (): Promise<void> => {
-      await lock.close()
-      await rm(around, { recursive: true, force: true })
-    }
-    try {
-      await clearBorrowed(directory, around)
-      const copy = join(around, 'store')
-      await mkdir(copy)
-      await copyStore(directory, copy)
-      return { directory: copy, release }
-    } catch (thrown) {
-      await release()
-      throw thrown
-    }
+    const borrowed = await borrow(directory)
+    return { ...borrowed, release: () => borrowed.release().finally(claim.release) }
   } catch (thrown) {
-    if (codeOf(thrown)?.startsWith('WEFT_')) throw thrown
+    claim.release()
+    if (isWeftError(thrown)) throw thrown
     throw failed(directory, `the store in ${directory} cannot be looked at`, thrown)
+  }
+}
+
+async function borrow(directory: string): Promise<BorrowedStore> {
+  const around = await mkdtemp(join(directory, PREFIX))
+  const lock = await holdLock(directory, join(around, 'lock'))
+  const release = async (): Promise<void> => {
+    await lock.close()
+    await rm(around, { recursive: true, force: true })
+  }
+  try {
+    await clearBorrowed(directory, around)
+    const copy = join(around, 'store')
+    await mkdir(copy)
+    await copyStore(directory, copy)
+    return { directory: copy, release }
+  } catch (thrown) {
+    await release()
+    throw thrown
   }
 }
 
