@@ -5,6 +5,8 @@ import { startPeer } from '@weft/peer'
 import { openLevelStore } from '@weft/store-level'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { headKey, rawDatabase, recordKey } from '../contract/level-harness.ts'
+import { seededDice } from '../support/core-property.ts'
+import { corrupt, KINDS } from '../support/corruption.ts'
 import { CliPeer, SECRET } from '../support/cli-peer.ts'
 import { weftHere, weftJson } from '../support/cli-run.ts'
 
@@ -56,6 +58,10 @@ async function damaged(
   await damage(db, data)
   await db.close()
   return { data, to: join(folder, `repaired-${made}`) }
+}
+
+function compact(db: Raw): Promise<void> {
+  return (db as Raw & { compactRange(start: string, end: string): Promise<void> }).compactRange('', '\x7f')
 }
 
 async function flip(db: Raw, key: string): Promise<void> {
@@ -149,6 +155,41 @@ describe('weft repair', () => {
     const fromPeer = await repair(['--data', second.data, '--to', second.to, '--from', copy.url], env)
     expect([fromPeer.code, fromPeer.report.proven]).toEqual([0, true])
     expect(await digestsServedBy(second.to)).toEqual(digests)
+  })
+
+  test.each(
+    KINDS,
+  )('[DUR-4] whatever a %s does to its files, all is made whole from a backup, or it says what is not', async kind => {
+    for (let n = 0; n < 3; n++) {
+      const { data, to } = await damaged(compact)
+      const what = await corrupt(data, kind, seededDice(KINDS.indexOf(kind) * 100 + n))
+      const { code, report, stderr } = await repair(['--data', data, '--to', to, '--from', backup])
+      if (code === 0) {
+        expect([what, report.proven]).toEqual([what, true])
+        expect(await digestsServedBy(to)).toEqual(digests)
+      } else {
+        expect([what, stderr]).toEqual([what, expect.stringMatching(/WEFT_(STORE|USAGE)/)])
+      }
+    }
+  })
+
+  test('[DUR-4] one block of a table that cannot be read costs what is in it, and a backup brings that back', async () => {
+    const { data, to } = await damaged(compact)
+    const name = (await readdir(data)).find(each => each.endsWith('.ldb'))!
+    const bytes = await readFile(join(data, name))
+    // In the first block of several.
+    bytes.fill(0, 100, 400)
+    await writeFile(join(data, name), bytes)
+    // A context that is all in this block is gone without a trace.
+    const refused = await repair(['--data', data, '--to', to])
+    expect([refused.code, refused.stderr]).toEqual([4, expect.stringContaining('3 contexts of 4')])
+    const { report } = await repair(['--data', data, '--to', to, '--accept-loss', 'store'])
+    expect(report.contexts).toHaveLength(3)
+    expect(report.contexts.filter(({ outcome }) => outcome === 'sound').length).toBeGreaterThan(0)
+    expect(report.proven).toBe(false)
+    const filled = await repair(['--data', data, '--to', `${to}-filled`, '--from', backup])
+    expect([filled.code, filled.report.proven]).toEqual([0, true])
+    expect(await digestsServedBy(`${to}-filled`)).toEqual(digests)
   })
 
   test('[DUR-4] what nobody holds stays in quarantine, all the rest is served', async () => {

@@ -2,7 +2,7 @@ import type { LogHead, LogRecord, TenantId, WorkflowId } from '@weft/core'
 import { openHead } from './checked.js'
 import { type Database, levelDatabase } from './database.js'
 import { readFailed } from './failures.js'
-import { SEAL_KEY, TenantKeys } from './keys.js'
+import { type KeyRange, SEAL_KEY, TenantKeys } from './keys.js'
 import { decodeRecord } from './record-codec.js'
 import { readSealFile } from './seal-file.js'
 import { decodeStoreSeal, type StoreSeal, sameContexts } from './store-seal.js'
@@ -34,9 +34,8 @@ export async function* salvage(directory: string, passOver: ReadonlySet<string>)
   const db = levelDatabase(directory)
   try {
     await db.open()
-    for await (const found of tenantsIn(db)) {
-      if ('stray' in found) continue
-      const keys = new TenantKeys(found.tenant)
+    for await (const tenant of tenantsOf(db)) {
+      const keys = new TenantKeys(tenant)
       for (const workflow of await workflowsOf(db, keys)) {
         const begin = contextKey({ tenant: keys.tenant, workflow })
         if (passOver.has(begin)) continue
@@ -76,12 +75,26 @@ async function storedSeal(directory: string): Promise<StoreSeal | undefined> {
   }
 }
 
+/** Those that a key can be read of; what cannot be read LevelDB passes over, and tells of when there is nothing more. */
+async function* tenantsOf(db: Database): AsyncGenerator<TenantId> {
+  const found = tenantsIn(db)
+  for (;;) {
+    const { value } = await found.next().catch(nothing)
+    if (value === undefined) return
+    if ('tenant' in value) yield value.tenant
+  }
+}
+
 async function workflowsOf(db: Database, keys: TenantKeys): Promise<Set<WorkflowId>> {
   const workflows = new Set<WorkflowId>()
-  for await (const key of db.keys(keys.heads)) workflows.add(keys.workflowOfHead(key))
+  for await (const [key] of readableRows(db, keys.heads)) workflows.add(keys.workflowOfHead(key))
   const logs = db.keys(keys.logs)
   try {
-    for (let key = await logs.next(); key !== undefined; key = await logs.next()) {
+    for (
+      let key = await logs.next().catch(nothing);
+      typeof key === 'string';
+      key = await logs.next().catch(nothing)
+    ) {
       const workflow = keys.workflowOfRecord(key)
       workflows.add(workflow)
       logs.seek(keys.log(workflow).lt)
@@ -92,6 +105,24 @@ async function workflowsOf(db: Database, keys: TenantKeys): Promise<Set<Workflow
   return workflows
 }
 
+/** One by one: a page that ends in an error is lost with it. */
+async function* readableRows(db: Database, range: KeyRange): AsyncGenerator<[string, Uint8Array]> {
+  const rows = db.iterator(range)
+  try {
+    for (;;) {
+      const page = await rows.nextv(1).catch(() => [])
+      if (page[0] === undefined) return
+      yield page[0]
+    }
+  } finally {
+    await rows.close()
+  }
+}
+
+function nothing(): { readonly value: undefined } {
+  return { value: undefined }
+}
+
 async function salvageOne(db: Database, keys: TenantKeys, workflow: WorkflowId): Promise<SalvagedContext> {
   const head = await soundHead(db, keys, workflow)
   const records = new Map<number, LogRecord>()
@@ -99,15 +130,12 @@ async function salvageOne(db: Database, keys: TenantKeys, workflow: WorkflowId):
     const record = soundRecord(keys, key, value)
     if (record) records.set(record.position, record)
   }
-  try {
-    for await (const [key, value] of db.iterator(keys.log(workflow))) take(key, value)
-  } catch {
-    // A block that cannot be read ends the iteration; what is behind it is asked for one by one.
-    for (let position = 1; position <= (head?.count ?? 0); position++) {
-      const key = keys.record(workflow, position)
-      const value = records.has(position) ? undefined : await db.get(key).catch(() => undefined)
-      if (value) take(key, value)
-    }
+  for await (const [key, value] of readableRows(db, keys.log(workflow))) take(key, value)
+  // What an iterator has passed over may still be found by its key.
+  for (let position = 1; position <= (head?.count ?? 0); position++) {
+    const key = keys.record(workflow, position)
+    const value = records.has(position) ? undefined : await db.get(key).catch(() => undefined)
+    if (value) take(key, value)
   }
   const sorted = [...records.values()].sort((a, b) => a.position - b.position)
   return { tenant: keys.tenant, workflow, head, records: sorted }
