@@ -11,6 +11,9 @@ import { LogCheck, type Verdict } from './log-check.js'
 export const CHECKS = ['quick', 'files', 'full'] as const
 export type CheckDepth = (typeof CHECKS)[number]
 
+/** Each finding crosses to another process. */
+const CONTEXTS_PER_FINDING = 500
+
 /** What a check tells as it goes on. */
 export type Finding =
   | { readonly file: FileVerdict }
@@ -76,16 +79,21 @@ async function* checkLogs(store: Store): AsyncGenerator<Finding> {
 
 /** The heads and where each log ends. */
 async function* checkEnds(store: Store): AsyncGenerator<Finding> {
+  let seen = 0
   for await (const id of store.tenants()) {
     const tenant = store.tenant(id)
     try {
       const { contexts, damaged } = await listContexts(tenant)
       for (const workflow of damaged) yield { verdict: await checkLog(tenant, workflow) }
-      yield { contexts: contexts.length + damaged.length }
+      seen += contexts.length + damaged.length
     } catch (error) {
       yield { verdict: unlistedOf(id, error) }
     }
+    if (seen < CONTEXTS_PER_FINDING) continue
+    yield { contexts: seen }
+    seen = 0
   }
+  yield { contexts: seen }
 }
 
 function unlistedOf(tenant: string, error: unknown): Verdict {

@@ -47,6 +47,11 @@ export function tenantOf(key: string): TenantId | undefined {
   return /^([A-Za-z0-9._~-]{1,128})\0[hl]\0/.exec(key)?.[1]
 }
 
+/** Whether a key of any tenant is that of a head record. */
+export function isHead(key: string): boolean {
+  return /^[^\0]*\0h\0/.test(key)
+}
+
 /** The keys of one tenant. Code that holds this cannot spell a key of another. */
 export class TenantKeys {
   readonly all: KeyRange

@@ -2,12 +2,23 @@ import { isWeftError, reasonOf } from '@weft/core'
 import type { Database } from './database.js'
 import { lostStore } from './failures.js'
 import { HeadWalk } from './head-walk.js'
-import { SEAL_KEY, TenantKeys } from './keys.js'
-import { decodeStoreSeal, NEW_STORE, type StoreSeal, sameContexts, sealAfter } from './store-seal.js'
+import { isHead, SEAL_KEY, TENANT_KEYS, TenantKeys, tenantOf } from './keys.js'
+import {
+  decodeStoreSeal,
+  type HeadChange,
+  NEW_STORE,
+  type StoreSeal,
+  sameContexts,
+  sealAfter,
+} from './store-seal.js'
 import { tenantsIn } from './tenant-walk.js'
 
 /** What a store that has lost something is to do: refuse to open, or say so in its seal from now on. */
 export type OnLoss = 'refuse' | 'accept'
+
+/** Rows that are read at once: where a tenant begins, and while its heads go on. */
+const FEW = 2
+const MANY = 64
 
 /** Until the first batch after that of its making, a store may not have come to write its file. */
 const COMMITS_OF_A_NEW_STORE = 1
@@ -80,16 +91,23 @@ async function storedSeal(db: Database): Promise<StoreSeal | Error> {
   }
 }
 
+/** Of each tenant its heads, which come first, and then on to the next one: a step for most tenants. */
 async function foundContexts(db: Database): Promise<StoreSeal> {
-  let found = NEW_STORE
-  for await (const { tenant } of knownTenants(db)) {
-    const heads = await db.values(new TenantKeys(tenant).heads).all()
-    found = sealAfter(
-      found,
-      heads.map(after => ({ before: undefined, after })),
-    )
+  const heads: HeadChange[] = []
+  const rows = db.iterator(TENANT_KEYS)
+  try {
+    for (let count = FEW; ; ) {
+      const page = await rows.nextv(count)
+      if (page.length === 0) return sealAfter(NEW_STORE, heads)
+      for (const [key, after] of page) if (isHead(key)) heads.push({ before: undefined, after })
+      const last = page.at(-1)![0]
+      const tenant = isHead(last) ? undefined : tenantOf(last)
+      if (tenant !== undefined) rows.seek(new TenantKeys(tenant).all.lt)
+      count = tenant === undefined ? MANY : FEW
+    }
+  } finally {
+    await rows.close()
   }
-  return found
 }
 
 async function holdsDamaged(db: Database): Promise<boolean> {
