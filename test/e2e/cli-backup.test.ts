@@ -1,6 +1,7 @@
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { canonicalJson } from '@weft/core'
 import { type Peer, startPeer } from '@weft/peer'
 import { connect, defineContext, type ReplicaEvent } from '@weft/replica'
 import { openLevelStore } from '@weft/store-level'
@@ -9,6 +10,7 @@ import { z } from 'zod'
 import { rawDatabase, recordKey } from '../contract/level-harness.ts'
 import { LogMaker } from '../contract/log-maker.ts'
 import { CliPeer, SECRET } from '../support/cli-peer.ts'
+import { hexSha256 } from '../support/core-property.ts'
 import { weftHere, weftJson } from '../support/cli-run.ts'
 
 const Run = defineContext({
@@ -184,6 +186,22 @@ describe('a backup that is no good', () => {
     expect(stderr).toContain('WEFT_FILE_INVALID')
     expect(code).toBe(1)
     expect(await readdir(folder)).not.toContain(`into ${name}`)
+  })
+
+  test.each([
+    ['running hash', { runningHash: 'a'.repeat(64) }],
+    ['number of changes', { count: 11 }],
+    ['heads', { heads: ['a'.repeat(64)] }],
+  ])('[DUR-4] with another %s than its logs have is refused, even if its checksum holds', async (name, change) => {
+    const directory = await altered(`manifest ${name}`, async copy => {
+      const path = join(copy, 'manifest.json')
+      const { checksum: _, ...manifest } = JSON.parse(await readFile(path, 'utf8'))
+      Object.assign(manifest.contexts[1], change)
+      const checksum = hexSha256(Buffer.from(canonicalJson(manifest)))
+      await writeFile(path, JSON.stringify({ ...manifest, checksum }))
+    })
+    const { code, stderr } = await weftHere(['restore', '--from', directory, '--dry-run'])
+    expect([code, stderr]).toEqual([4, expect.stringContaining('WEFT_STORE_CORRUPT')])
   })
 
   test('is not restored over a tenant that is there, unless that is what a restore has left', async () => {

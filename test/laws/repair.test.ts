@@ -154,6 +154,23 @@ test('[DUR-4] without its head, all that is sound stays, and what is whole is ga
   )
 })
 
+test('[DUR-4] of an offer nothing is taken from where it disagrees with what is there', () => {
+  holds(fc.tuple(mask, fc.nat(9), mask), ([left, shared, bits]) => {
+    const sound = pickSome(TRUE_LOG, left)
+    const offer = { name: 'foreign', records: pickSome(FOREIGN[shared]!, bits) }
+    const differs = offer.records.find(({ position, id }) =>
+      sound.some(record => record.position === position && record.id !== id),
+    )
+    const before = offer.records.filter(
+      ({ position }) => differs === undefined || position < differs.position,
+    )
+    const expected = new Set(idsOf([...sound, ...before]))
+    const plan = planRepair({ head: undefined, records: sound }, [offer])
+    expect(new Set(idsOf(plan.records))).toEqual(expected)
+    expect(plan.disagreeing).toEqual(differs ? [{ name: 'foreign', position: differs.position }] : [])
+  })
+})
+
 test('[DUR-4] a sound change that is not the one that was sealed gives way to a log that the seal proves', () => {
   const odd = TRUE_LOG.with(4, FOREIGN[4]![4]!)
   const alone = planRepair({ head: HEAD, records: odd }, [])
