@@ -1,7 +1,10 @@
 import {
   BranchWriter,
   ChangeSet,
+  EMPTY_LOG,
+  extendRunningHash,
   type LogAppend,
+  type LogHead,
   type LogRecord,
   type Store,
   type TenantId,
@@ -28,6 +31,17 @@ export class LogMaker {
   appendOf(from: number, to: number): LogAppend {
     const head = { workflow: this.workflow, count: to, heads: [this.records[to - 1]!.id] }
     return { records: this.records.slice(from, to), head }
+  }
+
+  /** What a store says of a log of so many of these changes. */
+  headAt(count = this.records.length): LogHead {
+    const ids = this.records.slice(0, count).map(({ id }) => id)
+    return {
+      workflow: this.workflow,
+      count,
+      heads: [ids.at(-1)!],
+      runningHash: extendRunningHash(host.hash, EMPTY_LOG, ids),
+    }
   }
 
   #write(chars: number): void {

@@ -6,7 +6,7 @@ import { openLevelStore } from '@weft/store-level'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { headKey, LevelHarness, recordKey } from './level-harness.ts'
 import { collect, written } from './log-maker.ts'
-import { rejection } from './store.contract.ts'
+import { rejection } from './store-rejection.ts'
 
 const ALL = Number.MAX_SAFE_INTEGER
 
@@ -50,12 +50,12 @@ describe('LevelDB store: the directory and what is in it', () => {
 
     test('a store of another version is refused, and left as it is', async () => {
       await harness.open()
-      await harness.raw(db => db.put('!format', Buffer.from('weft-store 2')))
+      await harness.raw(db => db.put('!format', Buffer.from('weft-store 3')))
       expect(await rejection(harness.open())).toMatchObject({
         code: 'WEFT_STORE_VERSION',
-        details: { found: 2, supported: 1 },
+        details: { found: 3, supported: 2 },
       })
-      await harness.raw(db => db.put('!format', Buffer.from('weft-store 1')))
+      await harness.raw(db => db.put('!format', Buffer.from('weft-store 2')))
       await harness.open()
     })
 
@@ -95,6 +95,7 @@ describe('LevelDB store: the directory and what is in it', () => {
       await written(store, 'a-b', 'w', 1)
       expect(await harness.raw(db => db.keys().all())).toEqual([
         '!format',
+        '!seal',
         headKey('a', 'w'),
         recordKey('a', 'w', 1),
         recordKey('a', 'w', 2),

@@ -1,8 +1,9 @@
 import type { Store } from '@weft/core'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { until } from '../support/peer-until.ts'
 import { Disk, LevelHarness } from './level-harness.ts'
 import { collect, LogMaker, written } from './log-maker.ts'
-import { rejection } from './store.contract.ts'
+import { rejection } from './store-rejection.ts'
 
 const ALL = Number.MAX_SAFE_INTEGER
 
@@ -38,8 +39,7 @@ describe('LevelDB store: writes', () => {
     void append.then(() => {
       resolved = true
     })
-    await new Promise(setImmediate)
-    expect(disk.batches).toHaveLength(1)
+    await until(() => disk.batches.length === 1, 'the batch is under way')
     expect(resolved).toBe(false)
     release()
     await append
@@ -48,14 +48,14 @@ describe('LevelDB store: writes', () => {
   test('appends that come while a batch is in flight share the next one', async () => {
     const release = disk.hold()
     const first = store.tenant('t').append(new LogMaker('first').next())
-    await new Promise(setImmediate)
+    await until(() => disk.batches.length === 1, 'the batch is under way')
     const maker = new LogMaker('w')
     const rest = Array.from({ length: 100 }, () => store.tenant('t').append(maker.next()))
     const other = store.tenant('u').append(new LogMaker('w').next(3))
     release()
     await Promise.all([first, other, ...rest])
-    // 100 records and one head of one context, 3 and one of the other.
-    expect(disk.batches.map(({ operations }) => operations)).toEqual([2, 101 + 4])
+    // 100 records and one head of one context, 3 and one of the other, and the seal of the store.
+    expect(disk.batches.map(({ operations }) => operations)).toEqual([3, 101 + 4 + 1])
     expect(await store.tenant('t').read('w', 1, ALL)).toStrictEqual(maker.records)
   })
 
@@ -70,9 +70,9 @@ describe('LevelDB store: writes', () => {
     disk.batches.length = 0
     const maker = new LogMaker('w')
     await Promise.all(Array.from({ length: 8 }, () => store.tenant('t').append(maker.next(1, 4_000))))
-    expect(disk.batches.map(({ operations }) => operations)).toEqual([3, 3, 3, 3])
+    expect(disk.batches.map(({ operations }) => operations)).toEqual([4, 4, 4, 4])
     await store.tenant('t').append(maker.next(5, 4_000))
-    expect(disk.batches.at(-1)?.operations).toBe(6)
+    expect(disk.batches.at(-1)?.operations).toBe(7)
     expect(await store.tenant('t').read('w', 1, ALL)).toStrictEqual(maker.records)
   })
 
@@ -83,7 +83,7 @@ describe('LevelDB store: writes', () => {
     const append = store.tenant('t').append({ records, head: { ...head, heads } })
     heads[0] = 'f'.repeat(64)
     await append
-    expect(await store.tenant('t').head('w')).toEqual(head)
+    expect(await store.tenant('t').head('w')).toEqual(maker.headAt())
   })
 
   for (const [outcome, reaches] of [
@@ -122,7 +122,7 @@ describe('LevelDB store: writes', () => {
       store = await harness.open()
       const count = reaches ? 3 : 2
       expect(await store.tenant('t').read('w', 1, ALL)).toStrictEqual(maker.records.slice(0, count))
-      await store.tenant('t').append(maker.appendOf(2, 5))
+      await store.tenant('t').append(maker.appendOf(count, 5))
       expect(await store.tenant('t').read('w', 1, ALL)).toStrictEqual(maker.records)
     })
   }
@@ -210,6 +210,6 @@ describe('LevelDB store: writes', () => {
     const maker = new LogMaker('w')
     await store.tenant('t').append(maker.next(5_000))
     expect(await store.tenant('t').drop()).toEqual({ workflows: 1, changes: 5_000 })
-    expect(await harness.raw(db => db.keys().all())).toEqual(['!format'])
+    expect(await harness.raw(db => db.keys().all())).toEqual(['!format', '!seal'])
   })
 })

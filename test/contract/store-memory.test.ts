@@ -25,7 +25,7 @@ class MemoryHarness implements StoreHarness {
 
   async loseHead(tenant: string, workflow: string): Promise<void> {
     const context = this.#context(tenant, workflow)
-    context.head = { workflow, count: 0, heads: [] }
+    context.head = { ...context.head, count: 0, heads: [] }
   }
 
   async discard(): Promise<void> {

@@ -1,6 +1,8 @@
-import { type ErrorCode, isWeftError, type Store } from '@weft/core'
+import { isWeftError, type Store } from '@weft/core'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { collect, LogMaker, written } from './log-maker.ts'
+import { damageContract } from './store-damage.contract.ts'
+import { rejection } from './store-rejection.ts'
 import { storeMatchesModel } from './store-model.ts'
 
 /** One place where stores can be opened one after the other, and be damaged while none is open. */
@@ -15,16 +17,6 @@ export interface StoreHarness {
 }
 
 const ALL = Number.MAX_SAFE_INTEGER
-
-export async function rejection(promise: Promise<unknown>): Promise<{ code: ErrorCode; details: object }> {
-  const thrown = await promise.then(
-    () => 'nothing',
-    (reason: unknown) => reason,
-  )
-  if (!isWeftError(thrown)) throw new Error(`expected a WeftError, but ${String(thrown)} was thrown`)
-  expect(thrown.cure).not.toBe('')
-  return { code: thrown.code, details: thrown.details }
-}
 
 /** The laws that every Store keeps. */
 export function storeContract(name: string, makeHarness: () => Promise<StoreHarness>): void {
@@ -54,7 +46,7 @@ export function storeContract(name: string, makeHarness: () => Promise<StoreHarn
         }
         expect(await store.tenant('t').read('w', 21, ALL)).toEqual([])
         expect(await store.tenant('t').read('w', 400, ALL)).toEqual([])
-        expect(await store.tenant('t').head('w')).toEqual(maker.appendOf(19, 20).head)
+        expect(await store.tenant('t').head('w')).toEqual(maker.headAt())
       })
 
       test('a log of several pages reads back whole', async () => {
@@ -122,11 +114,26 @@ export function storeContract(name: string, makeHarness: () => Promise<StoreHarn
         expect(await store.tenant('t').read('w', 1, ALL)).toStrictEqual(maker.records)
       })
 
-      test('[DUR-3] the same append again changes nothing', async () => {
+      test('[DUR-2] [DUR-3] an append that does not begin where the log ends changes nothing', async () => {
         const maker = await written(store, 't', 'w', 3)
-        await store.tenant('t').append(maker.appendOf(1, 3))
-        expect(await store.tenant('t').read('w', 1, ALL)).toStrictEqual(maker.records)
-        expect((await store.tenant('t').head('w'))?.count).toBe(3)
+        const other = new LogMaker('w')
+        other.next(5)
+        const beside = maker.next()
+        for (const append of [
+          maker.appendOf(1, 3),
+          maker.appendOf(2, 4),
+          other.appendOf(4, 5),
+          other.appendOf(0, 1),
+        ]) {
+          const refused = rejection(store.tenant('t').append(append))
+          // One that is sound shares the batch.
+          const sound = store.tenant('t').append(new LogMaker(`sound-${append.head.count}`).next())
+          expect(await refused).toMatchObject({ code: 'WEFT_INTERNAL' })
+          await sound
+        }
+        expect(await store.tenant('t').read('w', 1, ALL)).toStrictEqual(maker.records.slice(0, 3))
+        await store.tenant('t').append(beside)
+        expect(await store.tenant('t').head('w')).toEqual(maker.headAt(4))
       })
 
       test('[DUR-1] what was committed is there after reopening', async () => {
@@ -136,7 +143,7 @@ export function storeContract(name: string, makeHarness: () => Promise<StoreHarn
         await store.tenant('t').append(maker.next(2))
         store = await harness.open()
         expect(await store.tenant('t').read('w', 1, ALL)).toStrictEqual(maker.records)
-        expect(await collect(store.tenant('t').heads())).toEqual([maker.appendOf(5, 7).head])
+        expect(await collect(store.tenant('t').heads())).toEqual([maker.headAt()])
       })
     })
 
@@ -248,67 +255,7 @@ export function storeContract(name: string, makeHarness: () => Promise<StoreHarn
       })
     })
 
-    describe('damage', () => {
-      test('[DUR-4] a flipped bit is never served, and other contexts are', async () => {
-        await written(store, 't', 'bad', 5)
-        const good = await written(store, 't', 'good', 5)
-        await harness.flipBit('t', 'bad', 3)
-        store = await harness.open()
-        const tenant = store.tenant('t')
-        expect(await rejection(tenant.read('bad', 1, ALL))).toMatchObject({
-          code: 'WEFT_STORE_CORRUPT',
-          details: { tenant: 't', workflow: 'bad', position: 3 },
-        })
-        expect(await tenant.read('bad', 4, ALL)).toHaveLength(2)
-        expect(await tenant.read('good', 1, ALL)).toStrictEqual(good.records)
-        await tenant.append(good.next())
-      })
-
-      for (const position of [1, 3, 5]) {
-        test(`[DUR-4] the loss of record ${position} of 5 is noticed`, async () => {
-          await written(store, 't', 'w', 5)
-          await harness.loseRecord('t', 'w', position)
-          store = await harness.open()
-          expect(await rejection(store.tenant('t').read('w', 1, ALL))).toMatchObject({
-            code: 'WEFT_STORE_CORRUPT',
-            details: { tenant: 't', workflow: 'w', position },
-          })
-        })
-      }
-
-      test('[DUR-4] a head that says more than the log has is not served', async () => {
-        await written(store, 't', 'w', 5)
-        await harness.loseRecord('t', 'w', 5)
-        store = await harness.open()
-        expect(await rejection(store.tenant('t').head('w'))).toMatchObject({ code: 'WEFT_STORE_CORRUPT' })
-      })
-
-      test('[DUR-4] a log without its head does not pass for a new context', async () => {
-        await written(store, 't', 'w', 5)
-        await harness.loseHead('t', 'w')
-        store = await harness.open()
-        const tenant = store.tenant('t')
-        expect(await rejection(tenant.head('w'))).toMatchObject({ code: 'WEFT_STORE_CORRUPT' })
-        expect(await rejection(tenant.read('w', 1, ALL))).toMatchObject({ code: 'WEFT_STORE_CORRUPT' })
-      })
-
-      test('[DUR-4] a listing yields every sound context, then names the damaged ones', async () => {
-        for (const workflow of ['a', 'b', 'c', 'd', 'e']) await written(store, 't', workflow, 3)
-        await harness.loseRecord('t', 'd', 3)
-        await harness.loseHead('t', 'b')
-        await harness.loseHead('t', 'e')
-        store = await harness.open()
-        const seen: string[] = []
-        const listing = (async () => {
-          for await (const { workflow } of store.tenant('t').heads()) seen.push(workflow)
-        })()
-        expect(await rejection(listing)).toMatchObject({
-          code: 'WEFT_STORE_CORRUPT',
-          details: { tenant: 't', workflows: ['b', 'd', 'e'] },
-        })
-        expect(seen).toEqual(['a', 'c'])
-      })
-    })
+    damageContract(() => ({ harness, store }))
 
     describe('closing', () => {
       test('[DUR-1] closing waits for the appends in flight', async () => {

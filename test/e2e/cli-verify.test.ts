@@ -108,7 +108,10 @@ describe('verify of a data directory', () => {
     expect(code).toBe(1)
     expect(contexts.at(-1)).toMatchObject({
       ok: false,
-      problems: [{ at: 'store', code: 'WEFT_STORE_CORRUPT' }],
+      problems: [
+        { at: names[0], code: 'WEFT_STORE_CORRUPT' },
+        { at: 'store', code: 'WEFT_STORE_CORRUPT' },
+      ],
     })
   })
 
@@ -117,7 +120,9 @@ describe('verify of a data directory', () => {
     await writeFile(abort, "if (process.argv[1].endsWith('store-check-child.js')) process.abort()")
     const env = { NODE_OPTIONS: `--require ${abort}` }
     const { code, stdout } = await weft(['verify', '--data', sound.data], { env })
-    expect(stdout).toMatch(/WEFT_STORE_CORRUPT LevelDB ended the process that read it \(SIGABRT\)/)
+    expect(stdout).toMatch(
+      /WEFT_STORE_CORRUPT LevelDB ended the process that read the store in \S+ \(SIGABRT\)/,
+    )
     expect(code).toBe(1)
   })
 })

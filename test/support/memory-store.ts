@@ -2,6 +2,8 @@ import {
   checkId,
   compareText,
   decodeChange,
+  EMPTY_LOG,
+  extendRunningHash,
   isChangeId,
   isWeftError,
   type LogAppend,
@@ -96,10 +98,16 @@ class MemoryTenantStore implements TenantStore {
   }
 
   async append({ records, head }: LogAppend): Promise<void> {
-    const context = this.#context(head.workflow) ?? { head, records: [] }
+    const context = this.#context(head.workflow) ?? {
+      head: { ...head, count: 0, runningHash: EMPTY_LOG },
+      records: [],
+    }
+    if (context.head.count > 0) this.#soundHead(context)
+    else if (context.records.length > 0) throw this.#corrupt(head.workflow, 1)
     const first = head.count - records.length + 1
     const sound =
       records.length > 0 &&
+      first === context.head.count + 1 &&
       head.heads.length > 0 &&
       head.heads.every(isChangeId) &&
       records.every(({ position, id }, index) => position === first + index && isChangeId(id))
@@ -107,7 +115,9 @@ class MemoryTenantStore implements TenantStore {
     for (const { position, id, bytes } of records) {
       context.records[position - 1] = { position, id, bytes: Uint8Array.from(bytes) }
     }
-    context.head = { ...head, heads: [...head.heads] }
+    const ids = records.map(({ id }) => id)
+    const runningHash = extendRunningHash(host.hash, context.head.runningHash, ids)
+    context.head = { ...head, heads: [...head.heads].sort(), runningHash }
     const contexts = this.#contexts
     contexts.set(head.workflow, context)
     this.disk.tenants.set(this.tenant, contexts)

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { Cli } from './cli.js'
 import { register as audit } from './commands/audit.js'
+import { register as backup } from './commands/backup.js'
 import { register as blast } from './commands/blast.js'
 import { register as completion } from './commands/completion.js'
 import { register as conflicts } from './commands/conflicts.js'
@@ -16,7 +17,9 @@ import { register as importCommand } from './commands/import.js'
 import { register as log } from './commands/log.js'
 import { register as prompt } from './commands/prompt.js'
 import { register as overlay } from './commands/overlay.js'
+import { register as repair } from './commands/repair.js'
 import { register as replay } from './commands/replay.js'
+import { register as restore } from './commands/restore.js'
 import { register as retain } from './commands/retain.js'
 import { register as retention } from './commands/retention.js'
 import { register as serve } from './commands/serve.js'
@@ -52,6 +55,9 @@ export const COMMANDS: readonly Register[] = [
   webhooks,
   overlay,
   verify,
+  backup,
+  restore,
+  repair,
   retention,
   retain,
   exportCommand,

@@ -25,9 +25,8 @@ export async function runPeer(
   settings: Settings,
   data: string,
   options: Pick<PeerOptions, 'key' | 'webhooks'>,
-  level = required(settings, 'logLevel'),
+  logger = stderrLogger(required(settings, 'logLevel')),
 ): Promise<RunningPeer> {
-  const logger = stderrLogger(level)
   let gateway: GatewayThread | undefined
   const peer = await startPeer({
     openStore: () => openLevelStore(data),

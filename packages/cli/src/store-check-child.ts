@@ -1,7 +1,6 @@
-import { openLevelStore } from '@weft/store-level'
 import { coded } from './failure.js'
+import { type CheckDepth, checkDirectory } from './store-check.js'
 import type { StoreCheckMessage } from './store-check-process.js'
-import { checkStore } from './store-check.js'
 
 /** Tells the parent, and waits until it has gone out. */
 function tell(message: StoreCheckMessage): Promise<void> {
@@ -9,12 +8,17 @@ function tell(message: StoreCheckMessage): Promise<void> {
 }
 
 try {
-  const store = await openLevelStore(process.argv[2]!)
-  for await (const verdict of checkStore(store)) await tell({ verdict })
-  await store.close()
+  const [directory, depth] = process.argv.slice(2) as [string, CheckDepth]
+  for await (const finding of checkDirectory(directory, depth)) {
+    await tell('lost' in finding ? { lost: toldOf(finding.lost) } : finding)
+  }
   await tell({ done: true })
 } catch (thrown) {
-  const { code, message, cure } = coded(thrown)
-  await tell({ error: { code, message, cure } })
+  await tell({ error: toldOf(thrown) })
 }
 process.disconnect()
+
+function toldOf(thrown: unknown) {
+  const { code, message, cure, details } = coded(thrown)
+  return { code, message, cure, details }
+}

@@ -1,65 +1,109 @@
 import { fork } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type ErrorCode, WeftError } from '@weft/core'
+import { type ErrorCode, type ErrorDetails, WeftError } from '@weft/core'
+import { clearBorrowed, type FileVerdict, holdsStore } from '@weft/store-level'
 import { usage } from './failure.js'
-import { LogCheck, type Verdict } from './log-check.js'
-import { plural } from './text.js'
+import type { Verdict } from './log-check.js'
+import type { CheckDepth } from './store-check.js'
 
-/** What the checking process says: a verdict a context, then that it is done or why it is not. */
+interface ToldError {
+  readonly code: ErrorCode
+  readonly message: string
+  readonly cure: string
+  readonly details: ErrorDetails
+}
+
+/** What the checking process says: what it finds, then that it is done or why it is not. */
 export type StoreCheckMessage =
+  | { readonly file: FileVerdict }
   | { readonly verdict: Verdict }
+  | { readonly contexts: number }
+  | { readonly lost: ToldError }
   | { readonly done: true }
-  | { readonly error: { readonly code: ErrorCode; readonly message: string; readonly cure: string } }
+  | { readonly error: ToldError }
+
+/** What checking a directory came to. */
+export interface StoreReport {
+  readonly files: { readonly count: number; readonly bytes: number; readonly damaged: readonly FileVerdict[] }
+  /** Of all contexts of a full check, or of one that found damage in a file; else of damaged ones. */
+  readonly verdicts: readonly Verdict[]
+  /** Contexts that could be looked at. */
+  readonly contexts: number
+  /** Why no peer should open it as it is: it has lost something, or LevelDB does not survive reading it. */
+  readonly unusable: WeftError | undefined
+}
 
 /**
  * Checks the store in a directory in a process of its own: some damage makes LevelDB abort the process that reads it.
  * @throws WEFT_USAGE · WEFT_STORE_LOCKED · WEFT_STORE_VERSION · WEFT_STORE_FAILED
  */
-export async function checkDirectory(
+export async function checkInProcess(
   directory: string,
-  onVerdict: (verdict: Verdict) => void,
-): Promise<Verdict[]> {
-  checkHoldsStore(directory)
+  depth: CheckDepth,
+  onProgress: (text: string) => void,
+): Promise<StoreReport> {
+  await checkHoldsStore(directory)
   const verdicts: Verdict[] = []
-  const program = fileURLToPath(new URL('./store-check-child.js', import.meta.url))
-  const child = fork(program, [directory], { stdio: ['ignore', 'ignore', 'ignore', 'ipc'], execArgv: [] })
-  let end: StoreCheckMessage | undefined
-  child.on('message', (message: StoreCheckMessage) => {
-    if ('verdict' in message) {
-      verdicts.push(message.verdict)
-      onVerdict(message.verdict)
-    } else {
-      end = message
-    }
-  })
-  const how = await new Promise<string>((resolve, reject) => {
-    child.once('error', reject)
-    child.once('close', (code, signal) => resolve(signal ?? `exit code ${code}`))
-  })
-  if (end !== undefined && 'done' in end) return verdicts
-  const failed = end !== undefined && 'error' in end ? end.error : undefined
-  if (failed !== undefined && failed.code !== 'WEFT_STORE_CORRUPT') {
-    throw new WeftError(failed.code, failed.message, failed.cure)
+  const damaged: FileVerdict[] = []
+  const seen = { files: 0, bytes: 0, contexts: 0 }
+  let end: { readonly done: true } | { readonly error: ToldError } | undefined
+  let lost: ToldError | undefined
+  const onMessage = (message: StoreCheckMessage): void => {
+    if ('verdict' in message) verdicts.push(message.verdict)
+    else if ('contexts' in message) seen.contexts += message.contexts
+    else if ('lost' in message) lost = message.lost
+    else if ('file' in message) {
+      seen.files++
+      seen.bytes += message.file.bytes
+      if (message.file.damage.length > 0) damaged.push(message.file)
+    } else end = message
+    onProgress(`checked ${seen.files} files, ${seen.contexts} contexts`)
   }
-  const why = failed?.message ?? `LevelDB ended the process that read it (${how})`
-  return [...verdicts, unreadable(why, verdicts.length)]
+  const how = await runChild([directory, depth], onMessage)
+  const files = { count: seen.files, bytes: seen.bytes, damaged }
+  const report = { files, verdicts, contexts: seen.contexts }
+  if (end === undefined) {
+    await clearBorrowed(directory)
+    return { ...report, unusable: unreadable(directory, how, damaged) }
+  }
+  if ('done' in end) return { ...report, unusable: lost && errorOf(directory, lost) }
+  if (end.error.code !== 'WEFT_STORE_CORRUPT') throw errorOf(directory, end.error)
+  return { ...report, unusable: errorOf(directory, lost ?? end.error) }
 }
 
 /** Opening would make a new, sound, empty store where a name was mistyped. @throws WEFT_USAGE */
-export function checkHoldsStore(directory: string): void {
-  if (existsSync(join(directory, 'CURRENT'))) return
+export async function checkHoldsStore(directory: string): Promise<void> {
+  if (await holdsStore(directory)) return
   throw usage(`there is no store in ${directory}`, 'name the directory that `weft serve --data` was given')
 }
 
-/** What is to be said of a store that could not be read to its end. */
-function unreadable(why: string, checked: number): Verdict {
-  const check = new LogCheck('(the store)')
-  check.problem(
-    'store',
+/** @returns how it ended */
+async function runChild(
+  args: readonly string[],
+  onMessage: (message: StoreCheckMessage) => void,
+): Promise<string> {
+  const program = fileURLToPath(new URL('./store-check-child.js', import.meta.url))
+  const child = fork(program, [...args], { stdio: ['ignore', 'ignore', 'ignore', 'ipc'], execArgv: [] })
+  child.on('message', onMessage)
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', (code, signal) => resolve(signal ?? `exit code ${code}`))
+  })
+}
+
+/** It was found in a borrowed store, and is told of the one that is asked about. */
+function errorOf(directory: string, { code, message, cure, details }: ToldError): WeftError {
+  const { directory: borrowed } = details
+  const told = typeof borrowed === 'string' ? message.replaceAll(borrowed, directory) : message
+  return new WeftError(code, told, cure, borrowed === undefined ? details : { ...details, directory })
+}
+
+function unreadable(directory: string, how: string, damaged: readonly FileVerdict[]): WeftError {
+  const where = damaged.map(({ file, damage }) => `${file} (${damage.join(', ')})`).join(', ')
+  return new WeftError(
     'WEFT_STORE_CORRUPT',
-    `${why}; ${plural(checked, 'context')} could be read before that`,
+    `LevelDB ended the process that read the store in ${directory} (${how})${where && `; damaged: ${where}`}`,
+    'save what is sound in a new directory with `weft repair --data DIR --to NEW`, or restore a backup',
+    { directory },
   )
-  return check.verdict()
 }

@@ -102,6 +102,7 @@ export {
   type Revocations,
   type TokenIdentity,
 } from './revocations.js'
+export { EMPTY_LOG, extendRunningHash, type RunningHash, wholeLog } from './running-hash.js'
 export { planRevert, type RevertPlan, type RevertTarget } from './revert.js'
 export { type KeptPointer, type RevertedPointer, withPointers } from './revert-state.js'
 export {

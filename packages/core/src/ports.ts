@@ -30,17 +30,23 @@ export interface LogRecord {
   readonly bytes: Uint8Array
 }
 
-/** What is known of a context without reading its log. */
-export interface LogHead {
+/** Where a log ends, as whoever writes it knows. */
+export interface LogEnd {
   readonly workflow: WorkflowId
   readonly count: Position
   readonly heads: readonly ChangeId[]
 }
 
-/** One context's share of a commit. `records` follow `count` without a gap; `head` is the head after them. */
+/** What is known of a context without reading its log: what its store has sealed. Heads are ascending. */
+export interface LogHead extends LogEnd {
+  /** Of all changes in their order (running-hash.ts): what is read to its end must come to this. */
+  readonly runningHash: string
+}
+
+/** One context's share of a commit. `records` go on where the log ends; `head` is its end after them. */
 export interface LogAppend {
   readonly records: readonly LogRecord[]
-  readonly head: LogHead
+  readonly head: LogEnd
 }
 
 /** The committed logs of one tenant. No function here takes a tenant id (TEN-2). */
@@ -57,7 +63,10 @@ export interface TenantStore {
   read(workflow: WorkflowId, from: Position, bytes_max: number): Promise<LogRecord[]>
   /**
    * Resolves when the records and the head are on disk, fsynced, together. Appends that arrive while a write
-   * is in flight share the next one. After a rejection the outcome is unknown: reopen and look (DUR-3).
+   * is in flight share the next one. The store extends the running hash. After WEFT_STORE_FAILED the outcome is unknown:
+   * reopen and look (DUR-3).
+   * @throws WEFT_STORE_FAILED · WEFT_STORE_CORRUPT (the context is damaged) · WEFT_INTERNAL (the append does not go on
+   *   where the log ends); of the last two nothing was written
    */
   append(append: LogAppend): Promise<void>
   /**

@@ -221,6 +221,10 @@ export class Connection {
         this.#perform(this.#session.duplicate(channel, record))
       },
       refused: (id, error) => this.#perform(this.#session.refused(channel, id, error)),
+      failed: error => {
+        this.#release(channel)
+        this.#perform(this.#session.failChannel(channel, error))
+      },
     }
   }
 

@@ -6,6 +6,7 @@ import {
   type Clock,
   decodeChange,
   type Hash,
+  isWeftError,
   type LogRecord,
   NO_NODE,
   type OwnMark,
@@ -14,6 +15,8 @@ import {
   type Random,
   sealMark,
   type TenantStore,
+  type WeftError,
+  wholeLog,
 } from '@weft/core'
 
 /** Whoever follows a context or writes to it: one channel of one connection. */
@@ -22,6 +25,8 @@ export interface Subscriber {
   committed(count: Position, own: readonly LogRecord[]): void
   duplicate(record: LogRecord): void
   refused(id: ChangeId, error: unknown): void
+  /** The log is damaged: nothing more comes of it, and nothing is written to it. */
+  failed(error: WeftError): void
 }
 
 /** What a log is opened with. */
@@ -38,6 +43,8 @@ export interface ContextHooks {
   committed(changes: number, seconds: number): void
   /** The store rejected a write: what became of it is unknown (DUR-3). */
   failed(error: unknown): void
+  /** A context is damaged on disk: it is quarantined (DUR-4). */
+  damaged(tenant: string, workflow: string, error: WeftError): void
   /** The log of a context has grown. */
   advanced(tenant: string, workflow: string): void
 }
@@ -47,7 +54,6 @@ interface Admitted {
   readonly origin: Subscriber
 }
 
-const LOAD_BYTES = 1_048_576
 const TAIL_BYTES_MAX = 1_048_576
 const TAIL_RECORDS_MAX = 4_096
 
@@ -63,6 +69,7 @@ export class ContextLog {
   #admitted: Admitted[] = []
   #committed: Position = 0
   #writing: Promise<void> | undefined
+  #damage: WeftError | undefined
   #tail: LogRecord[] = []
   #tailBytes = 0
 
@@ -85,14 +92,18 @@ export class ContextLog {
     hooks: ContextHooks,
   ): Promise<ContextLog> {
     const log = new ContextLog(store, workflow, gate, host, hooks)
-    const head = await store.head(workflow)
-    while (log.#committed < (head?.count ?? 0)) {
-      for (const record of await store.read(workflow, log.#committed + 1, LOAD_BYTES)) {
-        log.#admission.restore(decodeChange(record.bytes, host.hash), host.started_ms)
-        log.#committed = record.position
+    for await (const records of wholeLog(store, workflow, host.hash)) {
+      for (const { position, bytes } of records) {
+        log.#admission.restore(decodeChange(bytes, host.hash), host.started_ms)
+        log.#committed = position
       }
     }
     return log
+  }
+
+  /** Why nothing is read from it or written to it any more; undefined while all is well. */
+  get damage(): WeftError | undefined {
+    return this.#damage
   }
 
   get count(): Position {
@@ -134,13 +145,25 @@ export class ContextLog {
 
   /** @param preconditions what must hold for a single change to be taken; decided now, in the order of the log */
   submit(changes: readonly Change[], origin: Subscriber, preconditions?: Preconditions): void {
+    if (this.#damage) {
+      origin.failed(this.#damage)
+      return
+    }
     for (const change of changes) this.#admit(change, origin, preconditions)
     if (this.#admitted.length > 0) this.#writing ??= this.#write()
   }
 
-  /** Records from `from` on, as `TenantStore.read`; those of late from memory. */
+  /** Records from `from` on, as `TenantStore.read`; those of late from memory. Damage quarantines the log. */
   async read(from: Position, bytes_max: number): Promise<readonly LogRecord[]> {
-    return this.readTail(from, bytes_max) ?? this.store.read(this.workflow, from, bytes_max)
+    if (this.#damage) throw this.#damage
+    const inMemory = this.readTail(from, bytes_max)
+    if (inMemory) return inMemory
+    try {
+      return await this.store.read(this.workflow, from, bytes_max)
+    } catch (error) {
+      if (isDamage(error)) this.#quarantine(error)
+      throw error
+    }
   }
 
   /** As `read`, when memory holds the record at `from`. */
@@ -167,7 +190,7 @@ export class ContextLog {
     let watcher: Subscriber | undefined
     const reached = new Promise<void>(resolve => {
       const committed = (count: Position): void => void (count >= admitted && resolve())
-      watcher = { committed, duplicate: () => {}, refused: () => {} }
+      watcher = { committed, duplicate: () => {}, refused: () => {}, failed: () => resolve() }
       this.subscribe(watcher)
     })
     await Promise.race([reached, this.flush()])
@@ -196,6 +219,7 @@ export class ContextLog {
         },
         duplicate: () => settle(resolve),
         refused: (_, error) => settle(() => reject(error)),
+        failed: error => settle(() => reject(error)),
       }
       const settle = (then: () => void): void => {
         this.unsubscribe(subscriber)
@@ -247,10 +271,19 @@ export class ContextLog {
         this.hooks.advanced(this.store.tenant, this.workflow)
       }
     } catch (error) {
-      this.hooks.failed(error)
+      if (isDamage(error)) this.#quarantine(error)
+      else this.hooks.failed(error)
     } finally {
       this.#writing = undefined
     }
+  }
+
+  #quarantine(error: WeftError): void {
+    if (this.#damage) return
+    this.#damage = error
+    this.#admitted = []
+    this.hooks.damaged(this.store.tenant, this.workflow, error)
+    for (const subscriber of [...this.#subscribers]) subscriber.failed(error)
   }
 
   #tell(batch: readonly Admitted[], count: Position): void {
@@ -274,6 +307,10 @@ export class ContextLog {
     }
     if (drop > 0) this.#tail = this.#tail.slice(drop)
   }
+}
+
+export function isDamage(error: unknown): error is WeftError {
+  return isWeftError(error) && error.code === 'WEFT_STORE_CORRUPT'
 }
 
 /** A change that two connections offer at once is in the batch twice and goes to the log once. */

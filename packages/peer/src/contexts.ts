@@ -1,5 +1,5 @@
 import { OVERLAY_WORKFLOW, type Revocations, type Store, type TenantStore, type WeftError } from '@weft/core'
-import { type ContextHooks, ContextLog, type ContextLogHost } from './context-log.js'
+import { type ContextHooks, ContextLog, type ContextLogHost, isDamage } from './context-log.js'
 import { type OverlayHost, TenantOverlays } from './tenant-overlays.js'
 
 interface Open {
@@ -18,20 +18,35 @@ interface Tenant {
  * One that nobody has used for a while is let go: it costs its records on disk and nothing here.
  */
 export class Contexts {
+  private readonly hooks: ContextHooks
   readonly #tenants = new Map<string, Tenant>()
+  /** Those that were found damaged when they were last read, tenant and workflow with a separator between. */
+  readonly #quarantined = new Set<string>()
   #refusal: WeftError | undefined
 
   constructor(
     private readonly store: Store,
     private readonly host: ContextLogHost & OverlayHost,
     private readonly idle_ms: number,
-    private readonly hooks: ContextHooks,
-  ) {}
+    hooks: ContextHooks,
+  ) {
+    this.hooks = {
+      ...hooks,
+      damaged: (tenant, workflow, error) => {
+        this.#quarantined.add(keyOf(tenant, workflow))
+        hooks.damaged(tenant, workflow, error)
+      },
+    }
+  }
 
   get size(): number {
     let size = 0
     for (const tenant of this.#tenants.values()) size += tenant.contexts.size
     return size
+  }
+
+  get quarantined(): number {
+    return this.#quarantined.size
   }
 
   /**
@@ -47,7 +62,10 @@ export class Contexts {
       tenant.contexts.set(workflow, open)
     }
     open.users++
-    return open.opening
+    return open.opening.then(log => {
+      if (log.damage) throw log.damage
+      return log
+    })
   }
 
   /** Of a tenant that has a context open. */
@@ -123,12 +141,20 @@ export class Contexts {
     await log?.flush()
     const removed = await isOver()
     if (removed) await store.remove(workflow)
+    if (removed) this.#quarantined.delete(keyOf(store.tenant, workflow))
     return removed
   }
 
   async #open({ store, overlays }: Tenant, workflow: string): Promise<ContextLog> {
     const gate = (await overlays).gate(workflow)
-    return ContextLog.open(store, workflow, gate, this.host, this.hooks)
+    try {
+      const log = await ContextLog.open(store, workflow, gate, this.host, this.hooks)
+      this.#quarantined.delete(keyOf(store.tenant, workflow))
+      return log
+    } catch (error) {
+      if (isDamage(error)) this.hooks.damaged(store.tenant, workflow, error)
+      throw error
+    }
   }
 
   #tenant(id: string): Tenant {
@@ -156,4 +182,8 @@ export class Contexts {
     tenant.contexts.delete(workflow)
     if (tenant.contexts.size === 0) this.#tenants.delete(tenantId)
   }
+}
+
+function keyOf(tenant: string, workflow: string): string {
+  return `${tenant}\0${workflow}`
 }

@@ -23,12 +23,13 @@ export async function* followLog(
   let next = from
   let wake = (): void => {}
   const onWake = (): void => wake()
-  const subscriber: Subscriber = { committed: onWake, duplicate: () => {}, refused: () => {} }
+  const subscriber: Subscriber = { committed: onWake, duplicate: () => {}, refused: () => {}, failed: onWake }
   log.subscribe(subscriber)
   signal.addEventListener('abort', onWake)
   try {
     while (!signal.aborted) {
-      const records = next <= log.count ? await log.read(next, READ_BYTES) : []
+      // Of one that is damaged the read says so.
+      const records = next <= log.count || log.damage ? await log.read(next, READ_BYTES) : []
       next += records.length
       if (records.length > 0) {
         yield records

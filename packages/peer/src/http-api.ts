@@ -12,7 +12,8 @@ import {
 import { type Context, Hono } from 'hono'
 import type { Contexts } from './contexts.js'
 import { runRetention } from './retention.js'
-import { checkAdmin, checkWriter } from './rights.js'
+import { listContexts } from './context-list.js'
+import { checkAdmin, checkReader, checkWriter } from './rights.js'
 import type { Feeds } from './feeds.js'
 import { problemResponse } from './problem.js'
 import type { TokenVerifier } from './token.js'
@@ -65,6 +66,15 @@ export function httpApi(host: HttpApiHost): RequestListener {
     const { name, workflow } = context.req.param()
     webhooks.resume(grant.tenant, name, workflow)
     return new Response(null, { status: 204 })
+  })
+  app.get('/contexts', async context => {
+    const grant = await verify(tokenOf(context))
+    checkAdmin(grant)
+    checkReader(grant, OVERLAY_WORKFLOW)
+    checkWriter(grant, OVERLAY_WORKFLOW)
+    const { tenant, contexts, damaged } = await listContexts(host.contexts().storeOf(grant.tenant))
+    const told = contexts.map(({ runningHash, ...head }) => ({ ...head, running_hash: runningHash }))
+    return Response.json({ tenant, contexts: told, damaged })
   })
   app.post('/retention', async context => {
     const grant = await verify(tokenOf(context))
@@ -125,6 +135,6 @@ function nothingHere(): WeftError {
   return new WeftError(
     'WEFT_REQUEST_UNKNOWN',
     'there is nothing at this path, or not with this method',
-    'use GET /feed/<workflow>, GET /webhooks, or POST /webhooks/<name>/<workflow>/resume',
+    'use GET /feed/<workflow>, GET /contexts, GET /webhooks, POST /webhooks/<name>/<workflow>/resume, or POST /retention',
   )
 }

@@ -4,6 +4,7 @@ import { Metrics } from './metrics.js'
 export function peerMetrics(read: {
   connections: () => number
   contexts: () => number
+  quarantined: () => number
   feeds: () => number
   parked: () => number
   ready: () => boolean
@@ -12,6 +13,11 @@ export function peerMetrics(read: {
   const metrics = new Metrics()
   metrics.gauge('weft_connections', 'Open connections.', read.connections)
   metrics.gauge('weft_contexts_open', 'Contexts whose causal graph is in memory.', read.contexts)
+  metrics.gauge(
+    'weft_contexts_quarantined',
+    'Contexts found damaged on disk, and not served.',
+    read.quarantined,
+  )
   metrics.gauge('weft_scratch_rooms', 'Shared scratches.', () => read.scratch().rooms)
   metrics.gauge('weft_scratch_connections', 'Connections to them.', () => read.scratch().connections)
   metrics.gauge('weft_scratch_bytes', 'Bytes that they hold.', () => read.scratch().bytes)
@@ -22,6 +28,7 @@ export function peerMetrics(read: {
   return {
     render: () => metrics.render(),
     committed: metrics.counter('weft_changes_committed_total', 'Changes written and fsynced.'),
+    damaged: metrics.counter('weft_contexts_damaged_total', 'Times a context was found damaged on disk.'),
     duplicate: metrics.counter('weft_changes_duplicate_total', 'Changes offered that the log held already.'),
     refused: metrics.counter('weft_changes_refused_total', 'Changes refused, by error code.'),
     failed: metrics.counter('weft_connections_failed_total', 'Connections ended by an error, by its code.'),

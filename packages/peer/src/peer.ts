@@ -110,6 +110,7 @@ class PeerProcess implements Peer {
     this.#metrics = peerMetrics({
       connections: () => this.#service.connections,
       contexts: () => this.#service.openContexts,
+      quarantined: () => this.#service.quarantined,
       feeds: () => this.#feeds.size,
       parked: () => this.#webhooks.parkedCount,
       ready: () => this.#service.ready,

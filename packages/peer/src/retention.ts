@@ -11,11 +11,10 @@ import {
   type RetentionRule,
   retentionOf,
   type TenantStore,
+  wholeLog,
 } from '@weft/core'
 import { TIME_MS_MAX } from './cloud-event.js'
 import type { Contexts } from './contexts.js'
-
-const LOAD_BYTES = 1_048_576
 
 /** A context that the rule removes. */
 export interface Removal {
@@ -41,15 +40,12 @@ export interface RetentionPlan {
  * @throws WEFT_STORE_CORRUPT · WEFT_SCHEMA_REFUSED
  */
 export async function retentionRuleOf(store: TenantStore, hash: Hash): Promise<RetentionRule | undefined> {
-  const { count = 0 } = (await store.head(OVERLAY_WORKFLOW)) ?? {}
   let last: Change | undefined
-  for (let from = 1; from <= count; ) {
-    const records = await store.read(OVERLAY_WORKFLOW, from, LOAD_BYTES)
+  for await (const records of wholeLog(store, OVERLAY_WORKFLOW, hash)) {
     for (const { bytes } of records) {
       const change = decodeChange(bytes, hash)
       if (change.header.notes.publishes?.name === RETENTION_OVERLAY.name) last = change
     }
-    from += records.length
   }
   return last && checkRetentionRule(last.values()[0])
 }

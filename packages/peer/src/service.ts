@@ -73,6 +73,10 @@ export class PeerService {
     return this.#contexts?.size ?? 0
   }
 
+  get quarantined(): number {
+    return this.#contexts?.quarantined ?? 0
+  }
+
   /** @throws WEFT_STORE_FAILED */
   get contexts(): Contexts {
     if (this.#contexts) return this.#contexts
@@ -91,6 +95,10 @@ export class PeerService {
       committed: (changes, seconds) => {
         metrics.committed(changes)
         metrics.commitSeconds(seconds)
+      },
+      damaged: (tenant, workflow, error) => {
+        metrics.damaged()
+        options.log.error({ tenant, workflow, err: error }, 'context is damaged, and quarantined')
       },
       advanced: (tenant, workflow) => {
         hooks.advanced(tenant, workflow)

@@ -17,9 +17,8 @@ import {
   type Revocations,
   type TenantStore,
   type WorkflowId,
+  wholeLog,
 } from '@weft/core'
-
-const LOAD_BYTES = 1_048_576
 
 /** What is known of the log of overlays, to see whether somebody knows all of it. */
 export interface OverlayLog {
@@ -70,7 +69,7 @@ export class TenantOverlays {
     } catch (cause) {
       const unread = new TenantOverlays(new Overlays(cause), host.clock, leases())
       // Damage must not let back in what was revoked before it, nor keep the tenant from what is sound (DUR-4).
-      unread.#revocations = overlays.#revocations
+      await unread.#readRevocations(store, host.hash).catch(() => {})
       return unread
     }
   }
@@ -150,21 +149,21 @@ export class TenantOverlays {
   }
 
   async #read(store: TenantStore, hash: Hash): Promise<void> {
-    const { count = 0 } = (await store.head(OVERLAY_WORKFLOW)) ?? {}
-    let bytes_max = LOAD_BYTES
-    for (let read: Position = 0; read < count; ) {
-      try {
-        for (const record of await store.read(OVERLAY_WORKFLOW, read + 1, bytes_max)) {
-          const change = decodeChange(record.bytes, hash)
-          this.inForce.add(change.header, record.position)
-          this.#learn(change)
-          read = record.position
-        }
-      } catch (error) {
-        // What lies before the damage is read one by one.
-        if (bytes_max === 1) throw error
-        bytes_max = 1
+    for await (const records of wholeLog(store, OVERLAY_WORKFLOW, hash)) {
+      for (const { position, bytes } of records) {
+        const change = decodeChange(bytes, hash)
+        this.inForce.add(change.header, position)
+        this.#learn(change)
       }
+    }
+  }
+
+  /** Of a log that is damaged: what lies before that, one by one. */
+  async #readRevocations(store: TenantStore, hash: Hash): Promise<void> {
+    const { count = 0 } = (await store.head(OVERLAY_WORKFLOW)) ?? {}
+    for (let position: Position = 1; position <= count; position++) {
+      const [record] = await store.read(OVERLAY_WORKFLOW, position, 1)
+      this.#learn(decodeChange(record!.bytes, hash))
     }
   }
 

@@ -1,11 +1,20 @@
-import type { LogHead } from '@weft/core'
+import type { LogEnd, LogRecord } from '@weft/core'
+import type { StoredHead } from './context-ends.js'
+
+/** A head record that is written or removed: looked up, if it is not known, when its turn comes. */
+export interface HeadTouch {
+  readonly key: string
+  /** @throws WEFT_STORE_CORRUPT when the write must not be; of one that is removed nothing needs to be sound */
+  readonly find: () => Promise<StoredHead | undefined>
+}
 
 /** What one caller wants written atomically. */
 export interface Write {
-  /** A value to put, or null to delete the key. */
+  /** A value to put, or null to delete the key; no head records. */
   readonly operations: readonly { readonly key: string; readonly value: Uint8Array | null }[]
   /** Kept apart, so that a batch writes the head of a context once however many appends it holds. */
-  readonly head?: { readonly key: string; readonly value: LogHead }
+  readonly append?: HeadTouch & { readonly end: LogEnd; readonly records: readonly LogRecord[] }
+  readonly removes?: readonly HeadTouch[]
 }
 
 export function bytesOf(write: Write): number {
@@ -24,11 +33,4 @@ export function countForBatch(queue: readonly { readonly bytes: number }[], byte
     count++
   }
   return count
-}
-
-/** The head that each context has after all these writes. */
-export function lastHeads(writes: readonly Write[]): Map<string, LogHead> {
-  const heads = new Map<string, LogHead>()
-  for (const { head } of writes) if (head !== undefined) heads.set(head.key, head.value)
-  return heads
 }

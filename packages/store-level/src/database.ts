@@ -20,3 +20,11 @@ export type Snapshot = ReturnType<Database['snapshot']>
 export function levelDatabase(directory: string): Database {
   return new Level<string, Uint8Array>(directory, { keyEncoding: 'utf8', valueEncoding: 'view' })
 }
+
+/** Writes all tables anew. The types of `level` leave out what only Node's implementation has. */
+export function compact(db: Database): Promise<void> {
+  return (db as Database & { compactRange(start: string, end: string): Promise<void> }).compactRange(
+    '',
+    '\x7f',
+  )
+}

@@ -4,8 +4,7 @@ import { dirname, join, resolve } from 'node:path'
 /** Makes `directory` and what is missing above it, durably: a store that a power cut unlinks has lost its commits (DUR-1). */
 export async function makeDirectory(directory: string): Promise<void> {
   const first = await mkdir(directory, { recursive: true })
-  // Windows has no way to sync a directory.
-  if (first === undefined || process.platform === 'win32') return
+  if (first === undefined) return
   const top = dirname(resolve(first))
   for (let at = resolve(directory); at !== top; ) {
     at = dirname(at)
@@ -13,7 +12,9 @@ export async function makeDirectory(directory: string): Promise<void> {
   }
 }
 
-async function syncDirectory(directory: string): Promise<void> {
+export async function syncDirectory(directory: string): Promise<void> {
+  // Windows has no way to.
+  if (process.platform === 'win32') return
   const handle = await open(directory, 'r')
   try {
     await handle.sync()
@@ -28,6 +29,12 @@ export async function holdsData(directory: string): Promise<boolean> {
     if (/^\d+\.(ldb|sst|log)$/.test(name) && (await stat(join(directory, name))).size > 0) return true
   }
   return false
+}
+
+/** Whether somebody made a store here, however little is left of it. */
+export async function holdsStore(directory: string): Promise<boolean> {
+  const names = await readdir(directory).catch(() => [])
+  return names.some(name => /^(CURRENT|weft\.seal|\d+\.(ldb|sst))$/.test(name))
 }
 
 const claimed = new Set<string>()

@@ -1,4 +1,5 @@
 import type { Write } from './batching.js'
+import type { StoredHead } from './context-ends.js'
 import type { Database } from './database.js'
 import { corruptStore } from './failures.js'
 import type { GroupWriter } from './group-writer.js'
@@ -25,12 +26,12 @@ export async function dropTenant(db: Database, writer: GroupWriter, keys: Tenant
       const page = await iterator.nextv(KEYS_PER_BATCH)
       if (page.length === 0) break
       for (const key of page) dropped[keys.isHead(key) ? 'workflows' : 'changes']++
-      await writer.write(deletionOf(page))
+      await writer.write(deletionOf(db, keys, page))
     }
   } finally {
     await iterator.close()
   }
-  await writer.write(deletionOf([keys.dropping]))
+  await writer.write({ operations: [{ key: keys.dropping, value: null }] })
   return dropped
 }
 
@@ -46,6 +47,14 @@ export async function finishDrops(db: Database, writer: GroupWriter, directory: 
   }
 }
 
-export function deletionOf(keys: readonly string[]): Write {
-  return { operations: keys.map(key => ({ key, value: null })) }
+/** Removes keys of a tenant, whether what they hold is sound or not. */
+export function deletionOf(db: Database, keys: TenantKeys, doomed: readonly string[]): Write {
+  const find = async (key: string): Promise<StoredHead | undefined> => {
+    const value = await db.get(key)
+    return value && { value, head: undefined }
+  }
+  return {
+    operations: doomed.filter(key => !keys.isHead(key)).map(key => ({ key, value: null })),
+    removes: doomed.filter(key => keys.isHead(key)).map(key => ({ key, find: () => find(key) })),
+  }
 }

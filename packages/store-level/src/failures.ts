@@ -32,7 +32,7 @@ export function closed(what: string, cure: string): WeftError {
 }
 
 const CORRUPT_CURE =
-  'this context stays unreadable, others are served: restore it from a backup; never run a repair on the store'
+  'this context stays unreadable, others are served: fill it from a replica, an export or a backup with `weft repair`'
 
 /** One damaged context. */
 export function corrupt(
@@ -73,9 +73,19 @@ export function corruptStore(
   return new WeftError(
     'WEFT_STORE_CORRUPT',
     `the store in ${directory} is damaged: ${reason}`,
-    'restore the directory from a backup; never run a repair on it',
+    'save what is sound in a new directory with `weft repair --data DIR --to NEW`, or restore a backup',
     { directory, ...details },
     { cause },
+  )
+}
+
+/** More is missing than contexts that can be named. */
+export function lostStore(directory: string, reason: string): WeftError {
+  return new WeftError(
+    'WEFT_STORE_CORRUPT',
+    `the store in ${directory} has lost what it had sealed: ${reason}`,
+    'make a whole one of it with `weft repair --data DIR --to NEW`, from exports, a backup or a replica; or restore a backup',
+    { directory, lost: true },
   )
 }
 

@@ -1,7 +1,9 @@
-import { bytesOf, countForBatch, lastHeads, type Write } from './batching.js'
+import { bytesOf, countForBatch, type Write } from './batching.js'
+import { ContextEnds, type HeadPlan } from './context-ends.js'
 import type { Database } from './database.js'
 import type { Gate } from './gate.js'
-import { encodeHead } from './head-codec.js'
+import { SEAL_KEY } from './keys.js'
+import { encodeStoreSeal, sealAfter, type StoreSeal } from './store-seal.js'
 
 interface Pending {
   readonly write: Write
@@ -12,19 +14,29 @@ interface Pending {
 
 /**
  * Group commit: at most one fsynced batch is in flight, and what arrives meanwhile shares the next one. Writes land
- * in the order in which they came.
+ * in the order in which they came. Each batch seals the store.
  */
 export class GroupWriter {
+  readonly #ends = new ContextEnds()
   #queue: Pending[] = []
   #running: Promise<void> | undefined
 
+  /**
+   * @param seal of the store as it is
+   * @param sealed told of the seal of each batch once it is on disk
+   */
   constructor(
     private readonly db: Database,
     private readonly gate: Gate,
     private readonly batch_bytes_max: number,
+    private seal: StoreSeal,
+    private readonly sealed: (seal: StoreSeal) => void,
   ) {}
 
-  /** Resolves when it is fsynced (DUR-1). @throws WEFT_STORE_FAILED · WEFT_STORE_CLOSED */
+  /**
+   * Resolves when it is fsynced (DUR-1).
+   * @throws WEFT_STORE_FAILED · WEFT_STORE_CLOSED; WEFT_STORE_CORRUPT · WEFT_INTERNAL when it is refused
+   */
   write(write: Write): Promise<void> {
     this.gate.check()
     return new Promise((resolve, reject) => {
@@ -43,20 +55,31 @@ export class GroupWriter {
     await undefined
     while (this.#queue.length > 0) {
       const taken = this.#queue.splice(0, countForBatch(this.#queue, this.batch_bytes_max))
+      const plan = await this.#ends.plan(taken.map(({ write }) => write))
+      const accepted = taken.filter(({ write, reject }) => {
+        if (!plan.refused.has(write)) return true
+        reject(plan.refused.get(write))
+        return false
+      })
+      if (accepted.length === 0) continue
       try {
-        await this.#commit(taken.map(({ write }) => write))
+        await this.#commit(
+          accepted.map(({ write }) => write),
+          plan,
+        )
       } catch (thrown) {
         const failure = this.gate.fail(thrown)
-        for (const { reject } of [...taken, ...this.#queue.splice(0)]) reject(failure)
+        for (const { reject } of [...accepted, ...this.#queue.splice(0)]) reject(failure)
         break
       }
-      for (const { resolve } of taken) resolve()
+      for (const { resolve } of accepted) resolve()
     }
     this.#running = undefined
   }
 
   /** A chained batch: with batches of 16 and more it takes half the time of an array of operations. */
-  async #commit(writes: readonly Write[]): Promise<void> {
+  async #commit(writes: readonly Write[], plan: HeadPlan): Promise<void> {
+    const seal = sealAfter(this.seal, plan.changes.values())
     const batch = this.db.batch()
     for (const { operations } of writes) {
       for (const { key, value } of operations) {
@@ -64,7 +87,14 @@ export class GroupWriter {
         else batch.put(key, value)
       }
     }
-    for (const [key, head] of lastHeads(writes)) batch.put(key, encodeHead(key, head))
+    for (const [key, { after }] of plan.changes) {
+      if (after === undefined) batch.del(key)
+      else batch.put(key, after)
+    }
+    batch.put(SEAL_KEY, encodeStoreSeal(SEAL_KEY, seal))
     await batch.write({ sync: true })
+    this.#ends.done(plan)
+    this.seal = seal
+    this.sealed(seal)
   }
 }

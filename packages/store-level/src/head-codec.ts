@@ -1,36 +1,54 @@
 import { hash } from 'node:crypto'
-import { type LogHead, unpackIds, type WorkflowId } from '@weft/core'
+import { fromHex, type LogHead, toHex, unpackIds, type WorkflowId } from '@weft/core'
 import { decode, encode } from 'cborg'
 import { SHA256_BYTES } from './hash.js'
 
 /*
- * A head record: the SHA-256 of the key and what follows, then a CBOR map `{ v: 1, count, heads }`, heads being the ids
- * end to end. The key is part of what is hashed, so that a head under a damaged key is not taken for another context's.
+ * A sealed record: the SHA-256 of its key and what follows, then a CBOR map. The key is part of what is hashed, so that a
+ * record under a damaged key is not taken for another one's. A head is `{ v: 2, count, heads, run }`: heads are the ids
+ * end to end, run is the running hash.
  */
 
-const HEAD_VERSION = 1
+const HEAD_VERSION = 2
 
-export function encodeHead(key: string, head: LogHead): Uint8Array {
-  const body = encode({ v: HEAD_VERSION, count: head.count, heads: Buffer.from(head.heads.join(''), 'hex') })
-  return Buffer.concat([seal(key, body), body])
+export function encodeHead(key: string, { count, heads, runningHash }: LogHead): Uint8Array {
+  return encodeSealed(key, {
+    ...{ v: HEAD_VERSION, count },
+    ...{ heads: Buffer.from(heads.join(''), 'hex'), run: fromHex(runningHash) },
+  })
 }
 
 /** @throws Error that says what is damaged */
 export function decodeHead(key: string, workflow: WorkflowId, value: Uint8Array): LogHead {
-  const body = value.subarray(SHA256_BYTES)
-  if (!seal(key, body).equals(value.subarray(0, SHA256_BYTES))) {
-    throw new RangeError('the head record does not match its checksum')
-  }
-  const map: unknown = decode(body, { strict: true, rejectDuplicateMapKeys: true })
+  const map = decodeSealed('head record', key, value)
   if (!isHeadMap(map)) throw new RangeError('the head record is of a version that this build cannot read')
-  return { workflow, count: map.count, heads: unpackIds(map.heads) }
+  return { workflow, count: map.count, heads: unpackIds(map.heads), runningHash: toHex(map.run) }
 }
 
-function seal(key: string, body: Uint8Array): Buffer {
+export function encodeSealed(key: string, map: Readonly<Record<string, unknown>>): Uint8Array {
+  const body = encode(map)
+  return Buffer.concat([checksum(key, body), body])
+}
+
+/** @throws Error that says what is damaged */
+export function decodeSealed(what: string, key: string, value: Uint8Array): unknown {
+  const body = value.subarray(SHA256_BYTES)
+  if (!checksum(key, body).equals(sealOf(value))) {
+    throw new RangeError(`the ${what} does not match its checksum`)
+  }
+  return decode(body, { strict: true, rejectDuplicateMapKeys: true })
+}
+
+/** The checksum that a sealed record begins with, as it stands there. */
+export function sealOf(value: Uint8Array): Uint8Array {
+  return value.subarray(0, SHA256_BYTES)
+}
+
+function checksum(key: string, body: Uint8Array): Buffer {
   return hash('sha256', Buffer.concat([Buffer.from(key), body]), 'buffer')
 }
 
-function isHeadMap(map: unknown): map is { count: number; heads: Uint8Array } {
+function isHeadMap(map: unknown): map is { count: number; heads: Uint8Array; run: Uint8Array } {
   return (
     typeof map === 'object' &&
     map !== null &&
@@ -39,6 +57,8 @@ function isHeadMap(map: unknown): map is { count: number; heads: Uint8Array } {
     'count' in map &&
     Number.isSafeInteger(map.count) &&
     'heads' in map &&
-    map.heads instanceof Uint8Array
+    map.heads instanceof Uint8Array &&
+    'run' in map &&
+    map.run instanceof Uint8Array
   )
 }

@@ -13,6 +13,7 @@ import type { Position, TenantId, WorkflowId } from '@weft/core'
  *
  *   !dropping NUL <tenant>                            a drop that has begun (drop.ts)
  *   !format                                           version of this layout
+ *   !seal                                             what all contexts together come to (store-seal.ts)
  */
 
 const SEPARATOR = '\0'
@@ -20,6 +21,7 @@ const AFTER_SEPARATOR = '\x01'
 const POSITION_DIGITS = 14
 
 export const FORMAT_KEY = '!format'
+export const SEAL_KEY = '!seal'
 
 /** Keys from `gte` on and before `lt`. */
 export interface KeyRange {
@@ -43,6 +45,11 @@ export function droppingTenantOf(key: string): TenantId {
 /** The tenant whose key this is; undefined when no key of this layout looks so. */
 export function tenantOf(key: string): TenantId | undefined {
   return /^([A-Za-z0-9._~-]{1,128})\0[hl]\0/.exec(key)?.[1]
+}
+
+/** Whether a key of any tenant is that of a head record. */
+export function isHead(key: string): boolean {
+  return /^[^\0]*\0h\0/.test(key)
 }
 
 /** The keys of one tenant. Code that holds this cannot spell a key of another. */

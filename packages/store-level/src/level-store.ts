@@ -1,10 +1,12 @@
-import { checkId, type Store, type TenantId, type TenantStore } from '@weft/core'
+import { checkId, type Store, type TenantId, type TenantStore, type WeftError } from '@weft/core'
 import type { Database } from './database.js'
 import { corruptStore, readFailed } from './failures.js'
 import type { Gate } from './gate.js'
 import type { GroupWriter } from './group-writer.js'
-import { TENANT_KEYS, TenantKeys, tenantOf } from './keys.js'
+import { TenantKeys } from './keys.js'
 import { LevelTenantStore, type Shared } from './level-tenant-store.js'
+import type { SealFile } from './seal-file.js'
+import { tenantsIn } from './tenant-walk.js'
 
 export class LevelStore implements Store {
   readonly #shared: Shared
@@ -14,6 +16,7 @@ export class LevelStore implements Store {
     db: Database,
     gate: Gate,
     writer: GroupWriter,
+    private readonly sealFile: SealFile | undefined,
     private readonly release: () => void,
   ) {
     this.#shared = { db, gate, writer, drops: new Set(), removals: new Set() }
@@ -23,24 +26,17 @@ export class LevelStore implements Store {
     return new LevelTenantStore(this.#shared, new TenantKeys(checkId('tenant', id)))
   }
 
-  /** Jumps from the first key of a tenant to the first key after its last. */
   async *tenants(): AsyncIterable<TenantId> {
     const { db, gate } = this.#shared
     gate.check()
-    const keys = db.keys(TENANT_KEYS)
     try {
-      for (let key = await keys.next(); key !== undefined; key = await keys.next()) {
-        const tenant = tenantOf(key)
-        if (tenant === undefined)
-          throw corruptStore(gate.directory, 'it holds a key that Weft never wrote', { key })
-        yield tenant
+      for await (const found of tenantsIn(db)) {
+        if ('stray' in found) throw stray(gate.directory, found.stray)
+        yield found.tenant
         gate.check()
-        keys.seek(new TenantKeys(tenant).all.lt)
       }
     } catch (thrown) {
       throw gate.refusal ?? readFailed(gate.directory, thrown)
-    } finally {
-      await keys.close()
     }
   }
 
@@ -54,6 +50,11 @@ export class LevelStore implements Store {
     gate.close()
     await writer.idle()
     await db.close()
+    await this.sealFile?.close()
     this.release()
   }
+}
+
+function stray(directory: string, key: string): WeftError {
+  return corruptStore(directory, 'it holds a key that Weft never wrote', { key })
 }

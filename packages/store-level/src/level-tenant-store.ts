@@ -82,8 +82,13 @@ export class LevelTenantStore implements TenantStore {
         const key = this.keys.record(head.workflow, position)
         return { key, value: encodeRecord(key, id, bytes) }
       }),
-      // A copy: it is encoded when its batch is written, and the caller may be at its next head by then.
-      head: { key: this.keys.head(head.workflow), value: { ...head, heads: [...head.heads] } },
+      append: {
+        key: this.keys.head(head.workflow),
+        // A copy: it is encoded when its batch is written, and the caller may be at its next head by then.
+        end: { ...head, heads: [...head.heads] },
+        records: [...records],
+        find: () => this.#reader.end(head.workflow).catch(thrown => Promise.reject(this.#translated(thrown))),
+      },
     })
   }
 

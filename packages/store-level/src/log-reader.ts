@@ -1,5 +1,6 @@
 import { type LogHead, type LogRecord, type Position, WeftError, type WorkflowId } from '@weft/core'
 import { checkLogEnd, openHead, openRecord } from './checked.js'
+import type { StoredHead } from './context-ends.js'
 import type { Database, RowOptions, Snapshot } from './database.js'
 import type { TenantKeys } from './keys.js'
 
@@ -13,15 +14,21 @@ export class LogReader {
     private readonly keys: TenantKeys,
   ) {}
 
-  head(workflow: WorkflowId): Promise<LogHead | undefined> {
+  async head(workflow: WorkflowId): Promise<LogHead | undefined> {
+    return (await this.end(workflow))?.head
+  }
+
+  /** The head as it is stored, too. */
+  end(workflow: WorkflowId): Promise<(StoredHead & { readonly head: LogHead }) | undefined> {
     return this.#withSnapshot(async snapshot => {
-      const [head, [last]] = await Promise.all([
-        this.#head(workflow, snapshot),
+      const [value, [last]] = await Promise.all([
+        this.db.get(this.keys.head(workflow), { snapshot }),
         this.db.keys({ ...this.keys.log(workflow), reverse: true, limit: 1, snapshot }).all(),
       ])
+      const head = value && openHead(this.keys, workflow, value)
       const end = last === undefined ? 0 : this.keys.positionOf(last)
       checkLogEnd(this.keys, workflow, head?.count ?? 0, end)
-      return head
+      return value && head && { value, head }
     })
   }
 

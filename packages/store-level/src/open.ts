@@ -1,16 +1,27 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Store } from '@weft/core'
 import { type Database, levelDatabase } from './database.js'
 import { claimDirectory, holdsData, makeDirectory } from './directory.js'
 import { finishDrops } from './drop.js'
-import { codeOf, corruptStore, failed, locked, readFailed } from './failures.js'
-import { checkFormat } from './format.js'
+import { codeOf, corruptStore, failed, locked, lostStore, readFailed } from './failures.js'
+import { checkFiles } from './file-check.js'
+import { isNewStore, writeFormat } from './format.js'
 import { Gate } from './gate.js'
 import { GroupWriter } from './group-writer.js'
 import { LevelStore } from './level-store.js'
+import { readSealFile, SealFile } from './seal-file.js'
+import { NEW_STORE } from './store-seal.js'
+import { checkSeal, type OnLoss } from './whole-store.js'
 
 export interface LevelStoreOptions {
   /** Appends that wait are written together until they hold this many bytes. */
   readonly batch_bytes_max?: number
+  /**
+   * Of a store that holds less than it had sealed, and not only contexts that are damaged. Default: refuse to open it.
+   * Accepting seals what is there.
+   */
+  readonly onLoss?: OnLoss
   /** Makes the handle on LevelDB, not yet open; for tests that count or break writes. */
   readonly database?: (directory: string) => Database
 }
@@ -48,15 +59,18 @@ async function prepare(directory: string): Promise<{ release: () => void }> {
 async function openClaimed(
   directory: string,
   release: () => void,
-  { batch_bytes_max, database = levelDatabase }: LevelStoreOptions,
+  { batch_bytes_max, onLoss = 'refuse', database = levelDatabase }: LevelStoreOptions,
 ): Promise<Store> {
-  const isOld = await holdsData(directory)
-  return openStoreOn(database(directory), {
-    name: directory,
-    isOld,
-    release,
-    ...(batch_bytes_max !== undefined && { batch_bytes_max }),
-  })
+  const file = await readSealFile(directory)
+  const isOld = (await holdsData(directory)) || Boolean(file)
+  if (isOld && onLoss === 'refuse') await checkBeforeOpening(directory)
+  const bounds = batch_bytes_max === undefined ? {} : { batch_bytes_max }
+  const sealing = {
+    file,
+    onLoss,
+    openFile: (gate: Gate) => SealFile.open(directory, cause => gate.fail(cause)),
+  }
+  return openSealed(database(directory), { name: directory, isOld, release, ...bounds }, sealing)
 }
 
 export interface StoreOnOptions {
@@ -70,24 +84,50 @@ export interface StoreOnOptions {
 }
 
 /**
- * The store on a database of any make, not yet open: what is durable is what its batches with `sync` make so.
+ * The store on a database of any make, not yet open: what is durable is what its batches with `sync` make so. It has no
+ * seal beside it to be held against as a whole; each context is held against its own.
  * @throws WEFT_STORE_LOCKED · WEFT_STORE_VERSION · WEFT_STORE_CORRUPT · WEFT_STORE_FAILED
  */
-export async function openStoreOn(
+export function openStoreOn(db: Database, options: StoreOnOptions): Promise<Store> {
+  return openSealed(db, options, { file: undefined, onLoss: 'accept', openFile: undefined })
+}
+
+/** What a store is held against when it is opened, and where it goes on to say what it holds. */
+interface Sealing {
+  readonly file: Awaited<ReturnType<typeof readSealFile>>
+  readonly onLoss: OnLoss
+  readonly openFile: ((gate: Gate) => Promise<SealFile>) | undefined
+}
+
+async function openSealed(
   db: Database,
-  { name: directory, isOld, batch_bytes_max = BATCH_BYTES_MAX, release = () => {} }: StoreOnOptions,
+  { name, isOld, batch_bytes_max = BATCH_BYTES_MAX, release = () => {} }: StoreOnOptions,
+  { file, onLoss, openFile }: Sealing,
 ): Promise<Store> {
-  await openDatabase(db, directory)
-  const gate = new Gate(directory)
-  const writer = new GroupWriter(db, gate, batch_bytes_max)
+  await openDatabase(db, name)
+  const gate = new Gate(name)
+  let sealFile: SealFile | undefined
   try {
-    await checkFormat(db, writer, directory, isOld)
-    await finishDrops(db, writer, directory)
+    const isNew = await isNewStore(db, name, isOld)
+    const seal = isNew ? NEW_STORE : await checkSeal(db, name, file, onLoss)
+    sealFile = await openFile?.(gate)
+    const writer = new GroupWriter(db, gate, batch_bytes_max, seal, sealed => sealFile?.note(sealed))
+    if (isNew) await writeFormat(writer)
+    await finishDrops(db, writer, name)
+    return new LevelStore(db, gate, writer, sealFile, release)
   } catch (thrown) {
     await db.close()
+    await sealFile?.close()
     throw thrown
   }
-  return new LevelStore(db, gate, writer, release)
+}
+
+/** LevelDB drops what it cannot make out, and then removes the files that it no longer knows: it must not come to that. */
+async function checkBeforeOpening(directory: string): Promise<void> {
+  if (!existsSync(join(directory, 'CURRENT'))) throw lostStore(directory, 'its file CURRENT is missing')
+  for await (const { file, damage } of checkFiles(directory, 'journals')) {
+    if (damage.length > 0) throw lostStore(directory, `${file} is damaged: ${damage.join(', ')}`)
+  }
 }
 
 async function openDatabase(db: Database, directory: string): Promise<void> {

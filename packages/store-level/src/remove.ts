@@ -17,6 +17,6 @@ export async function removeContext(
   // Behind it in the queue, every append that came before the removal is on disk.
   await writer.write({ operations: [] })
   const records = await db.keys(keys.log(workflow)).all()
-  await writer.write(deletionOf([...records, keys.head(workflow)]))
+  await writer.write(deletionOf(db, keys, [...records, keys.head(workflow)]))
   return { changes: records.length }
 }

@@ -25,6 +25,7 @@ const log = pino({ level: 'silent' })
 const metrics = peerMetrics({
   connections: () => 0,
   contexts: () => 0,
+  quarantined: () => 0,
   feeds: () => 0,
   parked: () => 0,
   ready: () => true,

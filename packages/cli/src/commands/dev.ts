@@ -7,7 +7,7 @@ import { signToken } from '@weft/peer'
 import type { Command } from 'commander'
 import { type Cli, required } from '../cli.js'
 import { withExamples, withJson, withSettings } from '../options.js'
-import { reportDrain, runPeer } from '../peer-run.js'
+import { reportDrain, runPeer, stderrLogger } from '../peer-run.js'
 
 const TENANT = 'dev'
 const LIFETIME_S = 24 * 3_600
@@ -27,7 +27,8 @@ export function register(program: Command, cli: Cli): void {
       const data = kept ?? throwAwayDirectory()
       const secret = randomBytes(32).toString('hex')
       const level = settings.logLevel?.origin === 'default' ? 'warn' : required(settings, 'logLevel')
-      const peer = await runPeer(cli, settings, data, { key: { kind: 'secret', secret } }, level)
+      const options = { key: { kind: 'secret', secret } } as const
+      const peer = await runPeer(cli, settings, data, options, stderrLogger(level))
       const audience = required(settings, 'audience')
       const token = await signToken(secret, {
         tenant,

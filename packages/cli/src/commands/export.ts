@@ -1,8 +1,3 @@
-import { createWriteStream } from 'node:fs'
-import { rename, rm } from 'node:fs/promises'
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
-import { reasonOf } from '@weft/core'
 import type { Command } from 'commander'
 import type { Cli } from '../cli.js'
 import { exportHeader, exportLines } from '../export-format.js'
@@ -10,6 +5,7 @@ import { usage } from '../failure.js'
 import { withExamples, withJson, withSource } from '../options.js'
 import { readContext } from '../source.js'
 import { plural, shortId } from '../text.js'
+import { writeWhole } from '../whole-file.js'
 
 export function register(program: Command, cli: Cli): void {
   const command = program
@@ -45,19 +41,4 @@ export function register(program: Command, cli: Cli): void {
     ['weft export wf-42 -o wf-42.jsonl', 'to a file'],
     ['weft export wf-42 | gzip > wf-42.jsonl.gz', 'to another program'],
   )
-}
-
-/** Nobody sees half of it under its name. */
-async function writeWhole(path: string, lines: Iterable<string>): Promise<void> {
-  const part = `${path}.part`
-  try {
-    await pipeline(Readable.from(lines), createWriteStream(part, { flush: true }))
-    await rename(part, path)
-  } catch (error) {
-    await rm(part, { force: true })
-    throw usage(
-      `${path} cannot be written: ${reasonOf(error)}`,
-      'check the path, its rights and the space on the disk',
-    )
-  }
 }

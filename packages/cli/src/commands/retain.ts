@@ -81,7 +81,7 @@ async function retainAll(
   fallback: RetentionRule | undefined,
   dryRun: boolean,
 ): Promise<void> {
-  checkHoldsStore(directory)
+  await checkHoldsStore(directory)
   const store = await openLevelStore(directory)
   try {
     const tenants = only === undefined ? await listed(store.tenants()) : [only]

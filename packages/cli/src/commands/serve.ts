@@ -1,26 +1,38 @@
 import { resolve } from 'node:path'
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { type Cli, required } from '../cli.js'
 import { withExamples, withJson, withSettings } from '../options.js'
-import { reportDrain, runPeer } from '../peer-run.js'
+import { reportDrain, runPeer, stderrLogger } from '../peer-run.js'
 import { tokenKey } from '../signing-key.js'
+import { checkAtStart } from '../start-check.js'
+import { CHECKS, type CheckDepth } from '../store-check.js'
 import { readWebhooks } from '../webhook-file.js'
 
 export function register(program: Command, cli: Cli): void {
   const command = program
     .command('serve')
     .description(
-      'Run a durable peer. Prints its address when it is ready, and logs on stderr as JSON. SIGTERM or SIGINT drains: ' +
-        'no new work, write what was taken, exit 0. A second signal exits at once.',
+      'Run a durable peer. First a process of its own checks the store, for some damage makes LevelDB end whoever reads ' +
+        'it: a store that has lost something is not served (exit code 4), of others all contexts are but the damaged. ' +
+        'Prints its address when it is ready, and logs on stderr as JSON. SIGTERM or SIGINT drains: no new work, write ' +
+        'what was taken, exit 0. A second signal exits at once.',
     )
-    .action(async (_: unknown, self: Command) => {
+    .addOption(
+      new Option(
+        '--verify <how>',
+        'check the store first: every seal, every checksum of its files, every change',
+      )
+        .choices([...CHECKS, 'none'])
+        .default('files'),
+    )
+    .action(async ({ verify }: { verify: CheckDepth | 'none' }, self: Command) => {
       const settings = cli.settings(self)
       const data = resolve(cli.cwd, required(settings, 'data'))
       const webhooks = readWebhooks(cli, settings)
-      const peer = await runPeer(cli, settings, data, {
-        key: tokenKey(settings),
-        ...(webhooks && { webhooks }),
-      })
+      const options = { key: tokenKey(settings), ...(webhooks && { webhooks }) }
+      const logger = stderrLogger(required(settings, 'logLevel'))
+      if (verify !== 'none') await checkAtStart(cli, data, verify, logger)
+      const peer = await runPeer(cli, settings, data, options, logger)
       const { url, port } = peer
       cli.output.result({ event: 'listening', url, port, data, pid: process.pid }, () => [url])
       reportDrain(cli, await peer.drained())
@@ -45,6 +57,7 @@ export function register(program: Command, cli: Cli): void {
       'weft serve --data ./data --secret-file weft.secret',
       'a peer on ws://127.0.0.1:7600; its HTTP API: http://127.0.0.1:7600/v1/openapi.json',
     ],
+    ['weft serve --data ./data --verify full', 'after reading every change of every context'],
     ['weft serve --data ./data --schemas ./schemas.mjs', 'what comes over HTTP is held against definitions'],
   )
 }

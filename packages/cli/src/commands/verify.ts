@@ -7,7 +7,7 @@ import { EXIT, usage } from '../failure.js'
 import { LogCheck, type Verdict } from '../log-check.js'
 import { withExamples, withJson, withPeer, withSettings } from '../options.js'
 import { withContext } from '../peer-client.js'
-import { checkDirectory } from '../store-check-process.js'
+import { checkInProcess, type StoreReport } from '../store-check-process.js'
 import { plural } from '../text.js'
 
 export function register(program: Command, cli: Cli): void {
@@ -72,9 +72,20 @@ async function verdictsOf(
       return [check.verdict()]
     }).catch(error => [damageOf(workflow, error)])
   }
-  return checkDirectory(resolve(cli.cwd, required(settings, 'data')), ({ tenant, workflow: checked }) =>
-    output.progress(`checked ${tenant} ${checked}`),
-  )
+  const directory = resolve(cli.cwd, required(settings, 'data'))
+  return verdictsIn(await checkInProcess(directory, 'full', text => output.progress(text)))
+}
+
+/** What is wrong with a store as a whole comes last. */
+function verdictsIn({ verdicts, files, contexts, unusable }: StoreReport): Verdict[] {
+  const check = new LogCheck('(the store)')
+  for (const { file, damage } of files.damaged)
+    check.problem(file, 'WEFT_STORE_CORRUPT', `damaged: ${damage.join(', ')}`)
+  if (unusable) {
+    const read = `${plural(contexts, 'context')} could be read before that`
+    check.problem('store', unusable.code, `${unusable.message}; ${read}`)
+  }
+  return check.problems.length > 0 ? [...verdicts, check.verdict()] : [...verdicts]
 }
 
 /** That a peer cannot serve a context because it is damaged is what was asked; all else keeps us from asking. */

@@ -1,0 +1,59 @@
+import { resolve } from 'node:path'
+import type { Command } from 'commander'
+import { writeBackup } from '../backup.js'
+import type { BackupManifest } from '../backup-format.js'
+import { fromDirectory, fromPeer } from '../backup-source.js'
+import type { Cli } from '../cli.js'
+import { EXIT } from '../failure.js'
+import { withExamples, withJson, withPeer, withSettings } from '../options.js'
+import { checkHoldsStore } from '../store-check-process.js'
+import { plural } from '../text.js'
+
+export function register(program: Command, cli: Cli): void {
+  const command = program
+    .command('backup')
+    .description(
+      'Write all contexts of your tenant, as a running peer has them at one moment, into a new directory: an export for ' +
+        'each, and a manifest that seals them. Every change is verified as it is written. Needs a token with the scopes ' +
+        'read and admin for all workflows. With --data: of a directory that no peer has open, all tenants or one. Exits ' +
+        'with 1 when a context had to be left out.',
+    )
+    .requiredOption('--to <dir>', 'directory to make; until it is finished its name ends with .part')
+    .action(async ({ to }: { to: string }, self: Command) => {
+      const settings = cli.settings(self)
+      const directory = resolve(cli.cwd, to)
+      const time = new Date().toISOString()
+      let manifest: BackupManifest | undefined
+      const write = async (contexts: Parameters<typeof writeBackup>[2]): Promise<void> => {
+        manifest = await writeBackup(directory, time, contexts, text => cli.output.progress(text))
+      }
+      // A directory that happens to be in the environment is not what a backup of a peer is asked for.
+      if (settings.data?.origin === 'flag') {
+        const data = resolve(cli.cwd, settings.data.value)
+        await checkHoldsStore(data)
+        await fromDirectory(data, settings.tenant?.value, write)
+      } else {
+        await fromPeer(cli, settings, write)
+      }
+      if (manifest!.leftOut.length > 0) cli.exitCode = EXIT.failed
+      cli.output.result({ directory, ...summaryOf(manifest!) }, format)
+    })
+  withSettings(withPeer(command), 'tenant', 'data')
+  withExamples(
+    withJson(command),
+    ['weft backup --to ./backup-1', 'of a running peer (--url, --token)'],
+    ['weft backup --data ./data --to ./backup-1', 'of all tenants in a directory that no peer has open'],
+  )
+}
+
+function summaryOf({ time, contexts, leftOut }: BackupManifest) {
+  const changes = contexts.reduce((sum, { count }) => sum + count, 0)
+  return { time, contexts: contexts.length, changes, leftOut }
+}
+
+function format(made: ReturnType<typeof summaryOf> & { readonly directory: string }): string[] {
+  return [
+    ...made.leftOut.map(({ tenant, workflow, reason }) => `LEFT OUT  ${tenant} ${workflow}: ${reason}`),
+    `${plural(made.contexts, 'context')} with ${plural(made.changes, 'change')} in ${made.directory}`,
+  ]
+}

@@ -1,0 +1,160 @@
+import type { LogHead, LogRecord, TenantId, WorkflowId } from '@weft/core'
+import { openHead } from './checked.js'
+import { type Database, levelDatabase } from './database.js'
+import { readFailed } from './failures.js'
+import { type KeyRange, SEAL_KEY, TenantKeys } from './keys.js'
+import { decodeRecord } from './record-codec.js'
+import { readSealFile } from './seal-file.js'
+import { decodeStoreSeal, type StoreSeal, sameContexts } from './store-seal.js'
+import { tenantsIn } from './tenant-walk.js'
+
+/** What can still be made out of a context. */
+export interface SalvagedContext {
+  readonly tenant: TenantId
+  readonly workflow: WorkflowId
+  /** Undefined when it is damaged or gone. */
+  readonly head: LogHead | undefined
+  /** Those that are sound, each at the position that it was written to; ascending. */
+  readonly records: readonly LogRecord[]
+}
+
+/** A context that is about to be read, which LevelDB may not survive; then what came of it. */
+export type Salvaged = { readonly begin: string } | { readonly context: SalvagedContext }
+
+export function contextKey({ tenant, workflow }: Pick<SalvagedContext, 'tenant' | 'workflow'>): string {
+  return `${tenant}/${workflow}`
+}
+
+/**
+ * Reads what is sound in a borrowed store, whatever is wrong with the rest. Nothing is checked that goes beyond a record.
+ * @param passOver keys of contexts to leave alone
+ * @throws WEFT_STORE_CORRUPT · WEFT_STORE_FAILED when LevelDB cannot read it at all
+ */
+export async function* salvage(directory: string, passOver: ReadonlySet<string>): AsyncGenerator<Salvaged> {
+  const db = levelDatabase(directory)
+  try {
+    await db.open()
+    for await (const tenant of tenantsOf(db)) {
+      const keys = new TenantKeys(tenant)
+      for (const workflow of await workflowsOf(db, keys)) {
+        const begin = contextKey({ tenant: keys.tenant, workflow })
+        if (passOver.has(begin)) continue
+        yield { begin }
+        yield { context: await salvageOne(db, keys, workflow) }
+      }
+    }
+  } catch (thrown) {
+    throw readFailed(directory, thrown)
+  } finally {
+    await db.close()
+  }
+}
+
+/** What a store says it should hold: by its file or by LevelDB, whichever is newer. */
+export async function sealOf(directory: string): Promise<StoreSeal | undefined> {
+  const file = (await readSealFile(directory).catch(() => undefined)) ?? undefined
+  const stored = await storedSeal(directory).catch(() => undefined)
+  if (file === undefined || stored === undefined) return file ?? stored
+  return stored.commits > file.commits ? stored : file
+}
+
+/** Whether a store that is closed holds exactly what a seal says. */
+export async function isSealedBy(directory: string, seal: StoreSeal): Promise<boolean> {
+  const actual = await sealOf(directory)
+  return actual !== undefined && sameContexts(actual, seal)
+}
+
+async function storedSeal(directory: string): Promise<StoreSeal | undefined> {
+  const db = levelDatabase(directory)
+  await db.open()
+  try {
+    const value = await db.get(SEAL_KEY)
+    return value && decodeStoreSeal(SEAL_KEY, value)
+  } finally {
+    await db.close()
+  }
+}
+
+/** Those that a key can be read of; what cannot be read LevelDB passes over, and tells of when there is nothing more. */
+async function* tenantsOf(db: Database): AsyncGenerator<TenantId> {
+  const found = tenantsIn(db)
+  for (;;) {
+    const { value } = await found.next().catch(nothing)
+    if (value === undefined) return
+    if ('tenant' in value) yield value.tenant
+  }
+}
+
+async function workflowsOf(db: Database, keys: TenantKeys): Promise<Set<WorkflowId>> {
+  const workflows = new Set<WorkflowId>()
+  for await (const [key] of readableRows(db, keys.heads)) workflows.add(keys.workflowOfHead(key))
+  const logs = db.keys(keys.logs)
+  try {
+    for (
+      let key = await logs.next().catch(nothing);
+      typeof key === 'string';
+      key = await logs.next().catch(nothing)
+    ) {
+      const workflow = keys.workflowOfRecord(key)
+      workflows.add(workflow)
+      logs.seek(keys.log(workflow).lt)
+    }
+  } finally {
+    await logs.close()
+  }
+  return workflows
+}
+
+/** One by one: a page that ends in an error is lost with it. */
+async function* readableRows(db: Database, range: KeyRange): AsyncGenerator<[string, Uint8Array]> {
+  const rows = db.iterator(range)
+  try {
+    for (;;) {
+      const page = await rows.nextv(1).catch(() => [])
+      if (page[0] === undefined) return
+      yield page[0]
+    }
+  } finally {
+    await rows.close()
+  }
+}
+
+function nothing(): { readonly value: undefined } {
+  return { value: undefined }
+}
+
+async function salvageOne(db: Database, keys: TenantKeys, workflow: WorkflowId): Promise<SalvagedContext> {
+  const head = await soundHead(db, keys, workflow)
+  const records = new Map<number, LogRecord>()
+  const take = (key: string, value: Uint8Array): void => {
+    const record = soundRecord(keys, key, value)
+    if (record) records.set(record.position, record)
+  }
+  for await (const [key, value] of readableRows(db, keys.log(workflow))) take(key, value)
+  // What an iterator has passed over may still be found by its key.
+  for (let position = 1; position <= (head?.count ?? 0); position++) {
+    const key = keys.record(workflow, position)
+    const value = records.has(position) ? undefined : await db.get(key).catch(() => undefined)
+    if (value) take(key, value)
+  }
+  const sorted = [...records.values()].sort((a, b) => a.position - b.position)
+  return { tenant: keys.tenant, workflow, head, records: sorted }
+}
+
+async function soundHead(db: Database, keys: TenantKeys, workflow: WorkflowId): Promise<LogHead | undefined> {
+  try {
+    const value = await db.get(keys.head(workflow))
+    return value && openHead(keys, workflow, value)
+  } catch {
+    return undefined
+  }
+}
+
+function soundRecord(keys: TenantKeys, key: string, value: Uint8Array): LogRecord | undefined {
+  try {
+    const position = keys.positionOf(key)
+    return { position, ...decodeRecord(key, value) }
+  } catch {
+    return undefined
+  }
+}
