@@ -299,6 +299,8 @@ describe('weft repair', () => {
   test('refuses a directory that is there already, and one that a peer has open', async () => {
     const { data, to } = await damaged(async () => {})
     expect((await repair(['--data', data, '--to', data])).code).toBe(2)
+    const mistyped = await repair(['--data', data, '--to', to, '--accept-loss', 'acme/wf-9'])
+    expect([mistyped.code, mistyped.stderr]).toEqual([2, expect.stringContaining('acme/wf-9')])
     const store = await openLevelStore(data)
     onTestFinished(() => store.close())
     const { code, stderr } = await repair(['--data', data, '--to', to])

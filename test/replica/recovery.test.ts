@@ -1,6 +1,8 @@
+import { EMPTY_LOG, extendRunningHash } from '@weft/core'
 import type { AuditRecord, ReplicaEvent } from '@weft/replica'
 import { describe, expect, test } from 'vitest'
 import { forged, packed } from '../support/core-forge.ts'
+import { sha256 } from '../support/core-property.ts'
 import { PeerHarness } from '../support/peer-harness.ts'
 import { rejectionOf, until } from '../support/peer-until.ts'
 import { Research, textsOf } from '../support/replica-contexts.ts'
@@ -23,7 +25,8 @@ async function rollBack(harness: PeerHarness, count: number): Promise<void> {
   await harness.stop()
   const context = harness.disk.tenants.get('acme')!.get('w')!
   context.records.length = count
-  context.head = { ...context.head, count }
+  const ids = context.records.map(record => record!.id)
+  context.head = { ...context.head, count, runningHash: extendRunningHash(sha256, EMPTY_LOG, ids) }
 }
 
 async function converged(harness: PeerHarness, all: readonly Opened[]): Promise<void> {

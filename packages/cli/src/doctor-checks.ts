@@ -1,13 +1,14 @@
 import { accessSync, constants, existsSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { isWeftError, reasonOf } from '@weft/core'
 import { connect } from '@weft/replica'
-import { openLevelStore } from '@weft/store-level'
+import { holdsStore } from '@weft/store-level'
 import { decodeJwt } from 'jose'
 import { formatSeconds } from './duration.js'
 import { nearest } from './nearest.js'
 import { reach } from './peer-client.js'
 import { CONFIG_ENV, SETTING_NAMES, SETTINGS } from './settings.js'
+import { checkInProcess } from './store-check-process.js'
 
 export interface Finding {
   readonly check: string
@@ -59,11 +60,12 @@ export function checkEnvironment(env: NodeJS.ProcessEnv): Finding[] {
     })
 }
 
-/** Whether a peer could use the directory now. A store that is there is opened, one that is not is not made. */
+/** Whether a peer could use the directory now. A store that is there is looked at, one that is not is not made. */
 export async function checkData(directory: string): Promise<Finding> {
   try {
-    if (existsSync(join(directory, 'CURRENT'))) {
-      await (await openLevelStore(directory)).close()
+    if (await holdsStore(directory)) {
+      const { unusable } = await checkInProcess(directory, 'quick', () => {})
+      if (unusable) throw unusable
       return ok('data', `${directory} holds a store, and no other process has it open`)
     }
     let nearestThere = resolve(directory)

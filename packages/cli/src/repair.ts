@@ -1,5 +1,5 @@
 import { rename, rm } from 'node:fs/promises'
-import { type LogRecord, type Store, WeftError, wholeLog } from '@weft/core'
+import { type LogHead, type LogRecord, type Store, WeftError, wholeLog } from '@weft/core'
 import {
   borrowStore,
   carryOver,
@@ -11,6 +11,7 @@ import {
   sealOf,
 } from '@weft/store-level'
 import { sha256 } from './context-copy.js'
+import { usage } from './failure.js'
 import { appendLog } from './logs.js'
 import { type Offer, planRepair, type RepairPlan, soundBeginning } from './repair-plan.js'
 import type { OfferSource } from './repair-offers.js'
@@ -70,9 +71,13 @@ export async function repair(options: RepairOptions): Promise<RepairReport> {
   }
 }
 
+/** A context on its way: what is told of it, and the records where they may be needed again. */
 interface Done {
-  readonly salvaged: SalvagedContext
-  readonly plan: RepairPlan
+  readonly head: LogHead | undefined
+  readonly plan: Omit<RepairPlan, 'records' | 'wanting'>
+  /** Of a context that is in quarantine, or may come to be. */
+  readonly kept: readonly LogRecord[]
+  changes: number
   outcome: Outcome
   missing: readonly number[]
   reason: string | undefined
@@ -87,13 +92,7 @@ class Repair {
   ) {}
 
   async run(from: string): Promise<RepairReport> {
-    const store = await openLevelStore(this.part)
-    const { seal, deadly } = await salvageInProcess(from, context => this.#take(store, context))
-    for (const key of deadly) {
-      const [tenant, workflow] = key.split('/') as [string, string]
-      await this.#take(store, { tenant, workflow, head: undefined, records: [] })
-    }
-    await store.close()
+    const seal = await this.#withOpen(store => this.#takeAll(store, from))
     await this.#carry(each => each.outcome === 'quarantined')
     let proven = await this.#isProven(seal)
     if (!proven && !(await this.#isExplained(seal))) {
@@ -101,32 +100,37 @@ class Repair {
       proven = await this.#isProven(seal)
     }
     if (!proven) await this.#demoteUnproven()
+    this.#checkAccepted()
     await this.#checkLoss(seal, proven)
     await this.#withOpen(open => this.#verify(open))
     return { contexts: [...this.#done].map(([context, done]) => reportOf(context, done)), proven }
   }
 
+  async #takeAll(store: Store, from: string): Promise<StoreSeal | undefined> {
+    const { seal, deadly } = await salvageInProcess(from, context => this.#take(store, context))
+    for (const key of deadly) await this.#take(store, { ...partsOf(key), head: undefined, records: [] })
+    return seal
+  }
+
   /** One context of the damaged store. */
   async #take(store: Store, salvaged: SalvagedContext): Promise<void> {
     const key = contextKey(salvaged)
-    const { tenant, workflow } = salvaged
+    const { tenant, workflow, head } = salvaged
     let plan = planRepair(salvaged, [])
-    if (plan.wanting !== undefined || !salvaged.head) plan = planRepair(salvaged, await this.#offers(key))
-    const { missing, wanting } = plan
-    const done: Done = { salvaged, plan, outcome: 'sound', missing, reason: wanting }
-    this.#done.set(key, done)
-    if (wanting === undefined) {
-      done.outcome = plan.filled.length > 0 || !salvaged.head ? 'filled' : 'sound'
-      await appendLog(store.tenant(tenant), workflow, plan.records)
-    } else if (this.options.accepted.has(key)) {
-      const beginning = soundBeginning(plan)
-      done.outcome = 'cut'
-      done.missing = positionsBehind(beginning, salvaged, plan)
-      await appendLog(store.tenant(tenant), workflow, beginning)
-    } else {
-      done.outcome = 'quarantined'
-    }
-    this.options.onProgress(`${this.#done.size} contexts: ${key} ${done.outcome}`)
+    if (plan.wanting !== undefined || !head) plan = planRepair(salvaged, await this.#offers(key))
+    const isWhole = plan.wanting === undefined
+    const isCut = !isWhole && this.options.accepted.has(key)
+    const written = isWhole ? plan.records : isCut ? soundBeginning(plan) : []
+    await appendLog(store.tenant(tenant), workflow, written)
+    const changed = plan.filled.length > 0 || !head
+    this.#done.set(key, {
+      ...{ head, plan, reason: plan.wanting },
+      kept: isCut || (isWhole && head) ? [] : plan.records,
+      changes: isCut ? written.length : plan.records.length,
+      outcome: isCut ? 'cut' : !isWhole ? 'quarantined' : changed ? 'filled' : 'sound',
+      missing: isCut ? positionsBehind(written.length, head, plan) : plan.missing,
+    })
+    this.options.onProgress(`${this.#done.size} contexts: ${key}`)
   }
 
   async #offers(key: string): Promise<Offer[]> {
@@ -135,10 +139,10 @@ class Repair {
   }
 
   async #carry(which: (done: Done) => boolean): Promise<void> {
-    const carried = [...this.#done.values()].filter(which)
+    const carried = [...this.#done].filter(([, done]) => which(done))
     await carryOver(
       this.part,
-      carried.map(({ salvaged, plan }) => ({ ...salvaged, records: plan.records })),
+      carried.map(([key, { head, kept }]) => ({ ...partsOf(key), head, records: kept })),
     )
   }
 
@@ -146,9 +150,9 @@ class Repair {
     return seal !== undefined && (await isSealedBy(this.part, seal))
   }
 
-  async #withOpen(use: (store: Store) => Promise<void>): Promise<void> {
+  async #withOpen<T>(use: (store: Store) => Promise<T>): Promise<T> {
     const store = await openLevelStore(this.part)
-    await use(store).finally(() => store.close())
+    return use(store).finally(() => store.close())
   }
 
   /** The store has lost something without a trace: what others know of that goes on where it ends, or is not in it. */
@@ -156,24 +160,25 @@ class Repair {
     for (const key of new Set(this.options.sources.flatMap(({ contexts }) => contexts))) {
       const done = this.#done.get(key)
       if (done?.outcome === 'quarantined' || done?.outcome === 'cut') continue
-      const [tenant, workflow] = key.split('/') as [string, string]
-      const salvaged = done?.salvaged ?? { tenant, workflow, head: undefined, records: [] }
-      const plan = planRepair({ head: undefined, records: done?.plan.records ?? [] }, await this.#offers(key))
-      const present = done?.plan.records.length ?? 0
-      if (plan.wanting !== undefined || plan.records.length === present) continue
-      await appendLog(store.tenant(tenant), workflow, plan.records, present)
-      this.#done.set(key, { salvaged, plan, outcome: 'added', missing: [], reason: undefined })
+      const { tenant, workflow } = partsOf(key)
+      const present: LogRecord[] = []
+      for await (const page of wholeLog(store.tenant(tenant), workflow, sha256)) present.push(...page)
+      const plan = planRepair({ head: undefined, records: present }, await this.#offers(key))
+      if (plan.wanting !== undefined || plan.records.length === present.length) continue
+      await appendLog(store.tenant(tenant), workflow, plan.records, present.length)
+      const changes = plan.records.length
+      const told = { plan, changes, missing: [], reason: undefined, kept: [] }
+      this.#done.set(key, { head: done?.head, ...told, outcome: 'added' })
     }
   }
 
   /** Without its head nobody can tell whether a context is all there: it is not served on a guess. */
   async #demoteUnproven(): Promise<void> {
     const unproven = [...this.#done].filter(
-      ([key, { outcome, salvaged }]) =>
-        outcome === 'filled' && !salvaged.head && !this.options.accepted.has(key),
+      ([key, { outcome, head }]) => outcome === 'filled' && !head && !this.options.accepted.has(key),
     )
     await this.#withOpen(async store => {
-      for (const [, { salvaged }] of unproven) await store.tenant(salvaged.tenant).remove(salvaged.workflow)
+      for (const [key] of unproven) await store.tenant(partsOf(key).tenant).remove(partsOf(key).workflow)
     })
     const demoted = new Set(unproven.map(([, done]) => done))
     for (const done of demoted) {
@@ -183,14 +188,22 @@ class Repair {
     await this.#carry(done => demoted.has(done))
   }
 
+  /** A loss that was accepted by mistake must not be looked for in vain. @throws WEFT_USAGE */
+  #checkAccepted(): void {
+    const unknown = [...this.options.accepted].filter(key => key !== WHOLE_STORE && !this.#done.has(key))
+    if (unknown.length > 0)
+      throw usage(
+        `--accept-loss names ${unknown.join(', ')}, which is not in the store`,
+        'write TENANT/WORKFLOW',
+      )
+  }
+
   /** Contexts that can be named are all there is to a difference: every one of the store is there, and known to be wanting. */
   async #isExplained(seal: StoreSeal | undefined): Promise<boolean> {
-    const wanting = [...this.#done].filter(([key, { outcome, salvaged }]) => {
-      return (
-        outcome === 'cut' || (!salvaged.head && (outcome === 'quarantined' || this.options.accepted.has(key)))
-      )
+    const wanting = [...this.#done].filter(([key, { outcome, head }]) => {
+      return outcome === 'cut' || (!head && (outcome === 'quarantined' || this.options.accepted.has(key)))
     })
-    const gone = wanting.filter(([, { outcome, missing }]) => outcome === 'cut' && missing[0] === 1).length
+    const gone = wanting.filter(([, { outcome, changes }]) => outcome === 'cut' && changes === 0).length
     const found = await sealOf(this.part)
     return wanting.length > 0 && seal?.contexts === (found?.contexts ?? 0) + gone
   }
@@ -212,29 +225,30 @@ class Repair {
 
   /** What was written reads back as it was sealed. @throws WEFT_STORE_CORRUPT */
   async #verify(store: Store): Promise<void> {
-    for (const { salvaged, outcome } of this.#done.values()) {
+    for (const [key, { outcome }] of this.#done) {
       if (outcome === 'quarantined') continue
-      for await (const _ of wholeLog(store.tenant(salvaged.tenant), salvaged.workflow, sha256));
+      const { tenant, workflow } = partsOf(key)
+      for await (const _ of wholeLog(store.tenant(tenant), workflow, sha256));
     }
   }
 }
 
-function positionsBehind(
-  beginning: readonly LogRecord[],
-  { head }: SalvagedContext,
-  { records }: RepairPlan,
-): number[] {
-  const count = Math.max(head?.count ?? 0, records.at(-1)?.position ?? 0)
-  return Array.from({ length: count - beginning.length }, (_, index) => beginning.length + index + 1)
+function partsOf(key: string): { readonly tenant: string; readonly workflow: string } {
+  const [tenant, workflow] = key.split('/') as [string, string]
+  return { tenant, workflow }
 }
 
-function reportOf(context: string, { plan, outcome, missing, reason }: Done): RepairedContext {
-  const { kept, filled, disagreeing, records } = plan
-  const last = outcome === 'cut' ? (missing[0] ?? records.length + 1) - 1 : records.length
+function positionsBehind(written: number, head: LogHead | undefined, { records }: RepairPlan): number[] {
+  const count = Math.max(head?.count ?? 0, records.at(-1)?.position ?? 0)
+  return Array.from({ length: count - written }, (_, index) => written + index + 1)
+}
+
+function reportOf(context: string, { plan, changes, outcome, missing, reason }: Done): RepairedContext {
+  const { kept, filled, disagreeing } = plan
+  const isCut = outcome === 'cut'
   return {
-    ...{ context, outcome, missing, reason, disagreeing },
-    changes: last,
-    kept: outcome === 'cut' ? Math.min(kept, last) : kept,
-    filled: filled.filter(position => outcome !== 'cut' || position <= last),
+    ...{ context, outcome, changes, missing, reason, disagreeing },
+    kept: isCut ? Math.min(kept, changes) : kept,
+    filled: isCut ? filled.filter(position => position <= changes) : filled,
   }
 }

@@ -1,7 +1,7 @@
 import { constants, copyFile, link, mkdir, mkdtemp, open, readdir, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { isWeftError } from '@weft/core'
-import { levelDatabase } from './database.js'
+import { type Database, levelDatabase } from './database.js'
 import { claimDirectory } from './directory.js'
 import { codeOf, failed, locked } from './failures.js'
 import { isTable } from './file-check.js'
@@ -14,6 +14,8 @@ export interface BorrowedStore {
 
 const PREFIX = 'borrowed-'
 const LOCK = 'LOCK'
+const NO_LINKS =
+  'keep the store where this process may write and make hard links; `weft serve --verify none` does without looking first'
 /** What LevelDB tells people; nothing is read from it. */
 const CHATTER = /^LOG(\.old)?$/
 
@@ -38,12 +40,13 @@ export async function borrowStore(directory: string): Promise<BorrowedStore> {
 
 async function borrow(directory: string): Promise<BorrowedStore> {
   const around = await mkdtemp(join(directory, PREFIX))
-  const lock = await holdLock(directory, join(around, 'lock'))
+  let lock: Database | undefined
   const release = async (): Promise<void> => {
-    await lock.close()
+    await lock?.close()
     await rm(around, { recursive: true, force: true })
   }
   try {
+    lock = await holdLock(directory, join(around, 'lock'))
     await clearBorrowed(directory, around)
     const copy = join(around, 'store')
     await mkdir(copy)
@@ -64,17 +67,18 @@ export async function clearBorrowed(directory: string, except?: string): Promise
 }
 
 /** A lock goes with the file and not with its name: an empty database under a link to it keeps others out. */
-async function holdLock(directory: string, beside: string) {
+async function holdLock(directory: string, beside: string): Promise<Database> {
   await (await open(join(directory, LOCK), 'a')).close()
   await mkdir(beside)
-  await link(join(directory, LOCK), join(beside, LOCK))
+  await link(join(directory, LOCK), join(beside, LOCK)).catch(error => {
+    throw failed(directory, `no links can be made in ${directory}`, error, NO_LINKS)
+  })
   const holder = levelDatabase(beside)
   try {
     await holder.open()
     return holder
   } catch (thrown) {
     const reason = thrown instanceof Error ? thrown.cause : thrown
-    await rm(join(beside, '..'), { recursive: true, force: true })
     throw codeOf(reason) === 'LEVEL_LOCKED' ? locked(directory, reason) : thrown
   }
 }
