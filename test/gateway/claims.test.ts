@@ -229,7 +229,8 @@ describe('[WAK-1] a claim over HTTP', () => {
       body: { claimant: 'r' },
     })
     expect((await api.post(CLAIMS, { agent: 'r', wait_ms: 0 }, { token })).status).toBe(204)
-    expect(await api.post(`${CLAIMS}/${body.id}/ack`, { agent: 'r' }, { token })).toMatchObject({
+    const theirs = { agent: 'r', wait_ms: 0 }
+    expect(await api.post(`${CLAIMS}/${body.id}/ack`, theirs, { token })).toMatchObject({
       status: 504,
     })
     expect((await ack(api, body.id)).status).toBe(204)
