@@ -1,18 +1,9 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { connect, defineContext, type Handoff } from '@weft/replica'
+import { connect, type Handoff } from '@weft/replica'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { z } from 'zod'
-import { CliPeer } from '../support/cli-peer.ts'
+import { CliPeer, Run } from '../support/cli-peer.ts'
 import { weftHere, weftJson } from '../support/cli-run.ts'
-
-const Run = defineContext({
-  name: 'run',
-  version: 1,
-  state: z.object({ format: z.string(), plan: z.array(z.string()) }),
-  entries: { message: z.object({ text: z.string() }) },
-  initial: { format: 'text', plan: [] },
-})
 
 let peer: CliPeer
 let folder: string

@@ -1,20 +1,11 @@
 import { cp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { connect, defineContext } from '@weft/replica'
+import { connect } from '@weft/replica'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { z } from 'zod'
 import { rawDatabase, recordKey } from '../contract/level-harness.ts'
-import { CliPeer, SECRET } from '../support/cli-peer.ts'
+import { CliPeer, Run, SECRET } from '../support/cli-peer.ts'
 import { Running, weft } from '../support/cli-run.ts'
 import { rejectionOf } from '../support/peer-until.ts'
-
-const Run = defineContext({
-  name: 'run',
-  version: 1,
-  state: z.object({ format: z.string(), plan: z.array(z.string()) }),
-  entries: { message: z.object({ text: z.string() }) },
-  initial: { format: 'text', plan: [] },
-})
 
 let sound: CliPeer
 

@@ -1,8 +1,9 @@
-import { type Json, RETENTION_OVERLAY, type Store, type TenantStore } from '@weft/core'
+import { type Json, RETENTION_OVERLAY, type Store } from '@weft/core'
 import type { PeerOptions, RetentionRun } from '@weft/peer'
 import { describe, expect, it, test } from 'vitest'
 import { MemoryDisk, MemoryStore } from '../support/memory-store.ts'
 import { PeerHarness } from '../support/peer-harness.ts'
+import { overriding } from '../support/peer-store.ts'
 import { rejectionOf, until } from '../support/peer-until.ts'
 import { Research, textsOf } from '../support/replica-contexts.ts'
 
@@ -32,20 +33,12 @@ async function scene(options: Partial<PeerOptions> = {}, disk = new MemoryDisk()
 
 /** A store that says when all contexts of a tenant have been looked at. */
 function tellingOfPlans(store: Store, planned: () => Promise<void>): Store {
-  const tenant = (id: string): TenantStore => {
-    const inner = store.tenant(id)
-    async function* heads() {
+  return overriding(store, inner => ({
+    async *heads() {
       yield* inner.heads()
       await planned()
-    }
-    return new Proxy(inner, {
-      get: (_, name: keyof TenantStore) => {
-        const value = name === 'heads' ? heads : inner[name]
-        return typeof value === 'function' ? value.bind(inner as never) : value
-      },
-    })
-  }
-  return { tenant, tenants: () => store.tenants(), close: () => store.close() }
+    },
+  }))
 }
 
 const ALL = ['again', 'done', 'open']

@@ -1,8 +1,11 @@
 import { isRevoked, NOTHING_REVOKED, REVOCATIONS_OVERLAY, type Revocations } from '@weft/core'
+import type { PeerOptions } from '@weft/peer'
 import { decodeJwt } from 'jose'
 import { connect, type Replica, revokeTokens } from '@weft/replica'
 import { describe, expect, it, onTestFinished, test } from 'vitest'
+import { MemoryDisk, MemoryStore } from '../support/memory-store.ts'
 import { PeerHarness } from '../support/peer-harness.ts'
+import { overriding } from '../support/peer-store.ts'
 import { rejectionOf, until } from '../support/peer-until.ts'
 import { Research, textsOf } from '../support/replica-contexts.ts'
 import { researchOn, sharingStep, StockClient } from '../support/scratch-clients.ts'
@@ -11,8 +14,8 @@ import { WireClient } from '../support/wire-client.ts'
 
 const ADMIN = { scopes: ['read', 'write', 'admin'] as const }
 
-async function scene() {
-  const harness = await PeerHarness.start()
+async function scene(options: Partial<PeerOptions> = {}) {
+  const harness = await PeerHarness.start(options)
   const admin = await harness.replica({ token: await harness.token(ADMIN) })
   const tokenOf = (subject: string) => harness.token({ subject })
   const worker = async (token: string): Promise<{ replica: Replica; failed: Promise<string> }> => {
@@ -29,6 +32,14 @@ async function scene() {
     return { replica, failed }
   }
   return { harness, admin, tokenOf, worker }
+}
+
+function signal(): { readonly given: Promise<void>; readonly give: () => void } {
+  let give = (): void => {}
+  const given = new Promise<void>(resolve => {
+    give = resolve
+  })
+  return { given, give: () => give() }
 }
 
 describe('[TEN-5] a token that is revoked', () => {
@@ -85,6 +96,28 @@ describe('[TEN-5] a token that is revoked', () => {
     await held.end()
     const refused = await harness.http('/feed/w', { headers })
     expect(refused.status).toBe(401)
+  })
+
+  it('ends a feed whose context is still being opened', async () => {
+    const opening = signal()
+    const goOn = signal()
+    const store = overriding(new MemoryStore(new MemoryDisk()), inner => ({
+      async head(workflow) {
+        if (workflow === 'slow') {
+          opening.give()
+          await goOn.given
+        }
+        return inner.head(workflow)
+      },
+    }))
+    const { harness, admin, tokenOf } = await scene({ openStore: async () => store })
+    const headers = { authorization: `Bearer ${await tokenOf('a')}` }
+    const feed = harness.http('/feed/slow', { headers })
+    await opening.given
+    await revokeTokens(admin, { subject: 'a' })
+    goOn.give()
+    const { status, text } = await feed
+    expect([status, JSON.parse(text).code]).toEqual([401, 'WEFT_TOKEN_REVOKED'])
   })
 
   it('stays revoked when the peer begins anew, and while the tenant has nothing open', async () => {

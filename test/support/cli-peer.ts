@@ -8,7 +8,8 @@ import { z } from 'zod'
 
 export const SECRET = 'a secret that is long enough for tests'
 
-const Run = defineContext({
+/** What `seed` writes. */
+export const Run = defineContext({
   name: 'run',
   version: 1,
   state: z.object({ format: z.string(), plan: z.array(z.string()) }),

@@ -65,3 +65,18 @@ class GatedStore extends MemoryStore {
     return store
   }
 }
+
+/** A store whose tenants do some things otherwise. */
+export function overriding(store: Store, methods: (inner: TenantStore) => Partial<TenantStore>): Store {
+  const tenant = (id: string): TenantStore => {
+    const inner = store.tenant(id)
+    const own = methods(inner)
+    return new Proxy(inner, {
+      get: (_, name: keyof TenantStore) => {
+        const value = own[name] ?? inner[name]
+        return typeof value === 'function' ? value.bind(inner as never) : value
+      },
+    })
+  }
+  return { tenant, tenants: () => store.tenants(), close: () => store.close() }
+}

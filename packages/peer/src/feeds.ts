@@ -15,7 +15,7 @@ import { checkReader } from './rights.js'
 import { cloudEvent } from './cloud-event.js'
 import type { ContextLog } from './context-log.js'
 import type { Contexts } from './contexts.js'
-import { checkNotRevoked, type LiveGrants } from './live-grants.js'
+import type { LiveGrants } from './live-grants.js'
 import { followLog } from './follow-log.js'
 import type { PeerLimits } from './limits.js'
 import { problemOf } from './problem.js'
@@ -68,14 +68,18 @@ export class Feeds {
     checkReader(grant, workflow)
     if (this.#open.size >= limits.connections_max) throw tooMany(this.#open.size)
     const contexts = this.host.contexts()
-    const release = (): void => contexts.release(grant.tenant, workflow)
+    const ended = new AbortController()
+    // Held from now on: what is revoked while the context is being opened ends this, too.
+    const letGo = grants.hold(grant, error => ended.abort(error))
+    const release = (): void => {
+      letGo()
+      contexts.release(grant.tenant, workflow)
+    }
     try {
       const log = await contexts.acquire(grant.tenant, workflow)
+      ended.signal.throwIfAborted()
       if (from < 1 || from > log.count + 1) throw unreached(from, log.count)
-      checkNotRevoked(grant, await contexts.revocations(grant.tenant))
-      const ended = new AbortController()
-      const letGo = grants.hold(grant, error => ended.abort(error))
-      const close = (): void => this.#close(feed, release, letGo)
+      const close = (): void => this.#close(feed, release)
       const feed: Feed = { request, log, ended, close }
       this.#open.add(feed)
       ended.signal.addEventListener('abort', () => {
@@ -93,10 +97,8 @@ export class Feeds {
     for (const { ended } of this.#open) ended.abort(error)
   }
 
-  #close(feed: Feed, release: () => void, letGo: () => void): void {
-    if (!this.#open.delete(feed)) return
-    letGo()
-    release()
+  #close(feed: Feed, release: () => void): void {
+    if (this.#open.delete(feed)) release()
   }
 
   async *#frames({ request, log, ended }: Feed): AsyncGenerator<string> {
