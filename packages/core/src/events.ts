@@ -13,7 +13,7 @@ export interface ContextEvent {
   /** The author's wall clock, ms since 1970 UTC. */
   readonly time: number
   readonly kinds: readonly string[]
-  readonly entries: readonly { readonly id: EntryId; readonly kind: string; readonly value: Json }[]
+  readonly entries: readonly EventEntry[]
   /** State pointers that it wrote, and all that it wrote as refs. */
   readonly pointers: readonly string[]
   readonly writes: readonly string[]
@@ -21,6 +21,14 @@ export interface ContextEvent {
   readonly merges: readonly BranchName[]
   readonly step: string | undefined
   readonly reason: string | undefined
+}
+
+export interface EventEntry {
+  readonly id: EntryId
+  readonly kind: string
+  readonly value: Json
+  /** The content was erased (ERA-1), and `value` is null. */
+  readonly erased?: true
 }
 
 /** A committed log, as far as it is known: gapless up to `position`. */
@@ -54,7 +62,12 @@ export function contextEvent(position: Position, change: Change): ContextEvent {
     agent,
     time,
     kinds,
-    entries: kinds.map((kind, index) => ({ id: entryId(id, index), kind, value: values[index]! })),
+    entries: kinds.map((kind, index) => {
+      const named = { id: entryId(id, index), kind }
+      return change.lacksEntries
+        ? { ...named, value: null, erased: true }
+        : { ...named, value: values[index]! }
+    }),
     pointers: pointersOf(writes),
     writes,
     forks: notes.forks ?? [],

@@ -31,7 +31,9 @@ const EVENT = z
     agent: id,
     time,
     kinds: z.array(id).readonly(),
-    entries: z.array(z.object({ id: entryId, kind: id, value: json })).readonly(),
+    entries: z
+      .array(z.object({ id: entryId, kind: id, value: json, erased: z.literal(true).optional() }))
+      .readonly(),
     pointers: z.array(pointer).readonly(),
     writes: z.array(z.string()).readonly(),
     forks: z.array(branchName).readonly(),

@@ -5,6 +5,7 @@ import type { Gate } from './gate.js'
 import type { GroupWriter } from './group-writer.js'
 import { TenantKeys } from './keys.js'
 import { LevelTenantStore, type Shared } from './level-tenant-store.js'
+import type { Scrubber } from './scrub.js'
 import type { SealFile } from './seal-file.js'
 import { tenantsIn } from './tenant-walk.js'
 
@@ -16,10 +17,11 @@ export class LevelStore implements Store {
     db: Database,
     gate: Gate,
     writer: GroupWriter,
+    scrubber: Scrubber,
     private readonly sealFile: SealFile | undefined,
     private readonly release: () => void,
   ) {
-    this.#shared = { db, gate, writer, drops: new Set(), removals: new Set() }
+    this.#shared = { db, gate, writer, scrubber, drops: new Set(), removals: new Set() }
   }
 
   tenant(id: TenantId): TenantStore {
@@ -46,9 +48,10 @@ export class LevelStore implements Store {
   }
 
   async #close(): Promise<void> {
-    const { db, gate, writer } = this.#shared
+    const { db, gate, writer, scrubber } = this.#shared
     gate.close()
     await writer.idle()
+    await scrubber.idle()
     await db.close()
     await this.sealFile?.close()
     this.release()

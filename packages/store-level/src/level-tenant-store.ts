@@ -21,12 +21,14 @@ import type { TenantKeys } from './keys.js'
 import { LogReader } from './log-reader.js'
 import { encodeRecord } from './record-codec.js'
 import { removeContext } from './remove.js'
+import { type Put, type Scrubber, scrubbing } from './scrub.js'
 
 /** What the handles of one store share. */
 export interface Shared {
   readonly db: Database
   readonly gate: Gate
   readonly writer: GroupWriter
+  readonly scrubber: Scrubber
   /** Tenants whose keys are being removed: until that is done, nothing of theirs is read or written. */
   readonly drops: Set<TenantId>
   /** Head keys of contexts that are being removed: likewise. */
@@ -74,14 +76,15 @@ export class LevelTenantStore implements TenantStore {
 
   async append(append: LogAppend): Promise<void> {
     this.#check()
-    const { records, head } = append
+    const { records, head, rewritten = [] } = append
     this.#checked(head.workflow)
     checkAppend(append)
+    const encoded = ({ position, id, bytes }: LogRecord): Put => {
+      const key = this.keys.record(head.workflow, position)
+      return { key, value: encodeRecord(key, id, bytes) }
+    }
     await this.shared.writer.write({
-      operations: records.map(({ position, id, bytes }) => {
-        const key = this.keys.record(head.workflow, position)
-        return { key, value: encodeRecord(key, id, bytes) }
-      }),
+      operations: [...records.map(encoded), ...scrubbing(rewritten.map(encoded))],
       append: {
         key: this.keys.head(head.workflow),
         // A copy: it is encoded when its batch is written, and the caller may be at its next head by then.
@@ -90,6 +93,7 @@ export class LevelTenantStore implements TenantStore {
         find: () => this.#reader.end(head.workflow).catch(thrown => Promise.reject(this.#translated(thrown))),
       },
     })
+    if (rewritten.length > 0) this.shared.scrubber.begin()
   }
 
   remove(workflow: WorkflowId): Promise<{ changes: number }> {

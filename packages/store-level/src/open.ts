@@ -10,6 +10,7 @@ import { isNewStore, writeFormat } from './format.js'
 import { Gate } from './gate.js'
 import { GroupWriter } from './group-writer.js'
 import { LevelStore } from './level-store.js'
+import { Scrubber } from './scrub.js'
 import { readSealFile, SealFile } from './seal-file.js'
 import { NEW_STORE } from './store-seal.js'
 import { checkSeal, type OnLoss } from './whole-store.js'
@@ -114,7 +115,9 @@ async function openSealed(
     const writer = new GroupWriter(db, gate, batch_bytes_max, seal, sealed => sealFile?.note(sealed))
     if (isNew) await writeFormat(writer)
     await finishDrops(db, writer, name)
-    return new LevelStore(db, gate, writer, sealFile, release)
+    const scrubber = new Scrubber(db, writer)
+    await scrubber.resume()
+    return new LevelStore(db, gate, writer, scrubber, sealFile, release)
   } catch (thrown) {
     await db.close()
     await sealFile?.close()

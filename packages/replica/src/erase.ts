@@ -1,0 +1,37 @@
+import {
+  type ChangeId,
+  type EraseOptions as CoreOptions,
+  type ErasePlan,
+  planErasure,
+  type Position,
+} from '@weft/core'
+import { nodeHost } from './node-host.js'
+import { type ProposalScope, propose } from './proposer.js'
+import type { WaitOptions } from './waiting.js'
+
+export interface EraseOptions extends CoreOptions, WaitOptions {
+  /** Says what would be erased, and what was derived from it; writes nothing. */
+  readonly dryRun?: boolean
+}
+
+export interface Erasure extends ErasePlan {
+  /** The change that erases, and its position in the log; absent when nothing was written. */
+  readonly change?: ChangeId
+  readonly position?: Position
+}
+
+/**
+ * Erases the content of changes, for whoever may administer: it is gone here and at the peer when the peer has taken the
+ * change that says so. @throws as `planErasure`, WEFT_SCOPE and as `Proposal.offer`
+ */
+export async function erase(
+  scope: ProposalScope,
+  targets: readonly string[],
+  { dryRun = false, reason, withDerived, ...wait }: EraseOptions,
+): Promise<Erasure> {
+  const options = { ...(reason !== undefined && { reason }), ...(withDerived && { withDerived }) }
+  const { plan, write } = planErasure(scope.context.set, targets, options, nodeHost.hash)
+  if (dryRun || write === undefined) return plan
+  const { change, position } = await propose(scope, write, {}, wait)
+  return { ...plan, change, position }
+}

@@ -1,0 +1,162 @@
+import {
+  BranchWriter,
+  type Change,
+  type ChangeId,
+  ChangeSet,
+  decodeChange,
+  digest,
+  ERASURES_BRANCH,
+  erasureOf,
+  type Host,
+  pointersOf,
+  StateDoc,
+} from '@weft/core'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { type History, histories, replicaOf } from '../support/core-history.ts'
+import {
+  type Dice,
+  holds,
+  pick,
+  pickSome,
+  seededDice,
+  seededHost,
+  sha256,
+  shuffled,
+} from '../support/core-property.ts'
+
+/** The changes that erase some of a history, two of them naming one change twice. */
+function erasing({ changes }: History, bits: number, host: Host): Change[] {
+  const set = replicaOf(changes)
+  const named = pickSome(changes, bits)
+    .filter(({ header }) => header.kinds.length > 0 || header.stateHashAt >= 0)
+    .map(({ id }) => set.dag.node(id))
+  const halves = [named.filter((_, at) => at % 2 === 0), named.filter((_, at) => at % 2 === 1 || at === 0)]
+  return halves
+    .filter(nodes => nodes.length > 0)
+    .map((nodes, at) => {
+      const writer = new BranchWriter(set, host, ERASURES_BRANCH, 'admin')
+      return writer.write({ ...erasureOf(replicaOf(changes), nodes, `why ${at}`, sha256), at: [] })!
+    })
+}
+
+/** In a random order that the deps allow. */
+function arranged(changes: readonly Change[], dice: Dice): Change[] {
+  const waiting = shuffled(changes, dice)
+  const placed = new Set<ChangeId>()
+  const order: Change[] = []
+  while (waiting.length > 0) {
+    const next = waiting.findIndex(({ header }) => header.deps.every(dep => placed.has(dep)))
+    const [change] = waiting.splice(next, 1)
+    placed.add(change!.id)
+    order.push(change!)
+  }
+  return order
+}
+
+/** A replica that was given these from a log, in that order. */
+function fromLog(changes: readonly Change[]): ChangeSet {
+  const set = new ChangeSet(sha256)
+  for (const { bytes } of changes) set.add(decodeChange(bytes.slice(), sha256), true)
+  return set
+}
+
+function mixed(full: readonly Change[], bare: readonly Change[], dice: Dice): Change[] {
+  const byId = new Map(bare.map(change => [change.id, change]))
+  return full.map(change => (dice(2) === 0 ? byId.get(change.id)! : change))
+}
+
+test('[ERA-1] [CHG-4] replicas that held what was erased and replicas that never did agree, in whatever order it came', () => {
+  const history = histories({ steps_max: 30, edits: true })
+  holds(
+    fc.tuple(history, fc.nat(0xffff), fc.nat()),
+    ([all, bits, seed]) => {
+      const dice = seededDice(seed)
+      const erasures = erasing(all, bits, seededHost(~seed))
+      const everything = [...all.changes, ...erasures]
+      const first = fromLog(everything)
+      const bare = [...first.changes()]
+      const expected = digest(first, sha256)
+      for (const copies of [everything, bare, mixed(everything, bare, dice), [...erasures, ...bare]]) {
+        const order = copies[0] === erasures[0] ? copies : arranged(copies, dice)
+        const set = fromLog(order)
+        expect(digest(set, sha256)).toBe(expected)
+        checkErased(set, erasures)
+      }
+    },
+    60,
+  )
+})
+
+test('[ERA-1] [CHG-4] whoever knows of an erasure and whoever does not write on, and agree when they have met', () => {
+  const history = histories({ steps_max: 20, edits: true })
+  const edits = fc.array(fc.record({ knows: fc.boolean(), branch: fc.nat(9), value: fc.nat(9) }), {
+    minLength: 1,
+    maxLength: 12,
+  })
+  holds(
+    fc.tuple(history, fc.nat(0xffff), fc.nat(), edits),
+    ([all, bits, seed, plan]) => {
+      const host = seededHost(~seed)
+      const erasures = erasing(all, bits, host)
+      const [knowing, other] = [fromLog([...all.changes, ...erasures]), fromLog(all.changes)]
+      const writers = [...writersOn(knowing, host), ...writersOn(other, host)]
+      for (const { knows, branch, value } of plan) {
+        const [from, to] = knows ? [knowing, other] : [other, knowing]
+        const mine = writers.filter(({ set }) => set === from)
+        const writer = pick(mine, branch)
+        const state = { ...writer.state.read(), [`k${value % 3}`]: [value, { value }] }
+        const change = writer.write({ state, entries: [{ kind: 'message', value }] })
+        if (change && value % 2 === 0) for (const each of from.changes()) to.add(each, true)
+      }
+      for (const each of [...knowing.changes()]) other.add(each, true)
+      for (const each of [...other.changes()]) knowing.add(each, true)
+      for (const writer of writers) writer.state.free()
+      expect(digest(other, sha256)).toBe(digest(knowing, sha256))
+      const late = fromLog(knowing.changes())
+      expect(digest(late, sha256)).toBe(digest(knowing, sha256))
+      checkErased(other, erasures)
+      checkErased(late, erasures)
+    },
+    60,
+  )
+})
+
+function writersOn(set: ChangeSet, host: Host): BranchWriter[] {
+  return set.branches
+    .names()
+    .filter(name => name !== ERASURES_BRANCH)
+    .map(name => new BranchWriter(set, host, name, 'agent'))
+}
+
+function checkErased(set: ChangeSet, erasures: readonly Change[]): void {
+  const erased = new Set<ChangeId>()
+  for (let node = 0; node < set.size; node++) {
+    const change = set.change(node)
+    const isErased = set.erasures.has(change.id)
+    if (isErased) erased.add(change.id)
+    expect(change.complete).toBe(!isErased)
+    for (const entry of set.entriesOf(node)) {
+      expect(entry.erased !== undefined).toBe(isErased)
+      expect(entry.value === null).toBe(isErased)
+      if (isErased) expect(erasures.map(({ id }) => id)).toContain(entry.erased?.by)
+    }
+    expect(set.entriesOf(node).length).toBe(change.header.kinds.length)
+  }
+  const state = new StateDoc(set, set.everything())
+  for (const id of erased) {
+    const node = set.dag.node(id)
+    if (set.change(node).standIn === null) continue
+    for (const pointer of pointersOf(set.change(node).header.writes)) {
+      expect(
+        leaves(state.readAfter(node, pointer)).filter(leaf => leaf !== null && leaf !== undefined),
+      ).toEqual([])
+    }
+  }
+  expect(state.refused.size).toBe(0)
+  state.free()
+}
+
+function leaves(value: unknown): unknown[] {
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(leaves) : [value]
+}
