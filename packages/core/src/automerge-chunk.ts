@@ -65,7 +65,8 @@ export function readStateChunk(bytes: Uint8Array, hash: Hash): StateChunk {
  * @param deps in hex, in the order in which Automerge writes them: ascending
  */
 export function withDeps(bytes: Uint8Array, deps: readonly string[], hash: Hash): Uint8Array {
-  const changed = bytes.slice()
+  // A copy of a Buffer too: its own slice() would be the same bytes.
+  const changed = Uint8Array.from(bytes)
   let at = afterUleb(bytes, afterUleb(bytes, LENGTH_AT))
   for (const dep of deps) {
     writeHex(dep, changed, at)
