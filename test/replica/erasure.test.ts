@@ -243,3 +243,122 @@ it('[ERA-1] a change without its content is refused by every door that was not t
   for (const { bytes } of others) client.send({ name: 'push', channel: 1, changes: [bytes] })
   expect(await client.next('refuse')).toMatchObject({ code: 'WEFT_CHANGE_MALFORMED' })
 })
+
+describe('[ERA-1] what was made of content that is erased', () => {
+  it('a summary stands for nothing any more, and its range is shown again', async () => {
+    const { admin, worker } = await scene()
+    worker.append('message', { text: 'a second one' })
+    const summary = await worker.summarize({}, entries => `${entries.length} messages, one of them ${CANARY}`)
+    await worker.flush()
+    await level(admin, worker)
+    expect(worker.window({ budget: 4_000 }).text).not.toContain('a second one')
+    await admin.erase([summary.change!])
+    await level(admin, worker)
+    const { text, leftOut } = worker.window({ budget: 4_000 })
+    expect(text).toContain('a second one')
+    expect(leftOut).toContainEqual(expect.objectContaining({ entry: summary.entries[0], why: 'erased' }))
+  })
+
+  it('is not given to whoever summarises it, and what is pinned is not told', async () => {
+    const { admin, worker, entry } = await scene()
+    worker.append('message', { text: 'a second one' })
+    await worker.flush()
+    await level(admin, worker)
+    const pin = { entries: [entry] }
+    expect(worker.window({ budget: 4_000, pin }).text).toContain(CANARY)
+    await admin.erase([entry])
+    await level(admin, worker)
+    const window = worker.window({ budget: 4_000, pin })
+    expect(window.included.map(({ entry: each }) => each)).not.toContain(entry)
+    let given: readonly unknown[] = []
+    await worker.summarize({}, entries => {
+      given = entries.map(({ value }) => value)
+      return 'one message'
+    })
+    expect(given).toEqual([{ text: 'a second one' }])
+  })
+
+  it('a call whose result is erased is not made again: the effect was done, and says what it lacks', async () => {
+    const { admin, worker } = await scene()
+    let runs = 0
+    const run = () =>
+      worker.step('pay', step =>
+        step.effect('pay-17', () => {
+          runs++
+          return { receipt: CANARY }
+        }),
+      )
+    await run()
+    await level(admin, worker)
+    const [done] = worker.effects()
+    await admin.erase([done!.entry], { reason: 'asked for' })
+    await level(admin, worker)
+    await expect(run()).rejects.toMatchObject({
+      code: 'WEFT_ERASED',
+      message: expect.stringContaining('asked for'),
+    })
+    expect(runs).toBe(1)
+  })
+
+  it('a step that has begun goes on, and commits', async () => {
+    const { admin, worker, entry } = await scene()
+    const { value } = await worker.step('think', async step => {
+      const seen = step.entries().length
+      await admin.erase([entry])
+      await level(admin, worker)
+      step.append('message', { text: 'thought' })
+      return seen
+    })
+    expect(value).toBe(1)
+    expect(worker.entries().map(({ erased }) => erased !== undefined)).toEqual([true, false])
+    expect(shownBy(worker)).not.toContain(CANARY)
+  })
+})
+
+describe('[ERA-1] [DUR-5] whoever may not erase', () => {
+  it('keeps what it knows after a rollback, and what depends on that, until somebody comes who may', async () => {
+    const { harness, admin, worker, entry } = await scene()
+    const before = structuredClone(harness.disk.tenants)
+    const second = worker.append('message', { text: `once more ${CANARY}` })
+    worker.append('message', { text: 'after it' })
+    await worker.flush()
+    await level(admin, worker)
+    // One erasure of what the peer will have again, and of what it will lack.
+    await admin.erase([entry, second.change!])
+    await level(admin, worker)
+    const [digest, held] = [worker.digest(), admin.changes().map(({ bytes }) => bytes.slice())]
+    await admin.close()
+    await harness.stop()
+    harness.disk.tenants.clear()
+    for (const [tenant, contexts] of before) harness.disk.tenants.set(tenant, contexts)
+    await harness.restart()
+    const late = await open(harness, 'late')
+    await until(() => late.position === 2 && worker.position === 2)
+    expect([worker.digest(), shownBy(worker).includes(CANARY)]).toEqual([digest, false])
+    const again = await open(harness, 'again', true)
+    again.adopt(held.toSorted((a, b) => rank(a) - rank(b)))
+    await again.flush()
+    await until(() =>
+      [late, worker].every(each => each.position === again.position && each.digest() === digest),
+    )
+    expect(await onDisk(harness)).not.toContain(CANARY)
+  })
+
+  it('is told so before anything that is here is given up for an erasure from elsewhere', async () => {
+    const { harness, admin, worker, entry } = await scene()
+    const other = await open(harness, 'other')
+    const copies = worker.changes().map(({ bytes }) => bytes.slice())
+    await admin.erase([entry])
+    const erasing = admin.changes().find(({ header }) => header.notes.erases !== undefined)!
+    const elsewhere = await (await harness.replica()).open(Research, { workflow: 'elsewhere', agent: 'eve' })
+    elsewhere.adopt(copies)
+    expect(() => elsewhere.adopt([erasing.bytes])).toThrow(expect.objectContaining({ code: 'WEFT_SCOPE' }))
+    expect(elsewhere.entries()[0]!.value).toEqual({ text: `my key is ${CANARY}` })
+    await level(admin, other)
+  })
+})
+
+/** What erases comes first. */
+function rank(bytes: Uint8Array): number {
+  return decodeChange(bytes, sha256).header.notes.erases === undefined ? 1 : 0
+}

@@ -18,7 +18,7 @@ import type { ReplicaListener } from './events.js'
 import type { Link } from './link.js'
 import type { ReplicaHost } from './node-host.js'
 import { Proposals } from './proposals.js'
-import { refillOf } from './refill.js'
+import { checkMayErase, refillOf } from './refill.js'
 import { type Deferred, deferred, type WaitOptions, within } from './waiting.js'
 
 /** Told after changes have been taken in, local or not, and after some were withdrawn: then none of `changes` is new. */
@@ -151,7 +151,9 @@ export class ContextReplica {
     const erasures = this.#set.erasures.count
     let adopted = 0
     for (const bytes of changes) {
-      const { applied, refused } = intake.receive(decodeChange(bytes, this.host.hash))
+      const change = decodeChange(bytes, this.host.hash)
+      checkMayErase(this.#set, change, this.session.mayErase)
+      const { applied, refused } = intake.receive(change)
       for (const { id } of applied) this.wrote(this.#set.change(this.#set.dag.node(id)))
       adopted += applied.length
       if (refused[0]) throw refused[0].error

@@ -1,4 +1,4 @@
-import { type Change, type ChangeId, type ChangeSet, unpackIds } from '@weft/core'
+import { type Change, type ChangeId, type ChangeSet, NO_NODE, unpackIds, WeftError } from '@weft/core'
 
 /**
  * What a replica offers of the changes that the log lacks after a rollback, in the order in which a log takes them: what was
@@ -18,6 +18,22 @@ export function refillOf(
   if (set.erasures.count === 0) return missing
   const held = mayErase ? new Set<ChangeId>() : heldBack(set, missing, isInLog)
   return [...new Set([...erasing, ...missing])].filter(({ id }) => !held.has(id))
+}
+
+/**
+ * Whether a change from elsewhere may be taken in: one that the peer would refuse must not cost what is here already.
+ * @throws WEFT_SCOPE
+ */
+export function checkMayErase(set: ChangeSet, change: Change, mayErase: boolean): void {
+  if (mayErase || !isErasing(change)) return
+  const nodes = namedBy(change).map(id => set.dag.find(id))
+  if (!nodes.some(node => node !== NO_NODE && set.change(node).complete)) return
+  throw new WeftError(
+    'WEFT_SCOPE',
+    `change ${change.id.slice(0, 12)} erases what is here, and the token does not allow to erase`,
+    'use a token whose scopes include "write" and "admin", and wait until it is connected',
+    { needed: 'admin' },
+  )
 }
 
 function heldBack(
