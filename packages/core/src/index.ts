@@ -19,7 +19,7 @@ export type { Entry, Tier } from './entry.js'
 export type { EntriesOptions } from './entry-lists.js'
 export { type EraseOptions, type ErasePlan, erasureOf, planErasure } from './erase-plan.js'
 export { type ErasedLog, erasedLog } from './erased-log.js'
-export { type Erased, Erasures } from './erasures.js'
+export { checkComplete, type Erased, Erasures } from './erasures.js'
 export { type ErrorCode, type ErrorDetails, isWeftError, reasonOf, WeftError } from './errors.js'
 export {
   type ContextEvent,
