@@ -122,6 +122,33 @@ test('[ERA-1] [CHG-4] whoever knows of an erasure and whoever does not write on,
   )
 })
 
+test('[ERA-1] [CHG-5] what is none stands in for nothing, alike for whoever has the state and whoever gets it later', () => {
+  const host = seededHost(7)
+  const set = new ChangeSet(sha256)
+  const author = new BranchWriter(set, host, 'main', 'agent')
+  const wrote = author.write({ state: { key: 'a' } })!
+  const later = author.write({ state: { key: 'b' } })!
+  const right = erasureOf(set, [set.dag.node(wrote.id)], undefined, sha256)
+  const { standIn } = right.entries![0]!.value as { standIn: string }
+  const flipped = `${standIn.slice(0, -2)}${standIn.endsWith('00') ? '01' : '00'}`
+  const values = [
+    { change: wrote.id, standIn: flipped },
+    { change: wrote.id, standIn: 'ab' },
+    { change: wrote.id },
+    7,
+    null,
+  ]
+  for (const value of values) {
+    const forged = new BranchWriter(fromLog([]), host, ERASURES_BRANCH, 'admin').write({
+      ...right,
+      entries: [{ kind: 'weft.stand-in', value }],
+    })!
+    const [before, after] = [fromLog([wrote, later, forged]), fromLog([forged, wrote, later])]
+    expect(digest(before, sha256)).toBe(digest(after, sha256))
+    expect(before.change(0).state).toEqual(wrote.state)
+  }
+})
+
 function writersOn(set: ChangeSet, host: Host): BranchWriter[] {
   return set.branches
     .names()

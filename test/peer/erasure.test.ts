@@ -108,6 +108,23 @@ describe('[ERA-1] [CHG-5] a change that erases is refused', () => {
   })
 })
 
+test('[ERA-1] [CHG-5] what stands in for a state is that of the change that erased it, and nobody else brings one', async () => {
+  const { harness, author, wrote, said } = await scene()
+  const whole = [...author.set.changes()]
+  const without = eraser(author).write({ notes: { erases: packed(wrote.id) }, at: [] })!
+  eraser(author).write(erasing(author, wrote))
+  const bare = author.set.changes().find(({ id }) => id === wrote.id)!
+  expect(bare.standIn).not.toBeNull()
+  const client = await harness.following({}, 'other')
+  client.push(without, said)
+  await client.next('log')
+  expect(await refusal(client, bare)).toBe('WEFT_CHANGE_MALFORMED')
+  // All of it is taken, as nothing that was brought erases its state.
+  client.push(whole[1]!)
+  await client.next('log')
+  expect((await harness.log('other')).at(-1)!.bytes).toEqual(wrote.bytes)
+})
+
 test('[ERA-1] what is offered behind a change that erases waits for it, in the order in which it came', async () => {
   const { harness } = await scene()
   const author = new Author(2)

@@ -43,6 +43,11 @@ export class Erasures {
     return this.#named.has(id) && !this.#erasing.has(id)
   }
 
+  /** Whether a change may be without the parts that it lacks: it is erased, and something stands in for its state. */
+  covers(change: Change): boolean {
+    return this.has(change.id) && (!change.lacksState || this.#named.get(change.id)!.standIn !== null)
+  }
+
   /** Whether a change erases others. */
   isErasing(id: ChangeId): boolean {
     return this.#erasing.has(id)
@@ -64,7 +69,7 @@ export class Erasures {
       ...{ by: id, agent, time },
       ...(notes.reason !== undefined && { reason: notes.reason }),
     })
-    const standIns = standInsOf(change)
+    const standIns = standInsOf(change, this.hash)
     const named = unpackIds(header.notes.erases!)
     for (const each of named) {
       const standIn = standIns.get(each) ?? null
@@ -132,7 +137,7 @@ export function checkErasing({ id, header }: Change, dag: Dag, isErasing: (node:
 
 /** @throws WEFT_CHANGE_MALFORMED */
 export function checkComplete(change: Change, erasures: Erasures): void {
-  if (change.complete || erasures.has(change.id)) return
+  if (change.complete || erasures.covers(change)) return
   throw new WeftError(
     'WEFT_CHANGE_MALFORMED',
     `change ${change.id.slice(0, 12)} came without a part that its header names, and nothing here erases it`,

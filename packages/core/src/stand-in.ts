@@ -52,13 +52,13 @@ export function standInValue(change: ChangeId, standIn: Uint8Array): Json {
 }
 
 /** The stand-ins that a change carries, by the change each is for. What is none is passed over, alike everywhere. */
-export function standInsOf(change: Change): ReadonlyMap<ChangeId, Uint8Array> {
+export function standInsOf(change: Change, hash: Hash): ReadonlyMap<ChangeId, Uint8Array> {
   const found = new Map<ChangeId, Uint8Array>()
   if (!change.header.kinds.includes(STAND_IN_KIND) || change.lacksEntries) return found
   for (const value of change.values()) {
     if (!isPlainObject(value) || !isChangeId(value.change)) continue
-    const { standIn } = value
-    if (typeof standIn === 'string' && HEX.test(standIn)) found.set(value.change, fromHex(standIn))
+    const standIn = standInIn(value.standIn, hash)
+    if (standIn) found.set(value.change, standIn)
   }
   return found
 }
@@ -73,7 +73,18 @@ export function checkStandIn(target: Change, standIn: Uint8Array, hash: Hash): v
   throw refused(target.id, 'what is to stand in for its state is not its state without the values')
 }
 
-const HEX = /^(?:[0-9a-f]{2}){44,}$/
+function standInIn(hex: unknown, hash: Hash): Uint8Array | undefined {
+  if (typeof hex !== 'string' || !HEX.test(hex)) return undefined
+  const standIn = fromHex(hex)
+  try {
+    readStandIn(standIn, hash)
+    return standIn
+  } catch {
+    return undefined
+  }
+}
+
+const HEX = /^(?:[0-9a-f]{2})+$/
 
 function withoutValue<Op extends object>(op: Op): Op {
   const { datatype: _, ...rest } = op as Op & { datatype?: unknown }

@@ -158,6 +158,10 @@ export class ContextLog {
     this.#subscribers.delete(subscriber)
   }
 
+  isFollowedBy(subscriber: Subscriber): boolean {
+    return this.#subscribers.has(subscriber)
+  }
+
   /** @param preconditions what must hold for a single change to be taken; decided now, in the order of the log */
   submit(changes: readonly Change[], origin: Subscriber, preconditions?: Preconditions): void {
     if (this.#damage) {

@@ -61,7 +61,7 @@ export class ErasureDoor {
     let from = 0
     for (const [at, change] of changes.entries()) {
       if (!erases(change)) continue
-      log.submit(changes.slice(from, at), origin, preconditions)
+      this.#hand(log, changes.slice(from, at), origin, preconditions)
       from = at
       try {
         await checkErasure(log, change, this.mayErase(), this.hash)
@@ -70,7 +70,17 @@ export class ErasureDoor {
         origin.refused(change.id, error)
       }
     }
-    log.submit(changes.slice(from), origin, preconditions)
+    this.#hand(log, changes.slice(from), origin, preconditions)
+  }
+
+  /** A log that its channel has let go of meanwhile may be open a second time by now: nothing goes to this one any more. */
+  #hand(
+    log: ContextLog,
+    changes: readonly Change[],
+    origin: Subscriber,
+    preconditions: Preconditions | undefined,
+  ): void {
+    if (changes.length > 0 && log.isFollowedBy(origin)) log.submit(changes, origin, preconditions)
   }
 }
 
@@ -87,7 +97,7 @@ export async function checkErasure(
   hash: Hash,
 ): Promise<void> {
   await log.settled()
-  const standIns = standInsOf(change)
+  const standIns = standInsOf(change, hash)
   for (const id of unpackIds(change.header.notes.erases!)) {
     const position = log.positionOf(id)
     if (position === undefined) continue

@@ -2,8 +2,10 @@ import {
   type ChangeId,
   type EraseOptions as CoreOptions,
   type ErasePlan,
+  isEngineWorkflow,
   planErasure,
   type Position,
+  WeftError,
 } from '@weft/core'
 import { nodeHost } from './node-host.js'
 import { type ProposalScope, propose } from './proposer.js'
@@ -29,9 +31,20 @@ export async function erase(
   targets: readonly string[],
   { dryRun = false, reason, withDerived, ...wait }: EraseOptions,
 ): Promise<Erasure> {
+  const { workflow, set } = scope.context
+  if (isEngineWorkflow(workflow)) throw notHere(workflow)
   const options = { ...(reason !== undefined && { reason }), ...(withDerived && { withDerived }) }
-  const { plan, write } = planErasure(scope.context.set, targets, options, nodeHost.hash)
+  const { plan, write } = planErasure(set, targets, options, nodeHost.hash)
   if (dryRun || write === undefined) return plan
   const { change, position } = await propose(scope, write, {}, wait)
   return { ...plan, change, position }
+}
+
+function notHere(workflow: string): WeftError {
+  return new WeftError(
+    'WEFT_ERASE_REFUSED',
+    `nothing can be erased in ${workflow}: steps are bound by the exact text of overlays`,
+    'publish a version without it; the older text stays in the log of overlays',
+    { workflow },
+  )
 }
