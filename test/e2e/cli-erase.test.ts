@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { connect, type Context } from '@weft/replica'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -135,6 +135,32 @@ describe('[ERA-1] weft erase', () => {
     expect(await filesWithCanary(restored)).toEqual([])
     const verified = await weftHere(['verify', '--data', restored])
     expect([verified.code, verified.stdout]).toEqual([0, expect.stringContaining('nothing is damaged')])
+  })
+
+  test('[DUR-4] leaves files in which content is missing that nothing erases, or is there that was erased, as damaged', async () => {
+    const { replica, said } = await secretIn('wf')
+    const [old, fresh, cut, mixed] = ['old', 'fresh', 'cut', 'mixed'].map(name =>
+      join(peer.folder, `${name}.jsonl`),
+    )
+    await weftJson(['export', 'wf', '-o', old!], { env })
+    const { change } = await weftJson<Result>(['erase', 'wf', said], { env: admin })
+    await weftJson(['export', 'wf', '-o', fresh!], { env })
+    await replica.close()
+    const [before, after] = await Promise.all(
+      [old!, fresh!].map(async file => (await readFile(file, 'utf8')).split('\n')),
+    )
+    const lineOf = (lines: string[], id: string) => lines.find(line => line.includes(`"id":"${id}"`))!
+    await writeFile(cut!, after!.filter(line => line !== lineOf(after!, change!)).join('\n'))
+    await writeFile(mixed!, after!.join('\n').replace(lineOf(after!, said), lineOf(before!, said)))
+    for (const [file, told] of [
+      [cut!, 'has lost its content, and nothing here erases it'],
+      [mixed!, 'its content was erased and is still here'],
+    ] as const) {
+      const { code, stdout } = await weftHere(['verify', '--file', file, '--json'])
+      expect([code, stdout]).toEqual([1, expect.stringContaining(told)])
+      const refused = await weftHere(['import', file, '--workflow', 'copy'], { env: admin })
+      expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('WEFT_FILE_INVALID')])
+    }
   })
 
   test('is refused for whoever may not, for what is not there, and while the state still shows it', async () => {

@@ -4,12 +4,16 @@ import {
   type ChangeId,
   ChangeSet,
   decodeChange,
+  defineContext,
   digest,
   ERASURES_BRANCH,
   erasureOf,
   type Host,
   pointersOf,
+  resolveOptions,
+  Staleness,
   StateDoc,
+  Windows,
 } from '@weft/core'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -84,7 +88,7 @@ test('[ERA-1] [CHG-4] replicas that held what was erased and replicas that never
         checkErased(set, erasures)
       }
     },
-    60,
+    40,
   )
 })
 
@@ -111,14 +115,19 @@ test('[ERA-1] [CHG-4] whoever knows of an erasure and whoever does not write on,
       }
       for (const each of [...knowing.changes()]) other.add(each, true)
       for (const each of [...other.changes()]) knowing.add(each, true)
-      for (const writer of writers) writer.state.free()
+      for (const { set, branch, state } of writers) {
+        // One that was read before the erasure came shows what one does that was made after.
+        const anew = new StateDoc(set, set.view(branch))
+        expect(state.read()).toEqual(anew.read())
+        for (const each of [anew, state]) each.free()
+      }
       expect(digest(other, sha256)).toBe(digest(knowing, sha256))
       const late = fromLog(knowing.changes())
       expect(digest(late, sha256)).toBe(digest(knowing, sha256))
       checkErased(other, erasures)
       checkErased(late, erasures)
     },
-    60,
+    40,
   )
 })
 
@@ -148,6 +157,34 @@ test('[ERA-1] [CHG-5] what is none stands in for nothing, alike for whoever has 
     expect(before.change(0).state).toEqual(wrote.state)
   }
 })
+
+test('[ERA-1] lists and windows that were made before show nothing of it any more', () => {
+  const host = seededHost(3)
+  const set = new ChangeSet(sha256)
+  const author = new BranchWriter(set, host, 'main', 'agent')
+  const said = author.write({ entries: [{ kind: 'message', value: 'canary' }] })!
+  author.write({ entries: [{ kind: 'message', value: 'rest' }] })
+  const call = { id: 'a', type: 'function', function: { name: 'look', arguments: '{}' } }
+  author.write({ entries: [{ kind: 'message', value: { role: 'assistant', tool_calls: [call] } }] })
+  const result = { role: 'tool', tool_call_id: 'a', content: 'the canary sings' }
+  const answered = author.write({ entries: [{ kind: 'message', value: result }] })!
+  const view = set.view('main')
+  const newWindows = () => new Windows(set, view, new Staleness(set, view), {}, sha256)
+  const windows = newWindows()
+  const recipe = resolveOptions({ budget: 1_000, as: 'openai', count: COUNTER, overlays: [] }, Plain)
+  const shown = () => [JSON.stringify(set.entries(view)), windows.make(recipe, COUNTER).text]
+  for (const text of shown()) expect(text).toContain('canary')
+  const write = erasureOf(set, set.nodes([said.id, answered.id]), undefined, sha256)
+  new BranchWriter(set, host, ERASURES_BRANCH, 'admin').write({ ...write, at: [] })
+  for (const text of shown()) {
+    expect(text).not.toContain('canary')
+    expect(text).toContain('rest')
+  }
+  expect(windows.make(recipe, COUNTER).leftOut).toEqual(newWindows().make(recipe, COUNTER).leftOut)
+})
+
+const COUNTER = { name: 'characters', adds: true, count: (text: string) => text.length }
+const Plain = defineContext({ name: 'plain', version: 1, entries: {} })
 
 function writersOn(set: ChangeSet, host: Host): BranchWriter[] {
   return set.branches
