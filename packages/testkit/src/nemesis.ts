@@ -1,5 +1,5 @@
 import type { Dice } from './dice.js'
-import type { DiskTrouble, SimDisk } from './disk.js'
+import type { DiskTrouble, Rows, SimDisk } from './disk.js'
 import { type Fault, type FaultKind, planFaults } from './faults.js'
 import type { Route, SimNetwork } from './network.js'
 import type { Lane } from './pipe.js'
@@ -15,6 +15,10 @@ export interface Target {
   readonly disk: SimDisk
   readonly peer: SimPeer
   readonly workers: readonly SimWorker[]
+  /** Reads all that lies on the disk, as a backup does. */
+  inspect(): void
+  /** Puts a backup in the place of what is on the disk. */
+  rollBack(backup: Rows): void
 }
 
 const RESTART_MS = { least: 5, most: 90 }
@@ -29,6 +33,7 @@ export class Nemesis {
   readonly #faults: Generator<Fault, undefined>
   readonly #isSkewed: boolean
   #isOver = false
+  #isRollingBack = false
 
   /** @param skip indexes of faults that are left out */
   constructor(
@@ -72,6 +77,7 @@ export class Nemesis {
     }
     peer.process?.thaw()
     disk.trouble = 'none'
+    disk.stall_ms = 0
     network.released()
     if (disk.isDamaged) this.#repair(this.dice.apart('heal'))
     if (!peer.isUp) this.#startPeer(this.dice.apart('heal'))
@@ -99,10 +105,13 @@ export class Nemesis {
     },
     flip: dice => {
       this.target.disk.flip(dice)
-      // What is damaged is found when it is read: mostly by a peer that begins.
-      if (dice.chance(0.7)) this.#crashPeer(dice, disk => disk.processDied())
+      this.target.inspect()
+      // What is damaged is found when it is read: by a peer that begins, or for a worker that remembers nothing.
+      if (dice.chance(0.6)) this.#crashPeer(dice, disk => disk.processDied())
+      else this.restartWorker(dice.pick(this.target.workers), dice)
       this.#repairLater(dice)
     },
+    rollback: dice => this.#rollBack(dice),
     partition: dice => {
       const { up, down } = this.#route(dice)
       this.#block(dice, [up, down], 500)
@@ -122,8 +131,10 @@ export class Nemesis {
     'freeze-peer': dice => this.target.peer.process?.freeze(dice.between(5, 200)),
     eio: dice => this.#trouble(dice, 'eio'),
     enospc: dice => this.#trouble(dice, 'enospc'),
-    // Of every clock, from the beginning.
+    stall: dice => this.#stall(dice),
+    // Of every clock, and of every token, from the beginning.
     skew: () => {},
+    expiry: () => {},
   }
 
   #route(dice: Dice): Route {
@@ -134,6 +145,22 @@ export class Nemesis {
     this.target.peer.kill()
     toDisk(this.target.disk)
     this.#later(dice, RESTART_MS, 'start peer', () => this.#startPeer(dice))
+  }
+
+  #rollBack(dice: Dice): void {
+    const { disk, network, peer } = this.target
+    // A backup from before a rollback would bring another history than the one that has begun since.
+    if (this.#isRollingBack) return
+    this.#isRollingBack = true
+    const backup = disk.durable
+    this.#later(dice, { least: 5, most: 100 }, 'roll back', () => {
+      this.#isRollingBack = false
+      if (this.#isOver) return
+      const { process } = peer
+      if (process) network.lost(process)
+      this.#crashPeer(dice, each => each.processDied())
+      this.target.rollBack(backup)
+    })
   }
 
   #startPeer(dice: Dice): void {
@@ -190,6 +217,14 @@ export class Nemesis {
       this.target.disk.trouble = present
     }
     this.#during(dice, 80, set(trouble), set('none'))
+  }
+
+  /** A disk that is busy with something else: each write takes long, and comes to be done. */
+  #stall(dice: Dice): void {
+    const set = (stall_ms: number) => () => {
+      this.target.disk.stall_ms = stall_ms
+    }
+    this.#during(dice, 150, set(dice.between(5, 60)), set(0))
   }
 
   #during(dice: Dice, most_ms: number, begin: () => void, end: () => void): void {
