@@ -15,6 +15,7 @@ export const NO_SKEW: Skew = { offset_ms: 0, rate: 0 }
 export class SimProcess {
   readonly clock: Clock
   readonly #began_ms: number
+  #offset_ms: number
   #isDead = false
   #frozenUntil_ms = 0
 
@@ -27,9 +28,10 @@ export class SimProcess {
     private readonly skew: Skew,
   ) {
     this.#began_ms = scheduler.now_ms
+    this.#offset_ms = skew.offset_ms
     const label = `timer ${name}`
     this.clock = {
-      now: () => Math.floor(this.skew.offset_ms + scheduler.now_ms + this.#drift_ms),
+      now: () => Math.floor(this.#offset_ms + scheduler.now_ms + this.#drift_ms),
       steady: () => Math.floor(scheduler.now_ms + this.#drift_ms),
       after: (ms, fn) => scheduler.plan(ms / (1 + skew.rate), label, fn, this),
     }
@@ -58,6 +60,11 @@ export class SimProcess {
 
   thaw(): void {
     this.#frozenUntil_ms = 0
+  }
+
+  /** Somebody sets the wall clock of its machine. */
+  setClock(offset_ms: number): void {
+    this.#offset_ms = offset_ms
   }
 
   sleep(ms: number): Promise<void> {
