@@ -1,12 +1,16 @@
-import type { LogHead, LogRecord, TenantId, WorkflowId } from '@weft/core'
-import { openHead } from './checked.js'
+import { isWeftError, type LogHead, type LogRecord, type TenantId, type WorkflowId } from '@weft/core'
+import { cipherOf, openHead } from './checked.js'
 import { type Database, levelDatabase } from './database.js'
 import { readFailed } from './failures.js'
+import { ciphersOfRest } from './encryption.js'
+import type { KeyService } from './key-service.js'
 import { type KeyRange, SEAL_KEY, TenantKeys } from './keys.js'
 import { decodeRecord } from './record-codec.js'
 import { readSealFile } from './seal-file.js'
 import { decodeStoreSeal, type StoreSeal, sameContexts } from './store-seal.js'
+import type { TenantCiphers } from './tenant-ciphers.js'
 import { tenantsIn } from './tenant-walk.js'
+import type { ValueCipher } from './value-cipher.js'
 
 /** What can still be made out of a context. */
 export interface SalvagedContext {
@@ -28,10 +32,16 @@ export function contextKey({ tenant, workflow }: Pick<SalvagedContext, 'tenant' 
 /**
  * Reads what is sound in a borrowed store, whatever is wrong with the rest. Nothing is checked that goes beyond a record.
  * @param passOver keys of contexts to leave alone
- * @throws WEFT_STORE_CORRUPT · WEFT_STORE_FAILED when LevelDB cannot read it at all
+ * @param encryption of a store that is encrypted
+ * @throws WEFT_STORE_CORRUPT · WEFT_STORE_FAILED when LevelDB cannot read it at all · WEFT_STORE_KEY
  */
-export async function* salvage(directory: string, passOver: ReadonlySet<string>): AsyncGenerator<Salvaged> {
+export async function* salvage(
+  directory: string,
+  passOver: ReadonlySet<string>,
+  encryption: KeyService | undefined,
+): AsyncGenerator<Salvaged> {
   const db = levelDatabase(directory)
+  const ciphers = ciphersOfRest(directory, encryption, db)
   try {
     await db.open()
     for await (const tenant of tenantsOf(db)) {
@@ -40,13 +50,14 @@ export async function* salvage(directory: string, passOver: ReadonlySet<string>)
         const begin = contextKey({ tenant: keys.tenant, workflow })
         if (passOver.has(begin)) continue
         yield { begin }
-        yield { context: await salvageOne(db, keys, workflow) }
+        yield { context: await salvageOne(db, keys, ciphers, workflow) }
       }
     }
   } catch (thrown) {
     throw readFailed(directory, thrown)
   } finally {
     await db.close()
+    ciphers.close()
   }
 }
 
@@ -123,11 +134,19 @@ function nothing(): { readonly value: undefined } {
   return { value: undefined }
 }
 
-async function salvageOne(db: Database, keys: TenantKeys, workflow: WorkflowId): Promise<SalvagedContext> {
-  const head = await soundHead(db, keys, workflow)
+async function salvageOne(
+  db: Database,
+  keys: TenantKeys,
+  ciphers: TenantCiphers,
+  workflow: WorkflowId,
+): Promise<SalvagedContext> {
+  const cipher = await cipherOf(ciphers, keys, workflow).catch(unlessLost)
+  // Without its key nothing of a tenant can be made out.
+  if (cipher === undefined) return { tenant: keys.tenant, workflow, head: undefined, records: [] }
+  const head = await soundHead(db, keys, cipher, workflow)
   const records = new Map<number, LogRecord>()
   const take = (key: string, value: Uint8Array): void => {
-    const record = soundRecord(keys, key, value)
+    const record = soundRecord(keys, cipher, key, value)
     if (record) records.set(record.position, record)
   }
   for await (const [key, value] of readableRows(db, keys.log(workflow))) take(key, value)
@@ -141,19 +160,35 @@ async function salvageOne(db: Database, keys: TenantKeys, workflow: WorkflowId):
   return { tenant: keys.tenant, workflow, head, records: sorted }
 }
 
-async function soundHead(db: Database, keys: TenantKeys, workflow: WorkflowId): Promise<LogHead | undefined> {
+/** A key that cannot be had now is no loss. */
+function unlessLost(thrown: unknown): undefined {
+  if (isWeftError(thrown) && thrown.code === 'WEFT_STORE_CORRUPT') return undefined
+  throw thrown
+}
+
+async function soundHead(
+  db: Database,
+  keys: TenantKeys,
+  cipher: ValueCipher,
+  workflow: WorkflowId,
+): Promise<LogHead | undefined> {
   try {
     const value = await db.get(keys.head(workflow))
-    return value && openHead(keys, workflow, value)
+    return value && openHead(keys, cipher, workflow, value)
   } catch {
     return undefined
   }
 }
 
-function soundRecord(keys: TenantKeys, key: string, value: Uint8Array): LogRecord | undefined {
+function soundRecord(
+  keys: TenantKeys,
+  cipher: ValueCipher,
+  key: string,
+  value: Uint8Array,
+): LogRecord | undefined {
   try {
     const position = keys.positionOf(key)
-    return { position, ...decodeRecord(key, value) }
+    return { position, ...decodeRecord(key, cipher.open(key, value)) }
   } catch {
     return undefined
   }

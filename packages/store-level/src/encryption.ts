@@ -1,0 +1,95 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { reasonOf } from '@weft/core'
+import type { Database } from './database.js'
+import { codeOf, corruptStore, failed, keyRefused } from './failures.js'
+import { KEYS_DIRECTORY, KeyFiles } from './key-files.js'
+import { type KeyService, STORE_CONTEXT } from './key-service.js'
+import { KeyRing, makeKey, PLAIN_CIPHERS, type TenantCiphers, unwrapKey } from './tenant-ciphers.js'
+
+const PASS_KEYS =
+  'pass --encryption-key-file (WEFT_ENCRYPTION_KEY_FILE), or `encryption` to openLevelStore, with what it was made with'
+const PLAIN_CURE =
+  'leave out the key file to open a plain store (`weft repair --to NEW` makes an encrypted one of it); put the directory ' +
+  'keys back if it was lost'
+
+/** Whether the values of a store lie encrypted: then its keys are beside them. */
+export function isEncrypted(directory: string): boolean {
+  return existsSync(join(directory, KEYS_DIRECTORY))
+}
+
+/**
+ * Checks that keys and store go together before LevelDB looks at it, and makes the keys of a new store that is to be
+ * encrypted. A store that is refused stays as it was.
+ * @param isOld whether there is a store already
+ * @returns what its ciphers are, once it is open
+ * @throws WEFT_STORE_KEY · WEFT_STORE_CORRUPT · WEFT_STORE_FAILED
+ */
+export async function prepareCiphers(
+  directory: string,
+  service: KeyService | undefined,
+  isOld: boolean,
+): Promise<(db: Database) => TenantCiphers> {
+  const encrypted = isEncrypted(directory)
+  if (service === undefined) {
+    if (encrypted)
+      throw keyRefused(directory, `the store in ${directory} is encrypted, and no key was given`, PASS_KEYS)
+    return () => PLAIN_CIPHERS
+  }
+  if (isOld && !encrypted) {
+    throw keyRefused(directory, `a key was given, and the store in ${directory} has none`, PLAIN_CURE)
+  }
+  const files = new KeyFiles(directory)
+  await checkStoreKey(directory, files, service, isOld)
+  return db => new KeyRing(directory, files, service, db)
+}
+
+/**
+ * That a store which is there would open with these keys, or without any.
+ * @throws WEFT_STORE_KEY · WEFT_STORE_CORRUPT · WEFT_STORE_FAILED
+ */
+export async function checkKeys(directory: string, service: KeyService | undefined): Promise<void> {
+  await prepareCiphers(directory, service, true)
+}
+
+/** The ciphers of a store that is read whatever is wrong with it. @throws WEFT_STORE_KEY */
+export function ciphersOfRest(
+  directory: string,
+  service: KeyService | undefined,
+  db: Database,
+): TenantCiphers {
+  if (service !== undefined && isEncrypted(directory))
+    return new KeyRing(directory, new KeyFiles(directory), service, db)
+  if (!isEncrypted(directory)) return PLAIN_CIPHERS
+  throw keyRefused(directory, `the store in ${directory} is encrypted, and no key was given`, PASS_KEYS)
+}
+
+/** That the key of the store itself opens shows that the master is the right one, before anything is written under it. */
+async function checkStoreKey(
+  directory: string,
+  files: KeyFiles,
+  service: KeyService,
+  isOld: boolean,
+): Promise<void> {
+  const wrapped = await readStoreKey(directory, files)
+  if (wrapped !== undefined) {
+    await unwrapKey(directory, service, wrapped, STORE_CONTEXT)
+    await files.clearParts()
+    return
+  }
+  if (isOld)
+    throw corruptStore(directory, 'the file keys/store is missing, which says under which master key it is')
+  await files.make(directory).catch(thrown => {
+    throw failed(directory, `keys cannot be kept in ${directory}`, thrown)
+  })
+  await makeKey(directory, files, service, STORE_CONTEXT)
+}
+
+async function readStoreKey(directory: string, files: KeyFiles): Promise<Uint8Array | undefined> {
+  try {
+    return await files.read(STORE_CONTEXT)
+  } catch (thrown) {
+    if (codeOf(thrown)) throw failed(directory, 'the key of the store cannot be read', thrown)
+    throw corruptStore(directory, reasonOf(thrown), {}, thrown)
+  }
+}
