@@ -13,6 +13,8 @@ const PLAIN_CURE =
   'leave out the key file to open a plain store (`weft repair --to NEW` makes an encrypted one of it); put the directory ' +
   'keys back if it was lost'
 
+const KEYS_MAX = 4_096
+
 /** Whether the values of a store lie encrypted: then its keys are beside them. */
 export function isEncrypted(directory: string): boolean {
   return existsSync(join(directory, KEYS_DIRECTORY))
@@ -29,6 +31,7 @@ export async function prepareCiphers(
   directory: string,
   service: KeyService | undefined,
   isOld: boolean,
+  keys_max = KEYS_MAX,
 ): Promise<(db: Database) => TenantCiphers> {
   const encrypted = isEncrypted(directory)
   if (service === undefined) {
@@ -41,7 +44,7 @@ export async function prepareCiphers(
   }
   const files = new KeyFiles(directory)
   await checkStoreKey(directory, files, service, isOld)
-  return db => new KeyRing(directory, files, service, db)
+  return db => new KeyRing(directory, files, service, db, keys_max)
 }
 
 /**
@@ -59,7 +62,7 @@ export function ciphersOfRest(
   db: Database,
 ): TenantCiphers {
   if (service !== undefined && isEncrypted(directory))
-    return new KeyRing(directory, new KeyFiles(directory), service, db)
+    return new KeyRing(directory, new KeyFiles(directory), service, db, KEYS_MAX)
   if (!isEncrypted(directory)) return PLAIN_CIPHERS
   throw keyRefused(directory, `the store in ${directory} is encrypted, and no key was given`, PASS_KEYS)
 }

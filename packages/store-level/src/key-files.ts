@@ -96,6 +96,12 @@ export class KeyFiles {
   }
 }
 
+/** Whether any tenant was given a key here: none is before there is a store. */
+export async function holdsTenantKeys(store: string): Promise<boolean> {
+  const names = await readdir(join(store, KEYS_DIRECTORY)).catch(() => [])
+  return names.some(name => /^[0-9a-f]{64}$/.test(name))
+}
+
 function nameOf(context: string): string {
   return context === STORE_CONTEXT ? STORE_FILE : hash('sha256', context)
 }

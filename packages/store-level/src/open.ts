@@ -10,6 +10,7 @@ import { checkFiles } from './file-check.js'
 import { isNewStore, writeFormat } from './format.js'
 import { Gate } from './gate.js'
 import { GroupWriter } from './group-writer.js'
+import { holdsTenantKeys } from './key-files.js'
 import type { KeyService } from './key-service.js'
 import { LevelStore } from './level-store.js'
 import { readSealFile, SealFile } from './seal-file.js'
@@ -27,6 +28,8 @@ export interface LevelStoreOptions {
   readonly onLoss?: OnLoss
   /** Who holds the master key of a store whose values are encrypted. A store stays as it was made: encrypted, or plain. */
   readonly encryption?: KeyService
+  /** Data keys of so many tenants are kept in memory, those that were used last; 4,096 unless said otherwise. */
+  readonly keys_max?: number
   /** Makes the handle on LevelDB, not yet open; for tests that count or break writes. */
   readonly database?: (directory: string) => Database
 }
@@ -64,11 +67,11 @@ async function prepare(directory: string): Promise<{ release: () => void }> {
 async function openClaimed(
   directory: string,
   release: () => void,
-  { batch_bytes_max, onLoss = 'refuse', encryption, database = levelDatabase }: LevelStoreOptions,
+  { batch_bytes_max, onLoss = 'refuse', encryption, keys_max, database = levelDatabase }: LevelStoreOptions,
 ): Promise<Store> {
   const file = await readSealFile(directory)
-  const isOld = (await holdsData(directory)) || Boolean(file)
-  const ciphersOn = await prepareCiphers(directory, encryption, isOld)
+  const isOld = (await holdsData(directory)) || Boolean(file) || (await holdsTenantKeys(directory))
+  const ciphersOn = await prepareCiphers(directory, encryption, isOld, keys_max)
   if (isOld && onLoss === 'refuse') await checkBeforeOpening(directory)
   const bounds = batch_bytes_max === undefined ? {} : { batch_bytes_max }
   const sealing = {

@@ -29,9 +29,6 @@ export const PLAIN_CIPHERS: TenantCiphers = {
   close: () => {},
 }
 
-/** So many keys of tenants are held at most, but for those that are being asked for. */
-const KNOWN_MAX = 4_096
-
 interface Known {
   readonly cipher: Promise<AesCipher>
   isLoaded: boolean
@@ -46,6 +43,8 @@ export class KeyRing implements TenantCiphers {
     private readonly files: KeyFiles,
     private readonly service: KeyService,
     private readonly db: Database,
+    /** So many keys are held at most, but for those that are being asked for. */
+    private readonly keys_max: number,
   ) {}
 
   with<T>(tenant: TenantId, use: (cipher: ValueCipher) => T): Promise<T> {
@@ -93,7 +92,7 @@ export class KeyRing implements TenantCiphers {
   /** Lets go of those that were not used for longest. A write that waits may still hold one, so its key stays whole. */
   #bound(): void {
     for (const [tenant, { isLoaded }] of this.#known) {
-      if (this.#known.size <= KNOWN_MAX) return
+      if (this.#known.size <= this.keys_max) return
       if (isLoaded) this.#known.delete(tenant)
     }
   }
