@@ -15,7 +15,7 @@ export async function filesIn(directory: string): Promise<Map<string, Buffer>> {
 }
 
 /** The files that hold these bytes as they are. */
-export async function filesHolding(directory: string, bytes: Uint8Array | string): Promise<string[]> {
+export async function filesHolding(directory: string, bytes: string): Promise<string[]> {
   const files = [...(await filesIn(directory))]
   return files.filter(([, content]) => content.includes(bytes)).map(([path]) => path)
 }
