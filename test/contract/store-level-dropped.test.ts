@@ -1,5 +1,5 @@
 import { createDecipheriv, createHash } from 'node:crypto'
-import { cp, mkdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises'
+import { cp, link, mkdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { type KeyService, openLevelStore, readKeyFile, salvage } from '@weft/store-level'
 import { decode } from 'cborg'
@@ -51,7 +51,11 @@ describe('LevelDB store: a tenant that is dropped', () => {
     const kept = await written(store, 'kept', 'w', 5)
     for (const workflow of ['v', 'w']) await written(store, 'gone', workflow, 5)
     const old = await copyNow()
+    // Another name of the same file shows what is done to it before it goes.
+    const aside = `${harness.directory}.aside`
+    await link(join(harness.directory, keyName('gone')), aside)
     expect(await store.tenant('gone').drop()).toEqual({ workflows: 2, changes: 10 })
+    expect((await readFile(aside)).every(byte => byte === 0)).toBe(true)
     await harness.close()
 
     expect(await hasKey(harness.directory, 'gone')).toBe(false)

@@ -1,4 +1,4 @@
-import { chmod, cp, mkdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { chmod, cp, link, mkdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { addMasterKey, openLevelStore, readKeyFile, rewrapKeys } from '@weft/store-level'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -225,7 +225,10 @@ describe('LevelDB store: who holds its keys', () => {
       const onlyNewest = await readKeyFile(alone)
       expect(await rejection(harness.open({ encryption: onlyNewest }))).toMatchObject(KEY)
 
+      const before = join(folder, 'before')
+      await link(join(harness.directory, 'keys', 'store'), before)
       expect(await rewrapKeys(harness.directory, encryption)).toEqual({ rewrapped: 3, damaged: [] })
+      expect((await readFile(before)).every(byte => byte === 0)).toBe(true)
       const store = await harness.open({ encryption: onlyNewest })
       expect(await store.tenant('old').read('w', 1, ALL)).toStrictEqual(maker.records)
       expect(await store.tenant('new').read('w', 1, ALL)).toHaveLength(1)
