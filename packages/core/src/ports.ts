@@ -9,9 +9,11 @@ export type Hash = (bytes: Uint8Array, target: Uint8Array, at: number) => undefi
 /** Fills `length` bytes of `target` from `at` on with cryptographically strong random bytes. */
 export type Random = (target: Uint8Array, at: number, length: number) => void
 
-/** Milliseconds since 1970-01-01 UTC, and timers. */
 export interface Clock {
+  /** Milliseconds since 1970-01-01 UTC, as the machine has it: somebody may set that back. */
   now(): number
+  /** Whole milliseconds since some moment, never set back: what a span of time is counted by. */
+  steady(): number
   /** Calls `fn` once after `ms`; the returned function cancels it. */
   after(ms: number, fn: () => void): () => void
 }

@@ -117,7 +117,7 @@ export class ContextLog {
 
   /** Somebody holds a lease: the log must stay open, for nothing on disk says how long it runs. */
   get leased(): boolean {
-    return this.#admission.leases.lastUntil_ms > this.host.clock.now()
+    return this.#admission.leases.lastUntil_ms > this.host.clock.steady()
   }
 
   /** Changes that were admitted and are not on disk yet. */
@@ -199,7 +199,7 @@ export class ContextLog {
 
   /** A holder says that it is alive; how long its lease runs from now. @throws WEFT_LEASE_LOST */
   renew(on: string, epoch: number): number {
-    return this.#admission.leases.renew(on, epoch, this.host.clock.now()).ttl_ms
+    return this.#admission.leases.renew(on, epoch, this.host.clock.steady()).ttl_ms
   }
 
   /** Up to where a subscription is acknowledged. */
@@ -242,7 +242,7 @@ export class ContextLog {
     }
     try {
       this.gate.check(change)
-      this.#admission.admit(change, this.host.clock.now(), preconditions)
+      this.#admission.admit(change, this.host.clock.steady(), preconditions)
       const position = this.#admission.dag.size
       this.gate.admitted(change, position)
       this.#admitted.push({ record: { position, id, bytes }, origin })

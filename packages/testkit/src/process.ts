@@ -29,7 +29,8 @@ export class SimProcess {
     this.#began_ms = scheduler.now_ms
     const label = `timer ${name}`
     this.clock = {
-      now: () => this.#now(),
+      now: () => Math.floor(this.skew.offset_ms + scheduler.now_ms + this.#drift_ms),
+      steady: () => Math.floor(scheduler.now_ms + this.#drift_ms),
       after: (ms, fn) => scheduler.plan(ms / (1 + skew.rate), label, fn, this),
     }
   }
@@ -63,8 +64,7 @@ export class SimProcess {
     return new Promise(resolve => void this.clock.after(ms, resolve))
   }
 
-  #now(): number {
-    const { now_ms } = this.scheduler
-    return Math.floor(now_ms + this.skew.offset_ms + (now_ms - this.#began_ms) * this.skew.rate)
+  get #drift_ms(): number {
+    return (this.scheduler.now_ms - this.#began_ms) * this.skew.rate
   }
 }
