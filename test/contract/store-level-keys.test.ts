@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process'
 import { chmod, cp, link, mkdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { addMasterKey, openLevelStore, readKeyFile, rewrapKeys } from '@weft/store-level'
+import { promisify } from 'node:util'
+import { addMasterKey, checkKeys, openLevelStore, readKeyFile, rewrapKeys } from '@weft/store-level'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { WatchedKeys } from '../support/key-services.ts'
 import { copied, filesIn, fingerprint } from '../support/raw-files.ts'
@@ -81,6 +83,23 @@ describe('LevelDB store: who holds its keys', () => {
       const own = join(harness.directory, 'keys', 'store')
       await (what === 'is gone' ? rm(own) : truncate(own, 40))
       expect(await rejection(harness.open())).toMatchObject({ code: 'WEFT_STORE_CORRUPT' })
+    })
+
+    test('who only looks at a store leaves alone what its owner is about to write', async () => {
+      const store = await harness.open()
+      await written(store, 't', 'w', 1)
+      const part = join(harness.directory, 'keys', 'store.part')
+      await writeFile(part, 'half')
+      await checkKeys(harness.directory, await readKeyFile(keyFile))
+      const script = `import { openLevelStore, readKeyFile } from '@weft/store-level'
+        const encryption = await readKeyFile(process.argv[2])
+        await openLevelStore(process.argv[1], { encryption }).catch(error => console.log(error.code))`
+      const { stdout } = await promisify(execFile)(process.execPath, [
+        ...['--input-type=module', '--eval', script],
+        ...[harness.directory, keyFile],
+      ])
+      expect(stdout).toBe('WEFT_STORE_LOCKED\n')
+      expect(await readFile(part, 'utf8')).toBe('half')
     })
 
     test('a store whose making was cut short behind its keys is made all the same', async () => {

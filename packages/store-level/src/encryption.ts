@@ -20,31 +20,46 @@ export function isEncrypted(directory: string): boolean {
   return existsSync(join(directory, KEYS_DIRECTORY))
 }
 
+/** How a store is encrypted, if it is. */
+export interface Encryption {
+  readonly ciphersOn: (db: Database) => TenantCiphers
+  /** Makes the keys of a new store, and clears up those of another: when it is open, so that nobody else has it. */
+  readonly begin: () => Promise<void>
+}
+
+export const NO_ENCRYPTION: Encryption = { ciphersOn: () => PLAIN_CIPHERS, begin: async () => {} }
+
 /**
- * Checks that keys and store go together before LevelDB looks at it, and makes the keys of a new store that is to be
- * encrypted. A store that is refused stays as it was.
+ * Checks that keys and store go together, before LevelDB looks at it: a store that is refused stays as it was.
  * @param isOld whether there is a store already
- * @returns what its ciphers are, once it is open
  * @throws WEFT_STORE_KEY · WEFT_STORE_CORRUPT · WEFT_STORE_FAILED
  */
-export async function prepareCiphers(
+export async function checkEncryption(
   directory: string,
   service: KeyService | undefined,
   isOld: boolean,
   keys_max = KEYS_MAX,
-): Promise<(db: Database) => TenantCiphers> {
+): Promise<Encryption> {
   const encrypted = isEncrypted(directory)
   if (service === undefined) {
     if (encrypted)
       throw keyRefused(directory, `the store in ${directory} is encrypted, and no key was given`, PASS_KEYS)
-    return () => PLAIN_CIPHERS
+    return NO_ENCRYPTION
   }
   if (isOld && !encrypted) {
     throw keyRefused(directory, `a key was given, and the store in ${directory} has none`, PLAIN_CURE)
   }
   const files = new KeyFiles(directory)
-  await checkStoreKey(directory, files, service, isOld)
-  return db => new KeyRing(directory, files, service, db, keys_max)
+  const hasStoreKey = await checkStoreKey(directory, files, service)
+  if (isOld && !hasStoreKey)
+    throw corruptStore(directory, 'the file keys/store is missing, which says under which master key it is')
+  return {
+    ciphersOn: db => new KeyRing(directory, files, service, db, keys_max),
+    begin: async () => {
+      if (hasStoreKey) await files.clearParts()
+      else await makeKeys(directory, files, service)
+    },
+  }
 }
 
 /**
@@ -52,7 +67,7 @@ export async function prepareCiphers(
  * @throws WEFT_STORE_KEY · WEFT_STORE_CORRUPT · WEFT_STORE_FAILED
  */
 export async function checkKeys(directory: string, service: KeyService | undefined): Promise<void> {
-  await prepareCiphers(directory, service, true)
+  await checkEncryption(directory, service, true)
 }
 
 /** The ciphers of a store that is read whatever is wrong with it. @throws WEFT_STORE_KEY */
@@ -67,21 +82,15 @@ export function ciphersOfRest(
   throw keyRefused(directory, `the store in ${directory} is encrypted, and no key was given`, PASS_KEYS)
 }
 
-/** That the key of the store itself opens shows that the master is the right one, before anything is written under it. */
-async function checkStoreKey(
-  directory: string,
-  files: KeyFiles,
-  service: KeyService,
-  isOld: boolean,
-): Promise<void> {
+/** That the key of the store itself opens shows that the master is the right one. @returns whether there is that key */
+async function checkStoreKey(directory: string, files: KeyFiles, service: KeyService): Promise<boolean> {
   const wrapped = await readStoreKey(directory, files)
-  if (wrapped !== undefined) {
-    await unwrapKey(directory, service, wrapped, STORE_CONTEXT)
-    await files.clearParts()
-    return
-  }
-  if (isOld)
-    throw corruptStore(directory, 'the file keys/store is missing, which says under which master key it is')
+  if (wrapped === undefined) return false
+  await unwrapKey(directory, service, wrapped, STORE_CONTEXT)
+  return true
+}
+
+async function makeKeys(directory: string, files: KeyFiles, service: KeyService): Promise<void> {
   await files.make(directory).catch(thrown => {
     throw failed(directory, `keys cannot be kept in ${directory}`, thrown)
   })

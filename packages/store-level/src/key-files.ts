@@ -1,6 +1,6 @@
+import { hash } from 'node:crypto'
 import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { hash } from 'node:crypto'
 import { syncDirectory } from './directory.js'
 import { decodeSealed, encodeSealed } from './head-codec.js'
 import { STORE_CONTEXT } from './key-service.js'
@@ -76,7 +76,7 @@ export class KeyFiles {
     }
   }
 
-  /** Whose keys are there, the store's own among them; of a damaged file its name. */
+  /** Whose keys are there, the store's own last; of a damaged file its name. */
   async *list(): AsyncGenerator<{ readonly context: string } | { readonly damaged: string }> {
     for (const name of (await readdir(this.directory)).sort()) {
       if (name.endsWith(PART)) continue

@@ -4,7 +4,7 @@ import type { Store } from '@weft/core'
 import { type Database, levelDatabase } from './database.js'
 import { claimDirectory, holdsData, makeDirectory } from './directory.js'
 import { finishDrops } from './drop.js'
-import { prepareCiphers } from './encryption.js'
+import { checkEncryption, type Encryption, NO_ENCRYPTION } from './encryption.js'
 import { codeOf, corruptStore, failed, locked, lostStore, readFailed } from './failures.js'
 import { checkFiles } from './file-check.js'
 import { isNewStore, writeFormat } from './format.js'
@@ -15,7 +15,6 @@ import type { KeyService } from './key-service.js'
 import { LevelStore } from './level-store.js'
 import { readSealFile, SealFile } from './seal-file.js'
 import { NEW_STORE } from './store-seal.js'
-import { PLAIN_CIPHERS, type TenantCiphers } from './tenant-ciphers.js'
 import { checkSeal, type OnLoss } from './whole-store.js'
 
 export interface LevelStoreOptions {
@@ -71,13 +70,13 @@ async function openClaimed(
 ): Promise<Store> {
   const file = await readSealFile(directory)
   const isOld = (await holdsData(directory)) || Boolean(file) || (await holdsTenantKeys(directory))
-  const ciphersOn = await prepareCiphers(directory, encryption, isOld, keys_max)
+  const encrypting = await checkEncryption(directory, encryption, isOld, keys_max)
   if (isOld && onLoss === 'refuse') await checkBeforeOpening(directory)
   const bounds = batch_bytes_max === undefined ? {} : { batch_bytes_max }
   const sealing = {
     file,
     onLoss,
-    ciphersOn,
+    encryption: encrypting,
     openFile: (gate: Gate) => SealFile.open(directory, cause => gate.fail(cause)),
   }
   return openSealed(database(directory), { name: directory, isOld, release, ...bounds }, sealing)
@@ -99,33 +98,32 @@ export interface StoreOnOptions {
  * @throws WEFT_STORE_LOCKED · WEFT_STORE_VERSION · WEFT_STORE_CORRUPT · WEFT_STORE_FAILED
  */
 export function openStoreOn(db: Database, options: StoreOnOptions): Promise<Store> {
-  return openSealed(db, options, {
-    ...{ file: undefined, onLoss: 'accept', openFile: undefined },
-    ciphersOn: () => PLAIN_CIPHERS,
-  })
+  const sealing = { file: undefined, onLoss: 'accept', openFile: undefined } as const
+  return openSealed(db, options, { ...sealing, encryption: NO_ENCRYPTION })
 }
 
 /** What a store is held against when it is opened, and where it goes on to say what it holds. */
 interface Sealing {
   readonly file: Awaited<ReturnType<typeof readSealFile>>
   readonly onLoss: OnLoss
-  readonly ciphersOn: (db: Database) => TenantCiphers
+  readonly encryption: Encryption
   readonly openFile: ((gate: Gate) => Promise<SealFile>) | undefined
 }
 
 async function openSealed(
   db: Database,
   { name, isOld, batch_bytes_max = BATCH_BYTES_MAX, release = () => {} }: StoreOnOptions,
-  { file, onLoss, ciphersOn, openFile }: Sealing,
+  { file, onLoss, encryption, openFile }: Sealing,
 ): Promise<Store> {
   await openDatabase(db, name)
   const gate = new Gate(name)
-  const ciphers = ciphersOn(db)
-  const isEncrypted = ciphers !== PLAIN_CIPHERS
+  const ciphers = encryption.ciphersOn(db)
+  const isEncrypted = encryption !== NO_ENCRYPTION
   let sealFile: SealFile | undefined
   try {
     const isNew = await isNewStore(db, name, isOld, isEncrypted)
     const seal = isNew ? NEW_STORE : await checkSeal(db, name, file, onLoss, ciphers)
+    await encryption.begin()
     sealFile = await openFile?.(gate)
     const writer = new GroupWriter(db, gate, batch_bytes_max, seal, sealed => sealFile?.note(sealed))
     if (isNew) await writeFormat(writer, isEncrypted)

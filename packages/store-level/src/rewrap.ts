@@ -19,6 +19,7 @@ export async function rewrapKeys(
   let rewrapped = 0
   const damaged: string[] = []
   try {
+    // The store's own comes last: until all are done, the store does not open under the newest master alone.
     for await (const found of files.list()) {
       if ('damaged' in found) {
         damaged.push(found.damaged)

@@ -1,7 +1,7 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { isWeftError, reasonOf, type TenantId } from '@weft/core'
 import type { Database } from './database.js'
-import { codeOf, failed, keyRefused, lostKey } from './failures.js'
+import { closed, codeOf, failed, keyRefused, lostKey } from './failures.js'
 import type { KeyFiles } from './key-files.js'
 import { DATA_KEY_BYTES, type KeyService } from './key-service.js'
 import { TenantKeys } from './keys.js'
@@ -37,6 +37,7 @@ interface Known {
 /** Data keys in memory, one for each tenant that was used lately; overwritten when they are destroyed and at the end. */
 export class KeyRing implements TenantCiphers {
   readonly #known = new Map<TenantId, Known>()
+  #isClosed = false
 
   constructor(
     private readonly directory: string,
@@ -65,10 +66,12 @@ export class KeyRing implements TenantCiphers {
   }
 
   close(): void {
+    this.#isClosed = true
     for (const tenant of [...this.#known.keys()]) this.#forget(tenant)
   }
 
   #of(tenant: TenantId): Promise<AesCipher> {
+    if (this.#isClosed) return Promise.reject(closed('the keys of the store are put away', 'open it again'))
     let known = this.#known.get(tenant)
     if (known === undefined) {
       const cipher = this.#load(tenant)
