@@ -119,7 +119,9 @@ describe('an encrypted data directory', () => {
       [[], { WEFT_ENCRYPTION_KEY_FILE: keyFile }],
       [['--config', config], {}],
     ] as const) {
-      expect((await weftHere(['verify', '--data', data, ...args], { env, cwd: folder })).code).toBe(0)
+      for (const verb of [['verify'], ['retain', '--keep', '30d', '--dry-run']]) {
+        expect((await weftHere([...verb, '--data', data, ...args], { env, cwd: folder })).code).toBe(0)
+      }
     }
     const finding = async (args: readonly string[]) => {
       const { stdout } = await weftHere(['doctor', '--data', data, '--json', ...args])
