@@ -179,6 +179,23 @@ describe('LevelDB store: who holds its keys', () => {
       await written(store, 't', 'w', 1)
     })
 
+    test('that gives no bytes, or throws at once, is refused before anything is written', async () => {
+      const encryption = await WatchedKeys.of(keyFile)
+      const store = await harness.open({ encryption })
+      const before = await fingerprint(harness.directory)
+      const { wrap } = encryption
+      const refusing = () => {
+        throw new Error('not now')
+      }
+      for (const broken of [async () => 'text' as unknown as Uint8Array, refusing]) {
+        encryption.wrap = broken
+        expect(await rejection(store.tenant('t').append(new LogMaker('w').next()))).toMatchObject(KEY)
+      }
+      expect(await fingerprint(harness.directory)).toBe(before)
+      encryption.wrap = wrap
+      await written(store, 't', 'w', 1)
+    })
+
     test('is asked again for keys that were not used lately, and each is overwritten at the end', async () => {
       const encryption = await WatchedKeys.of(keyFile)
       const tenants = ['a', 'b', 'c', 'd']

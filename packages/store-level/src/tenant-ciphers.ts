@@ -150,9 +150,8 @@ export async function storeKey(
   context: string,
   dataKey: Uint8Array,
 ): Promise<void> {
-  const wrapped = await service.wrap(Uint8Array.from(dataKey), context).catch(thrown => {
-    throw serviceFailed(directory, context, thrown)
-  })
+  const wrapped = await asked(directory, context, () => service.wrap(Uint8Array.from(dataKey), context))
+  if (!(wrapped instanceof Uint8Array)) throw serviceFailed(directory, context, 'it gave no bytes')
   // What does not come back now never would.
   const again = await unwrapKey(directory, service, wrapped, context)
   if (!timingSafeEqual(again, dataKey)) {
@@ -173,11 +172,18 @@ export async function unwrapKey(
   wrapped: Uint8Array,
   context: string,
 ): Promise<Uint8Array> {
-  const dataKey = await service.unwrap(wrapped, context).catch(thrown => {
-    throw serviceFailed(directory, context, thrown)
-  })
+  const dataKey = await asked(directory, context, () => service.unwrap(wrapped, context))
   if (dataKey.length === DATA_KEY_BYTES) return dataKey
   throw serviceFailed(directory, context, `it gave a key of ${dataKey.length} bytes, not ${DATA_KEY_BYTES}`)
+}
+
+/** Whatever a service fails with, and however, reaches the caller as one code. */
+async function asked<T>(directory: string, context: string, ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask()
+  } catch (thrown) {
+    throw serviceFailed(directory, context, thrown)
+  }
 }
 
 function serviceFailed(directory: string, context: string, thrown: unknown) {
