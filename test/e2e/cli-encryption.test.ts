@@ -256,6 +256,29 @@ describe('weft drop', () => {
   })
 })
 
+test.each([
+  ['plain', () => plain.data, () => []],
+  ['encrypted', () => encrypted, () => ['--encryption-key-file', keyFile]],
+] as const)('[TEN-4] repair of a store that is %s does not bring back a tenant whose drop was cut short', async (_, from, key) => {
+  const data = await copyOf(from())
+  const db = rawDatabase(data)
+  await db.open()
+  await db.put('!dropping\0acme', Buffer.from('acme'))
+  await db.put('!dropping\0zeta', Buffer.from('zetb'))
+  await db.close()
+  const { contexts, proven } = await weftJson<Repaired>([
+    'repair',
+    '--data',
+    data,
+    '--to',
+    `${data}-new`,
+    ...key(),
+  ])
+  expect(contexts.map(({ context, outcome }) => [context, outcome])).toEqual([['zeta/wf-1', 'sound']])
+  expect(proven).toBe(true)
+  expect((await weftHere(['verify', '--data', `${data}-new`, ...key()])).stdout).not.toContain('acme')
+})
+
 /** How many of the changes in the files of a backup hold these words; they lie there in base64. */
 async function changesHolding(backup: string, words: string): Promise<number> {
   const texts = [...(await filesIn(backup)).values()].map(String)

@@ -71,7 +71,8 @@ class MasterKeys implements KeyService {
     }
     const [bodyAt, tagAt] = [nonceAt + NONCE_BYTES, wrapped.length - TAG_BYTES]
     try {
-      const decipher = createDecipheriv(ALGORITHM, master.key, wrapped.subarray(nonceAt, bodyAt))
+      const nonce = wrapped.subarray(nonceAt, bodyAt)
+      const decipher = createDecipheriv(ALGORITHM, master.key, nonce, { authTagLength: TAG_BYTES })
       decipher.setAAD(boundTo(name, context))
       decipher.setAuthTag(wrapped.subarray(tagAt))
       const dataKey = decipher.update(wrapped.subarray(bodyAt, tagAt))

@@ -14,6 +14,8 @@ export const PLAIN: ValueCipher = { seal: (_, plain) => plain, open: (_, value) 
 const ALGORITHM = 'aes-256-gcm'
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
+/** A shorter tag could be guessed. */
+const WHOLE_TAG = { authTagLength: TAG_BYTES }
 
 /**
  * AES-256-GCM. A value is what stays clear, then the nonce (12 bytes), the ciphertext, the tag (16 bytes). The key that it
@@ -44,7 +46,7 @@ export class AesCipher implements ValueCipher {
     const from = clear + NONCE_BYTES
     const to = value.length - TAG_BYTES
     if (to < from) throw new RangeError(`an encrypted value has ${value.length} bytes, which are too few`)
-    const decipher = createDecipheriv(ALGORITHM, this.dataKey, value.subarray(clear, from))
+    const decipher = createDecipheriv(ALGORITHM, this.dataKey, value.subarray(clear, from), WHOLE_TAG)
     decipher.setAAD(Buffer.from(key))
     decipher.setAuthTag(value.subarray(to))
     const body = decipher.update(value.subarray(from, to))
