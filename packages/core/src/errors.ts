@@ -68,6 +68,7 @@ export type ErrorCode =
   | 'WEFT_STORE_FAILED'
   | 'WEFT_STORE_CORRUPT'
   | 'WEFT_STORE_VERSION'
+  | 'WEFT_STORE_KEY'
   | 'WEFT_STORE_CLOSED'
   | 'WEFT_ROLLBACK'
   // sessions

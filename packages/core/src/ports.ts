@@ -67,8 +67,9 @@ export interface TenantStore {
    * Resolves when the records and the head are on disk, fsynced, together. Appends that arrive while a write
    * is in flight share the next one. The store extends the running hash. After WEFT_STORE_FAILED the outcome is unknown:
    * reopen and look (DUR-3).
-   * @throws WEFT_STORE_FAILED · WEFT_STORE_CORRUPT (the context is damaged) · WEFT_INTERNAL (the append does not go on
-   *   where the log ends); of the last two nothing was written
+   * @throws WEFT_STORE_FAILED · WEFT_STORE_CORRUPT (the context is damaged) · WEFT_STORE_KEY (the store is encrypted, and
+   *   the tenant's key cannot be had) · WEFT_INTERNAL (the append does not go on where the log ends); of the last three
+   *   nothing was written
    */
   append(append: LogAppend): Promise<void>
   /**

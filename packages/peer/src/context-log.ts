@@ -271,7 +271,7 @@ export class ContextLog {
         this.hooks.advanced(this.store.tenant, this.workflow)
       }
     } catch (error) {
-      if (isDamage(error)) this.#quarantine(error)
+      if (isDamage(error) || isKeyless(error)) this.#quarantine(error)
       else this.hooks.failed(error)
     } finally {
       this.#writing = undefined
@@ -307,6 +307,11 @@ export class ContextLog {
     }
     if (drop > 0) this.#tail = this.#tail.slice(drop)
   }
+}
+
+/** The key of a tenant cannot be had: nothing was written, and nobody else needs to know. */
+function isKeyless(error: unknown): error is WeftError {
+  return isWeftError(error) && error.code === 'WEFT_STORE_KEY'
 }
 
 export function isDamage(error: unknown): error is WeftError {
