@@ -7,6 +7,7 @@ import { TenantKeys } from './keys.js'
 import { LevelTenantStore, type Shared } from './level-tenant-store.js'
 import type { Scrubber } from './scrub.js'
 import type { SealFile } from './seal-file.js'
+import type { TenantCiphers } from './tenant-ciphers.js'
 import { tenantsIn } from './tenant-walk.js'
 
 export class LevelStore implements Store {
@@ -18,10 +19,11 @@ export class LevelStore implements Store {
     gate: Gate,
     writer: GroupWriter,
     scrubber: Scrubber,
+    ciphers: TenantCiphers,
     private readonly sealFile: SealFile | undefined,
     private readonly release: () => void,
   ) {
-    this.#shared = { db, gate, writer, scrubber, drops: new Set(), removals: new Set() }
+    this.#shared = { db, gate, writer, scrubber, ciphers, drops: new Set(), removals: new Set() }
   }
 
   tenant(id: TenantId): TenantStore {
@@ -48,11 +50,12 @@ export class LevelStore implements Store {
   }
 
   async #close(): Promise<void> {
-    const { db, gate, writer, scrubber } = this.#shared
+    const { db, gate, writer, scrubber, ciphers } = this.#shared
     gate.close()
     await writer.idle()
     await scrubber.idle()
     await db.close()
+    ciphers.close()
     await this.sealFile?.close()
     this.release()
   }
