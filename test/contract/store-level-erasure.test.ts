@@ -1,4 +1,5 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
   BranchWriter,
@@ -13,7 +14,7 @@ import {
 import type { Database } from '@weft/store-level'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { host } from '../support/host.ts'
-import { LevelHarness, rawDatabase, recordKey } from './level-harness.ts'
+import { LevelHarness, masterIn, rawDatabase, recordKey } from './level-harness.ts'
 
 /** Random, so that LevelDB's compression leaves it as it is. */
 const CANARY = 'Zq8vX2mK7pLw4RtY9sNb3HdF6jGc1aQe'
@@ -108,6 +109,21 @@ describe.each([
     await level.close()
     expect(await filesWith(level.directory, CANARY)).toEqual([])
   })
+})
+
+test('[ERA-1] in a store that is encrypted a record is written over under its key', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'weft-keys-'))
+  const encrypted = await LevelHarness.make(await masterIn(folder))
+  const { appends, erasing } = erasedContext(20)
+  await append(await encrypted.open(), [...appends, erasing])
+  for (let opening = 0; opening < 2; opening++) {
+    const store = await encrypted.open()
+    expect((await store.tenant('acme').read('w', ERASED, 1))[0]).toEqual(erasing.rewritten![0])
+    expect(await store.tenant('acme').read('w', 1, 10_000_000)).toHaveLength(21)
+  }
+  expect(await filesWith(encrypted.directory, CANARY)).toEqual([])
+  await encrypted.discard()
+  await rm(folder, { recursive: true })
 })
 
 test('[ERA-1] what a killed process has not brought off the disk is brought off it at the next opening', async () => {

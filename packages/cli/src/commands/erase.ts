@@ -1,5 +1,4 @@
-import { entryId, type EntryId, WeftError } from '@weft/core'
-import type { Erasure } from '@weft/replica'
+import { entryId, WeftError } from '@weft/core'
 import type { Command } from 'commander'
 import { type Cli, required } from '../cli.js'
 import { type ContextCopy, findChange } from '../context-copy.js'
@@ -39,7 +38,7 @@ export function register(program: Command, cli: Cli): void {
           ...(dryRun && { dryRun }),
         })
       })
-      cli.output.result(resultOf(workflow, erasure, dryRun ?? false), formatErasure)
+      cli.output.result({ workflow, dryRun: dryRun ?? false, ...erasure }, formatErasure)
     })
   withExamples(
     withJson(withPeer(command)),
@@ -48,12 +47,8 @@ export function register(program: Command, cli: Cli): void {
   )
 }
 
-function resultOf(workflow: string, erasure: Erasure, dryRun: boolean) {
-  return { workflow, dryRun, ...erasure }
-}
-
 /** The ids that a person wrote, in full. @throws WEFT_CHANGE_UNKNOWN · WEFT_USAGE when several begin so */
-function namedIn(copy: ContextCopy, ids: readonly string[]): readonly (string | EntryId)[] {
+function namedIn(copy: ContextCopy, ids: readonly string[]): string[] {
   return ids.map(text => {
     const [prefix = '', index, more] = text.replace(/^entry:/, '').split('.')
     const node = findChange(copy, prefix)
