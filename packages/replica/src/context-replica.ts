@@ -150,15 +150,18 @@ export class ContextReplica {
     const intake = new Intake(this.#set)
     const erasures = this.#set.erasures.count
     let adopted = 0
-    for (const bytes of changes) {
-      const change = decodeChange(bytes, this.host.hash)
-      checkMayErase(this.#set, change, this.session.mayErase)
-      const { applied, refused } = intake.receive(change)
-      for (const { id } of applied) this.wrote(this.#set.change(this.#set.dag.node(id)))
-      adopted += applied.length
-      if (refused[0]) throw refused[0].error
+    try {
+      for (const bytes of changes) {
+        const change = decodeChange(bytes, this.host.hash)
+        checkMayErase(this.#set, change, this.session.mayErase)
+        const { applied, refused } = intake.receive(change)
+        for (const { id } of applied) this.wrote(this.#set.change(this.#set.dag.node(id)))
+        adopted += applied.length
+        if (refused[0]) throw refused[0].error
+      }
+    } finally {
+      this.#forgetErased(erasures)
     }
-    this.#forgetErased(erasures)
     if (intake.waiting === 0) return adopted
     throw new WeftError(
       'WEFT_CHANGE_DEPS_MISSING',
@@ -200,10 +203,10 @@ export class ContextReplica {
       this.session.rewind(this.workflow, position, this.index.idAt(position) ?? '')
       this.#tear()
     }
-    this.#forgetErased(erasures)
     const last = this.index.idAt(position)
     if (last !== undefined) this.session.delivered(this.workflow, position, last)
     if (arrived.length > 0) this.#tell(arrived)
+    this.#forgetErased(erasures)
     for (const listener of this.#positionListeners) listener()
   }
 
@@ -294,9 +297,14 @@ export class ContextReplica {
     this.#listeners.clear()
   }
 
-  /** What was made of content that is erased now is let go of: all of it is made anew from what is left. */
+  /**
+   * What was made of content that is erased now is let go of: all of it is made anew from what is left. After what came
+   * with the erasure was told of, for who compares before and after begins anew, too.
+   */
   #forgetErased(erasures: number): void {
-    if (this.#set.erasures.count > erasures) this.#remake(() => true)
+    if (this.#set.erasures.count === erasures) return
+    this.#remake(() => true)
+    this.#tell([])
   }
 
   #remake(isKept: (change: Change) => boolean): void {
