@@ -14,6 +14,7 @@ import {
 import type { Database } from '@weft/store-level'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { host } from '../support/host.ts'
+import { LogMaker } from './log-maker.ts'
 import { LevelHarness, masterIn, rawDatabase, recordKey } from './level-harness.ts'
 
 /** Random, so that LevelDB's compression leaves it as it is. */
@@ -109,6 +110,25 @@ describe.each([
     await level.close()
     expect(await filesWith(level.directory, CANARY)).toEqual([])
   })
+})
+
+test('[ERA-1] what somebody reads who began before it was erased leaves the files when they have read', async () => {
+  const { appends, erasing } = erasedContext(300)
+  const other = new LogMaker('other')
+  const store = await level.open()
+  await append(store, [...appends.slice(0, 200), other.next()])
+  await level.close()
+  await compacted(level.directory)
+  const tenant = (await level.open()).tenant('acme')
+  for (const each of appends.slice(200)) await tenant.append(each)
+  const heads = tenant.heads()[Symbol.asyncIterator]()
+  await heads.next()
+  await tenant.append(erasing)
+  // Long enough for all that does not wait for the reader.
+  await new Promise(resolve => setTimeout(resolve, 500))
+  expect(await filesWith(level.directory, CANARY)).not.toEqual([])
+  while (!(await heads.next()).done);
+  await untilGone(level.directory)
 })
 
 test('[ERA-1] in a store that is encrypted a record is written over under its key', async () => {

@@ -53,7 +53,7 @@ export class LevelStore implements Store {
     const { db, gate, writer, scrubber, ciphers } = this.#shared
     gate.close()
     await writer.idle()
-    await scrubber.idle()
+    await scrubber.end()
     await db.close()
     ciphers.close()
     await this.sealFile?.close()

@@ -63,6 +63,7 @@ export class LevelTenantStore implements TenantStore {
   /** Yields every sound context before it reports damaged ones: one quarantined context must not hide the others. */
   async *heads(): AsyncIterable<LogHead> {
     this.#check()
+    const end = this.shared.scrubber.readers.begin()
     const snapshot = this.shared.db.snapshot()
     const damaged: WeftError[] = []
     try {
@@ -75,6 +76,7 @@ export class LevelTenantStore implements TenantStore {
       throw this.#translated(thrown)
     } finally {
       await snapshot.close()
+      end()
     }
     if (damaged.length > 0) throw corruptContexts(this.tenant, damaged)
   }
@@ -138,7 +140,7 @@ export class LevelTenantStore implements TenantStore {
   /** What a read meets of a tenant that is dropped under it, or of a store that is closed, is no damage. */
   #reading<T>(read: () => Promise<T>): Promise<T> {
     return this.#guarded(() =>
-      read().catch(thrown => {
+      this.shared.scrubber.readers.during(read).catch(thrown => {
         this.#check()
         throw thrown
       }),

@@ -1,6 +1,7 @@
 import { compact, type Database } from './database.js'
 import type { GroupWriter } from './group-writer.js'
 import { ERASING_KEYS, erasedBetween, erasingKey } from './keys.js'
+import { Readers } from './readers.js'
 
 export interface Put {
   readonly key: string
@@ -22,6 +23,11 @@ export function scrubbing(rewritten: readonly Put[]): Put[] {
  * its process dies, is done at the next opening: until then a mark stands for it.
  */
 export class Scrubber {
+  readonly readers = new Readers()
+  #stop = (): void => {}
+  readonly #stopped = new Promise<void>(resolve => {
+    this.#stop = resolve
+  })
   #isDue = false
   #running: Promise<void> | undefined
 
@@ -41,8 +47,9 @@ export class Scrubber {
     this.#running ??= this.#run()
   }
 
-  /** Resolves when nothing is being done. */
-  async idle(): Promise<void> {
+  /** Waits for nobody any more. Resolves when nothing is being done. */
+  async end(): Promise<void> {
+    this.#stop()
     await this.#running
   }
 
@@ -61,22 +68,25 @@ export class Scrubber {
 
   /**
    * The first compaction writes the journal into tables, and LevelDB may put a table with both values of a key where no
-   * compaction of this range comes by. A deletion on either side, of keys that never were, makes the second one do so.
+   * compaction of this range comes by. A deletion on either side, of keys that never were, makes the second one do so. What
+   * it was done beside may have been held by a reader from before: the third removes the files that are left of that.
    */
   async #scrub(mark: string): Promise<void> {
     const { first, last } = erasedBetween(mark) ?? EVERYTHING
     const [before, after] = [first.slice(0, -1), `${last}\0`]
-    await compact(this.db, before, after)
-    await this.writer.write({
-      operations: [
-        { key: before, value: null },
-        { key: after, value: null },
-      ],
-    })
-    await compact(this.db, before, after)
+    const deletions = [
+      { key: before, value: null },
+      { key: after, value: null },
+    ]
+    for (let round = 0; round < ROUNDS; round++) {
+      await Promise.race([this.readers.left(), this.#stopped])
+      await compact(this.db, before, after)
+      await this.writer.write({ operations: deletions })
+    }
     await this.writer.write({ operations: [{ key: mark, value: null }] })
   }
 }
 
+const ROUNDS = 3
 /** For a mark that is damaged. */
 const EVERYTHING = { first: '! ', last: '\x7e' }
