@@ -46,6 +46,18 @@ export class Admission implements LogView {
    *   WEFT_POSITION_UNKNOWN; then nothing has changed
    */
   admit(change: Change, now_ms: number, preconditions?: Preconditions): void {
+    this.#checkHeader(change, now_ms, preconditions)
+    this.#add(change, preconditions && now_ms, true)
+  }
+
+  /** Throws what `admit` would throw of a change that is not here yet; takes nothing. */
+  check(change: Change, now_ms: number, preconditions?: Preconditions): void {
+    this.#checkHeader(change, now_ms, preconditions)
+    this.dag.check(change)
+    this.#ledger.check(change)
+  }
+
+  #checkHeader(change: Change, now_ms: number, preconditions: Preconditions | undefined): void {
     const { header } = change
     // Only the headers are here: how many entries a change has is for its readers to see.
     checkManifest(header.reads, id => (this.dag.find(id) === NO_NODE ? undefined : Number.POSITIVE_INFINITY))
@@ -58,7 +70,6 @@ export class Admission implements LogView {
         checkMark(this.dag, header)
       }
     }
-    this.#add(change, preconditions && now_ms, true)
   }
 
   writesAt(node: Node): readonly string[] {
