@@ -18,6 +18,8 @@ import {
   type WeftError,
   wholeLog,
 } from '@weft/core'
+import type { StateTrial } from './state-trial.js'
+import { type Offered, TrialQueue } from './trial-queue.js'
 
 /** Whoever follows a context or writes to it: one channel of one connection. */
 export interface Subscriber {
@@ -36,6 +38,7 @@ export interface ContextLogHost {
   readonly clock: Clock
   /** When the peer began, ms since 1970 UTC. */
   readonly started_ms: number
+  readonly trial: StateTrial
 }
 
 export interface ContextHooks {
@@ -65,6 +68,7 @@ const TAIL_RECORDS_MAX = 4_096
  */
 export class ContextLog {
   readonly #admission: Admission
+  readonly #trials: TrialQueue
   readonly #subscribers = new Set<Subscriber>()
   #admitted: Admitted[] = []
   #committed: Position = 0
@@ -81,6 +85,20 @@ export class ContextLog {
     private readonly hooks: ContextHooks,
   ) {
     this.#admission = new Admission(host.hash)
+    this.#trials = new TrialQueue(host.trial, {
+      tenant: store.tenant,
+      hash: host.hash,
+      holds: id => this.#admission.dag.find(id) !== NO_NODE,
+      follows: origin => this.#subscribers.has(origin),
+      check: ({ change, preconditions }) => {
+        gate.check(change)
+        this.#admission.check(change, host.clock.now(), preconditions)
+      },
+      admit: offered => this.#admitTried(offered),
+      settled: () => this.settled(),
+      read: (from, bytes_max) => this.read(from, bytes_max),
+      turn: () => new Promise(resolve => void host.clock.after(0, resolve)),
+    })
   }
 
   /** Reads the whole log once, for its graph. @throws WEFT_STORE_CORRUPT · WEFT_STORE_FAILED */
@@ -94,7 +112,9 @@ export class ContextLog {
     const log = new ContextLog(store, workflow, gate, host, hooks)
     for await (const records of wholeLog(store, workflow, host.hash)) {
       for (const { position, bytes } of records) {
-        log.#admission.restore(decodeChange(bytes, host.hash), host.started_ms)
+        const change = decodeChange(bytes, host.hash)
+        log.#admission.restore(change, host.started_ms)
+        if (change.state !== null) log.#trials.noteState(position)
         log.#committed = position
       }
     }
@@ -120,9 +140,9 @@ export class ContextLog {
     return this.#admission.leases.lastUntil_ms > this.host.clock.now()
   }
 
-  /** Changes that were admitted and are not on disk yet. */
+  /** Changes that were taken and are not on disk yet. */
   get unwritten(): number {
-    return this.#admission.dag.size - this.#committed
+    return this.#trials.waiting + this.#admission.dag.size - this.#committed
   }
 
   /** The change at a position that is written; empty at 0. */
@@ -149,8 +169,12 @@ export class ContextLog {
       origin.failed(this.#damage)
       return
     }
+    if (this.#trials.running !== undefined || changes.some(({ state }) => state !== null)) {
+      this.#trials.add(changes.map(change => ({ change, origin, preconditions })))
+      return
+    }
     for (const change of changes) this.#admit(change, origin, preconditions)
-    if (this.#admitted.length > 0) this.#writing ??= this.#write()
+    this.#startWriting()
   }
 
   /** Records from `from` on, as `TenantStore.read`; those of late from memory. Damage quarantines the log. */
@@ -178,12 +202,16 @@ export class ContextLog {
     return this.#tail.slice(start, end)
   }
 
-  /** Resolves when everything admitted so far is on disk, or the store has failed. */
+  /** Resolves when everything taken so far is on disk, or the store has failed. */
   async flush(): Promise<void> {
-    while (this.#writing !== undefined) await this.#writing
+    for (let busy = this.#busy; busy !== undefined; busy = this.#busy) await busy
   }
 
-  /** As `flush`, but for what is admitted while it waits. */
+  get #busy(): Promise<void> | undefined {
+    return this.#trials.running ?? this.#writing
+  }
+
+  /** Resolves when everything admitted so far is on disk, or the store has failed. */
   async settled(): Promise<void> {
     const admitted = this.#admission.dag.size
     if (this.#committed >= admitted) return
@@ -193,8 +221,12 @@ export class ContextLog {
       watcher = { committed, duplicate: () => {}, refused: () => {}, failed: () => resolve() }
       this.subscribe(watcher)
     })
-    await Promise.race([reached, this.flush()])
+    await Promise.race([reached, this.#written()])
     this.unsubscribe(watcher!)
+  }
+
+  async #written(): Promise<void> {
+    while (this.#writing !== undefined) await this.#writing
   }
 
   /** A holder says that it is alive; how long its lease runs from now. @throws WEFT_LEASE_LOST */
@@ -251,6 +283,18 @@ export class ContextLog {
     }
   }
 
+  #admitTried({ change, origin, preconditions }: Offered): Position | undefined {
+    if (this.#damage) return undefined
+    const { size } = this.#admission.dag
+    this.#admit(change, origin, preconditions)
+    this.#startWriting()
+    return this.#admission.dag.size > size ? size + 1 : undefined
+  }
+
+  #startWriting(): void {
+    if (this.#admitted.length > 0) this.#writing ??= this.#write()
+  }
+
   async #write(): Promise<void> {
     // A turn of the microtask queue: what else came in the same frame joins the first write.
     await undefined
@@ -282,6 +326,7 @@ export class ContextLog {
     if (this.#damage) return
     this.#damage = error
     this.#admitted = []
+    this.#trials.clear()
     this.hooks.damaged(this.store.tenant, this.workflow, error)
     for (const subscriber of [...this.#subscribers]) subscriber.failed(error)
   }

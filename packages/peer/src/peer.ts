@@ -16,6 +16,7 @@ import { type PeerMetrics, peerMetrics } from './peer-metrics.js'
 import { scratchDoor } from './scratch-door.js'
 import { PeerService } from './service.js'
 import { SessionTokens } from './session-tokens.js'
+import { TrialLanes } from './trial-lanes.js'
 import { DEFAULT_AUDIENCE, type TokenKey, type TokenVerifier, tokenVerifier } from './token.js'
 import { checkWebhooks, type WebhookConfig } from './webhook-config.js'
 import { Webhooks } from './webhooks.js'
@@ -90,6 +91,7 @@ class PeerProcess implements Peer {
   readonly #service: PeerService
   readonly #feeds: Feeds
   readonly #webhooks: Webhooks
+  readonly #trial: TrialLanes
   #draining: Promise<DrainReport> | undefined
 
   constructor(
@@ -116,6 +118,15 @@ class PeerProcess implements Peer {
       ready: () => this.#service.ready,
       scratch: () => this.#scratch,
     })
+    this.#trial = new TrialLanes(
+      {
+        answer_ms: this.#limits.trial_ms,
+        documents_bytes_max: this.#limits.trial_bytes_max,
+        memory_bytes_max: this.#limits.trial_memory_bytes_max,
+      },
+      systemClock,
+      (tenant, reason) => this.#log.error({ tenant, reason }, 'a trial of state changes ended its thread'),
+    )
     this.#service = new PeerService(
       {
         openStore: options.openStore,
@@ -127,6 +138,7 @@ class PeerProcess implements Peer {
         clock: systemClock,
         hash: sha256,
         random: fillRandom,
+        trial: this.#trial,
       },
       {
         opened: (contexts, store) => void this.#webhooks.begin(contexts, store),
@@ -229,6 +241,7 @@ class PeerProcess implements Peer {
     this.#feeds.end(draining())
     await this.#closeSockets()
     await this.#service.close()
+    await this.#trial.close()
     this.#log.info({ unacked }, 'drained')
     return { unacked }
   }
