@@ -1,11 +1,11 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** Inputs that once did harm, or a run's that just did. All bytes are hex. */
+/** Inputs that did harm to some state of the code, or to a library below it; or a run's that just did. All bytes are hex. */
 export interface Sample {
   readonly kind: 'frames' | 'changes' | 'updates' | 'replica-frames'
-  /** What they did. */
-  readonly harm: string
+  /** What they did, or do to what lets them in. */
+  readonly what: string
   /** What the log held before, of changes. */
   readonly log: readonly string[]
   /** In the order in which they came, on one connection. */
@@ -33,7 +33,7 @@ export function saveFailure(name: string, sample: Sample): string {
 export class Harm extends Error {
   constructor(
     message: string,
-    readonly sample: Omit<Sample, 'harm'>,
+    readonly sample: Omit<Sample, 'what'>,
     cause?: unknown,
   ) {
     super(message, { cause })

@@ -49,7 +49,7 @@ async function main(): Promise<number> {
     return 0
   } catch (error) {
     if (!(error instanceof Harm)) throw error
-    const path = saveFailure(`seed-${seed}`, { ...error.sample, harm: error.message })
+    const path = saveFailure(`seed-${seed}`, { ...error.sample, what: error.message })
     console.error(`${error.message}\nsaved as ${path}; npm run fuzz -- --seed ${seed} does it again`)
     console.error(error.cause)
     return 1

@@ -15,6 +15,7 @@ export class Watch {
   #last = performance.now()
   #lastCpu_ms = cpu_ms()
   #window_ms = 0
+  #windowWall_ms = 0
   readonly #timer = setInterval(() => this.#tick(), TICK_MS)
   readonly #idle = new Worker(IDLE, { eval: true })
   readonly #idleLongest = new Float64Array(new SharedArrayBuffer(8))
@@ -34,8 +35,10 @@ export class Watch {
   async during<T>(act: () => Promise<T>): Promise<{ value: T; stall_ms: number }> {
     this.#tick()
     this.#window_ms = 0
+    this.#windowWall_ms = 0
     const value = await act()
-    this.longestWall_ms = Math.max(this.longestWall_ms, this.#tick())
+    this.#tick()
+    this.longestWall_ms = Math.max(this.longestWall_ms, this.#windowWall_ms)
     this.longest_ms = Math.max(this.longest_ms, this.#window_ms)
     return { value, stall_ms: this.#window_ms }
   }
@@ -45,24 +48,33 @@ export class Watch {
     await this.#idle.terminate()
   }
 
-  #tick(): number {
+  #tick(): void {
     const now = performance.now()
     const cpu = cpu_ms()
     const gap = now - this.#last - TICK_MS
+    this.#windowWall_ms = Math.max(this.#windowWall_ms, gap)
     this.#window_ms = Math.max(this.#window_ms, Math.min(gap, cpu - this.#lastCpu_ms))
     this.#last = now
     this.#lastCpu_ms = cpu
-    return gap
   }
 }
 
-const schedstat = openSync(`/proc/self/task/${process.pid}/schedstat`, 'r')
 const text = Buffer.alloc(64)
+const schedstat = openSchedstat()
 
-/** What the main thread has spent on a processor. */
+/** What the main thread has spent on a processor; where the system does not tell, the time. */
 function cpu_ms(): number {
+  if (schedstat === undefined) return performance.now()
   const length = readSync(schedstat, text, 0, text.length, 0)
   return Number.parseInt(text.toString('latin1', 0, length), 10) / 1e6
+}
+
+function openSchedstat(): number | undefined {
+  try {
+    return openSync(`/proc/self/task/${process.pid}/schedstat`, 'r')
+  } catch {
+    return undefined
+  }
 }
 
 const IDLE = `
