@@ -159,6 +159,7 @@ function soundChanges(dice: Dice): Change[] {
 /** Who waits before connecting again need not wait here; deadlines stay. */
 const clock: Clock = {
   now: () => Date.now(),
+  steady: () => Math.floor(performance.now()),
   after: (ms, fn) => {
     const timer = setTimeout(fn, ms < 5_000 ? 0 : ms)
     return () => clearTimeout(timer)

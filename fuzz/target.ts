@@ -11,6 +11,7 @@ import { Line, turns } from './line.js'
 
 const clock: Clock = {
   now: () => Date.now(),
+  steady: () => Math.floor(performance.now()),
   after: (ms, fn) => {
     const timer = setTimeout(fn, ms).unref()
     return () => clearTimeout(timer)

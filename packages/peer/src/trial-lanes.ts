@@ -29,7 +29,7 @@ export class TrialLanes implements StateTrial {
     died: (tenant: string, reason: string) => void,
   ) {
     const took = (tenant: string, ms: number): void => {
-      if (ms > SLOW_MS) this.#slowUntil.set(tenant, clock.now() + SLOW_FOR_MS)
+      if (ms > SLOW_MS) this.#slowUntil.set(tenant, clock.steady() + SLOW_FOR_MS)
     }
     this.#quick = new Lane(new TrialThread(bounds), took, died)
     this.#slow = new Lane(new TrialThread(bounds), took, died)
@@ -37,7 +37,7 @@ export class TrialLanes implements StateTrial {
 
   ask(tenant: string, question: TrialQuestion): Promise<TrialAnswer> {
     const until = this.#slowUntil.get(tenant) ?? 0
-    const isSlow = until > this.clock.now()
+    const isSlow = until > this.clock.steady()
     if (!isSlow) this.#slowUntil.delete(tenant)
     const lane = isSlow ? this.#slow : this.#quick
     return new Promise((resolve, reject) => lane.add({ tenant, question, resolve, reject }))
