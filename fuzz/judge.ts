@@ -11,6 +11,9 @@ import {
 } from '@weft/core'
 import { type Dice, sha256 } from './dice.js'
 
+/** Of so many changes the view of their past is read. */
+const VIEWS_MAX = 8
+
 /**
  * Whether a log is what honest replicas can live with: all of it is taken in, read and saved, and two that got it in other
  * orders agree. @throws when it is not
@@ -29,14 +32,17 @@ export function judgeLog(records: readonly LogRecord[], honest: readonly Change[
   const [one, two] = [read(set), read(other)]
   if (one !== two) throw new Error('two replicas read different states')
   if (digest(set, sha256) !== digest(other, sha256)) throw new Error('two replicas have different digests')
+  // Whoever knows a change and its past alone has to be able to read it too.
+  const stateful = changes.filter(({ state }) => state !== null)
+  for (const { id } of shuffled(stateful, dice).slice(0, VIEWS_MAX)) read(set, set.viewAt([set.dag.node(id)]))
   judgeSaving(changes.flatMap(({ state }) => state ?? []))
 }
 
-function read(set: ChangeSet): string {
-  const doc = new StateDoc(set, set.everything())
+function read(set: ChangeSet, view = set.everything()): string {
+  const doc = new StateDoc(set, view)
   try {
     if (doc.refused.size > 0) throw new Error('the log has a state change that Automerge refuses')
-    set.entries(set.everything())
+    set.entries(view)
     return canonicalJson(doc.read())
   } finally {
     doc.free()

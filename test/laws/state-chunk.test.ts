@@ -10,6 +10,7 @@ import {
   TrialDoc,
 } from '@weft/core'
 import { describe, expect, test } from 'vitest'
+import { rechunked } from '../../fuzz/forge.ts'
 import { codeOf, forged, forgedState, packed, refusal } from '../support/core-forge.ts'
 import { histories, replicaOf } from '../support/core-history.ts'
 import { holds, seededDice, seededHost, sha256 } from '../support/core-property.ts'
@@ -148,40 +149,45 @@ describe('[CHG-4] [CHG-5] a state change names what is in its past, and nothing 
   aside.add(root)
   const bob = new BranchWriter(aside, host, 'main', 'bob')
   const concurrent = bob.write({ state: { map: {}, other: { a: 1 } } })!
+  /** It has more ops than `concurrent`, so that the ops of that have numbers which whoever knows this has passed. */
+  const tail = ada.write({ state: { map: { a: 1, b: 2, c: 3, d: 4, e: 5 } } })!
   const eve = 'ee'.repeat(16)
-  /** By eve, on `root` alone, as far as her envelope says. */
-  const byEve = (state: Uint8Array): Change =>
-    forged(ada.write({ state: { map: { x: 1 } } }) ?? root, {
-      actor: eve,
-      seq: 1,
-      lamport: 2,
-      deps: packed([root.id]),
-      state,
-    })
+  const hashOf = (change: Change): string => readStateChunk(change.state!, sha256).hash
+  /** By eve, on `on` alone, as far as her envelope says. */
+  const byEve = (state: Uint8Array, on: Change): Change => {
+    const { lamport } = on.header
+    return forged(tail, { actor: eve, seq: 1, lamport: lamport + 1, deps: packed([on.id]), state })
+  }
   const known = replicaOf([root, concurrent])
-  const otherId = `${readStateChunk(concurrent.state!, sha256).startOp}@${concurrent.header.actor}`
 
   test('an object that a concurrent change made is not there for it, whoever has that change', () => {
-    const both = made(b => b.put(otherId, 'a', 2, 'int'), eve, [root.state!, concurrent.state!])
-    // Its deps are cut down to what its envelope has behind it.
-    const { deps } = readStateChunk(both, sha256)
-    expect(deps).toHaveLength(1)
-    const rootHash = readStateChunk(root.state!, sha256).hash
-    const hostile = byEve(forgedState(both, bytes => bytes.set(fromHex(rootHash), 11)))
-    for (const changes of [[root], [root, concurrent]]) {
-      expect(codeOf(() => replicaOf(changes).add(hostile))).toBe('WEFT_CHANGE_STATE')
+    const { startOp } = readStateChunk(concurrent.state!, sha256)
+    const object = `${startOp}@${concurrent.header.actor}`
+    const states = [root, tail, concurrent].map(({ state }) => state!)
+    const both = made(b => b.put(object, 'a', 2, 'int'), eve, states)
+    expect(readStateChunk(both, sha256).deps).toEqual([hashOf(tail), hashOf(concurrent)].sort())
+    const one = rechunked(both, body =>
+      fromHex(toHex(body).replace(hashOf(concurrent), '').replace('02', '01')),
+    )
+    expect(readStateChunk(one, sha256).deps).toEqual([hashOf(tail)])
+    const hostile = byEve(one, tail)
+    for (const changes of [
+      [root, tail],
+      [root, tail, concurrent],
+    ]) {
+      expect(refusal(() => replicaOf(changes).add(hostile)).message).toMatch(/names an op/)
     }
   })
 
   test('a startOp that its deps do not make is refused', () => {
     const honest = made(b => b.put('/', 'x', 1, 'int'), eve, [root.state!])
-    expect(replicaOf([root]).add(byEve(honest))).toBeGreaterThan(0)
+    expect(replicaOf([root]).add(byEve(honest, root))).toBeGreaterThan(0)
     const { startOp, deps } = readStateChunk(honest, sha256)
     const head = 11 + deps.length * 32 + 1 + 16 + 1
     expect(honest[head]).toBe(startOp)
     for (const wrong of [startOp - 1, startOp + 1]) {
       const state = forgedState(honest, bytes => bytes.set([wrong], head))
-      expect(refusal(() => known.add(byEve(state))).message).toMatch(/startOp/)
+      expect(refusal(() => known.add(byEve(state, root))).message).toMatch(/startOp/)
     }
   })
 })
