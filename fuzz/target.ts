@@ -41,7 +41,7 @@ export class Target {
       documents_bytes_max: limits.trial_bytes_max,
       memory_bytes_max: limits.trial_memory_bytes_max,
     }
-    const trial = new TrialLanes(bounds, clock, (_, reason) => void deaths.push(reason))
+    const trial = new TrialLanes(bounds, clock)
     let store: Store | undefined
     const service = new PeerService(
       {
@@ -76,7 +76,13 @@ export class Target {
         clock,
         hash: sha256,
         random: (target, at, length) => target.set(dice.bytes(length), at),
-        trial,
+        trial: {
+          ask: (tenant, question) =>
+            trial.ask(tenant, question).catch(error => {
+              deaths.push(String(error))
+              throw error
+            }),
+        },
       },
       { opened: () => {}, advanced: () => {}, failed: error => deaths.push(String(error)) },
     )

@@ -16,7 +16,8 @@ import { type PeerMetrics, peerMetrics } from './peer-metrics.js'
 import { scratchDoor } from './scratch-door.js'
 import { PeerService } from './service.js'
 import { SessionTokens } from './session-tokens.js'
-import { TrialLanes } from './trial-lanes.js'
+import type { TrialAnswer, TrialQuestion } from './state-trial.js'
+import { sharedLanes, type TrialLanes } from './trial-lanes.js'
 import { DEFAULT_AUDIENCE, type TokenKey, type TokenVerifier, tokenVerifier } from './token.js'
 import { checkWebhooks, type WebhookConfig } from './webhook-config.js'
 import { Webhooks } from './webhooks.js'
@@ -119,14 +120,14 @@ class PeerProcess implements Peer {
       ready: () => this.#service.ready,
       scratch: () => this.#scratch,
     })
-    this.#trial = new TrialLanes(
+    const { trial_ms, trial_bytes_max, trial_memory_bytes_max } = this.#limits
+    this.#trial = sharedLanes(
       {
-        answer_ms: this.#limits.trial_ms,
-        documents_bytes_max: this.#limits.trial_bytes_max,
-        memory_bytes_max: this.#limits.trial_memory_bytes_max,
+        answer_ms: trial_ms,
+        documents_bytes_max: trial_bytes_max,
+        memory_bytes_max: trial_memory_bytes_max,
       },
       systemClock,
-      (tenant, reason) => this.#log.error({ tenant, reason }, 'a trial of state changes ended its thread'),
     )
     this.#service = new PeerService(
       {
@@ -139,7 +140,7 @@ class PeerProcess implements Peer {
         clock: systemClock,
         hash: sha256,
         random: fillRandom,
-        trial: this.#trial,
+        trial: { ask: (tenant, question) => this.#ask(tenant, question) },
       },
       {
         opened: (contexts, store) => void this.#webhooks.begin(contexts, store),
@@ -203,6 +204,7 @@ class PeerProcess implements Peer {
   }
 
   async start(): Promise<void> {
+    await this.#trial.ready()
     await this.#service.start()
     try {
       await this.#listen()
@@ -226,6 +228,15 @@ class PeerProcess implements Peer {
     return this.close()
   }
 
+  async #ask(tenant: string, question: TrialQuestion): Promise<TrialAnswer> {
+    try {
+      return await this.#trial.ask(tenant, question)
+    } catch (error) {
+      this.#log.error({ tenant, err: error }, 'a trial of state changes came to no end')
+      throw error
+    }
+  }
+
   async #listen(): Promise<void> {
     const { host = '127.0.0.1', port = DEFAULT_PORT } = this.options
     await new Promise<void>((resolve, reject) => {
@@ -242,7 +253,6 @@ class PeerProcess implements Peer {
     this.#feeds.end(draining())
     await this.#closeSockets()
     await this.#service.close()
-    await this.#trial.close()
     this.#log.info({ unacked }, 'drained')
     return { unacked }
   }

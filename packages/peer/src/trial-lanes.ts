@@ -1,5 +1,5 @@
 import type { Clock } from '@weft/core'
-import { type StateTrial, type TrialAnswer, TrialFailed, type TrialQuestion } from './state-trial.js'
+import type { StateTrial, TrialAnswer, TrialQuestion } from './state-trial.js'
 import { type TrialBounds, TrialThread } from './trial-thread.js'
 
 interface Job {
@@ -22,17 +22,15 @@ export class TrialLanes implements StateTrial {
   readonly #slow: Lane
   readonly #slowUntil = new Map<string, number>()
 
-  /** @param died is told why, each time that a thread has died of a question */
   constructor(
     bounds: TrialBounds,
-    private readonly clock: Clock,
-    died: (tenant: string, reason: string) => void,
+    private readonly clock: Pick<Clock, 'steady'>,
   ) {
     const took = (tenant: string, ms: number): void => {
       if (ms > SLOW_MS) this.#slowUntil.set(tenant, clock.steady() + SLOW_FOR_MS)
     }
-    this.#quick = new Lane(new TrialThread(bounds), took, died)
-    this.#slow = new Lane(new TrialThread(bounds), took, died)
+    this.#quick = new Lane(new TrialThread(bounds), took)
+    this.#slow = new Lane(new TrialThread(bounds), took)
   }
 
   ask(tenant: string, question: TrialQuestion): Promise<TrialAnswer> {
@@ -43,9 +41,27 @@ export class TrialLanes implements StateTrial {
     return new Promise((resolve, reject) => lane.add({ tenant, question, resolve, reject }))
   }
 
+  /** Resolves when the thread for all has begun: the first change would wait for it, and what follows that in its context. */
+  async ready(): Promise<void> {
+    const question = { doc: NO_DOC, serial: 0, is: 'begin', kept: [], states: [] } as const
+    await this.ask('', question).catch(() => {})
+  }
+
   async close(): Promise<void> {
     await Promise.all([this.#quick.close(), this.#slow.close()])
   }
+}
+
+const NO_DOC = -1
+
+const shared = new Map<string, TrialLanes>()
+
+/** Peers of one process share their threads, which go on as long as it does and do not keep it from ending. */
+export function sharedLanes(bounds: TrialBounds, clock: Pick<Clock, 'steady'>): TrialLanes {
+  const key = Object.values(bounds).join()
+  const known = shared.get(key) ?? new TrialLanes(bounds, clock)
+  shared.set(key, known)
+  return known
 }
 
 class Lane {
@@ -56,7 +72,6 @@ class Lane {
   constructor(
     private readonly thread: TrialThread,
     private readonly took: (tenant: string, ms: number) => void,
-    private readonly died: (tenant: string, reason: string) => void,
   ) {}
 
   add(job: Job): void {
@@ -92,7 +107,6 @@ class Lane {
     try {
       resolve(await this.thread.ask(question))
     } catch (error) {
-      if (error instanceof TrialFailed) this.died(tenant, error.message)
       reject(error)
     }
     // What a thread takes to begin says nothing of whom it was begun for.
