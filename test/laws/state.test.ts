@@ -147,30 +147,34 @@ function withHostileState(changes: readonly Change[], seed: number) {
   const last = changes.filter(change => change.state !== null).at(-1)
   if (last === undefined) return { honest: changes, hostile: undefined }
   const state = forgedState(last.state!, bytes => {
-    for (let times = 1 + dice(3); times > 0; times--) bytes[12 + dice(bytes.length - 12)] = dice(256)
+    // At its end are the ops, in which small numbers mean something.
+    const tail = Math.min(60, bytes.length - 12)
+    for (let times = 1 + dice(2); times > 0; times--) bytes[bytes.length - 1 - dice(tail)] = dice(8)
   })
   const honest = replicaOf([])
   for (const change of changes) if (change.id !== last.id) addIfSound(honest, change)
   return { honest: honest.changes(), hostile: forged(last, { state }) }
 }
 
-function addIfSound(set: ChangeSet, change: Change): void {
+/** @returns whether it was taken; where it was not, the set is as it was, which other tests prove */
+function addIfSound(set: ChangeSet, change: Change): boolean {
   try {
-    set.add(change)
+    return set.add(change) >= 0
   } catch {
-    // Refused at the door: the set is as it was, which other tests prove.
+    return false
   }
 }
 
 test('[CHG-5] an Automerge change with altered content is refused, or counts alike on all replicas', () => {
   const history = histories({ steps_max: 30, edits: true })
+  let taken = 0
   let refusals = 0
   holds(
     fc.tuple(history, deliveries, deliveries, fc.nat()),
     ([{ changes }, one, other, seed]) => {
       const { honest, hostile } = withHostileState(changes, seed)
       const set = replicaOf(honest)
-      if (hostile) addIfSound(set, hostile)
+      if (hostile && addIfSound(set, hostile)) taken++
       expect(digest(deliver(set.changes(), one), sha256)).toBe(digest(deliver(set.changes(), other), sha256))
       const state = new StateDoc(set, set.everything())
       const refused = [...state.refused].map(node => set.dag.id(node))
@@ -183,7 +187,7 @@ test('[CHG-5] an Automerge change with altered content is refused, or counts ali
     },
     1_000,
   )
-  expect(refusals).toBeGreaterThan(100)
+  expect([taken > 100, refusals > 0]).toEqual([true, true])
 })
 
 describe('[CHG-5] hostile state does not stop a replica from reading', () => {
@@ -211,15 +215,10 @@ describe('[CHG-5] hostile state does not stop a replica from reading', () => {
     ['a prototype', (b: ReturnType<typeof getBackend>) => b.putObject('/', '__proto__', { polluted: 1 })],
   ])('%s, which JSON does not know', (_, make) => {
     const { set, honest, hostile } = attacked(make)
-    set.add(hostile)
-    expect(honest.state.read().kept).toBe(true)
-    expect(() => canonicalJson(honest.state.read())).not.toThrow()
-    expect(({} as JsonObject).polluted).toBeUndefined()
-    expect(digest(deliver(set.changes(), { seed: 1, repeats: 2, batch: 1 }), sha256)).toBe(
-      digest(set, sha256),
-    )
+    expect(codeOf(() => set.add(hostile))).toBe('WEFT_CHANGE_STATE')
+    expect(honest.state.read()).toEqual({ kept: true })
     honest.write({ state: { ...honest.state.read(), more: 1 } })
-    expect(honest.state.read()).toMatchObject({ kept: true, more: 1 })
+    expect(honest.state.read()).toEqual({ kept: true, more: 1 })
   })
 
   test('objects nested without end', () => {

@@ -1,4 +1,4 @@
-import { BranchWriter, type Change, ChangeSet, type Host } from '@weft/core'
+import { BranchWriter, type Change, ChangeSet, type Host, type JsonObject } from '@weft/core'
 import { seededHost } from './core-property.ts'
 
 /** Writes changes as one agent would, without any replica around it. */
@@ -26,6 +26,10 @@ export class Author {
   }
 
   edit(key: string, value: number): Change {
-    return this.#writer.write({ state: { ...this.#writer.state.read(), [key]: value } })!
+    return this.write({ ...this.#writer.state.read(), [key]: value })
+  }
+
+  write(state: JsonObject): Change {
+    return this.#writer.write({ state })!
   }
 }

@@ -49,6 +49,18 @@ export class Admission implements LogView {
    *   WEFT_POSITION_UNKNOWN, WEFT_ERASE_REFUSED, WEFT_CHANGE_MALFORMED; then nothing has changed
    */
   admit(change: Change, now_ms: number, preconditions?: Preconditions): void {
+    this.#checkHeader(change, now_ms, preconditions)
+    this.#add(change, preconditions && now_ms, true)
+  }
+
+  /** Throws what `admit` would throw of a change that is not here yet; takes nothing. */
+  check(change: Change, now_ms: number, preconditions?: Preconditions): void {
+    this.#checkHeader(change, now_ms, preconditions)
+    this.dag.check(change)
+    this.#ledger.check(change)
+  }
+
+  #checkHeader(change: Change, now_ms: number, preconditions: Preconditions | undefined): void {
     const { header } = change
     checkComplete(change, this.erasures)
     if (header.notes.erases !== undefined) {
@@ -65,7 +77,6 @@ export class Admission implements LogView {
         checkMark(this.dag, header)
       }
     }
-    this.#add(change, preconditions && now_ms, true)
   }
 
   writesAt(node: Node): readonly string[] {

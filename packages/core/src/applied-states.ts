@@ -1,34 +1,24 @@
-import { readStateChunk, withDeps } from './automerge-chunk.js'
 import type { ChangeSet } from './change-set.js'
 import type { Node } from './dag.js'
 import { ABSENT } from './cbor-cursor.js'
 import type { Hash } from './ports.js'
-import { readStandIn } from './stand-in.js'
+import { type StateForm, StateForms } from './state-forms.js'
 
-interface Applied {
-  readonly bytes: Uint8Array
-  readonly hash: string
-}
-
-/**
- * The state changes of a set as Automerge gets them. Where one was erased (ERA-1) it gets what stands in for it, which has
- * another hash; so all that come after that are given it as their dep, and have other hashes too. Nothing of this is
- * stored or sent: what an author writes names the deps as they were written.
- */
+/** The state changes of a set as Automerge gets them, by node. */
 export class AppliedStates {
   /** Grows whenever what was handed out before is no longer so. */
   #form = 0
   #any = false
   #known = 0
-  readonly #changed = new Map<Node, Applied>()
-  /** By the hash as written, and back. */
-  readonly #appliedAs = new Map<string, string>()
-  readonly #writtenAs = new Map<string, string>()
+  readonly #forms: StateForms
+  readonly #changed = new Map<Node, StateForm>()
 
   constructor(
     private readonly set: Pick<ChangeSet, 'change' | 'ledger' | 'size' | 'changes'>,
-    private readonly hash: Hash,
-  ) {}
+    hash: Hash,
+  ) {
+    this.#forms = new StateForms(hash)
+  }
 
   get form(): number {
     return this.#form
@@ -40,8 +30,7 @@ export class AppliedStates {
     this.#any = this.set.changes().some(change => change.standIn !== null)
     this.#known = 0
     this.#changed.clear()
-    this.#appliedAs.clear()
-    this.#writtenAs.clear()
+    this.#forms.clear()
   }
 
   /** What came already without its state was never handed out in another form. */
@@ -64,7 +53,7 @@ export class AppliedStates {
   /** A change that Automerge has made on top of what it got, as it is to be written. */
   asWritten(bytes: Uint8Array): Uint8Array {
     this.#catchUp()
-    return this.#any ? this.#mapped(bytes, this.#writtenAs) : bytes
+    return this.#forms.asWritten(bytes)
   }
 
   #catchUp(): void {
@@ -73,21 +62,9 @@ export class AppliedStates {
   }
 
   #take(node: Node): void {
-    const { header, state, standIn } = this.set.change(node)
-    if (header.stateHashAt === ABSENT) return
-    const written = this.set.ledger.hashOf(node)
-    if (written === undefined) return
-    const bytes = this.#mapped(state ?? readStandIn(standIn!, this.hash).bytes, this.#appliedAs)
-    if (bytes === state) return
-    const applied = readStateChunk(bytes, this.hash).hash
-    this.#changed.set(node, { bytes, hash: applied })
-    this.#appliedAs.set(written, applied)
-    this.#writtenAs.set(applied, written)
-  }
-
-  #mapped(bytes: Uint8Array, as: ReadonlyMap<string, string>): Uint8Array {
-    const { deps } = readStateChunk(bytes, this.hash)
-    if (!deps.some(dep => as.has(dep))) return bytes
-    return withDeps(bytes, deps.map(dep => as.get(dep) ?? dep).sort(), this.hash)
+    const change = this.set.change(node)
+    if (change.header.stateHashAt === ABSENT || this.set.ledger.hashOf(node) === undefined) return
+    const form = this.#forms.of(change)
+    if (form.hash !== undefined) this.#changed.set(node, form)
   }
 }

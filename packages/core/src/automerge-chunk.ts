@@ -1,12 +1,16 @@
+import { badState, checkText, ColumnReader } from './automerge-columns.js'
+import { OP_MAX, readStateOps } from './automerge-ops.js'
 import { hexEquals, toHex, writeHex } from './bytes.js'
-import { WeftError } from './errors.js'
 import { HASH_BYTES, hexHash } from './hash.js'
 import type { ActorId } from './ids.js'
+import { ACTOR_BYTES } from './header.js'
+import { LIMITS } from './limits.js'
 import type { Hash } from './ports.js'
 
 /**
- * The head of an Automerge change chunk, read without Automerge: enough to refuse most hostile changes at a door that
- * must not materialise anything. Format: https://automerge.org/automerge-binary-format-spec/ (change chunk).
+ * An Automerge change, read without Automerge: enough to refuse at a door that must not materialise anything whatever
+ * Weft does not write, and to tell what it relies on. Nothing of it is compressed, and nothing is inflated.
+ * Format: https://automerge.org/automerge-binary-format-spec/ (change chunk).
  */
 export interface StateChunk {
   /** Automerge's own hash of the change. */
@@ -14,7 +18,13 @@ export interface StateChunk {
   readonly deps: readonly string[]
   readonly actor: ActorId
   readonly seq: number
+  /** The number of its first op; the others follow. */
   readonly startOp: number
+  readonly ops: number
+  /** The ops of earlier changes that it names, by their authors. */
+  readonly named: readonly { readonly actor: ActorId; readonly counters: ReadonlySet<number> }[]
+  /** Objects of earlier changes in which it makes new ones, by Automerge's id of them, and how deep those nest. */
+  readonly nests: ReadonlyMap<string, number>
 }
 
 const SUM_AT = 4
@@ -22,42 +32,36 @@ const HASHED_AT = 8
 const LENGTH_AT = 9
 const MAGIC = '856f4a83'
 const CHUNK_CHANGE = 1
-/** Above this an Automerge change applies and saves, and the document can never be loaded again. */
-const START_OP_MAX = 0x7fffffff
 
-/** @throws WEFT_CHANGE_STATE */
+/** @throws WEFT_CHANGE_STATE · WEFT_CHANGE_TOO_LARGE */
 export function readStateChunk(bytes: Uint8Array, hash: Hash): StateChunk {
   if (bytes.length < 12 || !hexEquals(MAGIC, bytes)) throw badState('it is not an Automerge chunk')
   if (bytes[HASHED_AT] !== CHUNK_CHANGE)
     throw badState(`chunk type ${bytes[HASHED_AT]} is not an uncompressed change`)
   const sum = hexHash(hash, bytes.subarray(HASHED_AT))
   if (toHex(bytes, SUM_AT, HASHED_AT) !== sum.slice(0, 8)) throw badState('its checksum is wrong')
-  let at = LENGTH_AT
-  const uleb = (): number => {
-    let value = 0
-    for (let scale = 1; scale <= 2 ** 42; scale *= 128) {
-      const byte = bytes[at++]
-      if (byte === undefined) break
-      value += (byte & 0x7f) * scale
-      if (byte < 0x80) return value
-    }
-    throw badState('a number in its head is broken')
+  const reader = new ColumnReader(bytes, LENGTH_AT, bytes.length)
+  if (reader.uleb() !== bytes.length - reader.at) throw badState('its length is wrong')
+  const deps = readDeps(reader)
+  const actor = readActor(reader)
+  const seq = reader.uleb()
+  const startOp = reader.uleb()
+  if (startOp < 1 || startOp > OP_MAX) throw badState(`startOp ${startOp} is out of range`)
+  reader.leb()
+  const message = reader.skip(reader.uleb())
+  checkText(bytes, message, reader.at)
+  const actors = [actor, ...readOthers(reader, actor)]
+  const { count, named, nests } = readStateOps(reader, actors.length, startOp)
+  return {
+    hash: sum,
+    deps,
+    actor,
+    seq,
+    startOp,
+    ops: count,
+    named: [...named].map(([number, counters]) => ({ actor: actors[number]!, counters })),
+    nests: new Map([...nests].map(([object, depth]) => [spelled(object, actors), depth])),
   }
-  const take = (length: number): string => {
-    if (at + length > bytes.length) throw badState('it ends early')
-    at += length
-    return toHex(bytes, at - length, at)
-  }
-  const length = uleb()
-  if (at + length !== bytes.length) throw badState('its length is wrong')
-  const depCount = uleb()
-  if (depCount * HASH_BYTES > bytes.length) throw badState('it ends early')
-  const deps = Array.from({ length: depCount }, () => take(HASH_BYTES))
-  const actor = take(uleb())
-  const seq = uleb()
-  const startOp = uleb()
-  if (startOp < 1 || startOp > START_OP_MAX) throw badState(`startOp ${startOp} is out of range`)
-  return { hash: sum, deps, actor, seq, startOp }
 }
 
 /**
@@ -67,7 +71,10 @@ export function readStateChunk(bytes: Uint8Array, hash: Hash): StateChunk {
 export function withDeps(bytes: Uint8Array, deps: readonly string[], hash: Hash): Uint8Array {
   // A copy of a Buffer too: its own slice() would be the same bytes.
   const changed = Uint8Array.from(bytes)
-  let at = afterUleb(bytes, afterUleb(bytes, LENGTH_AT))
+  const reader = new ColumnReader(bytes, LENGTH_AT, bytes.length)
+  reader.uleb()
+  reader.uleb()
+  let { at } = reader
   for (const dep of deps) {
     writeHex(dep, changed, at)
     at += HASH_BYTES
@@ -76,16 +83,37 @@ export function withDeps(bytes: Uint8Array, deps: readonly string[], hash: Hash)
   return changed
 }
 
-function afterUleb(bytes: Uint8Array, from: number): number {
-  let at = from
-  while (bytes[at]! >= 0x80) at++
-  return at + 1
+/** `counter@number` with the actor that has the number. */
+function spelled(object: string, actors: readonly ActorId[]): string {
+  const at = object.indexOf('@') + 1
+  return object.slice(0, at) + actors[Number(object.slice(at))]
 }
 
-export function badState(reason: string): WeftError {
-  return new WeftError(
-    'WEFT_CHANGE_STATE',
-    `the state part of the change is refused: ${reason}`,
-    'the author must write state through its own Weft handle; nothing of this change was applied',
-  )
+function readDeps(reader: ColumnReader): readonly string[] {
+  const count = reader.uleb()
+  if (count > LIMITS.deps_max) throw badState(`it has ${count} deps where ${LIMITS.deps_max} are allowed`)
+  const deps: string[] = []
+  for (let i = 0; i < count; i++) {
+    const at = reader.skip(HASH_BYTES)
+    deps.push(toHex(reader.bytes, at, reader.at))
+  }
+  return ascending(deps, 'deps')
+}
+
+function readActor(reader: ColumnReader): ActorId {
+  if (reader.uleb() !== ACTOR_BYTES) throw badState(`an actor in it has not ${ACTOR_BYTES} bytes`)
+  const at = reader.skip(ACTOR_BYTES)
+  return toHex(reader.bytes, at, reader.at)
+}
+
+function readOthers(reader: ColumnReader, author: ActorId): readonly ActorId[] {
+  const others: ActorId[] = []
+  for (let left = reader.uleb(); left > 0; left--) others.push(readActor(reader))
+  if (others.includes(author)) throw badState('its author is among the other actors')
+  return ascending(others, 'other actors')
+}
+
+function ascending(texts: readonly string[], what: string): readonly string[] {
+  if (texts.some((text, i) => i > 0 && texts[i - 1]! >= text)) throw badState(`its ${what} are not ascending`)
+  return texts
 }

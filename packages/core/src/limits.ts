@@ -19,6 +19,10 @@ export const LIMITS = {
   /** Of a tenant: every step names them all. */
   overlays_max: 64,
   value_depth_max: 64,
+  /** Of a state change: about one for each value it writes, and for each that it overwrites. */
+  state_ops_per_change_max: 65_536,
+  /** The keys of a state change, each as often as it is written: a repeated key takes no room in the change. */
+  state_key_bytes_per_change_max: 8_388_608,
   /** Changes that wait for a dep, per context. */
   waiting_changes_max: 10_000,
   waiting_bytes_max: 16_777_216,

@@ -1,4 +1,5 @@
 import { getBackend, init, isImmutableString } from '@automerge/automerge'
+import { tooManyOps } from './automerge-ops.js'
 import { compareText } from './bytes.js'
 import type { ChangeSet } from './change-set.js'
 import type { Node } from './dag.js'
@@ -75,12 +76,18 @@ export class StateDoc {
   /**
    * Turns the difference from `read()` to `next` into one Automerge change of this document's actor.
    * @returns its bytes and the pointers it writes, or undefined when nothing differs
+   * @throws WEFT_CHANGE_TOO_LARGE; then nothing is written
    */
   write(next: JsonObject): { bytes: Uint8Array; pointers: string[] } | undefined {
     // First: to read may take another document.
     const base = this.read()
     const pointers = writeDifference(this.#document, base, next)
     if (pointers.length === 0) return undefined
+    const ops = this.#document.pendingOps()
+    if (ops > LIMITS.state_ops_per_change_max) {
+      this.reset()
+      throw tooManyOps(ops)
+    }
     // What Automerge holds already makes no change, and the last one must not go out a second time.
     if (this.#document.commit(null, 0) === null) return undefined
     const bytes = this.#document.getLastLocalChange()

@@ -1,52 +1,109 @@
-import { badState, readStateChunk, type StateChunk } from './automerge-chunk.js'
+import { readStateChunk, type StateChunk } from './automerge-chunk.js'
+import { badState } from './automerge-columns.js'
 import type { Change } from './change.js'
 import { type Dag, NO_NODE, type Node } from './dag.js'
 import { readStandIn } from './stand-in.js'
 import type { ActorId } from './ids.js'
+import { Pasts } from './past.js'
 import type { Hash } from './ports.js'
 
+/** A state change that is here: the numbers of its ops, the last being that of all that it depends on if it has none. */
+interface Taken {
+  readonly node: Node
+  readonly hash: string
+  readonly firstOp: number
+  readonly lastOp: number
+}
+
 /**
- * What is known of the Automerge changes inside a context without applying any: which change carries which, and each
- * actor's last. Keeps the inner history in step with the outer one, so that no inner change can name an author, a
- * sequence or a past that its envelope does not have.
+ * What is known of the Automerge changes inside a context without applying any: which change carries which, and which ops
+ * each actor wrote. Keeps the inner history in step with the outer one, so that no inner change can name an author, a
+ * sequence, a past or an op that its envelope does not have behind it.
+ *
+ * That is what makes a state change mean the same everywhere: all that it names is in its past, so it is there in every
+ * view that shows the change, in whatever order the others came, and Automerge takes it in all of them or in none.
  */
 export class StateLedger {
-  readonly #nodes = new Map<string, Node>()
+  readonly #byHash = new Map<string, Taken>()
   readonly #hashes = new Map<Node, string>()
-  readonly #lastSeq = new Map<ActorId, number>()
+  /** Each actor's state changes, by seq. */
+  readonly #byActor = new Map<ActorId, Taken[]>()
+  readonly #pasts: Pasts
+  /** What was read of changes that were looked at before they were taken. */
+  readonly #read = new WeakMap<Change, StateChunk>()
 
   constructor(
     private readonly dag: Dag,
     private readonly hash: Hash,
-  ) {}
+  ) {
+    this.#pasts = new Pasts(dag)
+  }
 
-  /** @throws WEFT_CHANGE_STATE when the change's state part contradicts its header or its past */
+  /** @throws WEFT_CHANGE_STATE · WEFT_CHANGE_TOO_LARGE when the change's state part contradicts its header or its past */
   check(change: Change): StateChunk | undefined {
     const { state, standIn } = change
     if (state === null && standIn === null) return undefined
-    const chunk = state ? readStateChunk(state, this.hash) : readStandIn(standIn!, this.hash).chunk
+    const chunk = this.#read.get(change) ?? this.#chunkOf(change)
+    this.#read.set(change, chunk)
     const { actor } = change.header
     if (chunk.actor !== actor) throw badState('it is by another actor than the change')
-    const expected = (this.#lastSeq.get(actor) ?? 0) + 1
-    if (chunk.seq !== expected)
-      throw badState(`it has Automerge seq ${chunk.seq} where the actor's next is ${expected}`)
-    const past = this.dag.depsOf(change.header)
-    for (const dep of chunk.deps) {
-      const node = this.#nodes.get(dep) ?? NO_NODE
-      const seen = node !== NO_NODE && past.some(head => head === node || this.dag.isAncestor(node, head))
-      if (!seen) throw badState('it depends on a state change that is not in the past of its change')
-    }
+    const own = this.#byActor.get(actor) ?? []
+    if (chunk.seq !== own.length + 1)
+      throw badState(`it has Automerge seq ${chunk.seq} where the actor's next is ${own.length + 1}`)
+    const deps = chunk.deps.map(dep => this.#byHash.get(dep))
+    const known = deps.every(dep => dep !== undefined)
+    if (!known || !this.#pasts.include(nodesOf(deps), this.dag.depsOf(change.header)))
+      throw badState('it depends on a state change that is not in the past of its change')
+    this.#checkOps(chunk, deps, own.at(-1))
     return chunk
   }
 
+  #chunkOf({ state, standIn }: Change): StateChunk {
+    return state ? readStateChunk(state, this.hash) : readStandIn(standIn!, this.hash).chunk
+  }
+
   add(node: Node, chunk: StateChunk): void {
-    this.#nodes.set(chunk.hash, node)
-    this.#hashes.set(node, chunk.hash)
-    this.#lastSeq.set(chunk.actor, chunk.seq)
+    const { hash, actor, startOp, ops } = chunk
+    const taken = { node, hash, firstOp: startOp, lastOp: startOp + ops - 1 }
+    this.#byHash.set(hash, taken)
+    this.#hashes.set(node, hash)
+    const own = this.#byActor.get(actor)
+    if (own) own.push(taken)
+    else this.#byActor.set(actor, [taken])
   }
 
   /** Automerge's hash of the state change at `node`. */
   hashOf(node: Node): string | undefined {
     return this.#hashes.get(node)
   }
+
+  #checkOps({ startOp, named }: StateChunk, deps: readonly Taken[], previous: Taken | undefined): void {
+    const next = deps.reduce((last, dep) => Math.max(last, dep.lastOp), 0) + 1
+    if (startOp !== next) throw badState(`it has startOp ${startOp} where its deps make it ${next}`)
+    const behind = new Set<Node>(previous && [previous.node])
+    for (const { actor, counters } of named) {
+      const taken = this.#byActor.get(actor) ?? []
+      for (const counter of counters) behind.add(holderOf(taken, counter))
+    }
+    const overlaps = previous !== undefined && previous.lastOp >= startOp
+    if (overlaps || behind.has(NO_NODE) || !this.#pasts.include(behind, nodesOf(deps)))
+      throw badState('it names an op, or follows one of its author, that is not in its past')
+  }
+}
+
+function nodesOf(taken: readonly Taken[]): Node[] {
+  return taken.map(({ node }) => node)
+}
+
+/** The change of an actor that has the op, or `NO_NODE`. */
+function holderOf(taken: readonly Taken[], counter: number): Node {
+  let low = 0
+  let high = taken.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (taken[middle]!.lastOp < counter) low = middle + 1
+    else high = middle
+  }
+  const found = taken[low]
+  return found !== undefined && found.firstOp <= counter ? found.node : NO_NODE
 }

@@ -19,6 +19,9 @@ import {
   wholeLog,
 } from '@weft/core'
 import { contentMissing, erases, rewrittenBy } from './erasing.js'
+import { LogTail } from './log-tail.js'
+import type { StateTrial } from './state-trial.js'
+import { type Offered, TrialQueue } from './trial-queue.js'
 
 /** Whoever follows a context or writes to it: one channel of one connection. */
 export interface Subscriber {
@@ -37,6 +40,7 @@ export interface ContextLogHost {
   readonly clock: Clock
   /** When the peer began, ms since 1970 UTC. */
   readonly started_ms: number
+  readonly trial: StateTrial
 }
 
 export interface ContextHooks {
@@ -57,9 +61,6 @@ interface Admitted {
   readonly erasing?: Change
 }
 
-const TAIL_BYTES_MAX = 1_048_576
-const TAIL_RECORDS_MAX = 4_096
-
 /**
  * The committed log of one open context: what changes are admitted by, and the last records, to feed those who follow.
  * The n-th node of its graph is the change at position n + 1: nothing else is indexed.
@@ -68,13 +69,13 @@ const TAIL_RECORDS_MAX = 4_096
  */
 export class ContextLog {
   readonly #admission: Admission
+  readonly #trials: TrialQueue
   readonly #subscribers = new Set<Subscriber>()
   #admitted: Admitted[] = []
   #committed: Position = 0
   #writing: Promise<void> | undefined
   #damage: WeftError | undefined
-  #tail: LogRecord[] = []
-  #tailBytes = 0
+  readonly #tail = new LogTail()
 
   private constructor(
     private readonly store: TenantStore,
@@ -84,6 +85,20 @@ export class ContextLog {
     private readonly hooks: ContextHooks,
   ) {
     this.#admission = new Admission(host.hash)
+    this.#trials = new TrialQueue(host.trial, {
+      tenant: store.tenant,
+      hash: host.hash,
+      holds: id => this.#admission.dag.find(id) !== NO_NODE,
+      follows: origin => this.#subscribers.has(origin),
+      check: ({ change, preconditions }) => {
+        gate.check(change)
+        this.#admission.check(change, host.clock.steady(), preconditions)
+      },
+      admit: offered => this.#admitTried(offered),
+      settled: () => this.settled(),
+      read: (from, bytes_max) => this.read(from, bytes_max),
+      turn: () => new Promise(resolve => void host.clock.after(0, resolve)),
+    })
   }
 
   /** Reads the whole log once, for its graph. @throws WEFT_STORE_CORRUPT · WEFT_STORE_FAILED */
@@ -101,6 +116,7 @@ export class ContextLog {
         const change = decodeChange(bytes, host.hash)
         if (!change.complete) bare.set(id, position)
         log.#admission.restore(change, host.started_ms)
+        if (change.state !== null || change.standIn !== null) log.#trials.noteState(position)
         log.#committed = position
       }
     }
@@ -129,9 +145,9 @@ export class ContextLog {
     return this.#admission.leases.lastUntil_ms > this.host.clock.steady()
   }
 
-  /** Changes that were admitted and are not on disk yet. */
+  /** Changes that were taken and are not on disk yet. */
   get unwritten(): number {
-    return this.#admission.dag.size - this.#committed
+    return this.#trials.waiting + this.#admission.dag.size - this.#committed
   }
 
   /** The change at a position that is written; empty at 0. */
@@ -168,8 +184,12 @@ export class ContextLog {
       origin.failed(this.#damage)
       return
     }
+    if (this.#trials.running !== undefined || changes.some(({ state }) => state !== null)) {
+      this.#trials.add(changes.map(change => ({ change, origin, preconditions })))
+      return
+    }
     for (const change of changes) this.#admit(change, origin, preconditions)
-    if (this.#admitted.length > 0) this.#writing ??= this.#write()
+    this.#startWriting()
   }
 
   /** Records from `from` on, as `TenantStore.read`; those of late from memory. Damage quarantines the log. */
@@ -187,22 +207,19 @@ export class ContextLog {
 
   /** As `read`, when memory holds the record at `from`. */
   readTail(from: Position, bytes_max: number): readonly LogRecord[] | undefined {
-    const first = this.#tail[0]
-    if (first === undefined || from < first.position) return undefined
-    const start = from - first.position
-    let bytes = 0
-    let end = start
-    while (end < this.#tail.length && (end === start || bytes < bytes_max))
-      bytes += this.#tail[end++]!.bytes.length
-    return this.#tail.slice(start, end)
+    return this.#tail.read(from, bytes_max)
+  }
+
+  /** Resolves when everything taken so far is on disk, or the store has failed. */
+  async flush(): Promise<void> {
+    for (let busy = this.#busy; busy !== undefined; busy = this.#busy) await busy
+  }
+
+  get #busy(): Promise<void> | undefined {
+    return this.#trials.running ?? this.#writing
   }
 
   /** Resolves when everything admitted so far is on disk, or the store has failed. */
-  async flush(): Promise<void> {
-    while (this.#writing !== undefined) await this.#writing
-  }
-
-  /** As `flush`, but for what is admitted while it waits. */
   async settled(): Promise<void> {
     const admitted = this.#admission.dag.size
     if (this.#committed >= admitted) return
@@ -212,8 +229,12 @@ export class ContextLog {
       watcher = { committed, duplicate: () => {}, refused: () => {}, failed: () => resolve() }
       this.subscribe(watcher)
     })
-    await Promise.race([reached, this.flush()])
+    await Promise.race([reached, this.#written()])
     this.unsubscribe(watcher!)
+  }
+
+  async #written(): Promise<void> {
+    while (this.#writing !== undefined) await this.#writing
   }
 
   /** A holder says that it is alive; how long its lease runs from now. @throws WEFT_LEASE_LOST */
@@ -264,11 +285,24 @@ export class ContextLog {
       this.#admission.admit(change, this.host.clock.steady(), preconditions)
       const position = this.#admission.dag.size
       this.gate.admitted(change, position)
+      if (change.standIn !== null) this.#trials.noteStandIn(position, change)
       const record = { position, id, bytes }
       this.#admitted.push({ record, origin, ...(erases(change) && { erasing: change }) })
     } catch (error) {
       origin.refused(id, error)
     }
+  }
+
+  #admitTried({ change, origin, preconditions }: Offered): Position | undefined {
+    if (this.#damage) return undefined
+    const { size } = this.#admission.dag
+    this.#admit(change, origin, preconditions)
+    this.#startWriting()
+    return this.#admission.dag.size > size ? size + 1 : undefined
+  }
+
+  #startWriting(): void {
+    if (this.#admitted.length > 0) this.#writing ??= this.#write()
   }
 
   async #write(): Promise<void> {
@@ -288,8 +322,10 @@ export class ContextLog {
         }
         this.hooks.committed(records.length, (performance.now() - started) / 1000)
         this.#committed = count
-        this.#remember(records)
-        this.#forget(rewritten)
+        this.#tail.add(records)
+        this.#tail.replace(rewritten)
+        if (rewritten.length > 0 || records.some(({ id }) => this.#admission.erasures.has(id)))
+          this.#trials.reset()
         this.#tell(batch, count)
         this.hooks.advanced(this.store.tenant, this.workflow)
       }
@@ -315,17 +351,11 @@ export class ContextLog {
     return rewrittenBy(erasing, this.#admission, this.#committed, read, this.host.hash)
   }
 
-  #forget(rewritten: readonly LogRecord[]): void {
-    if (rewritten.length === 0) return
-    const byPosition = new Map(rewritten.map(record => [record.position, record]))
-    this.#tail = this.#tail.map(record => byPosition.get(record.position) ?? record)
-    this.#tailBytes = this.#tail.reduce((sum, { bytes }) => sum + bytes.length, 0)
-  }
-
   #quarantine(error: WeftError): void {
     if (this.#damage) return
     this.#damage = error
     this.#admitted = []
+    this.#trials.clear()
     this.hooks.damaged(this.store.tenant, this.workflow, error)
     for (const subscriber of [...this.#subscribers]) subscriber.failed(error)
   }
@@ -338,18 +368,6 @@ export class ContextLog {
       else own.set(origin, [record])
     }
     for (const subscriber of this.#subscribers) subscriber.committed(count, own.get(subscriber) ?? [])
-  }
-
-  #remember(records: readonly LogRecord[]): void {
-    for (const record of records) {
-      this.#tail.push(record)
-      this.#tailBytes += record.bytes.length
-    }
-    let drop = 0
-    while (this.#tailBytes > TAIL_BYTES_MAX || this.#tail.length - drop > TAIL_RECORDS_MAX) {
-      this.#tailBytes -= this.#tail[drop++]!.bytes.length
-    }
-    if (drop > 0) this.#tail = this.#tail.slice(drop)
   }
 }
 

@@ -6,6 +6,15 @@ export { DEFAULT_PORT, type DrainReport, type Peer, type PeerOptions, startPeer 
 export { type PeerMetrics, peerMetrics } from './peer-metrics.js'
 export { PeerService, type ServiceHooks, type ServiceOptions } from './service.js'
 export type { SessionMark, SessionSigner } from './session-tokens.js'
+export {
+  InlineTrial,
+  type StateTrial,
+  type TrialAnswer,
+  TrialFailed,
+  type TrialQuestion,
+} from './state-trial.js'
+export { TrialLanes } from './trial-lanes.js'
+export type { TrialBounds } from './trial-thread.js'
 export { type Problem, problemHeaders, problemOf, problemResponse, problemText } from './problem.js'
 export { STATUS_OF } from './problem-status.js'
 export {

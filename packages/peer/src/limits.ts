@@ -28,6 +28,12 @@ export interface PeerLimits {
   readonly overlay_lease_ms: number
   /** How long a drain waits for replicas to take their acks. */
   readonly drain_ms: number
+  /** How long a state change may be tried before it is refused. */
+  readonly trial_ms: number
+  /** Of states that changes are tried on, kept for the next: bytes of the changes that they are made of. */
+  readonly trial_bytes_max: number
+  /** What a thread that tries may hold before it is begun anew. */
+  readonly trial_memory_bytes_max: number
   /** Of the relay of shared scratches, where they differ from its own defaults. */
   readonly scratch: Partial<ScratchLimits>
 }
@@ -45,5 +51,8 @@ export const DEFAULT_LIMITS: PeerLimits = {
   webhook_timeout_ms: 10_000,
   overlay_lease_ms: 5_000,
   drain_ms: 5_000,
+  trial_ms: 5_000,
+  trial_bytes_max: 67_108_864,
+  trial_memory_bytes_max: 536_870_912,
   scratch: {},
 }

@@ -16,6 +16,8 @@ import { type PeerMetrics, peerMetrics } from './peer-metrics.js'
 import { scratchDoor } from './scratch-door.js'
 import { PeerService } from './service.js'
 import { SessionTokens } from './session-tokens.js'
+import type { TrialAnswer, TrialQuestion } from './state-trial.js'
+import { sharedLanes, type TrialLanes } from './trial-lanes.js'
 import { DEFAULT_AUDIENCE, type TokenKey, type TokenVerifier, tokenVerifier } from './token.js'
 import { checkWebhooks, type WebhookConfig } from './webhook-config.js'
 import { Webhooks } from './webhooks.js'
@@ -91,6 +93,7 @@ class PeerProcess implements Peer {
   readonly #service: PeerService
   readonly #feeds: Feeds
   readonly #webhooks: Webhooks
+  readonly #trial: TrialLanes
   #draining: Promise<DrainReport> | undefined
 
   constructor(
@@ -117,6 +120,15 @@ class PeerProcess implements Peer {
       ready: () => this.#service.ready,
       scratch: () => this.#scratch,
     })
+    const { trial_ms, trial_bytes_max, trial_memory_bytes_max } = this.#limits
+    this.#trial = sharedLanes(
+      {
+        answer_ms: trial_ms,
+        documents_bytes_max: trial_bytes_max,
+        memory_bytes_max: trial_memory_bytes_max,
+      },
+      systemClock,
+    )
     this.#service = new PeerService(
       {
         openStore: options.openStore,
@@ -128,6 +140,7 @@ class PeerProcess implements Peer {
         clock: systemClock,
         hash: sha256,
         random: fillRandom,
+        trial: { ask: (tenant, question) => this.#ask(tenant, question) },
       },
       {
         opened: (contexts, store) => void this.#webhooks.begin(contexts, store),
@@ -191,6 +204,7 @@ class PeerProcess implements Peer {
   }
 
   async start(): Promise<void> {
+    await this.#trial.ready()
     await this.#service.start()
     try {
       await this.#listen()
@@ -212,6 +226,15 @@ class PeerProcess implements Peer {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  async #ask(tenant: string, question: TrialQuestion): Promise<TrialAnswer> {
+    try {
+      return await this.#trial.ask(tenant, question)
+    } catch (error) {
+      this.#log.error({ tenant, err: error }, 'a trial of state changes came to no end')
+      throw error
+    }
   }
 
   async #listen(): Promise<void> {

@@ -14,6 +14,7 @@ import type { PeerLimits } from './limits.js'
 import { checkNotRevoked, LiveGrants } from './live-grants.js'
 import type { PeerMetrics } from './peer-metrics.js'
 import type { SessionSigner } from './session-tokens.js'
+import type { StateTrial } from './state-trial.js'
 import type { TokenGrant, TokenVerifier } from './token.js'
 
 export interface ServiceOptions {
@@ -28,6 +29,7 @@ export interface ServiceOptions {
   readonly clock: Clock
   readonly hash: Hash
   readonly random: Random
+  readonly trial: StateTrial
 }
 
 /** What else follows the store of a service. */
@@ -86,11 +88,11 @@ export class PeerService {
   /** @throws WEFT_STORE_LOCKED · WEFT_STORE_FAILED · WEFT_STORE_CORRUPT */
   async start(): Promise<void> {
     const { options, hooks } = this
-    const { hash, random, clock, limits, metrics } = options
+    const { hash, random, clock, limits, metrics, trial } = options
     const store = await options.openStore()
     this.#store = store
     const started_ms = clock.steady()
-    const host = { hash, random, clock, started_ms, overlay_lease_ms: limits.overlay_lease_ms }
+    const host = { hash, random, clock, started_ms, trial, overlay_lease_ms: limits.overlay_lease_ms }
     const contexts = new Contexts(store, host, limits.idle_ms, {
       committed: (changes, seconds) => {
         metrics.committed(changes)

@@ -1,4 +1,4 @@
-import { DEFAULT_LIMITS, type PeerLimits, peerMetrics, PeerService } from '@weft/peer'
+import { DEFAULT_LIMITS, InlineTrial, type PeerLimits, peerMetrics, PeerService } from '@weft/peer'
 import { openStoreOn } from '@weft/store-level'
 import { pino } from 'pino'
 import { sessionSigner, verifyToken } from './credentials.js'
@@ -86,6 +86,7 @@ export class SimPeer {
         clock,
         hash: sha256,
         random: (target, at, length) => dice.fill(target, at, length),
+        trial: new InlineTrial(sha256, LIMITS.trial_bytes_max),
       },
       { opened: () => {}, advanced: () => {}, failed: () => {} },
     )

@@ -1,0 +1,105 @@
+import { Worker } from 'node:worker_threads'
+import { reasonOf } from '@weft/core'
+import { type TrialAnswer, TrialFailed, type TrialQuestion } from './state-trial.js'
+
+export interface TrialBounds {
+  /** From a question to its answer. */
+  readonly answer_ms: number
+  /** Documents kept, by the bytes of their changes. */
+  readonly documents_bytes_max: number
+  /** What Automerge may hold before the thread is begun anew. */
+  readonly memory_bytes_max: number
+}
+
+/** What the thread tells. */
+export interface FromTrial {
+  readonly answer: TrialAnswer
+  /** It holds too much memory to be asked again. */
+  readonly isLast: boolean
+}
+
+interface Asked {
+  readonly resolve: (answer: TrialAnswer) => void
+  readonly reject: (error: TrialFailed) => void
+  readonly late: NodeJS.Timeout
+}
+
+const ENTRY = new URL('./trial-worker.js', import.meta.url)
+const HEAP_MB_MAX = 256
+/** To load Automerge, and build the first document. */
+const START_MS = 30_000
+
+/** A thread that answers one question at a time. Begun when it is first asked, and begun anew after it has died. */
+export class TrialThread {
+  #worker: Worker | undefined
+  #hasTried = false
+  #asked: Asked | undefined
+  #reason = ''
+
+  constructor(private readonly bounds: TrialBounds) {}
+
+  /** Whether it is there already, and need not be begun. */
+  get isReady(): boolean {
+    return this.#worker !== undefined && this.#hasTried
+  }
+
+  /** Not to be called before the last answer is here. @throws TrialFailed */
+  ask(question: TrialQuestion): Promise<TrialAnswer> {
+    this.#worker ??= this.#begin()
+    const worker = this.#worker
+    return new Promise((resolve, reject) => {
+      const { answer_ms } = this.bounds
+      const late = setTimeout(
+        () => {
+          this.#reason = `it took longer than ${answer_ms} ms`
+          void worker.terminate()
+        },
+        answer_ms + (this.#hasTried ? 0 : START_MS),
+      )
+      this.#asked = { resolve, reject, late: late.unref() }
+      worker.postMessage(question)
+    })
+  }
+
+  async close(): Promise<void> {
+    await this.#worker?.terminate()
+  }
+
+  #begin(): Worker {
+    this.#hasTried = false
+    this.#reason = 'its thread ended'
+    const worker = new Worker(ENTRY, {
+      workerData: this.bounds,
+      resourceLimits: { maxOldGenerationSizeMb: HEAP_MB_MAX },
+    })
+    worker.unref()
+    worker.on('message', (told: FromTrial) => this.#answered(worker, told))
+    worker.on('error', error => {
+      this.#reason = reasonOf(error)
+    })
+    worker.on('exit', () => this.#ended(worker))
+    return worker
+  }
+
+  #answered(worker: Worker, { answer, isLast }: FromTrial): void {
+    this.#hasTried ||= answer.is === 'tried'
+    const asked = this.#asked
+    this.#asked = undefined
+    if (isLast) {
+      this.#worker = undefined
+      void worker.terminate()
+    }
+    clearTimeout(asked?.late)
+    asked?.resolve(answer)
+  }
+
+  #ended(worker: Worker): void {
+    // One that was let go has answered; what is asked now is asked of another.
+    if (worker !== this.#worker) return
+    this.#worker = undefined
+    const asked = this.#asked
+    this.#asked = undefined
+    clearTimeout(asked?.late)
+    asked?.reject(new TrialFailed(this.#reason))
+  }
+}

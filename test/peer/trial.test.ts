@@ -1,0 +1,135 @@
+import { type Change, ChangeSet, decodeChange, digest, StateDoc } from '@weft/core'
+import { describe, expect, test } from 'vitest'
+import { forged, forgedState } from '../support/core-forge.ts'
+import { sha256 } from '../support/core-property.ts'
+import { PeerHarness } from '../support/peer-harness.ts'
+import { until } from '../support/peer-until.ts'
+import { Author } from '../support/wire-author.ts'
+
+/** What a replica makes of the log as it lies on the disk. */
+async function stateOf(harness: PeerHarness, workflow = 'w') {
+  const set = new ChangeSet(sha256)
+  for (const { bytes } of await harness.log(workflow)) set.add(decodeChange(bytes, sha256))
+  const doc = new StateDoc(set, set.everything())
+  const read = { state: doc.read(), refused: doc.refused.size, digest: digest(set, sha256) }
+  doc.free()
+  return read
+}
+
+async function logged(harness: PeerHarness, changes: readonly Change[], workflow = 'w'): Promise<void> {
+  const ids = changes.map(({ id }) => id)
+  await until(async () => {
+    const known = new Set(await harness.ids(workflow))
+    return ids.every(id => known.has(id))
+  }, 'the log has all of them')
+}
+
+describe('[CHG-5] a state change is tried before it is admitted', () => {
+  /** Well formed, and by its author; but it writes into a number as if that were an object. Automerge panics of it. */
+  function lethal(author: Author): Change {
+    const first = author.write({ n: 1, map: {} })
+    const second = author.write({ n: 1, map: { x: 1 } })
+    const ops = { map: 2, n: 1 }
+    const state = forgedState(second.state!, bytes => {
+      const at = Buffer.from(bytes).indexOf(Buffer.from([0x7f, 0x00, 0x7f, ops.map]))
+      expect(at).toBeGreaterThan(0)
+      bytes[at + 3] = ops.n
+    })
+    return forged(second, { state, deps: Buffer.from(first.id, 'hex') })
+  }
+
+  test('what Automerge dies of is refused, with what depends on it; its neighbours are taken', async () => {
+    const harness = await PeerHarness.start()
+    const client = await harness.following()
+    const eve = new Author(1)
+    const bad = lethal(eve)
+    const first = eve.set.change(0)
+    const child = forged(eve.edit('m', 2), { deps: Buffer.from(bad.id, 'hex') })
+    const ada = new Author(2)
+    const good = [ada.edit('a', 1), ada.append(), ada.edit('b', 2)]
+    client.push(first, good[0]!, bad, good[1]!, child, good[2]!)
+    expect([await client.next('refuse'), await client.next('refuse')]).toMatchObject([
+      { code: 'WEFT_CHANGE_STATE' },
+      { code: 'WEFT_CHANGE_DEPS_MISSING' },
+    ])
+    await logged(harness, [first, ...good])
+    expect(await harness.ids()).toHaveLength(4)
+    expect(await stateOf(harness)).toMatchObject({ state: { a: 1, b: 2, n: 1 }, refused: 0 })
+    client.push(eve.set.change(1))
+    await logged(harness, [eve.set.change(1)])
+  })
+
+  test('one that takes too long is refused, and ends nothing but its own trial', async () => {
+    const harness = await PeerHarness.start({ limits: { trial_ms: 1 } })
+    const client = await harness.following()
+    const ada = new Author(1)
+    const eve = new Author(2)
+    const first = ada.edit('a', 1)
+    client.push(first)
+    await logged(harness, [first])
+    const long = eve.write({ list: Array.from({ length: 60_000 }, (_, i) => i % 7) })
+    const aside = ada.append()
+    client.push(long, aside)
+    const refusal = await client.next('refuse')
+    expect(refusal).toMatchObject({ code: 'WEFT_CHANGE_STATE' })
+    expect(refusal.message).toMatch(/longer than 1 ms/)
+    await logged(harness, [aside])
+    // The thread that is begun anew has its time to begin.
+    const next = ada.edit('b', 2)
+    client.push(next)
+    await logged(harness, [next])
+    expect(await stateOf(harness)).toMatchObject({ state: { a: 1, b: 2 }, refused: 0 })
+  })
+
+  test.each([
+    ['of a thread that is begun anew after each', { trial_memory_bytes_max: 1 }],
+    ['for whose documents there is no room', { trial_bytes_max: 1 }],
+  ])('a trial builds on what the log holds, %s', async (_, limits) => {
+    const harness = await PeerHarness.start({ limits })
+    const talks = await Promise.all(
+      ['w', 'v'].map(async (workflow, index) => {
+        return { workflow, author: new Author(index + 1), client: await harness.following({}, workflow) }
+      }),
+    )
+    for (let round = 0; round < 4; round++) {
+      for (const { workflow, author, client } of talks) {
+        const changes = [author.edit(`k${round}`, round), author.append(), author.edit('last', round)]
+        client.push(...changes)
+        await logged(harness, changes, workflow)
+      }
+    }
+    for (const { workflow } of talks) {
+      const state = { k0: 0, k1: 1, k2: 2, k3: 3, last: 3 }
+      expect(await stateOf(harness, workflow)).toMatchObject({ state, refused: 0 })
+    }
+  })
+
+  test('a peer that comes back tries nothing of what is in the log, and goes on', async () => {
+    const harness = await PeerHarness.start()
+    const ada = new Author(1)
+    const before = [ada.edit('a', 1), ...ada.appends(3), ada.edit('b', 2), ada.edit('c', 3)]
+    const client = await harness.following()
+    client.push(...before)
+    await logged(harness, before)
+    await harness.restart()
+    const again = await harness.following()
+    again.push(...before)
+    const after = [ada.append(), ada.edit('d', 4)]
+    again.push(...after)
+    await logged(harness, after)
+    expect(await harness.ids()).toEqual([...before, ...after].map(({ id }) => id))
+    expect((await stateOf(harness)).state).toEqual({ a: 1, b: 2, c: 3, d: 4 })
+  })
+
+  test('a drain writes what waits for its trial', async () => {
+    const harness = await PeerHarness.start()
+    const client = await harness.following()
+    const ada = new Author(1)
+    const changes = [ada.edit('a', 1), ada.append(), ada.edit('b', 2)]
+    const first = ada.append()
+    client.push(...changes, first)
+    await until(async () => (await harness.metric('weft_frames_received_total')) >= 3, 'it was received')
+    expect(await harness.peer.drain()).toEqual({ unacked: 0 })
+    expect(await harness.ids()).toHaveLength(4)
+  })
+})
