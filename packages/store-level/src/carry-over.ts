@@ -17,7 +17,7 @@ const NO_HEAD = new Uint8Array()
 export async function carryOver(directory: string, contexts: readonly SalvagedContext[]): Promise<void> {
   const db = levelDatabase(directory)
   await db.open()
-  const sealFile = await SealFile.open(directory, () => {})
+  const sealFile = await SealFile.open(directory, undefined, () => {})
   try {
     for (const { tenant, workflow, head, records } of contexts) {
       const keys = new TenantKeys(tenant)

@@ -11,7 +11,7 @@ import { Gate } from './gate.js'
 import { GroupWriter } from './group-writer.js'
 import { LevelStore } from './level-store.js'
 import { readSealFile, SealFile } from './seal-file.js'
-import { NEW_STORE } from './store-seal.js'
+import { NEW_STORE, type StoreSeal } from './store-seal.js'
 import { checkSeal, type OnLoss } from './whole-store.js'
 
 export interface LevelStoreOptions {
@@ -62,13 +62,14 @@ async function openClaimed(
   { batch_bytes_max, onLoss = 'refuse', database = levelDatabase }: LevelStoreOptions,
 ): Promise<Store> {
   const file = await readSealFile(directory)
-  const isOld = (await holdsData(directory)) || Boolean(file)
+  const isOld = (await holdsData(directory)) || (file?.commits ?? 0) > 0
   if (isOld && onLoss === 'refuse') await checkBeforeOpening(directory)
   const bounds = batch_bytes_max === undefined ? {} : { batch_bytes_max }
   const sealing = {
     file,
     onLoss,
-    openFile: (gate: Gate) => SealFile.open(directory, cause => gate.fail(cause)),
+    openFile: (gate: Gate, seal: StoreSeal) =>
+      SealFile.open(directory, file ? undefined : seal, cause => gate.fail(cause)),
   }
   return openSealed(database(directory), { name: directory, isOld, release, ...bounds }, sealing)
 }
@@ -96,7 +97,7 @@ export function openStoreOn(db: Database, options: StoreOnOptions): Promise<Stor
 interface Sealing {
   readonly file: Awaited<ReturnType<typeof readSealFile>>
   readonly onLoss: OnLoss
-  readonly openFile: ((gate: Gate) => Promise<SealFile>) | undefined
+  readonly openFile: ((gate: Gate, seal: StoreSeal) => Promise<SealFile>) | undefined
 }
 
 async function openSealed(
@@ -110,7 +111,7 @@ async function openSealed(
   try {
     const isNew = await isNewStore(db, name, isOld)
     const seal = isNew ? NEW_STORE : await checkSeal(db, name, file, onLoss)
-    sealFile = await openFile?.(gate)
+    sealFile = await openFile?.(gate, seal)
     const writer = new GroupWriter(db, gate, batch_bytes_max, seal, sealed => sealFile?.note(sealed))
     if (isNew) await writeFormat(writer)
     await finishDrops(db, writer, name)
