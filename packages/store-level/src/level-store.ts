@@ -50,8 +50,12 @@ export class LevelStore implements Store {
     gate.close()
     await writer.idle()
     await db.close()
-    await this.sealFile?.close()
-    this.release()
+    try {
+      await this.sealFile?.close()
+    } finally {
+      // LevelDB has let go of the directory. A disk that could not sync the file may be mended, and the store opened again.
+      this.release()
+    }
   }
 }
 
