@@ -20,7 +20,7 @@ const LONG_CHARS = 100_000
 const SHORT_CHARS = 3_000
 const NOISE_CHARS = 2 * LONG_CHARS
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
-const UNDER_WAY_MAX = 40
+const UNDER_WAY_MAX = 12
 const PATIENCE_MS = 60_000
 
 interface Lane {

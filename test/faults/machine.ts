@@ -1,19 +1,28 @@
+import { existsSync } from 'node:fs'
 import { FaultFolder } from './fault-folder.ts'
 import { isInstalled, PACKAGE_OF, type Tool } from './tools.ts'
 
 /**
  * Why real faults cannot be made here, which it prints as well; undefined when they can.
- * @throws in CI, as root, when nothing but a program is missing: it is to be installed, and no test left out for it
+ * @param counts the settings that ask for so many of them: then to make none is no success
+ * @throws when they are asked for; and in CI, as root, when nothing but a program is missing, which is to be installed
  */
-export async function obstacleTo(what: string, tools: readonly Tool[]): Promise<string | undefined> {
+export async function obstacleTo(
+  what: string,
+  tools: readonly Tool[],
+  counts: readonly string[],
+): Promise<string | undefined> {
   const obstacle = await find(tools)
-  if (obstacle !== undefined) console.warn(`left out: ${what}, for ${obstacle}`)
+  if (obstacle === undefined) return undefined
+  if (counts.some(name => process.env[name] !== undefined)) throw new Error(`no ${what}: ${obstacle}`)
+  console.warn(`left out: ${what}, for ${obstacle}`)
   return obstacle
 }
 
 async function find(tools: readonly Tool[]): Promise<string | undefined> {
   if (process.platform !== 'linux') return 'they are made with the loop devices of Linux'
   if (process.getuid?.() !== 0) return 'loop devices and mounts take root'
+  if (!existsSync('/dev/loop-control')) return 'there are no loop devices here'
   const missing = tools.filter(tool => !isInstalled(tool)).map(tool => PACKAGE_OF[tool])
   if (missing.length === 0) return mountObstacle()
   const packages = [...new Set(missing)].join(' ')

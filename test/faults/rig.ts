@@ -18,14 +18,15 @@ export interface Rig {
 
 export interface RigOptions extends Pick<ServeOptions, 'nodeArgs' | 'env'> {
   readonly fileSystem?: FileSystem
+  readonly size_mib?: number
   readonly seed: number
 }
 
 /** Makes all of it, has it played with, and takes it away. */
 export async function withRig<T>(options: RigOptions, play: (rig: Rig) => Promise<T>): Promise<T> {
-  const { fileSystem = 'ext4', seed, ...process } = options
+  const { fileSystem = 'ext4', size_mib, seed, ...process } = options
   const dice = seededDice(seed)
-  const disk = await Disk.make(fileSystem)
+  const disk = await Disk.make(fileSystem, size_mib)
   try {
     const serve = await ServeProcess.start({ ...process, folder: disk.volume })
     try {
@@ -37,6 +38,15 @@ export async function withRig<T>(options: RigOptions, play: (rig: Rig) => Promis
   } finally {
     disk.release()
   }
+}
+
+export const SHOWN_MAX = 20
+
+/** Says at once what is wrong, for a run is long. */
+export function told(where: string, faults: readonly string[]): readonly string[] {
+  for (const fault of faults.slice(0, SHOWN_MAX)) console.error(`FAULT ${where}: ${fault}`)
+  if (faults.length > SHOWN_MAX) console.error(`FAULT ${where}: and ${faults.length - SHOWN_MAX} more`)
+  return faults
 }
 
 export interface Cut {
@@ -54,14 +64,15 @@ export async function cutNow({ disk, load }: Rig): Promise<Cut> {
 /** Fills a disk, until it is removed. */
 export const BALLAST = 'ballast'
 
-/** Serves what a cut left, as is done after one, and reads it as a worker does. @returns what is wrong */
+/** Checks every byte of what a cut left, then serves it, and reads it as a worker does. @returns what is wrong */
 export async function judge(power: PowerCut, bound: readonly Bound[]): Promise<string[]> {
   const folder = await power.mount()
   try {
     await rm(join(folder, BALLAST), { force: true })
-    const serve = await ServeProcess.start({ folder })
-    const faults = lostOf(bound, await readThrough(serve, bound))
-    return [...faults, ...(await endAndVerify(serve))]
+    const unverified = await verify(join(folder, 'data'))
+    const serve = await ServeProcess.start({ folder, verify: 'none' })
+    const lost = lostOf(bound, await readThrough(serve, bound))
+    return [...unverified, ...lost, ...(await end(serve))]
   } catch (error) {
     return [String(error)]
   }
@@ -85,14 +96,15 @@ export async function judgeEnd({ serve, load }: Rig, bound: () => readonly Bound
     }
   }
   faults.push(...load.refused.map(reason => `a change was refused: ${reason}`))
-  return [...faults, ...(await endAndVerify(serve))]
+  return [...faults, ...(await end(serve)), ...(await verify(serve.data))]
 }
 
-async function endAndVerify(serve: ServeProcess): Promise<string[]> {
+async function end(serve: ServeProcess): Promise<string[]> {
   const code = await serve.end('SIGTERM')
-  const { code: verified, stderr } = await weftHere(['verify', '--data', serve.data])
-  return [
-    ...(code === 0 ? [] : [`weft serve ended with ${code}`]),
-    ...(verified === 0 ? [] : [`weft verify ended with ${verified}: ${stderr}`]),
-  ]
+  return code === 0 ? [] : [`weft serve ended with ${code}`]
+}
+
+async function verify(data: string): Promise<string[]> {
+  const { code, stdout, stderr } = await weftHere(['verify', '--data', data])
+  return code === 0 ? [] : [`weft verify ended with ${code}: ${stdout}${stderr}`]
 }

@@ -6,7 +6,6 @@ import { promisify } from 'node:util'
 /** The programs that faults are made with, and the packages of Debian that bring them. */
 export const PACKAGE_OF = {
   cp: 'coreutils',
-  fallocate: 'util-linux',
   fsfreeze: 'util-linux',
   'mkfs.ext4': 'e2fsprogs',
   'mkfs.xfs': 'xfsprogs',

@@ -1,23 +1,17 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { ChangeId, Position } from '@weft/core'
-import { type Context, connect, defineContext, type Replica } from '@weft/replica'
-import { z } from 'zod'
+import { type Context, connect, type Replica } from '@weft/replica'
+import { CountedJournal } from './counted-journal.mjs'
 import { until } from './peer-until.ts'
 
-const Journal = defineContext({
-  name: 'journal',
-  version: 1,
-  state: z.object({ count: z.record(z.string(), z.number()) }),
-  entries: { line: z.string() },
-  initial: { count: {} },
-})
-type JournalContext = Context<{ count: Record<string, number> }, (typeof Journal)['entries']>
+type JournalContext = Context<{ count: Record<string, number> }, (typeof CountedJournal)['entries']>
 
 const PATIENCE_MS = 60_000
+/** A few hundred changes a second: what is written while processes start stays little enough to look for. */
+const WRITES_PER_PAUSE = 2
+const PAUSE_MS = 8
 
 export interface Acked {
-  /** Which of those that its author wrote, from 0. */
-  readonly index: number
   readonly id: ChangeId
   readonly position: Position
 }
@@ -37,10 +31,10 @@ export interface WriterOptions {
   readonly underWay_max?: number
 }
 
-/** Writes without pause, a state change in every tenth, and keeps what was acknowledged, and where, in that order. */
+/** Writes at a steady pace, a state change in every tenth, and keeps what was acknowledged, and where, in that order. */
 export class AckedWriter {
   readonly written: ChangeId[] = []
-  readonly acked: Acked[] = []
+  readonly acked: (Acked & { readonly index: number })[] = []
   readonly rollbacks: Rollback[]
   /** Why changes were refused: nothing here should be. */
   readonly refused: unknown[] = []
@@ -55,7 +49,7 @@ export class AckedWriter {
       token,
       onEvent: event => event.type === 'rollback' && rollbacks.push(event),
     })
-    const context = await replica.open(Journal, { workflow, agent })
+    const context = await replica.open(CountedJournal, { workflow, agent })
     const writer = new AckedWriter(replica, context, rollbacks, options)
     writer.#writing = writer.#write()
     return writer
@@ -109,7 +103,7 @@ export class AckedWriter {
         'there is room',
         PATIENCE_MS,
       )
-      await nextTurn()
+      if (n % WRITES_PER_PAUSE === 0) await sleep(PAUSE_MS)
     }
   }
 }

@@ -18,6 +18,8 @@ export interface ServeOptions {
   readonly folder?: string
   /** For Node. */
   readonly nodeArgs?: readonly string[]
+  /** How much of the store is checked first; default: as `weft serve` does. */
+  readonly verify?: 'none'
   readonly env?: Readonly<Record<string, string>>
 }
 
@@ -68,16 +70,20 @@ export class ServeProcess {
   /** Starts it, on the port that it had before, and in the folder unless there is another one now. */
   async start(folder = this.folder): Promise<void> {
     this.folder = folder
-    const { nodeArgs = [], env = {} } = this.options
-    const child = spawn(
-      process.execPath,
-      [...nodeArgs, WEFT, 'serve', '--data', this.data, '--port', `${this.#port}`, '--json'],
-      {
-        cwd: folder,
-        env: { PATH: process.env.PATH, WEFT_SECRET: SECRET, ...env },
-        stdio: ['ignore', 'pipe', 'pipe'],
-      },
-    )
+    const { nodeArgs = [], env = {}, verify } = this.options
+    const args = [
+      '--data',
+      this.data,
+      '--port',
+      `${this.#port}`,
+      '--json',
+      ...(verify ? ['--verify', verify] : []),
+    ]
+    const child = spawn(process.execPath, [...nodeArgs, WEFT, 'serve', ...args], {
+      cwd: folder,
+      env: { PATH: process.env.PATH, WEFT_SECRET: SECRET, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     this.#child = child
     child.on(
       'exit',
