@@ -70,10 +70,10 @@ export async function makeImage(path: string, fileSystem: FileSystem, size_mib: 
 
 /** Synchronous, for it has to be done when a process ends. */
 function clearAway(folder: string): void {
-  const mounts = mountsUnder(folder).reverse()
-  // On a disk that stands still nothing could be unmounted.
+  const mounts = mountsUnder(folder)
+  // What is on a disk that stands still waits for it: so what was mounted first is thawed first.
   for (const point of mounts) spawnSync('fsfreeze', ['-u', point], { stdio: 'ignore' })
-  for (const point of mounts) unmount(point)
+  for (const point of mounts.reverse()) unmount(point)
   rmSync(folder, { recursive: true, force: true })
 }
 
@@ -91,9 +91,27 @@ function mountsUnder(folder: string): string[] {
     .filter(point => point.startsWith(`${folder}/`))
 }
 
+/** What a process has left that was killed: its folders, and the peers that it ran in them. */
 function clearLeftovers(): void {
   for (const name of readdirSync(tmpdir())) {
     const pid = new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1]
-    if (pid !== undefined && !existsSync(`/proc/${pid}`)) clearAway(join(tmpdir(), name))
+    if (pid === undefined || existsSync(`/proc/${pid}`)) continue
+    const folder = join(tmpdir(), name)
+    for (const user of processesOf(folder)) process.kill(user, 'SIGKILL')
+    clearAway(folder)
   }
+}
+
+/** Those that have something in a folder among their arguments. */
+function processesOf(folder: string): number[] {
+  return readdirSync('/proc')
+    .filter(name => /^\d+$/.test(name))
+    .filter(name => {
+      try {
+        return readFileSync(`/proc/${name}/cmdline`, 'utf8').includes(`${folder}/`)
+      } catch {
+        return false
+      }
+    })
+    .map(Number)
 }

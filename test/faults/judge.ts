@@ -3,6 +3,8 @@ import { ANY_CONTEXT, connect } from '@weft/replica'
 import { sha256 } from '../support/core-property.ts'
 import type { ServeProcess } from '../support/peer-process.ts'
 
+const PATIENCE = { timeout_ms: 60_000 }
+
 export interface Address {
   readonly tenant: string
   readonly workflow: string
@@ -30,9 +32,9 @@ export async function readThrough(serve: ServeProcess, bound: readonly Bound[]):
   const found = new Map<string, Map<ChangeId, Place>>()
   const addresses = new Map(bound.map(each => [keyOf(each), each]))
   for (const [key, { tenant, workflow }] of addresses) {
-    const replica = await connect({ url: serve.url, token: await serve.token(tenant) })
+    const replica = await connect({ url: serve.url, token: await serve.token(tenant), ...PATIENCE })
     try {
-      const context = await replica.open(ANY_CONTEXT, { workflow, agent: 'judge', timeout_ms: 60_000 })
+      const context = await replica.open(ANY_CONTEXT, { workflow, agent: 'judge', ...PATIENCE })
       const places = context
         .changes()
         .map(({ id, bytes }) => [id, { position: context.positionOf(id)!, bytes }] as const)

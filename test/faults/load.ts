@@ -28,7 +28,7 @@ interface Lane {
   readonly writer: AckedWriter
 }
 
-/** Writers of several contexts, who write to a peer as fast as it acknowledges. */
+/** Writers of several contexts, with a few changes of each under way at any time. */
 export class Load {
   private constructor(private readonly lanes: readonly Lane[]) {}
 

@@ -117,7 +117,9 @@ async function lossOf(power: PowerCut, bound: readonly Bound[]): Promise<Loss> {
     .catch(() => ({ changes: bound.length, of: bound.length, isNoticed: true }))
 }
 
-test('the control: a peer that does not sync loses what it acknowledged to such cuts', async ({ skip }) => {
+test('[DUR-1] the control: a peer that does not sync loses what it acknowledged to such cuts', async ({
+  skip,
+}) => {
   skip(obstacle !== undefined, obstacle)
   const losses: Loss[] = []
   const losing = (): number => losses.filter(({ changes }) => changes > 0).length

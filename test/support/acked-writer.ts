@@ -47,9 +47,10 @@ export class AckedWriter {
     const replica = await connect({
       url,
       token,
+      timeout_ms: PATIENCE_MS,
       onEvent: event => event.type === 'rollback' && rollbacks.push(event),
     })
-    const context = await replica.open(CountedJournal, { workflow, agent })
+    const context = await replica.open(CountedJournal, { workflow, agent, timeout_ms: PATIENCE_MS })
     const writer = new AckedWriter(replica, context, rollbacks, options)
     writer.#writing = writer.#write()
     return writer

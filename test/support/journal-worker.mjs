@@ -24,7 +24,8 @@ for (let n = 0; !stopped; n++) {
   const receipt =
     n % 10 === 9
       ? context.change(state => {
-          state.count[agent] = n
+          // Never what a predecessor wrote: that would be no change.
+          state.count[agent] = (state.count[agent] ?? 0) + 1
         })
       : context.append('line', `${agent} ${n}`)
   underWay++
