@@ -10,7 +10,7 @@ import { onTestFinished } from 'vitest'
 import { atAbruptEnd } from './abrupt-end.ts'
 
 export const WEFT = fileURLToPath(new URL('../../packages/cli/bin/weft.js', import.meta.url))
-const SECRET = 'a secret of the tests, long enough'
+export const SECRET = 'a secret of the tests, long enough'
 const STDERR_CHARS = 2_000
 
 export interface ServeOptions {

@@ -11,6 +11,7 @@ import { type PeerEffect, PeerSession } from '@weft/protocol'
 import type { Logger } from 'pino'
 import type { ContextLog, Subscriber } from './context-log.js'
 import type { Contexts } from './contexts.js'
+import { ErasureDoor } from './erasing.js'
 import type { PeerLimits } from './limits.js'
 import type { LiveGrants } from './live-grants.js'
 import { OverlayDoor } from './overlay-door.js'
@@ -42,6 +43,7 @@ interface OpenChannel {
 /** One socket: carries frames between it and a `PeerSession`, and out what the session decides. */
 export class Connection {
   readonly #session: PeerSession
+  readonly #erasures: ErasureDoor
   readonly #channels = new Map<number, OpenChannel>()
   #cancelDeadline: () => void
   #cancelPing: () => void = () => {}
@@ -56,6 +58,7 @@ export class Connection {
     private readonly host: ConnectionHost,
   ) {
     this.#session = new PeerSession(host.hash)
+    this.#erasures = new ErasureDoor(() => this.#grant!.scopes.includes('admin'), host.hash)
     const { limits, clock } = host
     this.#cancelDeadline = clock.after(limits.auth_deadline_ms, () => this.#authDeadline())
     this.#schedulePing()
@@ -238,7 +241,7 @@ export class Connection {
       for (const { id } of changes) open.subscriber.refused(id, error)
       return
     }
-    log.submit(changes, open.subscriber, preconditions)
+    this.#erasures.submit(log, changes, open.subscriber, preconditions)
   }
 
   async #read({ channel, from, bytes_max }: PeerEffect & { do: 'read' }): Promise<void> {
