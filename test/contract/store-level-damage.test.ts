@@ -91,9 +91,9 @@ describe('LevelDB store: the files, by their own checksums', () => {
   test('[DUR-1] a table that a crash cut short, which no manifest names, is no damage', async () => {
     const path = await fileOf(TABLE)
     const table = await readFile(path)
-    await writeFile(join(harness.directory, '009999.ldb'), table.subarray(0, table.length / 2))
+    await writeFile(join(harness.directory, '009999.ldb'), table.subarray(0, table.length >> 1))
     expect(await damaged()).toEqual([])
-    await truncate(path, table.length / 2)
+    await truncate(path, table.length >> 1)
     expect(await damaged()).toEqual([basename(path)])
   })
 
