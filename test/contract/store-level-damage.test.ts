@@ -1,5 +1,5 @@
 import { appendFile, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { checkFiles } from '@weft/store-level'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { seededDice } from '../support/core-property.ts'
@@ -86,6 +86,26 @@ describe('LevelDB store: the files, by their own checksums', () => {
       details: { lost: true },
     })
     expect((await readdir(harness.directory)).filter(name => !name.startsWith('LOG'))).toEqual(before)
+  })
+
+  test('[DUR-1] a table that a crash cut short, which no manifest names, is no damage', async () => {
+    const path = await fileOf(TABLE)
+    const table = await readFile(path)
+    await writeFile(join(harness.directory, '009999.ldb'), table.subarray(0, table.length >> 1))
+    expect(await damaged()).toEqual([])
+    await truncate(path, table.length >> 1)
+    expect(await damaged()).toEqual([basename(path)])
+  })
+
+  test('[DUR-4] where the manifest cannot be read, every table is looked at', async () => {
+    const path = await fileOf(TABLE)
+    await writeFile(join(harness.directory, '009999.ldb'), 'half a table')
+    const manifest = await fileOf(MANIFEST)
+    const bytes = await readFile(manifest)
+    bytes[bytes.length - 1]! ^= 1
+    await writeFile(manifest, bytes)
+    await truncate(path, 10)
+    expect(await damaged()).toEqual(expect.arrayContaining([basename(path), '009999.ldb']))
   })
 
   test('[DUR-1] what a crash leaves at the end of a journal is no damage', async () => {

@@ -4,7 +4,7 @@ import { wholeLog } from '@weft/core'
 import { openLevelStore } from '@weft/store-level'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { sha256 } from '../support/core-property.ts'
-import { headKey, LevelHarness, recordKey } from './level-harness.ts'
+import { Disk, headKey, LevelHarness, recordKey } from './level-harness.ts'
 import { collect, LogMaker, written } from './log-maker.ts'
 import { rejection } from './store-rejection.ts'
 
@@ -171,5 +171,29 @@ describe('LevelDB store: the seal over all contexts', () => {
       await copy.discard()
     }
     expect(copies).toHaveLength(5)
+  })
+
+  test('[DUR-1] a power cut that takes back all but what was synced leaves a store that opens', async () => {
+    const disk = new Disk()
+    let synced: Buffer | undefined
+    disk.fault = async write => {
+      // Nothing is committed yet, and what the file says was synced when it was made.
+      synced ??= await readFile(sealFile())
+      await write()
+    }
+    await written(await harness.open({ database: disk.database }), 't', 'w', 5)
+    const left = await harness.killed()
+    await writeFile(join(left.directory, 'weft.seal'), synced!)
+    const store = await left.open()
+    expect(await store.tenant('t').read('w', 1, ALL)).toHaveLength(5)
+    await left.discard()
+  })
+
+  test('[DUR-1] a power cut before the first commit leaves a directory for a new store', async () => {
+    const disk = new Disk()
+    disk.fault = () => Promise.reject(new Error('power cut'))
+    await rejection(harness.open({ database: disk.database }))
+    await written(await harness.open(), 't', 'w', 1)
+    await harness.open()
   })
 })

@@ -1,5 +1,8 @@
+import { open } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Store } from '@weft/core'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { openLevelStore } from '@weft/store-level'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { until } from '../support/peer-until.ts'
 import { Disk, LevelHarness } from './level-harness.ts'
 import { collect, LogMaker, written } from './log-maker.ts'
@@ -151,6 +154,18 @@ describe('LevelDB store: writes', () => {
     disk.fault = undefined
     store = await harness.open()
     expect(await store.tenant('t').read('w', 1, ALL)).toHaveLength(count)
+  })
+
+  test('[DUR-3] a store whose disk fails to sync while it closes can be opened again', async () => {
+    await harness.close()
+    const failing = await openLevelStore(harness.directory)
+    await written(failing, 't', 'w', 3)
+    const file = await open(join(harness.directory, 'CURRENT'))
+    const sync = vi.spyOn(Object.getPrototypeOf(file), 'sync').mockRejectedValueOnce(new Error('EIO'))
+    await file.close()
+    await expect(failing.close()).rejects.toThrow('EIO')
+    sync.mockRestore()
+    expect(await (await harness.open()).tenant('t').read('w', 1, ALL)).toHaveLength(3)
   })
 
   test('[TIR-2] while a context is removed nothing of it is served; others are', async () => {

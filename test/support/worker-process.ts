@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
+import { atAbruptEnd } from './abrupt-end.ts'
 
 /** What a worker is told, and what it says. */
 export type Line = { readonly [key: string]: unknown }
@@ -24,6 +25,10 @@ export class WorkerProcess {
       this.#wake()
     })
     this.#child.on('exit', () => this.#wake())
+    this.#child.on(
+      'exit',
+      atAbruptEnd(() => void this.#child.kill('SIGKILL')),
+    )
     this.#child.on('disconnect', () => this.#wake())
     onTestFinished(() => void this.#child.kill('SIGKILL'))
   }

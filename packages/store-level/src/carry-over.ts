@@ -25,7 +25,7 @@ export async function carryOver(
   const db = levelDatabase(directory)
   const ciphers = ciphersOfRest(directory, encryption, db)
   await db.open()
-  const sealFile = await SealFile.open(directory, () => {})
+  const sealFile = await SealFile.open(directory, undefined, () => {})
   try {
     for (const { tenant, workflow, head, records } of contexts) {
       const keys = new TenantKeys(tenant)

@@ -34,6 +34,29 @@ export function damageOfJournal(bytes: Uint8Array): number | undefined {
   return undefined
 }
 
+const FULL = 1
+const LAST = 4
+
+/** What was written to a journal, each as one; undefined when any of it is broken or cut off. */
+export function recordsOfJournal(bytes: Uint8Array): Uint8Array[] | undefined {
+  const records: Uint8Array[] = []
+  const parts: Uint8Array[] = []
+  for (let at = 0; at < bytes.length; ) {
+    const end = Math.min(at - (at % BLOCK_BYTES) + BLOCK_BYTES, bytes.length)
+    if (at + HEADER_BYTES > end) {
+      at = end
+      continue
+    }
+    const next = at + HEADER_BYTES + lengthAt(bytes, at)
+    if (next > end || !isRecord(bytes, at, next)) return undefined
+    parts.push(bytes.subarray(at + HEADER_BYTES, next))
+    const type = bytes[at + 6]
+    if (type === FULL || type === LAST) records.push(Buffer.concat(parts.splice(0)))
+    at = next
+  }
+  return parts.length === 0 ? records : undefined
+}
+
 function lengthAt(bytes: Uint8Array, at: number): number {
   return bytes[at + 4]! | (bytes[at + 5]! << 8)
 }

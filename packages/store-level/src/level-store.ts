@@ -56,8 +56,12 @@ export class LevelStore implements Store {
     await scrubber.end()
     await db.close()
     ciphers.close()
-    await this.sealFile?.close()
-    this.release()
+    try {
+      await this.sealFile?.close()
+    } finally {
+      // LevelDB has let go of the directory. A disk that could not sync the file may be mended, and the store opened again.
+      this.release()
+    }
   }
 }
 

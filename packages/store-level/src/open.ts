@@ -15,7 +15,7 @@ import type { KeyService } from './key-service.js'
 import { LevelStore } from './level-store.js'
 import { Scrubber } from './scrub.js'
 import { readSealFile, SealFile } from './seal-file.js'
-import { NEW_STORE } from './store-seal.js'
+import { NEW_STORE, type StoreSeal } from './store-seal.js'
 import { checkSeal, type OnLoss } from './whole-store.js'
 
 export interface LevelStoreOptions {
@@ -70,7 +70,7 @@ async function openClaimed(
   { batch_bytes_max, onLoss = 'refuse', encryption, keys_max, database = levelDatabase }: LevelStoreOptions,
 ): Promise<Store> {
   const file = await readSealFile(directory)
-  const isOld = (await holdsData(directory)) || Boolean(file) || (await holdsTenantKeys(directory))
+  const isOld = (await holdsData(directory)) || (file?.commits ?? 0) > 0 || (await holdsTenantKeys(directory))
   const encrypting = await checkEncryption(directory, encryption, isOld, keys_max)
   if (isOld && onLoss === 'refuse') await checkBeforeOpening(directory)
   const bounds = batch_bytes_max === undefined ? {} : { batch_bytes_max }
@@ -78,7 +78,8 @@ async function openClaimed(
     file,
     onLoss,
     encryption: encrypting,
-    openFile: (gate: Gate) => SealFile.open(directory, cause => gate.fail(cause)),
+    openFile: (gate: Gate, seal: StoreSeal) =>
+      SealFile.open(directory, file ? undefined : seal, cause => gate.fail(cause)),
   }
   return openSealed(database(directory), { name: directory, isOld, release, ...bounds }, sealing)
 }
@@ -108,7 +109,7 @@ interface Sealing {
   readonly file: Awaited<ReturnType<typeof readSealFile>>
   readonly onLoss: OnLoss
   readonly encryption: Encryption
-  readonly openFile: ((gate: Gate) => Promise<SealFile>) | undefined
+  readonly openFile: ((gate: Gate, seal: StoreSeal) => Promise<SealFile>) | undefined
 }
 
 async function openSealed(
@@ -125,7 +126,7 @@ async function openSealed(
     const isNew = await isNewStore(db, name, isOld, isEncrypted)
     const seal = isNew ? NEW_STORE : await checkSeal(db, name, file, onLoss, ciphers)
     await encryption.begin()
-    sealFile = await openFile?.(gate)
+    sealFile = await openFile?.(gate, seal)
     const writer = new GroupWriter(db, gate, batch_bytes_max, seal, sealed => sealFile?.note(sealed))
     if (isNew) await writeFormat(writer, isEncrypted)
     await finishDrops(db, writer, name, ciphers)

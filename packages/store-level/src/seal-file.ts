@@ -22,25 +22,38 @@ const WRITES_PER_SYNC = 64
 export class SealFile {
   #latest: StoreSeal | undefined
   #running: Promise<void> | undefined
-  #writes = 0
+  #writes: number
 
   private constructor(
     private readonly handle: FileHandle,
+    writes: number,
     private readonly onFailure: (cause: unknown) => void,
-  ) {}
+  ) {
+    this.#writes = writes
+  }
 
-  /** Makes the file if there is none, durably. */
-  static async open(directory: string, onFailure: (cause: unknown) => void): Promise<SealFile> {
+  /**
+   * @param begins what a file is to say that is missing, or says nothing: it is made, durably, before anything is committed.
+   *   A power cut may take away all that was written since, and has to leave a file that is whole.
+   */
+  static async open(
+    directory: string,
+    begins: StoreSeal | undefined,
+    onFailure: (cause: unknown) => void,
+  ): Promise<SealFile> {
     const path = join(directory, SEAL_FILE)
-    const handle = await open(path, 'r+').catch(async (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOENT') throw error
-      const made = await open(path, 'w+')
+    if (begins === undefined) return new SealFile(await open(path, 'r+'), 0, onFailure)
+    const made = await open(path, 'w+')
+    try {
       await made.write(Buffer.alloc(SLOTS * SLOT_BYTES), 0)
+      await made.write(slotOf(begins), 0, undefined, 0)
       await made.sync()
       await syncDirectory(directory)
-      return made
-    })
-    return new SealFile(handle, onFailure)
+      return new SealFile(made, 1, onFailure)
+    } catch (thrown) {
+      await made.close()
+      throw thrown
+    }
   }
 
   /** The seal was committed. */

@@ -21,9 +21,6 @@ export type OnLoss = 'refuse' | 'accept'
 const FEW = 2
 const MANY = 64
 
-/** Until the first batch after that of its making, a store may not have come to write its file. */
-const COMMITS_OF_A_NEW_STORE = 1
-
 /**
  * Compares what is there with what was sealed: in the last batch that LevelDB has, and in the file beside it, which the
  * store may be ahead of and never behind. Contexts that are known to be damaged explain a difference and are told of
@@ -64,7 +61,6 @@ function lossOf(
 ): Loss | undefined {
   if (stored instanceof Error) return { reason: stored.message, isExplainable: false }
   if (!file) {
-    if (stored.commits <= COMMITS_OF_A_NEW_STORE) return undefined
     const what = file === null ? 'is unreadable' : 'is missing'
     return { reason: `the file weft.seal ${what}, which says what it should hold`, isExplainable: false }
   }
