@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { convergence } from './convergence.js'
+import { encryption } from './encryption.js'
 import { overlay } from './overlay.js'
 import { peer } from './peer.js'
 import { scratch } from './scratch.js'
@@ -19,6 +20,7 @@ const CLAIMS = new Map<string, Claim>([
   ['window', { rounds: 5, measure: window }],
   ['scratch', { rounds: 15, measure: scratch }],
   ['overlay', { rounds: 5, measure: overlay }],
+  ['encryption', { rounds: 9, measure: encryption }],
 ])
 
 /** `npm run bench -- CLAIM`: measures one claim and says which bars it keeps. */
@@ -29,6 +31,7 @@ const HELP = `npm run bench -- CLAIM [--rounds N] [--json FILE]
   step          a step beside a write of the same; invalidating what was derived; the blast radius of a ref
   window        what a model is to see of 100,000 entries, after each change
   scratch       a shared scratch with a stock client that watches: a token end to end, and what 10,000 steps leave behind
+  encryption    a store with and without encryption at rest: append, read, open, bytes on disk
   overlay       publishing to 200 connected workers, with and without a barrier; the check before a step
 
   --rounds N    rounds that count (${[...CLAIMS].map(([name, { rounds }]) => `${name}: ${rounds}`).join(', ')})

@@ -287,7 +287,7 @@ export class Connection {
     const { request } = effect
     try {
       const holders = await this.#overlays!.barrier(await this.#logOf(OVERLAY_WORKFLOW), effect)
-      this.#perform(this.#session.barred(request, holders, this.host.clock.now()))
+      this.#perform(this.#session.barred(request, holders, this.host.clock.steady()))
     } catch (error) {
       this.#perform(this.#session.denied(request, error))
     }

@@ -89,7 +89,7 @@ export class PeerService {
     const { hash, random, clock, limits, metrics } = options
     const store = await options.openStore()
     this.#store = store
-    const started_ms = clock.now()
+    const started_ms = clock.steady()
     const host = { hash, random, clock, started_ms, overlay_lease_ms: limits.overlay_lease_ms }
     const contexts = new Contexts(store, host, limits.idle_ms, {
       committed: (changes, seconds) => {

@@ -3,6 +3,7 @@ import type { Database } from './database.js'
 import { deletionOf } from './drop.js'
 import type { GroupWriter } from './group-writer.js'
 import type { TenantKeys } from './keys.js'
+import type { TenantCiphers } from './tenant-ciphers.js'
 
 /**
  * Removes the head and the log of a context in one batch: a crash leaves all of it or nothing. That takes memory for
@@ -13,9 +14,10 @@ export async function removeContext(
   writer: GroupWriter,
   keys: TenantKeys,
   workflow: WorkflowId,
+  ciphers: TenantCiphers,
 ): Promise<{ changes: number }> {
   // Behind it in the queue, every append that came before the removal is on disk.
-  await writer.write({ operations: [] })
+  await writer.write(ciphers.behind(keys.tenant, () => ({ operations: [] })))
   const records = await db.keys(keys.log(workflow)).all()
   await writer.write(deletionOf(db, keys, [...records, keys.head(workflow)]))
   return { changes: records.length }

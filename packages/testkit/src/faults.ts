@@ -13,6 +13,7 @@ export const FAULTS = [
   'cut',
   'freeze-worker',
   'freeze-peer',
+  'set-clock',
   'eio',
   'enospc',
   'stall',

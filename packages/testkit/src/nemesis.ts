@@ -64,7 +64,7 @@ export class Nemesis {
   /** A clock for a process that begins. */
   skew(dice: Dice): Skew {
     if (!this.#isSkewed) return NO_SKEW
-    return { offset_ms: Math.round(dice.between(-OFFSET_MS, OFFSET_MS)), rate: dice.between(-RATE, RATE) }
+    return { offset_ms: anyOffset(dice), rate: dice.between(-RATE, RATE) }
   }
 
   /** No more faults, and none of the old ones: everything runs, and can reach everything. */
@@ -129,12 +129,19 @@ export class Nemesis {
     cut: dice => this.target.network.cut(dice.pick(this.target.workers).host),
     'freeze-worker': dice => dice.pick(this.target.workers).run?.process.freeze(dice.between(10, 400)),
     'freeze-peer': dice => this.target.peer.process?.freeze(dice.between(5, 200)),
+    'set-clock': dice => this.#setClock(dice),
     eio: dice => this.#trouble(dice, 'eio'),
     enospc: dice => this.#trouble(dice, 'enospc'),
     stall: dice => this.#stall(dice),
     // Of every clock, and of every token, from the beginning.
     skew: () => {},
     expiry: () => {},
+  }
+
+  #setClock(dice: Dice): void {
+    const { peer, workers } = this.target
+    const processes = [peer.process, ...workers.map(({ run }) => run?.process)]
+    dice.pick(processes)?.setClock(anyOffset(dice))
   }
 
   #route(dice: Dice): Route {
@@ -235,6 +242,10 @@ export class Nemesis {
   #later(dice: Dice, { least, most }: { least: number; most: number }, label: string, act: () => void): void {
     this.target.scheduler.plan(dice.between(least, most), label, act)
   }
+}
+
+function anyOffset(dice: Dice): number {
+  return Math.round(dice.between(-OFFSET_MS, OFFSET_MS))
 }
 
 function clear({ up, down }: Route): void {

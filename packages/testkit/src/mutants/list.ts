@@ -81,7 +81,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'an overlay lease that never ends at the worker',
     file: 'replica/dist/overlay-follower.js',
-    from: 'this.clock.now() < until_ms',
+    from: 'this.clock.steady() < until_ms',
     to: 'true',
     laws: ['OVL-3'],
   },
@@ -111,6 +111,13 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'core/dist/leases.js',
     from: 'now_ms < held.until_ms',
     to: 'now_ms < held.until_ms - 60',
+    laws: ['HND-3'],
+  },
+  {
+    name: 'leases that are counted by the wall clock',
+    file: 'replica/dist/asked.js',
+    from: 'return this.link.clock;',
+    to: 'return { now: this.link.clock.now, steady: this.link.clock.now, after: this.link.clock.after };',
     laws: ['HND-3'],
   },
   {
