@@ -101,6 +101,8 @@ const OTHERS = [
   ],
   // As `open @overlays` is refused on the wire: it follows that.
   'overlay watch',
+  // Of a directory that no peer has open, and of the keys beside it.
+  ...['drop', 'key new', 'key rewrap'],
 ]
 
 /** The verbs that a text of help lists. */

@@ -20,7 +20,7 @@ describe('the random play', () => {
       expect(violations, `npm run sim -- --seed ${seed} --steps 1000`).toEqual([])
       for (const { kind } of faults) kinds.add(kind)
     }
-    expect(kinds.size).toBe(16)
+    expect(kinds.size).toBe(17)
   })
 
   it('[DUR-5] gives back what a peer has lost that was set up anew from an older backup', async () => {

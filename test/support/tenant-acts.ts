@@ -7,6 +7,8 @@ import { AGENT, type Tenant, type TenantWorld, WORKFLOW } from './tenant-world.t
 /** What a tenant does, as all others do it under the same names; its bytes are in all that it writes. */
 export type Act = (world: TenantWorld, tenant: Tenant, turn: number) => Promise<void>
 
+/** How fast a machine is that does 100,000 of them is not what is looked at. */
+const LONG_MS = 600_000
 const CONTEXT = `/v1/contexts/${WORKFLOW}`
 
 function show(world: TenantWorld, { number }: Tenant, place: string, value: unknown): void {
@@ -64,7 +66,7 @@ const step: Act = async (world, tenant, turn) => {
 const effect: Act = async (world, tenant, turn) => {
   const { context, id } = tenant
   const result = await context.step('pay', async step => {
-    const paid = await step.effect(`order:${turn % 3}`, () => ({ receipt: id }))
+    const paid = await step.effect(`order:${turn % 3}`, () => ({ receipt: id }), { ttl_ms: LONG_MS })
     step.append('message', { text: `${id} paid` })
     return paid
   })
@@ -89,7 +91,7 @@ const wake: Act = async (world, tenant) => {
   const { context, id } = tenant
   const subscription = await context.subscribe('pool', { from: 1, kinds: ['message'] })
   await context.append('message', { text: `${id} wakes` }).committed
-  const claim = await subscription.claim({ max: 8 })
+  const claim = await subscription.claim({ max: 8, ttl_ms: LONG_MS })
   show(world, tenant, 'claim', [claim.events, context.subscriptions()])
   await claim.ack()
 }
@@ -98,10 +100,12 @@ const handOver: Act = async (world, tenant, turn) => {
   const { context, replica, id } = tenant
   const handoff = await context.handoff({ carry: { note: id } })
   show(world, tenant, 'handoff', handoff)
-  const { context: resumed, carried } = await replica.resume(Research, handoff)
+  const { context: resumed, carried } = await replica.resume(Research, handoff, { timeout_ms: LONG_MS })
   show(world, tenant, 'handoff', [carried, resumed.state])
   await resumed.close()
-  await refused(world, tenant, () => other(world, tenant, turn).replica.resume(Research, handoff))
+  await refused(world, tenant, () =>
+    other(world, tenant, turn).replica.resume(Research, handoff, { timeout_ms: LONG_MS }),
+  )
 }
 
 const summarize: Act = async (world, tenant) => {
@@ -139,7 +143,7 @@ const session: Act = async (world, tenant, turn) => {
   const theirs = other(world, tenant, turn)
   const token = await context.token()
   world.watch.see('session', tenant.number, token)
-  await refused(world, theirs, () => theirs.context.reach(token, { timeout_ms: 5_000 }))
+  await refused(world, theirs, () => theirs.context.reach(token, { timeout_ms: LONG_MS }))
 }
 
 const stray: Act = async (world, tenant, turn) => {
