@@ -10,6 +10,7 @@ const FOUND: readonly { seed: number; steps: number; faults: readonly FaultKind[
     was: '[STL-5] the first that became stale after a withdrawal was never told',
   },
   { seed: 251, steps: 1_608, faults: FAULTS, was: 'a backup wrote over a context that had not been torn' },
+  { seed: 134, steps: 1_646, faults: FAULTS, was: 'a clock that was set was taken for time that had passed' },
 ]
 
 describe('the random play', () => {
@@ -20,8 +21,7 @@ describe('the random play', () => {
       expect(violations, `npm run sim -- --seed ${seed} --steps 1000`).toEqual([])
       for (const { kind } of faults) kinds.add(kind)
     }
-    // Of all that happen at some moment; which one of the rare may be missing is the seeds' affair.
-    expect(kinds.size).toBeGreaterThanOrEqual(FAULTS.length - 3)
+    expect(kinds.size).toBe(17)
   })
 
   it('[DUR-5] gives back what a peer has lost that was set up anew from an older backup', async () => {

@@ -114,7 +114,8 @@ export class Admission implements LogView {
 
   #shared(writes: readonly string[]): readonly string[] {
     if (writes.length === 0) return NONE
-    const key = writes.join('\n')
+    // A ref may hold any character, so none can stand between two of them.
+    const key = JSON.stringify(writes)
     const known = this.#lists.get(key)
     if (known) return known
     this.#lists.set(key, writes)

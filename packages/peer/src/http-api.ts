@@ -13,7 +13,7 @@ import { type Context, Hono } from 'hono'
 import type { Contexts } from './contexts.js'
 import { runRetention } from './retention.js'
 import { listContexts } from './context-list.js'
-import { checkAdmin, checkReader, checkWriter } from './rights.js'
+import { checkAdmin, checkPattern, checkReader, checkWriter, isAbout } from './rights.js'
 import type { Feeds } from './feeds.js'
 import { problemResponse } from './problem.js'
 import type { TokenVerifier } from './token.js'
@@ -58,12 +58,13 @@ export function httpApi(host: HttpApiHost): RequestListener {
   app.get('/webhooks', async context => {
     const grant = await verify(tokenOf(context))
     checkAdmin(grant)
-    return Response.json(webhooks.list(grant.tenant))
+    return Response.json(webhooks.list(grant.tenant).filter(({ workflow }) => isAbout(grant, workflow)))
   })
   app.post('/webhooks/:name/:workflow/resume', async context => {
     const grant = await verify(tokenOf(context))
     checkAdmin(grant)
     const { name, workflow } = context.req.param()
+    checkPattern(grant, workflow)
     webhooks.resume(grant.tenant, name, workflow)
     return new Response(null, { status: 204 })
   })

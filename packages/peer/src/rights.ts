@@ -6,11 +6,22 @@ import { matchesWorkflow, type TokenGrant } from './token.js'
  * of it may read what it has to obey there.
  * @throws WEFT_ID_INVALID · WEFT_SCOPE · WEFT_WORKFLOW_FORBIDDEN
  */
-export function checkReader({ scopes, workflows }: TokenGrant, workflow: WorkflowId): void {
+export function checkReader(grant: TokenGrant, workflow: WorkflowId): void {
   checkAnyWorkflow(workflow)
-  if (!scopes.includes('read'))
+  if (!grant.scopes.includes('read'))
     throw new WeftError('WEFT_SCOPE', 'the token does not allow to read', 'use a token with the scope "read"')
-  if (isEngineWorkflow(workflow) || matchesWorkflow(workflows, workflow)) return
+  checkPattern(grant, workflow)
+}
+
+/** Whether a token is about a workflow at all; the engine's own are. */
+export function isAbout({ workflows }: TokenGrant, workflow: WorkflowId): boolean {
+  return isEngineWorkflow(workflow) || matchesWorkflow(workflows, workflow)
+}
+
+/** @throws WEFT_WORKFLOW_FORBIDDEN */
+export function checkPattern(grant: TokenGrant, workflow: WorkflowId): void {
+  if (isAbout(grant, workflow)) return
+  const { workflows } = grant
   throw new WeftError(
     'WEFT_WORKFLOW_FORBIDDEN',
     `the token is not for workflow ${workflow}`,

@@ -31,7 +31,8 @@ async function inspectOne(
   see: (observation: Observation) => void,
 ): Promise<void> {
   const records: LogRecord[] = []
-  see({ saw: 'stored', at: placeOf(kept.tenant, head.workflow), head, records })
+  // What the head says is judged even where a record is refused.
+  see({ saw: 'stored', at: placeOf(kept.tenant, head.workflow), head, records: [] })
   while (records.length < head.count)
     records.push(...(await kept.read(head.workflow, records.length + 1, PAGE_BYTES)))
   see({ saw: 'stored', at: placeOf(kept.tenant, head.workflow), head, records })

@@ -20,6 +20,7 @@ const BREAK_MS = 40
 export class Pipe {
   readonly #held: Parcel[] = []
   #heldBytes = 0
+  #slowBytes = 0
   #inFlight: { readonly parcel: Parcel; cancel: () => void }[] = []
   #lastArrival_ms = 0
   #swapped: Parcel | undefined
@@ -33,9 +34,9 @@ export class Pipe {
     private readonly onMangled: (within_ms: number) => void,
   ) {}
 
-  /** Bytes that wait at the sender. */
+  /** Bytes that wait at the sender: for a lane that is blocked, or for a slow one to take them. */
   get bufferedBytes(): number {
-    return this.#heldBytes
+    return this.#heldBytes + this.#slowBytes
   }
 
   send(parcel: Parcel): void {
@@ -64,11 +65,12 @@ export class Pipe {
     this.#inFlight = []
     this.#held.length = 0
     this.#heldBytes = 0
+    this.#slowBytes = 0
     this.#swapped = undefined
   }
 
   #depart(parcel: Parcel): void {
-    if (parcel.kind === 'frame') parcel.sent?.()
+    if (parcel.kind === 'frame') this.#takenIn(parcel)
     if (parcel.kind !== 'frame' || this.lane.mangled === 0 || !this.dice.chance(this.lane.mangled)) {
       this.#fly(parcel)
       if (this.#swapped) this.#fly(this.#swapped)
@@ -80,6 +82,22 @@ export class Pipe {
     if (how === 0) return
     if (how === 1) this.#swapped = parcel
     else for (const copy of [parcel, parcel]) this.#fly(copy)
+  }
+
+  /** A lane that is slow takes a frame in by and by, and who sends on it has to wait. */
+  #takenIn({ bytes, sent, from }: Parcel & { kind: 'frame' }): void {
+    const { extra_ms } = this.lane
+    if (extra_ms === 0) {
+      sent?.()
+      return
+    }
+    this.#slowBytes += bytes.length
+    const taken = (): void => {
+      if (this.#slowBytes === 0) return
+      this.#slowBytes -= bytes.length
+      sent?.()
+    }
+    this.scheduler.plan(extra_ms, `taken ${this.label}`, taken, from)
   }
 
   #fly(parcel: Parcel): void {

@@ -12,7 +12,12 @@ const CLOSE_TIMEOUT_MS = 3_000
 
 /** What travels between the two ends of a connection. */
 export type Parcel =
-  | { readonly kind: 'frame'; readonly bytes: Uint8Array; readonly sent?: (() => void) | undefined }
+  | {
+      readonly kind: 'frame'
+      readonly bytes: Uint8Array
+      readonly sent?: (() => void) | undefined
+      readonly from: SimProcess
+    }
   | { readonly kind: 'open' | 'ping' | 'pong' | 'reset' }
   | { readonly kind: 'close' | 'closed'; readonly code: number; readonly reason: string }
 
@@ -52,7 +57,7 @@ export class SimSocket extends EventEmitter implements Transport {
   send(frame: Uint8Array, sent?: () => void): void {
     if (this.#state !== TRANSPORT_OPEN) throw new Error('the socket is not open')
     // The sender may reuse its bytes.
-    this.#pipe.send({ kind: 'frame', bytes: Uint8Array.from(frame), sent })
+    this.#pipe.send({ kind: 'frame', bytes: Uint8Array.from(frame), sent, from: this.process })
   }
 
   ping(): void {

@@ -15,6 +15,8 @@ export class Wiretap implements Tap {
 
   /** What a process has connected with last. */
   readonly #tokens = new WeakMap<SimProcess, ReturnType<typeof readToken>>()
+  /** When each of those expires, by the peer's clock that nobody sets as it was at the first answer. */
+  readonly #due = new WeakMap<ReturnType<typeof readToken>, number>()
 
   constructor(
     private readonly tenantOf: (worker: SimProcess) => string,
@@ -36,8 +38,15 @@ export class Wiretap implements Tap {
     const token = this.#tokens.get(worker)
     // Why a connection ends is said to whoever it ends for.
     if (token === undefined || decodeMessage(frame).name === 'fail') return
-    const now_ms = this.now_ms()
-    this.see({ saw: 'answered', process: worker.name, token, peer_ms: peer.clock.now(), now_ms })
+    const { clock } = peer
+    let due_ms = this.#due.get(token)
+    if (due_ms === undefined) {
+      due_ms = clock.steady() + token.expires_ms - clock.now()
+      this.#due.set(token, due_ms)
+    }
+    // A clock that was set since shows when it expires, and not for how long nobody could tell.
+    const peer_ms = Math.min(clock.now(), token.expires_ms + clock.steady() - due_ms)
+    this.see({ saw: 'answered', process: worker.name, token, peer_ms, now_ms: this.now_ms() })
   }
 
   arrived(worker: SimProcess, frame: Uint8Array): void {

@@ -41,13 +41,28 @@ function* broken(
     for (const other of changes.values())
       if (other.header.branch === branch && !isSeen(other.id)) yield `${short(other.id)} is on ${branch}`
   }
-  const refs = new Set(unmoved.map(unversioned))
+  const refs = unmoved.filter(ref => !ref.startsWith(STATE)).map(versioned)
   for (const other of changes.values()) {
-    const moved = other.header.writes.find(wrote => refs.has(unversioned(wrote)))
-    if (moved !== undefined && !pasts.isBefore(other.id, id)) yield `${short(other.id)} has written ${moved}`
+    if (pasts.isBefore(other.id, id)) continue
+    const wrote = other.header.writes.find(text => refs.some(ref => isMovedBy(ref, versioned(text))))
+    if (wrote !== undefined) yield `${short(other.id)} has written ${wrote}`
   }
 }
 
-function unversioned(ref: string): string {
-  return ref.replace(/@[^@]*$/, '')
+/** What moves there depends on what a branch shows, and is left to the tests of the law. */
+const STATE = 'state:'
+
+interface Versioned {
+  readonly ref: string
+  readonly version: string | undefined
+}
+
+function versioned(text: string): Versioned {
+  const [, ref = text, version] = /^(.+)@([^@/]+)$/s.exec(text) ?? []
+  return { ref, version }
+}
+
+/** A version that was seen may be written again. */
+function isMovedBy(seen: Versioned, wrote: Versioned): boolean {
+  return seen.ref === wrote.ref && (seen.version === undefined || seen.version !== wrote.version)
 }

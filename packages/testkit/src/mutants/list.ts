@@ -221,13 +221,6 @@ export const MUTANTS: readonly Mutant[] = [
     laws: ['OVL-3'],
   },
   {
-    name: 'an overlay lease that begins with its answer',
-    file: 'replica/dist/overlay-follower.js',
-    from: 'until_ms: asked_ms + ttl_ms',
-    to: 'until_ms: this.clock.steady() + ttl_ms',
-    laws: ['OVL-3'],
-  },
-  {
     name: 'a peer that forgets who relies on overlays when it begins anew',
     file: 'core/dist/overlay-leases.js',
     from: 'return until_ms <= now_ms ? behind : [{ name: BEFORE, position: 0, until_ms }, ...behind];',

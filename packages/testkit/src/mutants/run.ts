@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Mutant, MUTANTS } from './list.js'
 
-const SEEDS = 150
+const SEEDS = 300
 const STEPS = 1_500
 
 /**
