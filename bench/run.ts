@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { convergence } from './convergence.js'
+import { fairness } from './fairness.js'
 import { overlay } from './overlay.js'
 import { peer } from './peer.js'
 import { scratch } from './scratch.js'
@@ -19,6 +20,7 @@ const CLAIMS = new Map<string, Claim>([
   ['window', { rounds: 5, measure: window }],
   ['scratch', { rounds: 15, measure: scratch }],
   ['overlay', { rounds: 5, measure: overlay }],
+  ['fairness', { rounds: 3, measure: fairness }],
 ])
 
 /** `npm run bench -- CLAIM`: measures one claim and says which bars it keeps. */
@@ -30,6 +32,7 @@ const HELP = `npm run bench -- CLAIM [--rounds N] [--json FILE]
   window        what a model is to see of 100,000 entries, after each change
   scratch       a shared scratch with a stock client that watches: a token end to end, and what 10,000 steps leave behind
   overlay       publishing to 200 connected workers, with and without a barrier; the check before a step
+  fairness      one tenant's acknowledgements alone, and beside another one's flood, flush of 100 MB, and catching up
 
   --rounds N    rounds that count (${[...CLAIMS].map(([name, { rounds }]) => `${name}: ${rounds}`).join(', ')})
   --json FILE   also writes the results to FILE, with what is known of the machine

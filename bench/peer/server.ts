@@ -4,11 +4,12 @@ import { heldBytes } from '../measure.js'
 import { type Memory, type Request, SECRET, type Started, type Usage } from './messages.js'
 
 /** The server's process: a durable peer on the data directory that it is given, which answers what it took. */
-const [directory] = process.argv.slice(2)
+const [directory, limits = '{}'] = process.argv.slice(2)
 const peer = await startPeer({
   openStore: () => openLevelStore(directory!),
   key: { kind: 'secret', secret: SECRET },
   port: 0,
+  limits: JSON.parse(limits),
 })
 
 process.on('message', (request: Request) => {
