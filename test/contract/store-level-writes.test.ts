@@ -76,6 +76,31 @@ describe('LevelDB store: writes', () => {
     expect(await store.tenant('t').read('w', 1, ALL)).toStrictEqual(maker.records)
   })
 
+  test('[TEN-2] tenants that wait are written in turn, each in its own order', async () => {
+    store = await harness.open({ database: disk.database, batch_bytes_max: 10_000 })
+    disk.batches.length = 0
+    const release = disk.hold()
+    const first = store.tenant('t').append(new LogMaker('first').next())
+    await until(() => disk.batches.length === 1, 'the batch is under way')
+    const done: string[] = []
+    const maker = new LogMaker('w')
+    const flood = Array.from({ length: 10 }, (_, index) =>
+      store
+        .tenant('t')
+        .append(maker.next(1, 4_000))
+        .then(() => done.push(`t${index}`)),
+    )
+    const small = store
+      .tenant('u')
+      .append(new LogMaker('w').next())
+      .then(() => done.push('u'))
+    release()
+    await Promise.all([first, small, ...flood])
+    expect(done.slice(0, 3)).toEqual(['t0', 'u', 't1'])
+    expect(done.filter(name => name !== 'u')).toEqual(Array.from({ length: 10 }, (_, index) => `t${index}`))
+    expect(await store.tenant('t').read('w', 1, ALL)).toStrictEqual(maker.records)
+  })
+
   test('a head that its owner goes on changing is stored as it was', async () => {
     const maker = new LogMaker('w')
     const { records, head } = maker.next()

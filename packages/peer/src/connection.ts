@@ -7,10 +7,12 @@ import {
   TRANSPORT_OPEN,
   WeftError,
 } from '@weft/core'
-import { type PeerEffect, PeerSession } from '@weft/protocol'
+import { CHANGE_COST, type PeerEffect, PeerSession } from '@weft/protocol'
 import type { Logger } from 'pino'
 import type { ContextLog, Subscriber } from './context-log.js'
 import type { Contexts } from './contexts.js'
+import type { Flow } from './fair-queue.js'
+import { Inbox } from './inbox.js'
 import type { PeerLimits } from './limits.js'
 import type { LiveGrants } from './live-grants.js'
 import { OverlayDoor } from './overlay-door.js'
@@ -18,6 +20,7 @@ import type { PeerMetrics } from './peer-metrics.js'
 import { checkReader, checkWriter } from './rights.js'
 import { checkMark, invalid, type SessionSigner } from './session-tokens.js'
 import type { TokenGrant, TokenVerifier } from './token.js'
+import { SLICE_COST, type Turns } from './turns.js'
 
 export interface ConnectionHost {
   readonly contexts: Contexts
@@ -29,6 +32,7 @@ export interface ConnectionHost {
   readonly clock: Clock
   readonly hash: Hash
   readonly log: Logger
+  readonly turns: Turns
 }
 
 interface OpenChannel {
@@ -39,10 +43,17 @@ interface OpenChannel {
   log: ContextLog | undefined
 }
 
-/** One socket: carries frames between it and a `PeerSession`, and out what the session decides. */
-export class Connection {
+type Read = PeerEffect & { do: 'read' }
+
+/**
+ * One socket: carries frames between it and a `PeerSession`, and out what the session decides. What comes, and what is
+ * read for it, is done piece by piece, when it is this connection's turn.
+ */
+export class Connection implements Flow {
   readonly #session: PeerSession
   readonly #channels = new Map<number, OpenChannel>()
+  readonly #inbox: Inbox
+  readonly #reads: Read[] = []
   #cancelDeadline: () => void
   #cancelPing: () => void = () => {}
   #letGo: () => void = () => {}
@@ -50,6 +61,7 @@ export class Connection {
   #overlays: OverlayDoor | undefined
   #congested = false
   #alive = true
+  #paused = false
 
   constructor(
     private readonly socket: Transport,
@@ -57,6 +69,8 @@ export class Connection {
   ) {
     this.#session = new PeerSession(host.hash)
     const { limits, clock } = host
+    const resume = (): void => void (this.#paused || socket.resume())
+    this.#inbox = new Inbox({ pause: () => socket.pause(), resume }, limits.inbox_bytes_max)
     this.#cancelDeadline = clock.after(limits.auth_deadline_ms, () => this.#authDeadline())
     this.#schedulePing()
     socket.on('message', (frame, isBinary) => this.#receive(frame, isBinary))
@@ -73,11 +87,26 @@ export class Connection {
 
   /** Leaves what comes from now on unread, while what came before is being answered. */
   pause(): void {
+    this.#paused = true
     this.socket.pause()
   }
 
   terminate(): void {
     this.socket.terminate()
+  }
+
+  /** A piece of what is to be read for it, of the changes that it has begun to offer, or of the next frame. */
+  step(): number | undefined {
+    const read = this.#reads.shift()
+    if (read) {
+      void this.#read(read)
+      return read.bytes_max
+    }
+    const left = this.#session.unfinished
+    const frame = left > 0 ? undefined : this.#inbox.take()
+    if (left === 0 && frame === undefined) return undefined
+    this.#perform(frame ? this.#session.receive(frame, SLICE_COST) : this.#session.proceed(SLICE_COST))
+    return frame ? CHANGE_COST + frame.length : left - this.#session.unfinished
   }
 
   #receive(frame: Uint8Array, isBinary: boolean): void {
@@ -92,7 +121,13 @@ export class Connection {
       )
       return
     }
-    this.#perform(this.#session.receive(frame))
+    this.#inbox.put(frame)
+    this.#wantTurn()
+  }
+
+  /** Whoever has not said yet whose they are share one turn. */
+  #wantTurn(): void {
+    this.host.turns.add(this.#grant?.tenant ?? '', this)
   }
 
   #perform(effects: readonly PeerEffect[]): void {
@@ -114,7 +149,8 @@ export class Connection {
         void this.#submit(effect)
         return
       case 'read':
-        void this.#read(effect)
+        this.#reads.push(effect)
+        this.#wantTurn()
         return
       case 'attest':
         void this.#attested(effect.request, this.#attest(effect))
@@ -241,7 +277,7 @@ export class Connection {
     log.submit(changes, open.subscriber, preconditions)
   }
 
-  async #read({ channel, from, bytes_max }: PeerEffect & { do: 'read' }): Promise<void> {
+  async #read({ channel, from, bytes_max }: Read): Promise<void> {
     const log = this.#channels.get(channel)?.log
     if (log === undefined) return
     const inMemory = log.readTail(from, bytes_max)
@@ -341,7 +377,7 @@ export class Connection {
   #schedulePing(): void {
     const { clock, limits } = this.host
     this.#cancelPing = clock.after(limits.ping_ms, () => {
-      if (!this.#alive) return this.terminate()
+      if (!this.#alive && !this.#inbox.isFull) return this.terminate()
       this.#alive = false
       this.socket.ping()
       this.#schedulePing()
@@ -352,6 +388,7 @@ export class Connection {
     this.#cancelDeadline()
     this.#cancelPing()
     this.#letGo()
+    this.#inbox.clear()
     this.#perform(this.#session.disconnected())
   }
 }

@@ -18,6 +18,7 @@ import {
   type WeftError,
   wholeLog,
 } from '@weft/core'
+import { type Admitted, AdmittedQueue } from './admitted-queue.js'
 
 /** Whoever follows a context or writes to it: one channel of one connection. */
 export interface Subscriber {
@@ -36,6 +37,8 @@ export interface ContextLogHost {
   readonly clock: Clock
   /** When the peer began, ms since 1970 UTC. */
   readonly started_ms: number
+  /** Resolves when it is a tenant's turn to have this much done for it (turns.ts). */
+  readonly turn: (tenant: string, cost: number) => Promise<void>
 }
 
 export interface ContextHooks {
@@ -49,11 +52,8 @@ export interface ContextHooks {
   advanced(tenant: string, workflow: string): void
 }
 
-interface Admitted {
-  readonly record: LogRecord
-  readonly origin: Subscriber
-}
-
+/** What is read of a log at once, to open it. */
+const PAGE_BYTES = 65_536
 const TAIL_BYTES_MAX = 1_048_576
 const TAIL_RECORDS_MAX = 4_096
 
@@ -61,12 +61,12 @@ const TAIL_RECORDS_MAX = 4_096
  * The committed log of one open context: what changes are admitted by, and the last records, to feed those who follow.
  * The n-th node of its graph is the change at position n + 1: nothing else is indexed.
  *
- * While a write to the store is under way admitted changes gather; the next one takes them all.
+ * While a write to the store is under way admitted changes gather; the next one takes what is not too much for it.
  */
 export class ContextLog {
   readonly #admission: Admission
   readonly #subscribers = new Set<Subscriber>()
-  #admitted: Admitted[] = []
+  readonly #admitted = new AdmittedQueue()
   #committed: Position = 0
   #writing: Promise<void> | undefined
   #damage: WeftError | undefined
@@ -92,7 +92,8 @@ export class ContextLog {
     hooks: ContextHooks,
   ): Promise<ContextLog> {
     const log = new ContextLog(store, workflow, gate, host, hooks)
-    for await (const records of wholeLog(store, workflow, host.hash)) {
+    for await (const records of wholeLog(store, workflow, host.hash, PAGE_BYTES)) {
+      await host.turn(store.tenant, PAGE_BYTES)
       for (const { position, bytes } of records) {
         log.#admission.restore(decodeChange(bytes, host.hash), host.started_ms)
         log.#committed = position
@@ -150,7 +151,7 @@ export class ContextLog {
       return
     }
     for (const change of changes) this.#admit(change, origin, preconditions)
-    if (this.#admitted.length > 0) this.#writing ??= this.#write()
+    if (!this.#admitted.isEmpty) this.#writing ??= this.#write()
   }
 
   /** Records from `from` on, as `TenantStore.read`; those of late from memory. Damage quarantines the log. */
@@ -237,7 +238,7 @@ export class ContextLog {
       const position = known + 1
       const record = { position, id, bytes }
       if (position <= this.#committed) origin.duplicate(record)
-      else this.#admitted.push({ record, origin })
+      else this.#wait({ record, origin })
       return
     }
     try {
@@ -245,24 +246,27 @@ export class ContextLog {
       this.#admission.admit(change, this.host.clock.now(), preconditions)
       const position = this.#admission.dag.size
       this.gate.admitted(change, position)
-      this.#admitted.push({ record: { position, id, bytes }, origin })
+      this.#wait({ record: { position, id, bytes }, origin })
     } catch (error) {
       origin.refused(id, error)
     }
+  }
+
+  #wait(admitted: Admitted): void {
+    this.#admitted.put(admitted, () => this.heads)
   }
 
   async #write(): Promise<void> {
     // A turn of the microtask queue: what else came in the same frame joins the first write.
     await undefined
     try {
-      while (this.#admitted.length > 0) {
-        const batch = this.#admitted
-        this.#admitted = []
+      while (!this.#admitted.isEmpty) {
+        const { batch, heads } = this.#admitted.take(() => this.heads)
         const records = newRecords(batch, this.#committed)
         const count = records.at(-1)?.position ?? this.#committed
         const started = performance.now()
         if (records.length > 0) {
-          await this.store.append({ records, head: { workflow: this.workflow, count, heads: this.heads } })
+          await this.store.append({ records, head: { workflow: this.workflow, count, heads } })
         }
         this.hooks.committed(records.length, (performance.now() - started) / 1000)
         this.#committed = count
@@ -281,7 +285,7 @@ export class ContextLog {
   #quarantine(error: WeftError): void {
     if (this.#damage) return
     this.#damage = error
-    this.#admitted = []
+    this.#admitted.clear()
     this.hooks.damaged(this.store.tenant, this.workflow, error)
     for (const subscriber of [...this.#subscribers]) subscriber.failed(error)
   }

@@ -26,3 +26,5 @@ export {
 } from './retention.js'
 export type { WebhookConfig } from './webhook-config.js'
 export type { DeliveryStatus } from './webhook-delivery.js'
+export { FairQueue, type Flow, RoundRobin } from './fair-queue.js'
+export { SLICE_COST, type Soon, Turns } from './turns.js'

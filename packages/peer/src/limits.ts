@@ -13,6 +13,8 @@ export interface PeerLimits {
   readonly congested_bytes: number
   /** Bytes a socket may hold at all. */
   readonly buffered_bytes_max: number
+  /** Bytes of frames that may wait for their turn before the socket is left unread; the last frame may reach beyond. */
+  readonly inbox_bytes_max: number
   /** How long a context that nobody uses stays open. */
   readonly idle_ms: number
   /** How often an event is offered to a webhook before its delivery is parked. */
@@ -39,6 +41,7 @@ export const DEFAULT_LIMITS: PeerLimits = {
   ping_ms: 15_000,
   congested_bytes: 1_048_576,
   buffered_bytes_max: 16_777_216,
+  inbox_bytes_max: 131_072,
   idle_ms: 10_000,
   webhook_attempts_max: 10,
   webhook_backoff_ms: 1_000,

@@ -125,6 +125,7 @@ class PeerProcess implements Peer {
         metrics: this.#metrics,
         log: this.#log,
         clock: systemClock,
+        soon: fn => void setImmediate(fn),
         hash: sha256,
         random: fillRandom,
       },

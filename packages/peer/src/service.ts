@@ -15,6 +15,7 @@ import { checkNotRevoked, LiveGrants } from './live-grants.js'
 import type { PeerMetrics } from './peer-metrics.js'
 import type { SessionSigner } from './session-tokens.js'
 import type { TokenGrant, TokenVerifier } from './token.js'
+import { type Soon, Turns } from './turns.js'
 
 export interface ServiceOptions {
   /** Opens the store; called again after a failed write, when the outcome has to be found out (DUR-3). */
@@ -26,6 +27,7 @@ export interface ServiceOptions {
   readonly metrics: PeerMetrics
   readonly log: Logger
   readonly clock: Clock
+  readonly soon: Soon
   readonly hash: Hash
   readonly random: Random
 }
@@ -49,6 +51,7 @@ export class PeerService {
   readonly #connections = new Set<Connection>()
   /** What is granted to whoever is connected now, here and at the other doors of the peer. */
   readonly grants: LiveGrants
+  readonly #turns: Turns
   #store: Store | undefined
   #contexts: Contexts | undefined
   #reopening: Promise<void> | undefined
@@ -58,6 +61,7 @@ export class PeerService {
     private readonly options: ServiceOptions,
     private readonly hooks: ServiceHooks,
   ) {
+    this.#turns = new Turns(options.soon)
     this.grants = new LiveGrants(options.clock, options.limits.connections_per_tenant_max)
   }
 
@@ -90,7 +94,9 @@ export class PeerService {
     const store = await options.openStore()
     this.#store = store
     const started_ms = clock.now()
-    const host = { hash, random, clock, started_ms, overlay_lease_ms: limits.overlay_lease_ms }
+    const { overlay_lease_ms } = limits
+    const turn = (tenant: string, cost: number) => this.#turns.turn(tenant, cost)
+    const host = { hash, random, clock, started_ms, overlay_lease_ms, turn }
     const contexts = new Contexts(store, host, limits.idle_ms, {
       committed: (changes, seconds) => {
         metrics.committed(changes)
@@ -133,7 +139,10 @@ export class PeerService {
       return
     }
     const verify = (token: string) => this.verify(token)
-    const connection = new Connection(socket, { ...options, contexts, verify, grants: this.grants })
+    const connection = new Connection(socket, {
+      ...options,
+      ...{ contexts, verify, grants: this.grants, turns: this.#turns },
+    })
     this.#connections.add(connection)
     socket.on('close', () => this.#connections.delete(connection))
   }
@@ -147,7 +156,9 @@ export class PeerService {
 
   /** Writes what was taken, sends the acks, and everyone away; returns how many changes could not be written. */
   async drain(reason: WeftError): Promise<number> {
-    const unacked = (await this.#contexts?.drain(reason)) ?? 0
+    const contexts = this.#contexts
+    await this.#turns.idle()
+    const unacked = (await contexts?.drain(reason)) ?? 0
     for (const connection of this.#connections) connection.fail(reason)
     return unacked
   }

@@ -24,6 +24,10 @@ export function acknowledge(channel: number, records: readonly LogRecord[]): Pee
   })
 }
 
+export function packHeads(heads: readonly ChangeId[]): Uint8Array {
+  return fromHex(heads.slice(0, WIRE_LIMITS.heads_max).join(''))
+}
+
 /** A text that is shown to people, no longer than its field. */
 function cut(text: string): string {
   return text.slice(0, 1_024)

@@ -18,7 +18,8 @@ export interface Dropped {
  */
 export async function dropTenant(db: Database, writer: GroupWriter, keys: TenantKeys): Promise<Dropped> {
   // Behind it in the queue, every append that came before the drop is on disk.
-  await writer.write({ operations: [{ key: keys.dropping, value: Buffer.from(keys.tenant) }] })
+  const { tenant, dropping: key } = keys
+  await writer.write({ tenant, operations: [{ key, value: Buffer.from(tenant) }] })
   const dropped: Dropped = { workflows: 0, changes: 0 }
   const iterator = db.keys(keys.all)
   try {
@@ -31,7 +32,7 @@ export async function dropTenant(db: Database, writer: GroupWriter, keys: Tenant
   } finally {
     await iterator.close()
   }
-  await writer.write({ operations: [{ key: keys.dropping, value: null }] })
+  await writer.write({ tenant, operations: [{ key, value: null }] })
   return dropped
 }
 
@@ -54,6 +55,7 @@ export function deletionOf(db: Database, keys: TenantKeys, doomed: readonly stri
     return value && { value, head: undefined }
   }
   return {
+    tenant: keys.tenant,
     operations: doomed.filter(key => !keys.isHead(key)).map(key => ({ key, value: null })),
     removes: doomed.filter(key => keys.isHead(key)).map(key => ({ key, find: () => find(key) })),
   }

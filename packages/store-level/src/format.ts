@@ -35,7 +35,8 @@ export async function isNewStore(db: Database, directory: string, isOld: boolean
 }
 
 export function writeFormat(writer: GroupWriter): Promise<void> {
-  return writer.write({ operations: [{ key: FORMAT_KEY, value: Buffer.from(format(FORMAT_VERSION)) }] })
+  const value = Buffer.from(format(FORMAT_VERSION))
+  return writer.write({ tenant: '', operations: [{ key: FORMAT_KEY, value }] })
 }
 
 function format(version: number | ''): string {

@@ -1,4 +1,4 @@
-import { bytesOf, countForBatch, type Write } from './batching.js'
+import { bytesOf, type Write, WriteQueue } from './batching.js'
 import { ContextEnds, type HeadPlan } from './context-ends.js'
 import type { Database } from './database.js'
 import type { Gate } from './gate.js'
@@ -13,12 +13,12 @@ interface Pending {
 }
 
 /**
- * Group commit: at most one fsynced batch is in flight, and what arrives meanwhile shares the next one. Writes land
- * in the order in which they came. Each batch seals the store.
+ * Group commit: at most one fsynced batch is in flight, and what arrives meanwhile shares the next one, tenants in turn.
+ * Those of one tenant land in the order in which they came. Each batch seals the store.
  */
 export class GroupWriter {
   readonly #ends = new ContextEnds()
-  #queue: Pending[] = []
+  readonly #queue = new WriteQueue<Pending>()
   #running: Promise<void> | undefined
 
   /**
@@ -40,7 +40,7 @@ export class GroupWriter {
   write(write: Write): Promise<void> {
     this.gate.check()
     return new Promise((resolve, reject) => {
-      this.#queue.push({ write, bytes: bytesOf(write), resolve, reject })
+      this.#queue.put({ write, bytes: bytesOf(write), resolve, reject })
       this.#running ??= this.#run()
     })
   }
@@ -53,8 +53,8 @@ export class GroupWriter {
   async #run(): Promise<void> {
     // Lets the other writes of this turn join the first batch.
     await undefined
-    while (this.#queue.length > 0) {
-      const taken = this.#queue.splice(0, countForBatch(this.#queue, this.batch_bytes_max))
+    while (!this.#queue.isEmpty) {
+      const taken = this.#queue.take(this.batch_bytes_max)
       const plan = await this.#ends.plan(taken.map(({ write }) => write))
       const accepted = taken.filter(({ write, reject }) => {
         if (!plan.refused.has(write)) return true
@@ -69,7 +69,7 @@ export class GroupWriter {
         )
       } catch (thrown) {
         const failure = this.gate.fail(thrown)
-        for (const { reject } of [...accepted, ...this.#queue.splice(0)]) reject(failure)
+        for (const { reject } of [...accepted, ...this.#queue.takeAll()]) reject(failure)
         break
       }
       for (const { resolve } of accepted) resolve()

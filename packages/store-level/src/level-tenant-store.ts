@@ -78,6 +78,7 @@ export class LevelTenantStore implements TenantStore {
     this.#checked(head.workflow)
     checkAppend(append)
     await this.shared.writer.write({
+      tenant: this.tenant,
       operations: records.map(({ position, id, bytes }) => {
         const key = this.keys.record(head.workflow, position)
         return { key, value: encodeRecord(key, id, bytes) }

@@ -4,7 +4,8 @@ import type { StoredHead } from './context-ends.js'
 import type { Database, RowOptions, Snapshot } from './database.js'
 import type { TenantKeys } from './keys.js'
 
-const ROWS_PER_CALL = 256
+/** Few, for all of a page are verified without a pause. */
+const ROWS_PER_CALL = 64
 const BYTES_PER_CALL = 1_048_576
 
 /** Reads of one context. Head and log come from one snapshot, so that an append between the two is no mismatch. */

@@ -15,7 +15,7 @@ export async function removeContext(
   workflow: WorkflowId,
 ): Promise<{ changes: number }> {
   // Behind it in the queue, every append that came before the removal is on disk.
-  await writer.write({ operations: [] })
+  await writer.write({ tenant: keys.tenant, operations: [] })
   const records = await db.keys(keys.log(workflow)).all()
   await writer.write(deletionOf(db, keys, [...records, keys.head(workflow)]))
   return { changes: records.length }

@@ -1,0 +1,53 @@
+import type { ChangeId, LogRecord } from '@weft/core'
+import type { Subscriber } from './context-log.js'
+
+/** A change that has its position, and who offered it. */
+export interface Admitted {
+  readonly record: LogRecord
+  readonly origin: Subscriber
+}
+
+/** What is written at once: its heads are those that the log has after it. */
+export interface AdmittedBatch {
+  readonly batch: readonly Admitted[]
+  readonly heads: readonly ChangeId[]
+}
+
+/** Beyond so much the next write begins: an fsync of many bytes keeps everybody waiting. */
+const BATCH_BYTES_MAX = 262_144
+
+/** Changes of one context that are admitted and not yet written, in batches that are not too large. */
+export class AdmittedQueue {
+  readonly #full: AdmittedBatch[] = []
+  #open: Admitted[] = []
+  #openBytes = 0
+
+  get isEmpty(): boolean {
+    return this.#full.length === 0 && this.#open.length === 0
+  }
+
+  /** @param heads of the log up to this change */
+  put(admitted: Admitted, heads: () => ChangeId[]): void {
+    this.#open.push(admitted)
+    this.#openBytes += admitted.record.bytes.length
+    if (this.#openBytes >= BATCH_BYTES_MAX) this.#full.push(this.#close(heads))
+  }
+
+  /** @param heads of the log up to the last change that was put here */
+  take(heads: () => ChangeId[]): AdmittedBatch {
+    return this.#full.shift() ?? this.#close(heads)
+  }
+
+  clear(): void {
+    this.#full.length = 0
+    this.#open = []
+    this.#openBytes = 0
+  }
+
+  #close(heads: () => ChangeId[]): AdmittedBatch {
+    const batch = this.#open
+    this.#open = []
+    this.#openBytes = 0
+    return { batch, heads: heads() }
+  }
+}
