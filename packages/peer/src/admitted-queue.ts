@@ -14,7 +14,7 @@ export interface AdmittedBatch {
 }
 
 /** Beyond so much the next write begins: an fsync of many bytes keeps everybody waiting. */
-const BATCH_BYTES_MAX = 262_144
+const BATCH_BYTES_MAX = 65_536
 
 /** Changes of one context that are admitted and not yet written, in batches that are not too large. */
 export class AdmittedQueue {

@@ -18,6 +18,7 @@ import {
   type WeftError,
   wholeLog,
 } from '@weft/core'
+import { CHANGE_COST } from '@weft/protocol'
 import { type Admitted, AdmittedQueue } from './admitted-queue.js'
 
 /** Whoever follows a context or writes to it: one channel of one connection. */
@@ -53,7 +54,8 @@ export interface ContextHooks {
 }
 
 /** What is read of a log at once, to open it. */
-const PAGE_BYTES = 65_536
+const PAGE_BYTES = 262_144
+const RECORDS_A_TURN = 64
 const TAIL_BYTES_MAX = 1_048_576
 const TAIL_RECORDS_MAX = 4_096
 
@@ -93,10 +95,10 @@ export class ContextLog {
   ): Promise<ContextLog> {
     const log = new ContextLog(store, workflow, gate, host, hooks)
     for await (const records of wholeLog(store, workflow, host.hash, PAGE_BYTES)) {
-      await host.turn(store.tenant, PAGE_BYTES)
-      for (const { position, bytes } of records) {
-        log.#admission.restore(decodeChange(bytes, host.hash), host.started_ms)
-        log.#committed = position
+      for (let at = 0; at < records.length; at += RECORDS_A_TURN) {
+        const some = records.slice(at, at + RECORDS_A_TURN)
+        await host.turn(store.tenant, costOf(some))
+        log.#restore(some)
       }
     }
     return log
@@ -231,6 +233,13 @@ export class ContextLog {
     })
   }
 
+  #restore(records: readonly LogRecord[]): void {
+    for (const { position, bytes } of records) {
+      this.#admission.restore(decodeChange(bytes, this.host.hash), this.host.started_ms)
+      this.#committed = position
+    }
+  }
+
   #admit(change: Change, origin: Subscriber, preconditions: Preconditions | undefined): void {
     const { id, bytes } = change
     const known = this.#admission.dag.find(id)
@@ -315,6 +324,11 @@ export class ContextLog {
 
 export function isDamage(error: unknown): error is WeftError {
   return isWeftError(error) && error.code === 'WEFT_STORE_CORRUPT'
+}
+
+/** Of looking at changes, as turns are measured. */
+function costOf(records: readonly LogRecord[]): number {
+  return records.reduce((cost, { bytes }) => cost + bytes.length + CHANGE_COST, 0)
 }
 
 /** A change that two connections offer at once is in the batch twice and goes to the log once. */

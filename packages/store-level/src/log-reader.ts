@@ -5,7 +5,7 @@ import type { Database, RowOptions, Snapshot } from './database.js'
 import type { TenantKeys } from './keys.js'
 
 /** Few, for all of a page are verified without a pause. */
-const ROWS_PER_CALL = 64
+const ROWS_PER_CALL = 128
 const BYTES_PER_CALL = 1_048_576
 
 /** Reads of one context. Head and log come from one snapshot, so that an append between the two is no mismatch. */

@@ -27,7 +27,7 @@ export interface LevelStoreOptions {
 }
 
 /** How long an fsync takes grows with its bytes, and whoever comes meanwhile waits for it. */
-const BATCH_BYTES_MAX = 262_144
+const BATCH_BYTES_MAX = 131_072
 const NOT_A_DIRECTORY =
   'name a directory that this process may read and write, or a path where it may make one'
 
