@@ -24,7 +24,7 @@ export async function runPeer(
   { cwd }: Cli,
   settings: Settings,
   data: string,
-  options: Pick<PeerOptions, 'key' | 'webhooks'>,
+  options: Pick<PeerOptions, 'key' | 'webhooks' | 'limits'>,
   logger = stderrLogger(required(settings, 'logLevel')),
 ): Promise<RunningPeer> {
   let gateway: GatewayThread | undefined

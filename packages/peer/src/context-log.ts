@@ -109,6 +109,11 @@ export class ContextLog {
     return this.#damage
   }
 
+  /** How many changes it has, those that are not on disk yet among them. */
+  get size(): number {
+    return this.#admission.dag.size
+  }
+
   get count(): Position {
     return this.#committed
   }

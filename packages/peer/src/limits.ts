@@ -1,10 +1,18 @@
+import type { TenantId } from '@weft/core'
 import type { ScratchLimits } from '@weft/scratch'
+import type { TenantQuota } from './quota.js'
 
 /** Bounds of one connection and of the peer. */
 export interface PeerLimits {
   readonly connections_max: number
   /** Of one tenant: connections, feeds and connections to scratches together. */
   readonly connections_per_tenant_max: number
+  /** What a tenant may store and write. */
+  readonly quota: TenantQuota
+  /** Of single tenants, where theirs differ. */
+  readonly quotas: Readonly<Record<TenantId, Partial<TenantQuota>>>
+  /** How long a connection's changes may wait for their tenant's rate before it is ended, to offer them again later. */
+  readonly rate_wait_ms_max: number
   /** From the socket's opening to a valid token. */
   readonly auth_deadline_ms: number
   /** Between pings; a replica that has not answered one by the next is cut off. */
@@ -37,6 +45,9 @@ export interface PeerLimits {
 export const DEFAULT_LIMITS: PeerLimits = {
   connections_max: 10_000,
   connections_per_tenant_max: 5_000,
+  quota: { bytes_max: 10_737_418_240, contexts_max: 1_000_000, changes_per_second_max: 50_000 },
+  quotas: {},
+  rate_wait_ms_max: 10_000,
   auth_deadline_ms: 5_000,
   ping_ms: 15_000,
   congested_bytes: 1_048_576,

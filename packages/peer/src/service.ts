@@ -13,6 +13,8 @@ import { Contexts } from './contexts.js'
 import type { PeerLimits } from './limits.js'
 import { checkNotRevoked, LiveGrants } from './live-grants.js'
 import type { PeerMetrics } from './peer-metrics.js'
+import { quotaOf } from './quota.js'
+import { Rates } from './rates.js'
 import type { SessionSigner } from './session-tokens.js'
 import type { TokenGrant, TokenVerifier } from './token.js'
 import { type Soon, Turns } from './turns.js'
@@ -52,6 +54,7 @@ export class PeerService {
   /** What is granted to whoever is connected now, here and at the other doors of the peer. */
   readonly grants: LiveGrants
   readonly #turns: Turns
+  readonly #rates: Rates
   #store: Store | undefined
   #contexts: Contexts | undefined
   #reopening: Promise<void> | undefined
@@ -62,6 +65,7 @@ export class PeerService {
     private readonly hooks: ServiceHooks,
   ) {
     this.#turns = new Turns(options.soon)
+    this.#rates = new Rates(tenant => quotaOf(tenant, options.limits).changes_per_second_max)
     this.grants = new LiveGrants(options.clock, options.limits.connections_per_tenant_max)
   }
 
@@ -96,7 +100,11 @@ export class PeerService {
     const started_ms = clock.now()
     const { overlay_lease_ms } = limits
     const turn = (tenant: string, cost: number) => this.#turns.turn(tenant, cost)
-    const host = { hash, random, clock, started_ms, overlay_lease_ms, turn }
+    const host = {
+      ...{ hash, random, clock, started_ms, overlay_lease_ms, turn },
+      quotaOf: (tenant: string) => quotaOf(tenant, limits),
+      exceeded: (tenant: string, { code, message }: WeftError) => options.log.warn({ tenant, code }, message),
+    }
     const contexts = new Contexts(store, host, limits.idle_ms, {
       committed: (changes, seconds) => {
         metrics.committed(changes)
@@ -141,7 +149,7 @@ export class PeerService {
     const verify = (token: string) => this.verify(token)
     const connection = new Connection(socket, {
       ...options,
-      ...{ contexts, verify, grants: this.grants, turns: this.#turns },
+      ...{ contexts, verify, grants: this.grants, turns: this.#turns, rates: this.#rates },
     })
     this.#connections.add(connection)
     socket.on('close', () => this.#connections.delete(connection))

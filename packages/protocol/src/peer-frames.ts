@@ -56,3 +56,10 @@ export function sendBarred(request: number, holders: readonly OverlayHolder[], n
   const names = holders.slice(0, WIRE_LIMITS.holders_max).map(({ name }) => name.slice(0, NAME_CHARS_MAX))
   return send({ name: 'barred', request, holders: names, left_ms: Math.ceil(last - now_ms) })
 }
+
+export type Question = Message & { name: 'attest' | 'present' | 'renew' | 'barrier' }
+
+/** A question, handed on as it came. */
+export function asked({ name, ...question }: Question): PeerEffect {
+  return { do: name, ...question } as PeerEffect
+}

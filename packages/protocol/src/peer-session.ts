@@ -19,7 +19,17 @@ import { type Fields, isFromReplica, type Message, type MessageName, WIRE_LIMITS
 import { Offering } from './offering.js'
 import { type Channel, continues, newChannel, noteSeen, noteSent } from './peer-channel.js'
 import type { Grant, PeerEffect, Scope } from './peer-effects.js'
-import { acknowledge, packHeads, send, sendBarred, sendDenial, sendFail, sendRefusal } from './peer-frames.js'
+import {
+  acknowledge,
+  asked,
+  packHeads,
+  type Question,
+  send,
+  sendBarred,
+  sendDenial,
+  sendFail,
+  sendRefusal,
+} from './peer-frames.js'
 import {
   asWeftError,
   incomplete,
@@ -34,7 +44,6 @@ import { writeScopeOf } from './write-scope.js'
 /** One read of the log; small, so that nobody keeps the others waiting. */
 const READ_BYTES_MAX = 65_536
 
-type Question = Message & { name: 'attest' | 'present' | 'renew' | 'barrier' }
 type Phase = 'greeting' | 'authenticating' | 'open' | 'closed'
 
 /**
@@ -69,10 +78,7 @@ export class PeerSession {
     return this.#client
   }
 
-  /**
-   * Takes a frame: of changes that it offers one, and more until they cost `cost_max`. The next frame is for when nothing
-   * is `unfinished`.
-   */
+  /** Takes a frame, and of the changes in it what costs `cost_max`; the next one is for when nothing is `unfinished`. */
   receive(frame: Uint8Array, cost_max = Number.POSITIVE_INFINITY): PeerEffect[] {
     if (this.#phase === 'closed') return []
     try {
@@ -82,9 +88,9 @@ export class PeerSession {
     }
   }
 
-  /** What it costs to take the rest of the changes that the last frame has offered. */
-  get unfinished(): number {
-    return this.#offering?.cost ?? 0
+  /** The rest of the changes that the last frame has offered; undefined when all are taken. */
+  get unfinished(): Pick<Offering, 'channel' | 'cost'> | undefined {
+    return this.#offering
   }
 
   /** Goes on with those changes. */
@@ -389,9 +395,4 @@ export class PeerSession {
     if (state === undefined) throw unexpected(message, `channel ${channel} is not open`)
     return state
   }
-}
-
-/** A question, handed on as it came. */
-function asked({ name, ...question }: Question): PeerEffect {
-  return { do: name, ...question } as PeerEffect
 }

@@ -17,6 +17,10 @@ export interface Write {
   /** Kept apart, so that a batch writes the head of a context once however many appends it holds. */
   readonly append?: HeadTouch & { readonly end: LogEnd; readonly records: readonly LogRecord[] }
   readonly removes?: readonly HeadTouch[]
+  /** By how much it changes what the tenant stores, in bytes of changes (usage.ts). */
+  readonly stored?: number
+  /** Nothing of the tenant is left after it. */
+  readonly isEndOfDrop?: boolean
 }
 
 export function bytesOf(write: Write): number {

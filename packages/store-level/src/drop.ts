@@ -32,7 +32,14 @@ export async function dropTenant(db: Database, writer: GroupWriter, keys: Tenant
   } finally {
     await iterator.close()
   }
-  await writer.write({ tenant, operations: [{ key, value: null }] })
+  await writer.write({
+    tenant,
+    operations: [
+      { key, value: null },
+      { key: keys.usage, value: null },
+    ],
+    isEndOfDrop: true,
+  })
   return dropped
 }
 

@@ -7,6 +7,7 @@ import {
   type Position,
   type TenantId,
   type TenantStore,
+  type TenantUsage,
   type WeftError,
   type WorkflowId,
 } from '@weft/core'
@@ -75,10 +76,12 @@ export class LevelTenantStore implements TenantStore {
   async append(append: LogAppend): Promise<void> {
     this.#check()
     const { records, head } = append
+    const stored = records.reduce((sum, { bytes }) => sum + bytes.length, 0)
     this.#checked(head.workflow)
     checkAppend(append)
     await this.shared.writer.write({
       tenant: this.tenant,
+      stored,
       operations: records.map(({ position, id, bytes }) => {
         const key = this.keys.record(head.workflow, position)
         return { key, value: encodeRecord(key, id, bytes) }
@@ -93,7 +96,15 @@ export class LevelTenantStore implements TenantStore {
     })
   }
 
-  remove(workflow: WorkflowId): Promise<{ changes: number }> {
+  usage(): Promise<TenantUsage> {
+    return this.#guarded(async () => {
+      const { db, writer } = this.shared
+      const [bytes, heads] = await Promise.all([writer.usage.of(this.tenant), db.keys(this.keys.heads).all()])
+      return { bytes, contexts: heads.length }
+    })
+  }
+
+  remove(workflow: WorkflowId): Promise<{ changes: number; bytes: number }> {
     return this.#guarded(() => {
       const { removals, db, writer } = this.shared
       const key = this.keys.head(this.#checked(workflow))

@@ -3,6 +3,7 @@ import type { Database } from './database.js'
 import { deletionOf } from './drop.js'
 import type { GroupWriter } from './group-writer.js'
 import type { TenantKeys } from './keys.js'
+import { changeBytesOf } from './record-codec.js'
 
 /**
  * Removes the head and the log of a context in one batch: a crash leaves all of it or nothing. That takes memory for
@@ -13,10 +14,16 @@ export async function removeContext(
   writer: GroupWriter,
   keys: TenantKeys,
   workflow: WorkflowId,
-): Promise<{ changes: number }> {
+): Promise<{ changes: number; bytes: number }> {
   // Behind it in the queue, every append that came before the removal is on disk.
   await writer.write({ tenant: keys.tenant, operations: [] })
-  const records = await db.keys(keys.log(workflow)).all()
-  await writer.write(deletionOf(db, keys, [...records, keys.head(workflow)]))
-  return { changes: records.length }
+  const records: string[] = []
+  let bytes = 0
+  for await (const [key, value] of db.iterator(keys.log(workflow))) {
+    records.push(key)
+    bytes += changeBytesOf(value)
+  }
+  const deletion = deletionOf(db, keys, [...records, keys.head(workflow)])
+  await writer.write({ ...deletion, stored: -bytes })
+  return { changes: records.length, bytes }
 }

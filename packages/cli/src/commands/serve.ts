@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander'
 import { type Cli, required } from '../cli.js'
 import { withExamples, withJson, withSettings } from '../options.js'
 import { reportDrain, runPeer, stderrLogger } from '../peer-run.js'
+import { readQuotas } from '../quota-file.js'
 import { tokenKey } from '../signing-key.js'
 import { checkAtStart } from '../start-check.js'
 import { CHECKS, type CheckDepth } from '../store-check.js'
@@ -29,7 +30,8 @@ export function register(program: Command, cli: Cli): void {
       const settings = cli.settings(self)
       const data = resolve(cli.cwd, required(settings, 'data'))
       const webhooks = readWebhooks(cli, settings)
-      const options = { key: tokenKey(settings), ...(webhooks && { webhooks }) }
+      const limits = readQuotas(cli, settings)
+      const options = { key: tokenKey(settings), ...(webhooks && { webhooks }), ...(limits && { limits }) }
       const logger = stderrLogger(required(settings, 'logLevel'))
       if (verify !== 'none') await checkAtStart(cli, data, verify, logger)
       const peer = await runPeer(cli, settings, data, options, logger)
@@ -47,6 +49,7 @@ export function register(program: Command, cli: Cli): void {
     'publicKey',
     'audience',
     'webhooks',
+    'quotas',
     'schemas',
     'logLevel',
   )
@@ -58,6 +61,7 @@ export function register(program: Command, cli: Cli): void {
       'a peer on ws://127.0.0.1:7600; its HTTP API: http://127.0.0.1:7600/v1/openapi.json',
     ],
     ['weft serve --data ./data --verify full', 'after reading every change of every context'],
+    ['weft serve --data ./data --quotas quotas.json', 'each tenant stores and writes so much and no more'],
     ['weft serve --data ./data --schemas ./schemas.mjs', 'what comes over HTTP is held against definitions'],
   )
 }
