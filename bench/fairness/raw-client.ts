@@ -59,6 +59,11 @@ export class RawClient {
     while (!signal.aborted && this.#position < count) await this.#moved()
   }
 
+  /** Takes nothing off its socket from now on. */
+  stall(): void {
+    this.socket.pause()
+  }
+
   /** Wakes whoever waits for something that will not come. */
   stop(): void {
     this.#wake()

@@ -27,6 +27,11 @@ export class ServerProcess {
     return this.#ask('memory')
   }
 
+  /** After its garbage was collected. */
+  collected(): Promise<Memory> {
+    return this.#ask('collected')
+  }
+
   /** Frames it has received so far. */
   framesIn(): Promise<number> {
     return this.metric('weft_frames_received_total')

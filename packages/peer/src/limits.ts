@@ -50,7 +50,7 @@ export const DEFAULT_LIMITS: PeerLimits = {
   rate_wait_ms_max: 10_000,
   auth_deadline_ms: 5_000,
   ping_ms: 15_000,
-  congested_bytes: 1_048_576,
+  congested_bytes: 16_384,
   buffered_bytes_max: 16_777_216,
   inbox_bytes_max: 131_072,
   idle_ms: 10_000,

@@ -42,7 +42,7 @@ import { negotiateVersion } from './version.js'
 import { writeScopeOf } from './write-scope.js'
 
 /** One read of the log; small, so that nobody keeps the others waiting. */
-const READ_BYTES_MAX = 65_536
+const READ_BYTES_MAX = 32_768
 
 type Phase = 'greeting' | 'authenticating' | 'open' | 'closed'
 
