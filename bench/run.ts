@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { connections } from './connections.js'
 import { convergence } from './convergence.js'
+import { encryption } from './encryption.js'
 import { fairness } from './fairness.js'
 import { overlay } from './overlay.js'
 import { peer } from './peer.js'
@@ -23,6 +24,7 @@ const CLAIMS = new Map<string, Claim>([
   ['overlay', { rounds: 5, measure: overlay }],
   ['fairness', { rounds: 3, measure: fairness }],
   ['connections', { rounds: 3, measure: connections }],
+  ['encryption', { rounds: 9, measure: encryption }],
 ])
 
 /** `npm run bench -- CLAIM`: measures one claim and says which bars it keeps. */
@@ -33,6 +35,7 @@ const HELP = `npm run bench -- CLAIM [--rounds N] [--json FILE]
   step          a step beside a write of the same; invalidating what was derived; the blast radius of a ref
   window        what a model is to see of 100,000 entries, after each change
   scratch       a shared scratch with a stock client that watches: a token end to end, and what 10,000 steps leave behind
+  encryption    a store with and without encryption at rest: append, read, open, bytes on disk
   overlay       publishing to 200 connected workers, with and without a barrier; the check before a step
   fairness      one tenant's acknowledgements alone, and beside another one's flood, flush of 100 MB, and catching up
   connections   what idle connections, and readers that do not read, add to the peer's memory

@@ -2,7 +2,14 @@ import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Store } from '@weft/core'
-import { type Database, type LevelStoreOptions, openLevelStore } from '@weft/store-level'
+import {
+  addMasterKey,
+  type Database,
+  type KeyService,
+  type LevelStoreOptions,
+  openLevelStore,
+  readKeyFile,
+} from '@weft/store-level'
 import { Level } from 'level'
 import type { StoreHarness } from './store.contract.ts'
 
@@ -12,15 +19,27 @@ type Batch = ReturnType<Database['batch']>
 export class LevelHarness implements StoreHarness {
   #store: Store | undefined
 
-  private constructor(readonly directory: string) {}
+  private constructor(
+    readonly directory: string,
+    private readonly encryption: KeyService | undefined,
+  ) {}
 
-  static async make(): Promise<LevelHarness> {
-    return new LevelHarness(join(await mkdtemp(join(tmpdir(), 'weft-store-')), 'new', 'store'))
+  static async make(encryption?: KeyService): Promise<LevelHarness> {
+    return new LevelHarness(join(await mkdtemp(join(tmpdir(), 'weft-store-')), 'new', 'store'), encryption)
+  }
+
+  /** One whose values lie encrypted, under a master key in a file beside the store. */
+  static async makeEncrypted(): Promise<LevelHarness> {
+    const folder = await mkdtemp(join(tmpdir(), 'weft-store-'))
+    return new LevelHarness(join(folder, 'new', 'store'), await masterIn(folder))
   }
 
   async open(options?: LevelStoreOptions): Promise<Store> {
     await this.close()
-    this.#store = await openLevelStore(this.directory, options)
+    this.#store = await openLevelStore(this.directory, {
+      ...(this.encryption && { encryption: this.encryption }),
+      ...options,
+    })
     return this.#store
   }
 
@@ -31,7 +50,7 @@ export class LevelHarness implements StoreHarness {
 
   /** What a killed process would leave: the files as they are now. */
   async killed(): Promise<LevelHarness> {
-    const copy = await LevelHarness.make()
+    const copy = await LevelHarness.make(this.encryption)
     await cp(this.directory, copy.directory, { recursive: true })
     return copy
   }
@@ -69,6 +88,12 @@ export class LevelHarness implements StoreHarness {
     await this.close()
     await rm(join(this.directory, '..', '..'), { recursive: true, force: true })
   }
+}
+
+/** A new key file in a folder, and who holds its key. */
+export async function masterIn(folder: string, name = 'weft.keys'): Promise<KeyService> {
+  await addMasterKey(join(folder, name), 'new file')
+  return readKeyFile(join(folder, name))
 }
 
 export function rawDatabase(directory: string): Database {

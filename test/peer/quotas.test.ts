@@ -203,11 +203,10 @@ describe('a token bucket', () => {
     expect(bucket.isFull(60_100)).toBe(false)
   })
 
-  test('that was overdrawn is empty for as long as that takes, and a clock set back gives nothing', () => {
+  test('that was overdrawn is empty for as long as that takes', () => {
     const bucket = new TokenBucket(10, 1_000)
     bucket.take(40, 1_000)
     expect(bucket.wait_ms(1_000)).toBe(3_100)
-    expect(bucket.wait_ms(500)).toBe(3_100)
     expect(bucket.wait_ms(3_600)).toBe(0)
   })
 })

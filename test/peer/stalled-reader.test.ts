@@ -57,7 +57,11 @@ async function startService(): Promise<PeerService> {
       limits: DEFAULT_LIMITS,
       metrics: peerMetrics({ ...gauges, ready: () => true, scratch: () => NOBODY }),
       log: pino({ level: 'silent' }),
-      clock: { now: Date.now, after: (ms, fn) => clearTimeout.bind(undefined, setTimeout(fn, ms).unref()) },
+      clock: {
+        now: Date.now,
+        steady: () => performance.now(),
+        after: (ms, fn) => clearTimeout.bind(undefined, setTimeout(fn, ms).unref()),
+      },
       soon: fn => void setImmediate(fn),
       hash: host.hash,
       random: host.random,

@@ -186,6 +186,25 @@ describe('[DUR-7] a change that the peer refuses', () => {
     expect(await harness.ids()).toHaveLength(3)
   })
 
+  test('[STP-1] fails a step that had seen it, by a code that names the cause', async () => {
+    const harness = await PeerHarness.start()
+    const reader = await opened(harness, 'a', ['read'])
+    const unwanted = reader.context.append('message', { text: 'ours' })
+    const failed = await rejectionOf(
+      reader.context.step('answer', async step => {
+        const before = step.entries().length
+        await unwanted.committed.catch(() => {})
+        step.append('decision', { choice: `after ${before}` })
+      }),
+    )
+    expect(failed).toMatchObject({
+      code: 'WEFT_SNAPSHOT_WITHDRAWN',
+      details: { refused: reader.events.find(event => event.type === 'refused')?.change },
+      cause: { code: 'WEFT_SCOPE' },
+    })
+    expect([...reader.context.audit()]).toEqual([])
+  })
+
   test('[STL-5] keeps from nobody what becomes stale after it', async () => {
     const harness = await PeerHarness.start()
     const reader = await opened(harness, 'a', ['read'])

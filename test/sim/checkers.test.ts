@@ -4,13 +4,16 @@ import {
   type Checker,
   convergence,
   Court,
+  credentials,
   durability,
   leases,
   type Observation,
   overlays,
   placeOf,
+  preconditions,
   sessions,
   staleness,
+  steps,
   tenants,
 } from '@weft/testkit'
 import { describe, expect, it } from 'vitest'
@@ -75,6 +78,104 @@ describe('durability', () => {
     expect(lawsBroken(durability(), durable(a, 1), acked(a, 1), durable(a, 2), acked(a, 2))).toEqual([
       'DUR-2',
     ])
+  })
+})
+
+describe('what is read off the disk', () => {
+  const [a, b] = written(note(), note()) as [Change, Change]
+  const stored = (heads: string[], records: readonly Change[]): Observation => ({
+    saw: 'stored',
+    at,
+    head: { workflow: 'w', count: 2, heads, runningHash: '' },
+    records: records.map(({ id, bytes }) => ({ id, bytes })),
+  })
+  const both = [durable(a, 1), durable(b, 2)]
+
+  it('[DUR-4] passes what was written', () => {
+    expect(lawsBroken(durability(), ...both, stored([b.id], [a, b]))).toEqual([])
+  })
+
+  it('[DUR-4] finds a head, an id and bytes that are others', () => {
+    expect(lawsBroken(durability(), ...both, stored([a.id], []))).toEqual(['DUR-4'])
+    expect(lawsBroken(durability(), ...both, stored([b.id], [b]))).toEqual(['DUR-4'])
+    const flipped = Uint8Array.from(a.bytes)
+    flipped[9]! ^= 1
+    const damaged = { ...stored([b.id], []), records: [{ id: a.id, bytes: flipped }] }
+    expect(lawsBroken(durability(), ...both, damaged as Observation)).toEqual(['DUR-4'])
+  })
+
+  it('[DUR-5] finds what a rollback has taken and nobody has given back', () => {
+    const lost: Observation = { saw: 'lost', at, position: 2 }
+    const before = [...both, acked(a, 1), acked(b, 2), lost]
+    expect(lawsBroken(durability(), ...before, log(a))).toEqual(['DUR-5'])
+    expect(lawsBroken(durability(), ...before, durable(b, 2), log(a, b))).toEqual([])
+  })
+})
+
+describe('preconditions', () => {
+  const [seen, unseen] = [written(note())[0]!, written({ writes: ['ext:doc/1@v2'] })[0]!]
+  const writer = new BranchWriter(new ChangeSet(sha256), seededHost(5), 'main', 'other')
+  writer.set.add(seen)
+  const late = writer.write(note('ext:doc/1@v1'))!
+  const proposed = (heads: string[] | undefined, ...unmoved: string[]): Observation => ({
+    saw: 'proposed',
+    at,
+    id: late.id,
+    preconditions: { heads: heads ? [{ branch: 'main', ids: heads }] : [], unmoved },
+  })
+
+  it('[DUR-6] passes what was taken as it was to be', () => {
+    const inOrder = [durable(seen, 1), durable(late, 2), durable(unseen, 3)]
+    const asked = proposed([seen.id], 'ext:doc/1')
+    expect(lawsBroken(preconditions(), asked, ...inOrder)).toEqual([])
+  })
+
+  it('[DUR-6] finds what was taken behind other heads, or after what must not have moved', () => {
+    const behind = [durable(seen, 1), durable(unseen, 2), durable(late, 3)]
+    expect(lawsBroken(preconditions(), proposed([seen.id]), ...behind)).toEqual(['DUR-6'])
+    expect(lawsBroken(preconditions(), proposed(undefined, 'ext:doc/1'), ...behind)).toEqual(['DUR-6'])
+    expect(lawsBroken(preconditions(), proposed(undefined, 'ext:doc/2'), ...behind)).toEqual([])
+  })
+})
+
+describe('steps', () => {
+  const [before, step] = written(note(), note()) as [Change, Change]
+  const stepped = (heads: string[], shown: string[] = []): Observation => ({
+    saw: 'stepped',
+    at,
+    id: step.id,
+    heads,
+    shown,
+  })
+
+  it('[STP-1] finds a step that claims to have seen more than it began at, and one that was shown more', () => {
+    const come = [arrived(before), arrived(step)]
+    expect(lawsBroken(steps(), ...come, stepped([before.id], [before.id]))).toEqual([])
+    expect(lawsBroken(steps(), ...come, stepped([]))).toEqual(['STP-1'])
+    expect(lawsBroken(steps(), ...come, stepped([before.id], [step.id]))).toEqual(['STP-1'])
+  })
+})
+
+describe('credentials', () => {
+  const answered = (peer_ms: number, now_ms = peer_ms): Observation => ({
+    saw: 'answered',
+    process,
+    token: { id: 't', expires_ms: 1_000 },
+    peer_ms,
+    now_ms,
+  })
+
+  it('[TEN-5] finds who is answered though the token has expired or was revoked', () => {
+    expect(lawsBroken(credentials(), answered(1_200))).toEqual([])
+    expect(lawsBroken(credentials(), answered(1_300))).toEqual(['TEN-5'])
+    const revoked: Observation = { saw: 'revoked', token: 't', now_ms: 100 }
+    expect(lawsBroken(credentials(), answered(200), revoked, answered(300))).toEqual([])
+    expect(lawsBroken(credentials(), revoked, answered(500))).toEqual(['TEN-5'])
+  })
+
+  it("[SES-3] finds a session's token that is good for another context", () => {
+    const trespass: Observation = { saw: 'trespass', tenant: 'acme', of: placeOf('bolt', 'w'), on: 'w' }
+    expect(lawsBroken(credentials(), trespass)).toEqual(['SES-3'])
   })
 })
 
@@ -197,6 +298,12 @@ describe('convergence', () => {
     expect(lawsBroken(convergence(), digest('d1', ['x', 'y']), digest('d2', ['y', 'x']))).toEqual(['CHG-4'])
   })
 
+  it('[ORD-2] finds a branch that is shown in two orders', () => {
+    const [a, b] = written(note(), note()) as [Change, Change]
+    expect(lawsBroken(convergence(), branchOf([a, b]), branchOf([a, b]))).toEqual([])
+    expect(lawsBroken(convergence(), branchOf([a, b]), branchOf([b, a]))).toEqual(['ORD-2'])
+  })
+
   it('[MRG-1] finds replicas that hold different sets when all is well again', () => {
     expect(
       lawsBroken(convergence(), digest('d1', ['x'], true), digest('d2', ['y'], false, 'acme-2#1')),
@@ -225,6 +332,10 @@ describe('tenants', () => {
     expect(lawsBroken(tenants(), offered(a, 'bolt'), { saw: 'served', at, process, change: a })).toEqual([
       'TEN-1',
     ])
+  })
+
+  it('[DUR-4] finds what is no change at all', () => {
+    expect(lawsBroken(tenants(), { saw: 'garbled', at, process, position: 3 })).toEqual(['DUR-4'])
   })
 
   it('[DUR-4] finds what nobody has written', () => {

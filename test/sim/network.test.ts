@@ -16,7 +16,11 @@ class Rig {
 
   constructor(seed = 1) {
     const dice = new Dice(seed)
-    this.network = new SimNetwork(this.scheduler, dice, { sent: () => {}, arrived: () => {} })
+    this.network = new SimNetwork(this.scheduler, dice, {
+      sent: () => {},
+      arrived: () => {},
+      answered: () => {},
+    })
     this.worker = new SimProcess(worker, `${worker}#1`, this.scheduler, dice.apart('worker'), NO_SKEW)
     this.peer = new SimProcess('peer', 'peer#1', this.scheduler, dice.apart('peer'), NO_SKEW)
     this.network.listen(this.peer, socket => {

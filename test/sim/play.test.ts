@@ -1,4 +1,4 @@
-import { FAULTS, type FaultKind, play, simulateFromCommandLine } from '@weft/testkit'
+import { FAULTS, type FaultKind, play, ROLLBACK, simulateFromCommandLine } from '@weft/testkit'
 import { describe, expect, it } from 'vitest'
 
 /** Seeds that once broke a law, by what was wrong; each was shrunk to this. */
@@ -20,7 +20,18 @@ describe('the random play', () => {
       expect(violations, `npm run sim -- --seed ${seed} --steps 1000`).toEqual([])
       for (const { kind } of faults) kinds.add(kind)
     }
-    expect(kinds.size).toBe(15)
+    expect(kinds.size).toBe(16)
+  })
+
+  it('[DUR-5] gives back what a peer has lost that was set up anew from an older backup', async () => {
+    const faults: FaultKind[] = [ROLLBACK, 'cut', 'partition', 'clog', 'stall']
+    let rollbacks = 0
+    for (let seed = 1; seed <= 6; seed++) {
+      const { violations, faults: happened } = await play({ seed, steps: 1_000, faults })
+      expect(violations, `npm run sim -- --seed ${seed} --steps 1000 --faults ${faults}`).toEqual([])
+      rollbacks += happened.filter(({ kind }) => kind === ROLLBACK).length
+    }
+    expect(rollbacks).toBeGreaterThan(6)
   })
 
   it('makes the same of the same seed, down to the last byte, and something else of another', async () => {

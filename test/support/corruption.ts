@@ -80,7 +80,11 @@ export type Kind = (typeof KINDS)[number]
 
 /** Damages a store once. @returns what was done, for people */
 export async function corrupt(directory: string, kind: Kind, dice: Dice): Promise<string> {
-  const names = (await readdir(directory)).filter(name => !/^(LOCK|LOG(\.old)?)$/.test(name)).sort()
+  const entries = (await readdir(directory, { withFileTypes: true })).filter(entry => entry.isFile())
+  const names = entries
+    .map(({ name }) => name)
+    .filter(name => !/^(LOCK|LOG(\.old)?)$/.test(name))
+    .sort()
   const sizes = await Promise.all(names.map(async name => (await stat(join(directory, name))).size))
   const candidates = names.filter((_, index) => kind === 'missing file' || sizes[index]! > 0)
   const file = candidates[dice(candidates.length)]!

@@ -1,10 +1,11 @@
 import { isWeftError, type LogHead, type LogRecord, reasonOf, type Store, wholeLog } from '@weft/core'
 import { type ContextList, listContexts } from '@weft/peer'
 import { ANY_CONTEXT } from '@weft/replica'
-import { borrowStore, openLevelStore } from '@weft/store-level'
+import { borrowStore, checkKeys, openLevelStore } from '@weft/store-level'
 import type { LeftOut } from './backup-format.js'
 import type { Cli } from './cli.js'
 import { sha256 } from './context-copy.js'
+import { type DataDirectory, openingWith } from './encryption.js'
 import { ask } from './http-client.js'
 import { checkSealed, logOf } from './logs.js'
 import { type OpenReplica, withReplica } from './peer-client.js'
@@ -45,13 +46,15 @@ type ToldList = Omit<ContextList, 'contexts'> & {
 
 /** The contexts of all tenants, or of one, in a directory that no peer has open. @throws WEFT_STORE_* */
 export async function fromDirectory(
-  directory: string,
+  { directory, keyFile }: DataDirectory,
   only: string | undefined,
   use: (contexts: AsyncIterable<Sourced>) => Promise<void>,
 ): Promise<void> {
+  const opening = await openingWith(keyFile)
+  await checkKeys(directory, opening.encryption)
   const borrowed = await borrowStore(directory)
   try {
-    const store = await openLevelStore(borrowed.directory)
+    const store = await openLevelStore(borrowed.directory, opening)
     await use(contextsIn(store, only)).finally(() => store.close())
   } finally {
     await borrowed.release()

@@ -9,11 +9,13 @@ import { register as dev } from './commands/dev.js'
 import { register as demo } from './commands/demo.js'
 import { register as diff } from './commands/diff.js'
 import { register as doctor } from './commands/doctor.js'
+import { register as drop } from './commands/drop.js'
 import { register as exportCommand } from './commands/export.js'
 import { register as gateway } from './commands/gateway.js'
 import { register as graph } from './commands/graph.js'
 import { register as handoff } from './commands/handoff.js'
 import { register as importCommand } from './commands/import.js'
+import { register as key } from './commands/key.js'
 import { register as log } from './commands/log.js'
 import { register as prompt } from './commands/prompt.js'
 import { register as overlay } from './commands/overlay.js'
@@ -60,6 +62,8 @@ export const COMMANDS: readonly Register[] = [
   repair,
   retention,
   retain,
+  drop,
+  key,
   exportCommand,
   importCommand,
   doctor,

@@ -5,6 +5,7 @@ import { connect } from '@weft/replica'
 import { holdsStore } from '@weft/store-level'
 import { decodeJwt } from 'jose'
 import { formatSeconds } from './duration.js'
+import { type DataDirectory, openingWith } from './encryption.js'
 import { nearest } from './nearest.js'
 import { reach } from './peer-client.js'
 import { CONFIG_ENV, SETTING_NAMES, SETTINGS } from './settings.js'
@@ -61,10 +62,13 @@ export function checkEnvironment(env: NodeJS.ProcessEnv): Finding[] {
 }
 
 /** Whether a peer could use the directory now. A store that is there is looked at, one that is not is not made. */
-export async function checkData(directory: string): Promise<Finding> {
+export async function checkData(data: DataDirectory): Promise<Finding> {
+  const { directory } = data
   try {
+    // Also where nothing is yet: a peer could not begin with a key file that cannot be read.
+    await openingWith(data.keyFile)
     if (await holdsStore(directory)) {
-      const { unusable } = await checkInProcess(directory, 'quick', () => {})
+      const { unusable } = await checkInProcess(data, 'quick', () => {})
       if (unusable) throw unusable
       return ok('data', `${directory} holds a store, and no other process has it open`)
     }

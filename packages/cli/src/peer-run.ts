@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { WeftError } from '@weft/core'
 import { GatewayThread } from '@weft/gateway'
 import { type DrainReport, type Peer, type PeerOptions, startPeer } from '@weft/peer'
-import { openLevelStore } from '@weft/store-level'
+import { type LevelStoreOptions, openLevelStore } from '@weft/store-level'
 import { type Logger, pino } from 'pino'
 import { type Cli, required } from './cli.js'
 import { EXIT } from './failure.js'
@@ -24,12 +24,13 @@ export async function runPeer(
   { cwd }: Cli,
   settings: Settings,
   data: string,
+  opening: LevelStoreOptions,
   options: Pick<PeerOptions, 'key' | 'webhooks' | 'limits'>,
   logger = stderrLogger(required(settings, 'logLevel')),
 ): Promise<RunningPeer> {
   let gateway: GatewayThread | undefined
   const peer = await startPeer({
-    openStore: () => openLevelStore(data),
+    openStore: () => openLevelStore(data, opening),
     ...options,
     audience: required(settings, 'audience'),
     host: required(settings, 'host'),

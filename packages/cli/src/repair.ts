@@ -1,16 +1,20 @@
 import { rename, rm } from 'node:fs/promises'
-import { type LogHead, type LogRecord, type Store, WeftError, wholeLog } from '@weft/core'
+import { isWeftError, type LogHead, type LogRecord, type Store, WeftError, wholeLog } from '@weft/core'
 import {
   borrowStore,
   carryOver,
+  checkKeys,
   contextKey,
+  isEncrypted,
   isSealedBy,
+  type LevelStoreOptions,
   openLevelStore,
   type SalvagedContext,
   type StoreSeal,
   sealOf,
 } from '@weft/store-level'
 import { sha256 } from './context-copy.js'
+import { openingWith } from './encryption.js'
 import { usage } from './failure.js'
 import { appendLog } from './logs.js'
 import { type Offer, planRepair, type RepairPlan, soundBeginning } from './repair-plan.js'
@@ -42,6 +46,8 @@ export interface RepairReport {
 export interface RepairOptions {
   readonly data: string
   readonly to: string
+  /** Of the store, if it is encrypted, and of the new one, which then is. */
+  readonly keyFile: string | undefined
   readonly sources: readonly OfferSource[]
   /** Keys of contexts whose losses are accepted; `store` for what is missing without a trace. */
   readonly accepted: ReadonlySet<string>
@@ -55,14 +61,16 @@ export const WHOLE_STORE = 'store'
 /**
  * Makes a new store of what is sound in a damaged one and of what others offer. The damaged one stays as it is.
  * @throws WEFT_STORE_LOCKED · WEFT_STORE_CORRUPT when the result would be less than what was sealed, and that was not
- *   accepted · WEFT_STORE_FAILED
+ *   accepted · WEFT_STORE_KEY · WEFT_STORE_FAILED
  */
 export async function repair(options: RepairOptions): Promise<RepairReport> {
+  const opening = await openingWith(options.keyFile)
+  await checkKeysOf(options.data, opening)
   const part = `${options.to}.part`
   await rm(part, { recursive: true, force: true })
   const borrowed = await borrowStore(options.data)
   try {
-    const report = await new Repair(options, part).run(borrowed.directory)
+    const report = await new Repair(options, part, opening).run(borrowed.directory)
     if (!options.dryRun) await rename(part, options.to)
     return report
   } finally {
@@ -89,6 +97,7 @@ class Repair {
   constructor(
     private readonly options: RepairOptions,
     private readonly part: string,
+    private readonly opening: Pick<LevelStoreOptions, 'encryption'>,
   ) {}
 
   async run(from: string): Promise<RepairReport> {
@@ -107,7 +116,8 @@ class Repair {
   }
 
   async #takeAll(store: Store, from: string): Promise<StoreSeal | undefined> {
-    const { seal, deadly } = await salvageInProcess(from, context => this.#take(store, context))
+    const data = { directory: from, keyFile: this.options.keyFile }
+    const { seal, deadly } = await salvageInProcess(data, context => this.#take(store, context))
     for (const key of deadly) await this.#take(store, { ...partsOf(key), head: undefined, records: [] })
     return seal
   }
@@ -143,6 +153,7 @@ class Repair {
     await carryOver(
       this.part,
       carried.map(([key, { head, kept }]) => ({ ...partsOf(key), head, records: kept })),
+      this.opening.encryption,
     )
   }
 
@@ -151,7 +162,7 @@ class Repair {
   }
 
   async #withOpen<T>(use: (store: Store) => Promise<T>): Promise<T> {
-    const store = await openLevelStore(this.part)
+    const store = await openLevelStore(this.part, this.opening)
     return use(store).finally(() => store.close())
   }
 
@@ -231,6 +242,17 @@ class Repair {
       for await (const _ of wholeLog(store.tenant(tenant), workflow, sha256));
     }
   }
+}
+
+/** Damaged keys are part of what is to be repaired. @throws WEFT_STORE_KEY */
+async function checkKeysOf(
+  data: string,
+  { encryption }: Pick<LevelStoreOptions, 'encryption'>,
+): Promise<void> {
+  if (!isEncrypted(data)) return
+  await checkKeys(data, encryption).catch(thrown => {
+    if (!isWeftError(thrown) || thrown.code !== 'WEFT_STORE_CORRUPT') throw thrown
+  })
 }
 
 function partsOf(key: string): { readonly tenant: string; readonly workflow: string } {

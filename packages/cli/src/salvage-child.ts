@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { salvage, sealOf } from '@weft/store-level'
+import { openingAsItIs } from './encryption.js'
 import { coded } from './failure.js'
 import type { SalvageMessage } from './salvage-process.js'
 
@@ -8,12 +9,13 @@ function tell(message: SalvageMessage): Promise<void> {
   return new Promise(resolve => process.send!(message, undefined, undefined, () => resolve()))
 }
 
-const directory = process.argv[2]!
+const [directory, keyFile] = process.argv.slice(2) as [string, string | undefined]
 try {
   // The parent asks for each context, so that it holds one at a time.
   const [done] = (await once(process, 'message')) as [readonly string[]]
+  const { encryption } = await openingAsItIs({ directory, keyFile })
   await tell({ seal: await sealOf(directory) })
-  for await (const salvaged of salvage(directory, new Set(done))) {
+  for await (const salvaged of salvage(directory, new Set(done), encryption)) {
     const answered = 'context' in salvaged ? once(process, 'message') : undefined
     await tell(salvaged)
     await answered

@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { type ErrorCode, WeftError } from '@weft/core'
+import type { DataDirectory } from './encryption.js'
 import { contextKey, type Salvaged, type SalvagedContext, type StoreSeal } from '@weft/store-level'
 
 /** What the process says that reads a damaged store. */
@@ -20,21 +21,21 @@ interface Salvage {
 /**
  * Reads what is sound in a borrowed store in other processes: one that LevelDB takes down is followed by one that passes
  * over the context that it was at.
- * @throws WEFT_STORE_CORRUPT · WEFT_STORE_FAILED when nothing of it can be listed
+ * @throws WEFT_STORE_KEY · WEFT_STORE_CORRUPT · WEFT_STORE_FAILED when nothing of it can be listed
  */
 export async function salvageInProcess(
-  directory: string,
+  data: DataDirectory,
   onContext: (context: SalvagedContext) => Promise<void>,
 ): Promise<Salvage> {
   const passOver = new Set<string>()
   const deadly: string[] = []
   for (;;) {
-    const round = await salvageRound(directory, [...passOver], async context => {
+    const round = await salvageRound(data, [...passOver], async context => {
       await onContext(context)
       passOver.add(contextKey(context))
     })
     if (round.end === 'done') return { seal: round.seal, deadly }
-    if (round.at === undefined || passOver.has(round.at)) throw unreadable(directory, round.how)
+    if (round.at === undefined || passOver.has(round.at)) throw unreadable(data.directory, round.how)
     passOver.add(round.at)
     deadly.push(round.at)
   }
@@ -49,13 +50,14 @@ interface Round {
 }
 
 async function salvageRound(
-  directory: string,
+  { directory, keyFile }: DataDirectory,
   passOver: readonly string[],
   onContext: (context: SalvagedContext) => Promise<void>,
 ): Promise<Round> {
   const program = fileURLToPath(new URL('./salvage-child.js', import.meta.url))
   const stdio = ['ignore', 'ignore', 'ignore', 'ipc'] as ['ignore', 'ignore', 'ignore', 'ipc']
-  const child = fork(program, [directory], { stdio, execArgv: [], serialization: 'advanced' })
+  const args = keyFile === undefined ? [directory] : [directory, keyFile]
+  const child = fork(program, args, { stdio, execArgv: [], serialization: 'advanced' })
   child.send(passOver)
   let seal: StoreSeal | undefined
   let at: string | undefined

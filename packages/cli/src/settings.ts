@@ -62,6 +62,12 @@ export const SETTINGS = {
     fallback: 10,
   }),
   data: setting({ flag: '--data <dir>', env: 'WEFT_DATA', help: 'data directory of the peer', parse: text }),
+  encryptionKeyFile: setting({
+    flag: '--encryption-key-file <file>',
+    env: 'WEFT_ENCRYPTION_KEY_FILE',
+    help: 'key file of a data directory that is encrypted (weft key new)',
+    parse: text,
+  }),
   host: setting({
     flag: '--host <host>',
     env: 'WEFT_HOST',

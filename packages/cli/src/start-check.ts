@@ -1,16 +1,22 @@
 import { holdsStore } from '@weft/store-level'
 import type { Logger } from 'pino'
 import type { Cli } from './cli.js'
+import type { DataDirectory } from './encryption.js'
 import type { CheckDepth } from './store-check.js'
 import { checkInProcess } from './store-check-process.js'
 
 /**
  * What a peer wants to know of its store before it opens it. Damaged contexts are told of and left to their quarantine.
  * @throws WEFT_STORE_CORRUPT when the store should not be opened as it is · WEFT_STORE_LOCKED · WEFT_STORE_VERSION ·
- *   WEFT_STORE_FAILED
+ *   WEFT_STORE_KEY · WEFT_STORE_FAILED
  */
-export async function checkAtStart(cli: Cli, data: string, depth: CheckDepth, log: Logger): Promise<void> {
-  if (!(await holdsStore(data))) return
+export async function checkAtStart(
+  cli: Cli,
+  data: DataDirectory,
+  depth: CheckDepth,
+  log: Logger,
+): Promise<void> {
+  if (!(await holdsStore(data.directory))) return
   const started = performance.now()
   const report = await checkInProcess(data, depth, text => cli.output.progress(text))
   const { files, verdicts, contexts, unusable } = report

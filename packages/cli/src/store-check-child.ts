@@ -8,8 +8,8 @@ function tell(message: StoreCheckMessage): Promise<void> {
 }
 
 try {
-  const [directory, depth] = process.argv.slice(2) as [string, CheckDepth]
-  for await (const finding of checkDirectory(directory, depth)) {
+  const [directory, depth, keyFile] = process.argv.slice(2) as [string, CheckDepth, string | undefined]
+  for await (const finding of checkDirectory({ directory, keyFile }, depth)) {
     await tell('lost' in finding ? { lost: toldOf(finding.lost) } : finding)
   }
   await tell({ done: true })

@@ -2,6 +2,7 @@ import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { type ErrorCode, type ErrorDetails, WeftError } from '@weft/core'
 import { clearBorrowed, type FileVerdict, holdsStore } from '@weft/store-level'
+import type { DataDirectory } from './encryption.js'
 import { usage } from './failure.js'
 import type { Verdict } from './log-check.js'
 import type { CheckDepth } from './store-check.js'
@@ -35,10 +36,10 @@ export interface StoreReport {
 
 /**
  * Checks the store in a directory in a process of its own: some damage makes LevelDB abort the process that reads it.
- * @throws WEFT_USAGE · WEFT_STORE_LOCKED · WEFT_STORE_VERSION · WEFT_STORE_FAILED
+ * @throws WEFT_USAGE · WEFT_STORE_LOCKED · WEFT_STORE_VERSION · WEFT_STORE_KEY · WEFT_STORE_FAILED
  */
 export async function checkInProcess(
-  directory: string,
+  { directory, keyFile }: DataDirectory,
   depth: CheckDepth,
   onProgress: (text: string) => void,
 ): Promise<StoreReport> {
@@ -59,7 +60,7 @@ export async function checkInProcess(
     } else end = message
     onProgress(`checked ${seen.files} files, ${seen.contexts} contexts`)
   }
-  const how = await runChild([directory, depth], onMessage)
+  const how = await runChild([directory, depth, ...(keyFile === undefined ? [] : [keyFile])], onMessage)
   const files = { count: seen.files, bytes: seen.bytes, damaged }
   const report = { files, verdicts, contexts: seen.contexts }
   if (end === undefined) {

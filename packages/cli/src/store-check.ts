@@ -1,7 +1,16 @@
 import { isWeftError, type Store, type TenantStore, type WeftError, wholeLog } from '@weft/core'
 import { listContexts } from '@weft/peer'
-import { borrowStore, checkFiles, type FileVerdict, openLevelStore, tryStore } from '@weft/store-level'
+import {
+  borrowStore,
+  checkFiles,
+  checkKeys,
+  type FileVerdict,
+  type LevelStoreOptions,
+  openLevelStore,
+  tryStore,
+} from '@weft/store-level'
 import { sha256 } from './context-copy.js'
+import { type DataDirectory, openingWith } from './encryption.js'
 import { LogCheck, type Verdict } from './log-check.js'
 
 /**
@@ -26,9 +35,15 @@ export type Finding =
 
 /**
  * Checks the store in a directory that no peer has open, without changing it. Some damage makes LevelDB abort the process.
- * @throws WEFT_STORE_LOCKED · WEFT_STORE_VERSION · WEFT_STORE_CORRUPT (nothing in it can be read) · WEFT_STORE_FAILED
+ * @throws WEFT_STORE_LOCKED · WEFT_STORE_VERSION · WEFT_STORE_KEY · WEFT_STORE_CORRUPT (nothing in it can be read) ·
+ *   WEFT_STORE_FAILED
  */
-export async function* checkDirectory(directory: string, depth: CheckDepth): AsyncGenerator<Finding> {
+export async function* checkDirectory(
+  { directory, keyFile }: DataDirectory,
+  depth: CheckDepth,
+): AsyncGenerator<Finding> {
+  const opening = await openingWith(keyFile)
+  await checkKeys(directory, opening.encryption)
   const borrowed = await borrowStore(directory)
   try {
     let damaged = false
@@ -38,7 +53,7 @@ export async function* checkDirectory(directory: string, depth: CheckDepth): Asy
         yield { file }
       }
     }
-    const { store, lost } = await openAnyway(borrowed.directory)
+    const { store, lost } = await openAnyway(borrowed.directory, opening)
     if (lost) yield { lost }
     try {
       // Which contexts a damaged block belongs to only reading them can tell.
@@ -52,12 +67,15 @@ export async function* checkDirectory(directory: string, depth: CheckDepth): Asy
   }
 }
 
-async function openAnyway(directory: string): Promise<{ store: Store; lost?: WeftError }> {
+async function openAnyway(
+  directory: string,
+  opening: Pick<LevelStoreOptions, 'encryption'>,
+): Promise<{ store: Store; lost?: WeftError }> {
   try {
-    return { store: await openLevelStore(directory) }
+    return { store: await openLevelStore(directory, opening) }
   } catch (thrown) {
     if (!isWeftError(thrown) || thrown.details.lost !== true) throw thrown
-    return { store: await openLevelStore(directory, { onLoss: 'accept' }), lost: thrown }
+    return { store: await openLevelStore(directory, { ...opening, onLoss: 'accept' }), lost: thrown }
   }
 }
 

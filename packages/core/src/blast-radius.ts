@@ -4,13 +4,16 @@ import type { BranchName, ChangeId, EntryId } from './ids.js'
 import type { BlastRadius } from './stale.js'
 import type { Unit, Units } from './units.js'
 
-/** What was derived from something, in order, with the changes and branches that hold it. */
+/**
+ * What was derived from something, with the changes and branches that hold it.
+ * @param hit in order
+ */
 export function describeRadius(set: ChangeSet, units: Units, hit: readonly Unit[]): BlastRadius {
   const entries: EntryId[] = []
   const changes: ChangeId[] = []
   const branches = new Set<BranchName>()
   let last: Node = NO_NODE
-  for (const unit of units.inOrder(hit)) {
+  for (const unit of hit) {
     const entry = units.entryOf(unit)
     if (entry !== undefined) entries.push(entry)
     const node = units.nodeOf(unit)

@@ -72,6 +72,7 @@ export type ErrorCode =
   | 'WEFT_STORE_FAILED'
   | 'WEFT_STORE_CORRUPT'
   | 'WEFT_STORE_VERSION'
+  | 'WEFT_STORE_KEY'
   | 'WEFT_STORE_CLOSED'
   | 'WEFT_ROLLBACK'
   // sessions
@@ -112,6 +113,7 @@ export type ErrorCode =
   | 'WEFT_FLUSH_DEADLINE'
   | 'WEFT_CLOSED'
   | 'WEFT_STEP_ENDED'
+  | 'WEFT_SNAPSHOT_WITHDRAWN'
   | 'WEFT_LABEL_INVALID'
   | 'WEFT_ABORTED'
   | 'WEFT_PORT_IN_USE'

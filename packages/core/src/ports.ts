@@ -9,9 +9,11 @@ export type Hash = (bytes: Uint8Array, target: Uint8Array, at: number) => undefi
 /** Fills `length` bytes of `target` from `at` on with cryptographically strong random bytes. */
 export type Random = (target: Uint8Array, at: number, length: number) => void
 
-/** Milliseconds since 1970-01-01 UTC, and timers. */
 export interface Clock {
+  /** Milliseconds since 1970-01-01 UTC, as the machine has it: somebody may set that back. */
   now(): number
+  /** Whole milliseconds since some moment, never set back: what a span of time is counted by. */
+  steady(): number
   /** Calls `fn` once after `ms`; the returned function cancels it. */
   after(ms: number, fn: () => void): () => void
 }
@@ -72,8 +74,9 @@ export interface TenantStore {
    * Resolves when the records and the head are on disk, fsynced, together. Appends that arrive while a write
    * is in flight share the next one. The store extends the running hash. After WEFT_STORE_FAILED the outcome is unknown:
    * reopen and look (DUR-3).
-   * @throws WEFT_STORE_FAILED · WEFT_STORE_CORRUPT (the context is damaged) · WEFT_INTERNAL (the append does not go on
-   *   where the log ends); of the last two nothing was written
+   * @throws WEFT_STORE_FAILED · WEFT_STORE_CORRUPT (the context is damaged) · WEFT_STORE_KEY (the store is encrypted, and
+   *   the tenant's key cannot be had) · WEFT_INTERNAL (the append does not go on where the log ends); of the last three
+   *   nothing was written
    */
   append(append: LogAppend): Promise<void>
   /**

@@ -109,15 +109,16 @@ export class Staleness {
     for (const { version, units } of this.#reads.touching(named.ref)) {
       if (named.version === undefined || named.version === version) for (const unit of units) isHit[unit] = 1
     }
-    return describeRadius(this.set, this.#units, this.#closure(isHit))
+    const count = this.#closure(isHit)
+    return describeRadius(this.set, this.#units, this.#units.markedInOrder(isHit, count))
   }
 
   /**
-   * What is marked and all that was derived from it. That nearly always came later, so one pass upwards meets it; what
-   * was here before its source is gone after at once.
+   * Marks all that was derived from what is marked; returns how many are marked then. It nearly always came later, so one
+   * pass upwards meets it; what was here before its source is gone after at once.
    */
-  #closure(isHit: Uint8Array): Unit[] {
-    const hit: Unit[] = []
+  #closure(isHit: Uint8Array): number {
+    let count = 0
     const before: Unit[] = []
     let unit = 0
     const reach = (dependent: Unit): void => {
@@ -128,11 +129,11 @@ export class Staleness {
     for (; unit < isHit.length; unit++) {
       if (isHit[unit] === 0) continue
       for (let next: Unit | undefined = unit; next !== undefined; next = before.pop()) {
-        hit.push(next)
+        count++
         this.#eachDependent(next, reach)
       }
     }
-    return hit
+    return count
   }
 
   /** What has read the entries of a change that has just come was derived from them all along. */

@@ -17,6 +17,8 @@ export class Units {
   readonly #nodes = new IntList()
   /** By unit, which entry of its change it is, or `ABSENT`. */
   readonly #indexes = new IntList()
+  /** By unit, once somebody has asked: a hundred thousand of them cost more to make than to find. */
+  readonly #entryIds: (EntryId | undefined)[] = []
 
   constructor(
     private readonly set: ChangeSet,
@@ -36,6 +38,7 @@ export class Units {
     for (let i = 0; i < Math.max(1, count); i++) {
       this.#nodes.push(node)
       this.#indexes.push(count === 0 ? ABSENT : i)
+      this.#entryIds.push(undefined)
     }
     return first
   }
@@ -50,8 +53,13 @@ export class Units {
   }
 
   entryOf(unit: Unit): EntryId | undefined {
+    const known = this.#entryIds[unit]
+    if (known !== undefined) return known
     const index = this.#indexes.at(unit)
-    return index === ABSENT ? undefined : entryId(this.set.change(this.nodeOf(unit)).id, index)
+    if (index === ABSENT) return undefined
+    const id = entryId(this.set.change(this.nodeOf(unit)).id, index)
+    this.#entryIds[unit] = id
+    return id
   }
 
   /** Undefined for what is no entry's id, and for one that the view does not show. */
@@ -73,12 +81,24 @@ export class Units {
     if (units.length < this.view.size * SORTED_SHARE) {
       return [...units].sort((a, b) => tree.compare(this.nodeOf(a), this.nodeOf(b)) || a - b)
     }
-    const wanted = new Uint8Array(this.size)
-    for (const unit of units) wanted[unit] = 1
+    const marks = new Uint8Array(this.size)
+    for (const unit of units) marks[unit] = 1
+    return this.#walkMarked(marks)
+  }
+
+  /** As `inOrder`, of those `count` that are marked with a 1. */
+  markedInOrder(marks: Uint8Array, count: number): Unit[] {
+    if (count >= this.view.size * SORTED_SHARE) return this.#walkMarked(marks)
+    const units: Unit[] = []
+    for (let unit = marks.indexOf(1); unit >= 0; unit = marks.indexOf(1, unit + 1)) units.push(unit)
+    return this.inOrder(units)
+  }
+
+  #walkMarked(marks: Uint8Array): Unit[] {
     const sorted: Unit[] = []
     for (const node of this.view.flatten()) {
       for (let unit = this.#firstOf.at(node); this.#nodes.at(unit) === node; unit++) {
-        if (wanted[unit] === 1) sorted.push(unit)
+        if (marks[unit] === 1) sorted.push(unit)
       }
     }
     return sorted

@@ -42,7 +42,7 @@ export async function answerTo(
       }
       default: {
         const holders = await door.overlays.barrier(await door.logOf(OVERLAY_WORKFLOW), question)
-        return session.barred(request, holders, door.clock.now())
+        return session.barred(request, holders, door.clock.steady())
       }
     }
   } catch (error) {

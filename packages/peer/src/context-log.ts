@@ -125,7 +125,7 @@ export class ContextLog {
 
   /** Somebody holds a lease: the log must stay open, for nothing on disk says how long it runs. */
   get leased(): boolean {
-    return this.#admission.leases.lastUntil_ms > this.host.clock.now()
+    return this.#admission.leases.lastUntil_ms > this.host.clock.steady()
   }
 
   /** Changes that were admitted and are not on disk yet. */
@@ -207,7 +207,7 @@ export class ContextLog {
 
   /** A holder says that it is alive; how long its lease runs from now. @throws WEFT_LEASE_LOST */
   renew(on: string, epoch: number): number {
-    return this.#admission.leases.renew(on, epoch, this.host.clock.now()).ttl_ms
+    return this.#admission.leases.renew(on, epoch, this.host.clock.steady()).ttl_ms
   }
 
   /** Up to where a subscription is acknowledged. */
@@ -257,7 +257,7 @@ export class ContextLog {
     }
     try {
       this.gate.check(change)
-      this.#admission.admit(change, this.host.clock.now(), preconditions)
+      this.#admission.admit(change, this.host.clock.steady(), preconditions)
       const position = this.#admission.dag.size
       this.gate.admitted(change, position)
       this.#wait({ record: { position, id, bytes }, origin })
@@ -289,7 +289,7 @@ export class ContextLog {
         this.hooks.advanced(this.store.tenant, this.workflow)
       }
     } catch (error) {
-      if (isDamage(error)) this.#quarantine(error)
+      if (isDamage(error) || isKeyless(error)) this.#quarantine(error)
       else this.hooks.failed(error)
     } finally {
       this.#writing = undefined
@@ -325,6 +325,11 @@ export class ContextLog {
     }
     if (drop > 0) this.#tail = this.#tail.slice(drop)
   }
+}
+
+/** The key of a tenant cannot be had: nothing was written, and nobody else needs to know. */
+function isKeyless(error: unknown): error is WeftError {
+  return isWeftError(error) && error.code === 'WEFT_STORE_KEY'
 }
 
 export function isDamage(error: unknown): error is WeftError {

@@ -18,7 +18,7 @@ export class Pace {
    * @throws WEFT_QUOTA_RATE when they have waited too long
    */
   mayTake(tenant: TenantId, wake: () => void, waits: () => void): boolean {
-    const now_ms = this.clock.now()
+    const now_ms = this.clock.steady()
     const wait_ms = this.rates.bucket(tenant, now_ms).wait_ms(now_ms)
     if (wait_ms === 0) {
       this.#since_ms = undefined
@@ -33,7 +33,7 @@ export class Pace {
   }
 
   took(tenant: TenantId, count: number): void {
-    const now_ms = this.clock.now()
+    const now_ms = this.clock.steady()
     this.rates.bucket(tenant, now_ms).take(count, now_ms)
   }
 

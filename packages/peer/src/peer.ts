@@ -61,6 +61,7 @@ export const DEFAULT_PORT = 7600
 
 const systemClock: Clock = {
   now: () => Date.now(),
+  steady: () => Math.floor(performance.now()),
   after: (ms, fn) => {
     const timer = setTimeout(fn, ms)
     timer.unref()

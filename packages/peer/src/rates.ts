@@ -33,8 +33,7 @@ export class TokenBucket {
   }
 
   #fill(now_ms: number): void {
-    // A clock that was set back fills nothing, and takes nothing away.
-    const seconds = Math.max(0, now_ms - this.#at_ms) / 1_000
+    const seconds = (now_ms - this.#at_ms) / 1_000
     this.#at_ms = now_ms
     this.#tokens = Math.min(this.per_second, this.#tokens + seconds * this.per_second)
   }

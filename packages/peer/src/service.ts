@@ -97,7 +97,7 @@ export class PeerService {
     const { hash, random, clock, limits, metrics } = options
     const store = await options.openStore()
     this.#store = store
-    const started_ms = clock.now()
+    const started_ms = clock.steady()
     const { overlay_lease_ms } = limits
     const turn = (tenant: string, cost: number) => this.#turns.turn(tenant, cost)
     const host = {

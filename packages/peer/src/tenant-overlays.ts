@@ -97,7 +97,7 @@ export class TenantOverlays {
 
   /** Somebody may begin a step by what it was told here. */
   get reliedOn(): boolean {
-    return this.#leases.lastUntil_ms > this.clock.now()
+    return this.#leases.lastUntil_ms > this.clock.steady()
   }
 
   /** As `OverlayLeases.confirm`; who knows another log than this one knows nothing. */
@@ -108,7 +108,7 @@ export class TenantOverlays {
     last: ChangeId | '',
   ): number {
     if (!log.holds(position, last)) return 0
-    const ttl_ms = this.#leases.confirm(connection, name, position, log.count, this.clock.now())
+    const ttl_ms = this.#leases.confirm(connection, name, position, log.count, this.clock.steady())
     this.#lookSoon()
     return ttl_ms
   }
@@ -128,12 +128,12 @@ export class TenantOverlays {
    * @returns who still can
    */
   barrier(position: Position, timeout_ms: number): Promise<OverlayHolder[]> {
-    const deadline_ms = this.clock.now() + timeout_ms
+    const deadline_ms = this.clock.steady() + timeout_ms
     return new Promise(resolve => {
       let cancel = (): void => {}
       const look = (): void => {
         cancel()
-        const now_ms = this.clock.now()
+        const now_ms = this.clock.steady()
         const behind = this.#leases.behind(position, now_ms)
         if (behind.length === 0 || now_ms >= deadline_ms) {
           this.#waiting.delete(look)

@@ -30,6 +30,12 @@ export class Commits {
     return this.#refused.has(id)
   }
 
+  /** Why the peer did not take one of these. */
+  refusalOf(ids: Iterable<ChangeId>): WeftError | undefined {
+    for (const id of ids) if (this.#refused.has(id)) return this.#refused.get(id)
+    return undefined
+  }
+
   refused(ids: Iterable<ChangeId>, error: WeftError): void {
     for (const id of ids) {
       this.#refused.set(id, error)

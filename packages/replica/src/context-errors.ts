@@ -17,6 +17,18 @@ export function flushDeadline(count: number): WeftError {
   )
 }
 
+/** @param refusal of a change that the step has seen */
+export function snapshotWithdrawn(step: string, refusal: WeftError): WeftError {
+  const { refused } = refusal.details
+  return new WeftError(
+    'WEFT_SNAPSHOT_WITHDRAWN',
+    `step ${JSON.stringify(step)} saw what the peer has refused since: ${refusal.message}`,
+    'run the step again, on what is left; what caused the refusal is in `cause`',
+    { refused },
+    { cause: refusal },
+  )
+}
+
 export function checkLabels(labels: readonly (string | undefined)[]): void {
   const long = labels.find(label => label !== undefined && label.length > LIMITS.label_chars_max)
   if (long === undefined) return

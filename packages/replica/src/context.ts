@@ -16,7 +16,7 @@ import { type Merge, type WriteOptions, withReason } from './branch-editor.js'
 import { BranchProposer } from './branch-proposer.js'
 import type { EntryOf } from './branch-reader.js'
 import { untilResolved } from './conflict-gate.js'
-import { checkLabels, flushDeadline } from './context-errors.js'
+import { checkLabels, flushDeadline, snapshotWithdrawn } from './context-errors.js'
 import type { ContextReplica } from './context-replica.js'
 import type { EffectHost, Resolver } from './effects.js'
 import type { Expectations } from './expectations.js'
@@ -79,7 +79,7 @@ export class Context<State, Entries extends EntrySchemas> extends BranchProposer
    * overlap on this handle: they write as other actors. A step that throws has written nothing.
    * On a replica that follows the tenant's overlays it runs under those in force, and begins only when they are known.
    * @returns when the change is durable
-   * @throws whatever `work` throws; WEFT_OVERLAY_STALE · WEFT_OVERLAY_UNKNOWN · WEFT_LABEL_INVALID ·
+   * @throws whatever `work` throws; WEFT_SNAPSHOT_WITHDRAWN · WEFT_OVERLAY_STALE · WEFT_OVERLAY_UNKNOWN · WEFT_LABEL_INVALID ·
    *   WEFT_CONFLICTS_OPEN · WEFT_ABORTED · WEFT_FLUSH_DEADLINE, and as `append`, `change`
    */
   async step<T>(
@@ -114,6 +114,8 @@ export class Context<State, Entries extends EntrySchemas> extends BranchProposer
       return step
     }
     const { step, value } = await runStep(begin, work, this.#signals(options, overlays))
+    const refusal = this.context.commits.refusalOf(heads)
+    if (refusal) throw snapshotWithdrawn(name, refusal)
     const finished = finishStep(step, this.definition, options)
     const { expect } = options
     if (expect)

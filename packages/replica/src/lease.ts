@@ -73,7 +73,7 @@ export class Lease {
 
   /** Whether it is certain to be held still: by this process's clock, counted from when it last asked. */
   get held(): boolean {
-    if (!this.signal.aborted && this.#clock.now() >= this.#until_ms) this.#end(ranOut(this))
+    if (!this.signal.aborted && this.#clock.steady() >= this.#until_ms) this.#end(ranOut(this))
     return !this.signal.aborted
   }
 
@@ -88,7 +88,7 @@ export class Lease {
    */
   async renew(options: WaitOptions = {}): Promise<void> {
     this.check()
-    const asked_ms = this.#clock.now()
+    const asked_ms = this.#clock.steady()
     try {
       await renewLease(this.scope.context.workflow, this.asked, this, options)
       this.#until_ms = asked_ms + this.ttl_ms
@@ -135,7 +135,7 @@ export class Lease {
   #goOn(): void {
     this.#cancelTimer()
     if (!this.held) return
-    const left_ms = this.#until_ms - this.#clock.now()
+    const left_ms = this.#until_ms - this.#clock.steady()
     this.#cancelTimer = this.renewed
       ? this.#clock.after(this.ttl_ms / RENEWALS, () => void this.#renewAgain())
       : this.scope.context.host.idleClock.after(left_ms + 1, () => this.#goOn())
@@ -143,7 +143,7 @@ export class Lease {
 
   async #renewAgain(): Promise<void> {
     if (!this.held) return
-    const wait = { timeout_ms: Math.max(1, this.#until_ms - this.#clock.now()), signal: this.signal }
+    const wait = { timeout_ms: Math.max(1, this.#until_ms - this.#clock.steady()), signal: this.signal }
     await this.renew(wait).catch(() => this.#goOn())
   }
 }
@@ -199,7 +199,7 @@ export async function askForLease(
 ): Promise<Lease> {
   const ttl_ms = checkLeaseLength(options.ttl_ms ?? TTL_MS)
   const epoch = (scope.context.set.leases.get(on)?.epoch ?? 0) + 1
-  const asked_ms = asked.clock.now()
+  const asked_ms = asked.clock.steady()
   const write = { writes, notes: { ...notes, lease: { on, epoch, ttl_ms } } }
   const { change } = await propose(scope, write, { unmoved }, options, heads)
   return new Lease(scope, asked, on, epoch, ttl_ms, change, asked_ms, options.renew ?? true)

@@ -96,7 +96,7 @@ export class Link {
 
   /** Drops the connection and makes a new one; less and less soon, if that is all that ever happens. */
   reset(): void {
-    const lasted = this.clock.now() - this.#welcomedAt >= LASTING_MS
+    const lasted = this.clock.steady() - this.#welcomedAt >= LASTING_MS
     this.#resets = lasted ? 0 : this.#resets + 1
     this.#socket?.terminate()
   }
@@ -135,7 +135,7 @@ export class Link {
       if (effect.do === 'welcomed') {
         this.options.onEvent({ type: 'connected', tenant: effect.tenant, attempt: this.#attempt })
         this.#attempt = 0
-        this.#welcomedAt = this.clock.now()
+        this.#welcomedAt = this.clock.steady()
         this.#lastError = undefined
       }
       if (effect.do === 'failed') this.#lastError = effect.error

@@ -31,8 +31,26 @@ function random(target: Uint8Array, at: number, length: number): void {
   for (let i = 0; i < length; i++) target[at + i] = pool[next++]!
 }
 
+/** The two clocks of a machine that is awake differ by less than this between two readings. */
+const AWAKE_MS = 20
+let ahead_ms = Date.now() - performance.now()
+let slept_ms = 0
+
+/**
+ * The monotonic clock, and what it stood still for while the machine slept: what a worker believes for a time it must not
+ * believe longer, whether the machine sleeps or its wall clock is set back.
+ */
+function steady(): number {
+  const monotonic_ms = performance.now()
+  const moved_ms = Date.now() - monotonic_ms - ahead_ms
+  ahead_ms += moved_ms
+  if (moved_ms > AWAKE_MS) slept_ms += moved_ms
+  return Math.floor(monotonic_ms + slept_ms)
+}
+
 const nodeClock: Clock = {
   now: () => Date.now(),
+  steady,
   after: (ms, fn) => {
     const timer = setTimeout(fn, ms)
     return () => clearTimeout(timer)
@@ -41,6 +59,7 @@ const nodeClock: Clock = {
 
 const idleClock: Clock = {
   now: () => Date.now(),
+  steady,
   after: (ms, fn) => {
     const timer = setTimeout(fn, ms).unref()
     return () => clearTimeout(timer)

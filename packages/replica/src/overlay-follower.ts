@@ -67,7 +67,7 @@ export class OverlayFollower {
 
   get #isCurrent(): boolean {
     const { position, until_ms } = this.#current ?? NOT_KNOWN
-    return position <= this.context.index.position && this.clock.now() < until_ms
+    return position <= this.context.index.position && this.clock.steady() < until_ms
   }
 
   #begin(): StepOverlays {
@@ -88,7 +88,7 @@ export class OverlayFollower {
     if (this.#failure) return
     this.#cancelTimer()
     this.#cancelTimer = this.clock.after(this.#ttl_ms / CONFIRMATIONS, () => void this.#confirm())
-    const asked_ms = this.clock.now()
+    const asked_ms = this.clock.steady()
     const { index } = this.context
     const request = this.asked.questions.confirm(index.position, index.idAt(index.position) ?? '')
     const wait = { timeout_ms: this.#ttl_ms, signal: this.#closed.signal }

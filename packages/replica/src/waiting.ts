@@ -51,8 +51,8 @@ export async function within<T>(
 /** What is left, whenever it is asked for, of the time that a call was given. */
 export function leftOf(clock: Clock, timeout_ms: number | undefined): () => WaitOptions {
   if (timeout_ms === undefined) return () => ({})
-  const deadline_ms = clock.now() + timeout_ms
-  return () => ({ timeout_ms: Math.max(1, deadline_ms - clock.now()) })
+  const deadline_ms = clock.steady() + timeout_ms
+  return () => ({ timeout_ms: Math.max(1, deadline_ms - clock.steady()) })
 }
 
 function aborted(signal: AbortSignal): WeftError {

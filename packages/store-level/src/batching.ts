@@ -1,4 +1,4 @@
-import type { LogEnd, LogRecord, TenantId } from '@weft/core'
+import type { LogEnd, LogHead, LogRecord, TenantId } from '@weft/core'
 import type { StoredHead } from './context-ends.js'
 
 /** A head record that is written or removed: looked up, if it is not known, when its turn comes. */
@@ -15,7 +15,12 @@ export interface Write {
   /** A value to put, or null to delete the key; no head records. */
   readonly operations: readonly { readonly key: string; readonly value: Uint8Array | null }[]
   /** Kept apart, so that a batch writes the head of a context once however many appends it holds. */
-  readonly append?: HeadTouch & { readonly end: LogEnd; readonly records: readonly LogRecord[] }
+  readonly append?: HeadTouch & {
+    readonly end: LogEnd
+    readonly records: readonly LogRecord[]
+    /** The head record as it is to lie in the store. */
+    readonly encode: (head: LogHead) => Uint8Array
+  }
   readonly removes?: readonly HeadTouch[]
   /** By how much it changes what the tenant stores, in bytes of changes (usage.ts). */
   readonly stored?: number

@@ -1,10 +1,11 @@
-import { constants, copyFile, link, mkdir, mkdtemp, open, readdir, rm } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { constants, copyFile, link, mkdir, mkdtemp, open, readdir, rm, symlink } from 'node:fs/promises'
+import { basename, join, resolve } from 'node:path'
 import { isWeftError } from '@weft/core'
 import { type Database, levelDatabase } from './database.js'
 import { claimDirectory } from './directory.js'
 import { codeOf, failed, locked } from './failures.js'
 import { isTable } from './file-check.js'
+import { KEYS_DIRECTORY } from './key-files.js'
 
 /** A store to look at, in a directory of its own: whatever is done there, the one it was made of stays as it is. */
 export interface BorrowedStore {
@@ -86,6 +87,8 @@ async function holdLock(directory: string, beside: string): Promise<Database> {
 async function copyStore(from: string, to: string): Promise<void> {
   for (const entry of await readdir(from, { withFileTypes: true })) {
     const { name } = entry
+    // Keys are nowhere twice: what is destroyed is gone then.
+    if (name === KEYS_DIRECTORY) await symlink(resolve(from, name), join(to, name), 'junction')
     if (!entry.isFile() || name === LOCK || CHATTER.test(name)) continue
     const [source, target] = [join(from, name), join(to, name)]
     const copy = () => copyFile(source, target, constants.COPYFILE_FICLONE)

@@ -1,6 +1,8 @@
 import { levelDatabase } from './database.js'
 import { corruptStore } from './failures.js'
-import { encodeHead } from './head-codec.js'
+import { ciphersOfRest } from './encryption.js'
+import { encodeHead, SEAL_BYTES } from './head-codec.js'
+import type { KeyService } from './key-service.js'
 import { SEAL_KEY, TenantKeys } from './keys.js'
 import { encodeRecord } from './record-codec.js'
 import type { SalvagedContext } from './salvage.js'
@@ -12,10 +14,16 @@ const NO_HEAD = new Uint8Array()
 
 /**
  * Writes contexts that are damaged into a store that is closed, as they are: with their gaps, and in quarantine as before.
- * @throws WEFT_STORE_CORRUPT · what LevelDB rejects with
+ * @param encryption of a store that is encrypted
+ * @throws WEFT_STORE_CORRUPT · WEFT_STORE_KEY · what LevelDB rejects with
  */
-export async function carryOver(directory: string, contexts: readonly SalvagedContext[]): Promise<void> {
+export async function carryOver(
+  directory: string,
+  contexts: readonly SalvagedContext[],
+  encryption: KeyService | undefined,
+): Promise<void> {
   const db = levelDatabase(directory)
+  const ciphers = ciphersOfRest(directory, encryption, db)
   await db.open()
   const sealFile = await SealFile.open(directory, () => {})
   try {
@@ -23,18 +31,21 @@ export async function carryOver(directory: string, contexts: readonly SalvagedCo
       const keys = new TenantKeys(tenant)
       const value = await db.get(SEAL_KEY)
       if (value === undefined) throw corruptStore(directory, 'its seal is missing')
-      const after = head ? encodeHead(keys.head(workflow), head) : NO_HEAD
+      const cipher = await ciphers.with(tenant, each => each)
+      const headKey = keys.head(workflow)
+      const after = head ? cipher.seal(headKey, encodeHead(headKey, head), SEAL_BYTES) : NO_HEAD
       const seal = sealAfter(decodeStoreSeal(SEAL_KEY, value), [{ before: undefined, after }])
-      const batch = db.batch().put(keys.head(workflow), after)
+      const batch = db.batch().put(headKey, after)
       for (const { position, id, bytes } of records) {
         const key = keys.record(workflow, position)
-        batch.put(key, encodeRecord(key, id, bytes))
+        batch.put(key, cipher.seal(key, encodeRecord(key, id, bytes)))
       }
       await batch.put(SEAL_KEY, encodeStoreSeal(SEAL_KEY, seal)).write({ sync: true })
       sealFile.note(seal)
     }
   } finally {
     await db.close()
+    ciphers.close()
     await sealFile.close()
   }
 }

@@ -1,14 +1,43 @@
-import { type LogHead, type LogRecord, type Position, reasonOf, type WorkflowId } from '@weft/core'
+import {
+  isWeftError,
+  type LogHead,
+  type LogRecord,
+  type Position,
+  reasonOf,
+  type WorkflowId,
+} from '@weft/core'
 import { corrupt } from './failures.js'
-import { decodeHead } from './head-codec.js'
+import { decodeHead, SEAL_BYTES } from './head-codec.js'
 import type { TenantKeys } from './keys.js'
 import { decodeRecord } from './record-codec.js'
+import type { TenantCiphers } from './tenant-ciphers.js'
+import type { ValueCipher } from './value-cipher.js'
 
 // What comes from the disk passes through here before anybody sees it (DUR-4). Each throws WEFT_STORE_CORRUPT.
 
-export function openHead(keys: TenantKeys, workflow: WorkflowId, value: Uint8Array): LogHead {
+/** Without its key nothing of a context is sound. Also @throws WEFT_STORE_KEY · WEFT_STORE_FAILED when it cannot be had now */
+export async function cipherOf(
+  ciphers: TenantCiphers,
+  keys: TenantKeys,
+  workflow: WorkflowId,
+): Promise<ValueCipher> {
   try {
-    return decodeHead(keys.head(workflow), workflow, value)
+    return await ciphers.with(keys.tenant, cipher => cipher)
+  } catch (thrown) {
+    if (!isWeftError(thrown) || thrown.code !== 'WEFT_STORE_CORRUPT') throw thrown
+    throw corrupt(keys.tenant, workflow, undefined, reasonOf(thrown), thrown)
+  }
+}
+
+export function openHead(
+  keys: TenantKeys,
+  cipher: ValueCipher,
+  workflow: WorkflowId,
+  value: Uint8Array,
+): LogHead {
+  try {
+    const key = keys.head(workflow)
+    return decodeHead(key, workflow, cipher.open(key, value, SEAL_BYTES))
   } catch (thrown) {
     throw corrupt(keys.tenant, workflow, undefined, reasonOf(thrown), thrown)
   }
@@ -17,6 +46,7 @@ export function openHead(keys: TenantKeys, workflow: WorkflowId, value: Uint8Arr
 /** The row found where `position` should be, in a context whose head says `count`. */
 export function openRecord(
   keys: TenantKeys,
+  cipher: ValueCipher,
   workflow: WorkflowId,
   position: Position,
   count: Position,
@@ -26,7 +56,7 @@ export function openRecord(
   if (key !== keys.record(workflow, position)) throw missing(keys, workflow, position)
   if (position > count) throw beyond(keys, workflow, position, count)
   try {
-    return { position, ...decodeRecord(key, value) }
+    return { position, ...decodeRecord(key, cipher.open(key, value)) }
   } catch (thrown) {
     throw corrupt(keys.tenant, workflow, position, reasonOf(thrown), thrown)
   }

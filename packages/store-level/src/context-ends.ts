@@ -9,7 +9,6 @@ import {
 } from '@weft/core'
 import type { Write } from './batching.js'
 import { sha256 } from './hash.js'
-import { encodeHead } from './head-codec.js'
 import type { HeadChange } from './store-seal.js'
 
 /** A head record as it stands in the store; without its meaning when it is damaged. */
@@ -28,6 +27,7 @@ interface Pending {
   readonly before: StoredHead | undefined
   /** Undefined when it is removed. */
   head: LogHead | undefined
+  encode: (head: LogHead) => Uint8Array
 }
 
 /** So many contexts that were written to lately are not looked up again. */
@@ -52,8 +52,8 @@ export class ContextEnds {
       }
     }
     const changes = new Map<string, HeadChange & { stored: StoredHead | undefined }>()
-    for (const [key, { before, head }] of pending) {
-      const stored = head && { value: encodeHead(key, head), head }
+    for (const [key, { before, head, encode }] of pending) {
+      const stored = head && { value: encode(head), head }
       changes.set(key, { before: before?.value, after: stored?.value, stored })
     }
     return { changes, refused }
@@ -73,9 +73,10 @@ export class ContextEnds {
 
   async #planOne({ append, removes = [] }: Write, pending: Map<string, Pending>): Promise<void> {
     if (append) {
-      const { key, end, records, find } = append
+      const { key, end, records, find, encode } = append
       const before = pending.get(key) ?? (await this.#pendingOf(key, find))
       before.head = continued(before.head, end, records)
+      before.encode = encode
       pending.set(key, before)
     }
     for (const { key, find } of removes) {
@@ -87,8 +88,13 @@ export class ContextEnds {
 
   async #pendingOf(key: string, find: () => Promise<StoredHead | undefined>): Promise<Pending> {
     const before = this.#known.get(key) ?? (await find())
-    return { before, head: before?.head }
+    return { before, head: before?.head, encode: unwritten }
   }
+}
+
+/** Only an append leaves a head to write. */
+function unwritten(): never {
+  throw new WeftError('WEFT_INTERNAL', 'a head would be written that nobody appended to', 'report it')
 }
 
 /** The head after an append. @throws WEFT_INTERNAL */

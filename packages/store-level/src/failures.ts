@@ -79,6 +79,28 @@ export function corruptStore(
   )
 }
 
+/** The key of a tenant is damaged or gone, and with it all that the tenant has here. */
+export function lostKey(directory: string, tenant: string, reason: string, cause?: unknown): WeftError {
+  return new WeftError(
+    'WEFT_STORE_CORRUPT',
+    `the key of tenant ${tenant} is lost: ${reason}`,
+    'put its file back from a copy of the directory keys; else fill a new store with `weft repair`, from a backup or a replica',
+    { directory, tenant },
+    { cause },
+  )
+}
+
+/** Keys and store do not go together, or a key cannot be had now. */
+export function keyRefused(directory: string, what: string, cure: string, cause?: unknown): WeftError {
+  return new WeftError(
+    'WEFT_STORE_KEY',
+    cause === undefined ? what : `${what}: ${reasonOf(cause)}`,
+    cure,
+    { directory },
+    { cause },
+  )
+}
+
 /** More is missing than contexts that can be named. */
 export function lostStore(directory: string, reason: string): WeftError {
   return new WeftError(

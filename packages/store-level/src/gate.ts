@@ -11,12 +11,17 @@ export class Gate {
 
   constructor(readonly directory: string) {}
 
+  /** Undefined unless a write has failed. */
+  get failure(): WeftError | undefined {
+    return this.#failure && this.#unknown(this.#failure.cause)
+  }
+
   /** Why not; undefined while it may be used. */
   get refusal(): WeftError | undefined {
     if (this.#closed) {
       return closed(`the store in ${this.directory} is closed`, 'open it again with openLevelStore()')
     }
-    return this.#failure && this.#unknown(this.#failure.cause)
+    return this.failure
   }
 
   /** @throws WEFT_STORE_FAILED · WEFT_STORE_CLOSED */

@@ -20,6 +20,8 @@ interface Pending {
 export class GroupWriter {
   readonly #ends = new ContextEnds()
   readonly usage: Usage
+  /** Writes that nobody can do yet; each settles when it is queued, or never will be. */
+  readonly #waiting = new Set<Promise<void>>()
   readonly #queue = new WriteQueue<Pending>()
   #running: Promise<void> | undefined
 
@@ -38,20 +40,36 @@ export class GroupWriter {
   }
 
   /**
-   * Resolves when it is fsynced (DUR-1).
-   * @throws WEFT_STORE_FAILED · WEFT_STORE_CLOSED; WEFT_STORE_CORRUPT · WEFT_INTERNAL when it is refused
+   * Resolves when it is fsynced (DUR-1). One that is still to be made is queued when it is, and keeps no other waiting.
+   * @throws WEFT_STORE_FAILED · WEFT_STORE_CLOSED; WEFT_STORE_CORRUPT · WEFT_INTERNAL when it is refused; what it rejects with
    */
-  write(write: Write): Promise<void> {
+  write(write: Write | Promise<Write>): Promise<void> {
     this.gate.check()
+    return write instanceof Promise ? this.#writeLater(write) : this.#enqueue(write)
+  }
+
+  /** Resolves when nothing waits, is queued or in flight. */
+  async idle(): Promise<void> {
+    while (this.#waiting.size > 0) await Promise.all(this.#waiting)
+    await this.#running
+  }
+
+  #writeLater(making: Promise<Write>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const queued = making.then(write => {
+        if (this.gate.failure) reject(this.gate.failure)
+        else this.#enqueue(write).then(resolve, reject)
+      }, reject)
+      this.#waiting.add(queued)
+      void queued.then(() => this.#waiting.delete(queued))
+    })
+  }
+
+  #enqueue(write: Write): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#queue.put({ write, bytes: bytesOf(write), resolve, reject })
       this.#running ??= this.#run()
     })
-  }
-
-  /** Resolves when nothing is queued or in flight. */
-  async idle(): Promise<void> {
-    await this.#running
   }
 
   async #run(): Promise<void> {

@@ -11,6 +11,9 @@ import { SHA256_BYTES } from './hash.js'
 
 const HEAD_VERSION = 2
 
+/** How much of a sealed record is its checksum. It stays as it is in a store that is encrypted: the store's seal is made of it. */
+export const SEAL_BYTES = SHA256_BYTES
+
 export function encodeHead(key: string, { count, heads, runningHash }: LogHead): Uint8Array {
   return encodeSealed(key, {
     ...{ v: HEAD_VERSION, count },

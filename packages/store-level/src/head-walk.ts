@@ -1,8 +1,9 @@
 import { isWeftError, type LogHead, type WeftError, type WorkflowId } from '@weft/core'
-import { checkLogEnd, openHead } from './checked.js'
+import { checkLogEnd, cipherOf, openHead } from './checked.js'
 import type { Database, KeyIterator, RowIterator, Snapshot } from './database.js'
 import { corrupt } from './failures.js'
 import type { TenantKeys } from './keys.js'
+import type { TenantCiphers } from './tenant-ciphers.js'
 
 const ROWS_PER_CALL = 256
 
@@ -20,6 +21,7 @@ export class HeadWalk {
     db: Database,
     private readonly keys: TenantKeys,
     snapshot: Snapshot,
+    private readonly ciphers: TenantCiphers,
   ) {
     this.#heads = db.iterator({ ...keys.heads, snapshot })
     this.#logs = db.keys({ ...keys.logs, snapshot })
@@ -55,7 +57,8 @@ export class HeadWalk {
 
   async #context(workflow: WorkflowId, value: Uint8Array): Promise<LogHead | WeftError> {
     try {
-      const head = openHead(this.keys, workflow, value)
+      const cipher = await cipherOf(this.ciphers, this.keys, workflow)
+      const head = openHead(this.keys, cipher, workflow, value)
       const last = this.keys.record(workflow, head.count)
       this.#logs.seek(last)
       const [found, after] = await this.#logs.nextv(2)
@@ -65,7 +68,7 @@ export class HeadWalk {
       this.#log = after
       return head
     } catch (thrown) {
-      if (!isWeftError(thrown)) throw thrown
+      if (!isWeftError(thrown) || thrown.code !== 'WEFT_STORE_CORRUPT') throw thrown
       await this.#skipLog(workflow)
       return thrown
     }

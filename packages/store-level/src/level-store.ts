@@ -6,6 +6,7 @@ import type { GroupWriter } from './group-writer.js'
 import { TenantKeys } from './keys.js'
 import { LevelTenantStore, type Shared } from './level-tenant-store.js'
 import type { SealFile } from './seal-file.js'
+import type { TenantCiphers } from './tenant-ciphers.js'
 import { tenantsIn } from './tenant-walk.js'
 
 export class LevelStore implements Store {
@@ -16,10 +17,11 @@ export class LevelStore implements Store {
     db: Database,
     gate: Gate,
     writer: GroupWriter,
+    ciphers: TenantCiphers,
     private readonly sealFile: SealFile | undefined,
     private readonly release: () => void,
   ) {
-    this.#shared = { db, gate, writer, drops: new Set(), removals: new Set() }
+    this.#shared = { db, gate, writer, ciphers, drops: new Set(), removals: new Set() }
   }
 
   tenant(id: TenantId): TenantStore {
@@ -46,10 +48,11 @@ export class LevelStore implements Store {
   }
 
   async #close(): Promise<void> {
-    const { db, gate, writer } = this.#shared
+    const { db, gate, writer, ciphers } = this.#shared
     gate.close()
     await writer.idle()
     await db.close()
+    ciphers.close()
     await this.sealFile?.close()
     this.release()
   }

@@ -12,6 +12,7 @@ import {
   type WorkflowId,
 } from '@weft/core'
 import { checkAppend } from './append-check.js'
+import type { Write } from './batching.js'
 import type { Database } from './database.js'
 import { type Dropped, dropTenant } from './drop.js'
 import { closed, corruptContexts, readFailed } from './failures.js'
@@ -19,15 +20,19 @@ import type { Gate } from './gate.js'
 import type { GroupWriter } from './group-writer.js'
 import { HeadWalk } from './head-walk.js'
 import type { TenantKeys } from './keys.js'
+import { encodeHead, SEAL_BYTES } from './head-codec.js'
 import { LogReader } from './log-reader.js'
 import { encodeRecord } from './record-codec.js'
 import { removeContext } from './remove.js'
+import type { TenantCiphers } from './tenant-ciphers.js'
+import type { ValueCipher } from './value-cipher.js'
 
 /** What the handles of one store share. */
 export interface Shared {
   readonly db: Database
   readonly gate: Gate
   readonly writer: GroupWriter
+  readonly ciphers: TenantCiphers
   /** Tenants whose keys are being removed: until that is done, nothing of theirs is read or written. */
   readonly drops: Set<TenantId>
   /** Head keys of contexts that are being removed: likewise. */
@@ -43,15 +48,15 @@ export class LevelTenantStore implements TenantStore {
     private readonly keys: TenantKeys,
   ) {
     this.tenant = keys.tenant
-    this.#reader = new LogReader(shared.db, keys)
+    this.#reader = new LogReader(shared.db, keys, shared.ciphers)
   }
 
   head(workflow: WorkflowId): Promise<LogHead | undefined> {
-    return this.#guarded(() => this.#reader.head(this.#checked(workflow)))
+    return this.#reading(() => this.#reader.head(this.#checked(workflow)))
   }
 
   read(workflow: WorkflowId, from: Position, bytes_max: number): Promise<LogRecord[]> {
-    return this.#guarded(() => this.#reader.read(this.#checked(workflow), from, bytes_max))
+    return this.#reading(() => this.#reader.read(this.#checked(workflow), from, bytes_max))
   }
 
   /** Yields every sound context before it reports damaged ones: one quarantined context must not hide the others. */
@@ -60,7 +65,7 @@ export class LevelTenantStore implements TenantStore {
     const snapshot = this.shared.db.snapshot()
     const damaged: WeftError[] = []
     try {
-      for await (const found of new HeadWalk(this.shared.db, this.keys, snapshot)) {
+      for await (const found of new HeadWalk(this.shared.db, this.keys, snapshot, this.shared.ciphers)) {
         this.#check()
         if (isWeftError(found)) damaged.push(found)
         else yield found
@@ -76,24 +81,31 @@ export class LevelTenantStore implements TenantStore {
   async append(append: LogAppend): Promise<void> {
     this.#check()
     const { records, head } = append
-    const stored = records.reduce((sum, { bytes }) => sum + bytes.length, 0)
     this.#checked(head.workflow)
     checkAppend(append)
-    await this.shared.writer.write({
+    // A copy: it is encoded when its batch is written, and the caller may be at its next head by then.
+    const copy = { records: [...records], head: { ...head, heads: [...head.heads] } }
+    const { writer, ciphers } = this.shared
+    await writer.write(ciphers.with(this.tenant, cipher => this.#writeOf(copy, cipher)))
+  }
+
+  #writeOf({ records, head: end }: LogAppend, cipher: ValueCipher): Write {
+    const { workflow } = end
+    const headKey = this.keys.head(workflow)
+    return {
       tenant: this.tenant,
-      stored,
+      stored: records.reduce((sum, { bytes }) => sum + bytes.length, 0),
       operations: records.map(({ position, id, bytes }) => {
-        const key = this.keys.record(head.workflow, position)
-        return { key, value: encodeRecord(key, id, bytes) }
+        const key = this.keys.record(workflow, position)
+        return { key, value: cipher.seal(key, encodeRecord(key, id, bytes)) }
       }),
       append: {
-        key: this.keys.head(head.workflow),
-        // A copy: it is encoded when its batch is written, and the caller may be at its next head by then.
-        end: { ...head, heads: [...head.heads] },
-        records: [...records],
-        find: () => this.#reader.end(head.workflow).catch(thrown => Promise.reject(this.#translated(thrown))),
+        key: headKey,
+        ...{ end, records },
+        encode: head => cipher.seal(headKey, encodeHead(headKey, head), SEAL_BYTES),
+        find: () => this.#reader.end(workflow).catch(thrown => Promise.reject(this.#translated(thrown))),
       },
-    })
+    }
   }
 
   usage(): Promise<TenantUsage> {
@@ -106,17 +118,17 @@ export class LevelTenantStore implements TenantStore {
 
   remove(workflow: WorkflowId): Promise<{ changes: number; bytes: number }> {
     return this.#guarded(() => {
-      const { removals, db, writer } = this.shared
+      const { removals, db, writer, ciphers } = this.shared
       const key = this.keys.head(this.#checked(workflow))
       removals.add(key)
-      return removeContext(db, writer, this.keys, workflow).finally(() => removals.delete(key))
+      return removeContext(db, writer, this.keys, workflow, ciphers).finally(() => removals.delete(key))
     })
   }
 
   drop(): Promise<Dropped> {
     return this.#guarded(() => {
-      const { drops, db, writer } = this.shared
-      const drop = dropTenant(db, writer, this.keys).then(dropped => {
+      const { drops, db, writer, ciphers } = this.shared
+      const drop = dropTenant(db, writer, this.keys, ciphers).then(dropped => {
         drops.delete(this.tenant)
         return dropped
       })
@@ -124,6 +136,16 @@ export class LevelTenantStore implements TenantStore {
       drops.add(this.tenant)
       return drop
     })
+  }
+
+  /** What a read meets of a tenant that is dropped under it, or of a store that is closed, is no damage. */
+  #reading<T>(read: () => Promise<T>): Promise<T> {
+    return this.#guarded(() =>
+      read().catch(thrown => {
+        this.#check()
+        throw thrown
+      }),
+    )
   }
 
   async #guarded<T>(use: () => Promise<T>): Promise<T> {

@@ -1,8 +1,10 @@
 import { type LogHead, type LogRecord, type Position, WeftError, type WorkflowId } from '@weft/core'
-import { checkLogEnd, openHead, openRecord } from './checked.js'
+import { checkLogEnd, cipherOf, openHead, openRecord } from './checked.js'
 import type { StoredHead } from './context-ends.js'
 import type { Database, RowOptions, Snapshot } from './database.js'
 import type { TenantKeys } from './keys.js'
+import type { TenantCiphers } from './tenant-ciphers.js'
+import type { ValueCipher } from './value-cipher.js'
 
 /** Few, for all of a page are verified without a pause. */
 const ROWS_PER_CALL = 128
@@ -13,6 +15,7 @@ export class LogReader {
   constructor(
     private readonly db: Database,
     private readonly keys: TenantKeys,
+    private readonly ciphers: TenantCiphers,
   ) {}
 
   async head(workflow: WorkflowId): Promise<LogHead | undefined> {
@@ -26,7 +29,7 @@ export class LogReader {
         this.db.get(this.keys.head(workflow), { snapshot }),
         this.db.keys({ ...this.keys.log(workflow), reverse: true, limit: 1, snapshot }).all(),
       ])
-      const head = value && openHead(this.keys, workflow, value)
+      const head = value && openHead(this.keys, await this.#cipher(workflow), workflow, value)
       const end = last === undefined ? 0 : this.keys.positionOf(last)
       checkLogEnd(this.keys, workflow, head?.count ?? 0, end)
       return value && head && { value, head }
@@ -40,8 +43,9 @@ export class LogReader {
       const records: LogRecord[] = []
       let bytes = 0
       for await (const page of this.#pages(workflow, from, bytes_max, snapshot)) {
+        const cipher = await this.#cipher(workflow)
         for (const [key, value] of page) {
-          const record = openRecord(this.keys, workflow, from + records.length, count, key, value)
+          const record = openRecord(this.keys, cipher, workflow, from + records.length, count, key, value)
           bytes += record.bytes.length
           if (records.length > 0 && bytes > bytes_max) return records
           records.push(record)
@@ -55,7 +59,12 @@ export class LogReader {
 
   async #head(workflow: WorkflowId, snapshot: Snapshot): Promise<LogHead | undefined> {
     const value = await this.db.get(this.keys.head(workflow), { snapshot })
-    return value === undefined ? undefined : openHead(this.keys, workflow, value)
+    return value && openHead(this.keys, await this.#cipher(workflow), workflow, value)
+  }
+
+  /** Asked for only where something is: a tenant that has nothing needs no key to be told so. */
+  #cipher(workflow: WorkflowId): Promise<ValueCipher> {
+    return cipherOf(this.ciphers, this.keys, workflow)
   }
 
   async *#pages(workflow: WorkflowId, from: Position, bytes_max: number, snapshot: Snapshot) {

@@ -4,11 +4,14 @@ import type { Store } from '@weft/core'
 import { type Database, levelDatabase } from './database.js'
 import { claimDirectory, holdsData, makeDirectory } from './directory.js'
 import { finishDrops } from './drop.js'
+import { checkEncryption, type Encryption, NO_ENCRYPTION } from './encryption.js'
 import { codeOf, corruptStore, failed, locked, lostStore, readFailed } from './failures.js'
 import { checkFiles } from './file-check.js'
 import { isNewStore, writeFormat } from './format.js'
 import { Gate } from './gate.js'
 import { GroupWriter } from './group-writer.js'
+import { holdsTenantKeys } from './key-files.js'
+import type { KeyService } from './key-service.js'
 import { LevelStore } from './level-store.js'
 import { readSealFile, SealFile } from './seal-file.js'
 import { NEW_STORE } from './store-seal.js'
@@ -22,6 +25,10 @@ export interface LevelStoreOptions {
    * Accepting seals what is there.
    */
   readonly onLoss?: OnLoss
+  /** Who holds the master key of a store whose values are encrypted. A store stays as it was made: encrypted, or plain. */
+  readonly encryption?: KeyService
+  /** Data keys of so many tenants are kept in memory, those that were used last; 4,096 unless said otherwise. */
+  readonly keys_max?: number
   /** Makes the handle on LevelDB, not yet open; for tests that count or break writes. */
   readonly database?: (directory: string) => Database
 }
@@ -33,7 +40,7 @@ const NOT_A_DIRECTORY =
 
 /**
  * Opens the store in `directory`, and makes it if there is none. One process at a time can hold it.
- * @throws WEFT_STORE_LOCKED · WEFT_STORE_VERSION · WEFT_STORE_CORRUPT · WEFT_STORE_FAILED
+ * @throws WEFT_STORE_LOCKED · WEFT_STORE_VERSION · WEFT_STORE_KEY · WEFT_STORE_CORRUPT · WEFT_STORE_FAILED
  */
 export async function openLevelStore(directory: string, options: LevelStoreOptions = {}): Promise<Store> {
   const claim = await prepare(directory)
@@ -60,15 +67,17 @@ async function prepare(directory: string): Promise<{ release: () => void }> {
 async function openClaimed(
   directory: string,
   release: () => void,
-  { batch_bytes_max, onLoss = 'refuse', database = levelDatabase }: LevelStoreOptions,
+  { batch_bytes_max, onLoss = 'refuse', encryption, keys_max, database = levelDatabase }: LevelStoreOptions,
 ): Promise<Store> {
   const file = await readSealFile(directory)
-  const isOld = (await holdsData(directory)) || Boolean(file)
+  const isOld = (await holdsData(directory)) || Boolean(file) || (await holdsTenantKeys(directory))
+  const encrypting = await checkEncryption(directory, encryption, isOld, keys_max)
   if (isOld && onLoss === 'refuse') await checkBeforeOpening(directory)
   const bounds = batch_bytes_max === undefined ? {} : { batch_bytes_max }
   const sealing = {
     file,
     onLoss,
+    encryption: encrypting,
     openFile: (gate: Gate) => SealFile.open(directory, cause => gate.fail(cause)),
   }
   return openSealed(database(directory), { name: directory, isOld, release, ...bounds }, sealing)
@@ -90,34 +99,40 @@ export interface StoreOnOptions {
  * @throws WEFT_STORE_LOCKED · WEFT_STORE_VERSION · WEFT_STORE_CORRUPT · WEFT_STORE_FAILED
  */
 export function openStoreOn(db: Database, options: StoreOnOptions): Promise<Store> {
-  return openSealed(db, options, { file: undefined, onLoss: 'accept', openFile: undefined })
+  const sealing = { file: undefined, onLoss: 'accept', openFile: undefined } as const
+  return openSealed(db, options, { ...sealing, encryption: NO_ENCRYPTION })
 }
 
 /** What a store is held against when it is opened, and where it goes on to say what it holds. */
 interface Sealing {
   readonly file: Awaited<ReturnType<typeof readSealFile>>
   readonly onLoss: OnLoss
+  readonly encryption: Encryption
   readonly openFile: ((gate: Gate) => Promise<SealFile>) | undefined
 }
 
 async function openSealed(
   db: Database,
   { name, isOld, batch_bytes_max = BATCH_BYTES_MAX, release = () => {} }: StoreOnOptions,
-  { file, onLoss, openFile }: Sealing,
+  { file, onLoss, encryption, openFile }: Sealing,
 ): Promise<Store> {
   await openDatabase(db, name)
   const gate = new Gate(name)
+  const ciphers = encryption.ciphersOn(db)
+  const isEncrypted = encryption !== NO_ENCRYPTION
   let sealFile: SealFile | undefined
   try {
-    const isNew = await isNewStore(db, name, isOld)
-    const seal = isNew ? NEW_STORE : await checkSeal(db, name, file, onLoss)
+    const isNew = await isNewStore(db, name, isOld, isEncrypted)
+    const seal = isNew ? NEW_STORE : await checkSeal(db, name, file, onLoss, ciphers)
+    await encryption.begin()
     sealFile = await openFile?.(gate)
     const writer = new GroupWriter(db, gate, batch_bytes_max, seal, sealed => sealFile?.note(sealed))
-    if (isNew) await writeFormat(writer)
-    await finishDrops(db, writer, name)
-    return new LevelStore(db, gate, writer, sealFile, release)
+    if (isNew) await writeFormat(writer, isEncrypted)
+    await finishDrops(db, writer, name, ciphers)
+    return new LevelStore(db, gate, writer, ciphers, sealFile, release)
   } catch (thrown) {
     await db.close()
+    ciphers.close()
     await sealFile?.close()
     throw thrown
   }

@@ -4,6 +4,7 @@ import { deletionOf } from './drop.js'
 import type { GroupWriter } from './group-writer.js'
 import type { TenantKeys } from './keys.js'
 import { changeBytesOf } from './record-codec.js'
+import type { TenantCiphers } from './tenant-ciphers.js'
 
 /**
  * Removes the head and the log of a context in one batch: a crash leaves all of it or nothing. That takes memory for
@@ -14,14 +15,16 @@ export async function removeContext(
   writer: GroupWriter,
   keys: TenantKeys,
   workflow: WorkflowId,
+  ciphers: TenantCiphers,
 ): Promise<{ changes: number; bytes: number }> {
+  const { tenant } = keys
   // Behind it in the queue, every append that came before the removal is on disk.
-  await writer.write({ tenant: keys.tenant, operations: [] })
+  await writer.write(ciphers.behind(tenant, () => ({ tenant, operations: [] })))
   const records: string[] = []
   let bytes = 0
   for await (const [key, value] of db.iterator(keys.log(workflow))) {
     records.push(key)
-    bytes += changeBytesOf(value)
+    bytes += changeBytesOf(value, ciphers.overhead_bytes)
   }
   const deletion = deletionOf(db, keys, [...records, keys.head(workflow)])
   await writer.write({ ...deletion, stored: -bytes })

@@ -1,12 +1,16 @@
-import type { LogHead, LogRecord, TenantId, WorkflowId } from '@weft/core'
-import { openHead } from './checked.js'
+import { isWeftError, type LogHead, type LogRecord, type TenantId, type WorkflowId } from '@weft/core'
+import { cipherOf, openHead } from './checked.js'
 import { type Database, levelDatabase } from './database.js'
 import { readFailed } from './failures.js'
-import { type KeyRange, SEAL_KEY, TenantKeys } from './keys.js'
+import { ciphersOfRest } from './encryption.js'
+import type { KeyService } from './key-service.js'
+import { DROPPING_KEYS, droppingTenantOf, type KeyRange, SEAL_KEY, TenantKeys } from './keys.js'
 import { decodeRecord } from './record-codec.js'
 import { readSealFile } from './seal-file.js'
-import { decodeStoreSeal, type StoreSeal, sameContexts } from './store-seal.js'
+import { decodeStoreSeal, type HeadChange, sameContexts, sealAfter, type StoreSeal } from './store-seal.js'
+import type { TenantCiphers } from './tenant-ciphers.js'
 import { tenantsIn } from './tenant-walk.js'
+import type { ValueCipher } from './value-cipher.js'
 
 /** What can still be made out of a context. */
 export interface SalvagedContext {
@@ -27,35 +31,45 @@ export function contextKey({ tenant, workflow }: Pick<SalvagedContext, 'tenant' 
 
 /**
  * Reads what is sound in a borrowed store, whatever is wrong with the rest. Nothing is checked that goes beyond a record.
+ * A tenant whose drop has begun is not brought back.
  * @param passOver keys of contexts to leave alone
- * @throws WEFT_STORE_CORRUPT · WEFT_STORE_FAILED when LevelDB cannot read it at all
+ * @param encryption of a store that is encrypted
+ * @throws WEFT_STORE_CORRUPT · WEFT_STORE_FAILED when LevelDB cannot read it at all · WEFT_STORE_KEY
  */
-export async function* salvage(directory: string, passOver: ReadonlySet<string>): AsyncGenerator<Salvaged> {
+export async function* salvage(
+  directory: string,
+  passOver: ReadonlySet<string>,
+  encryption: KeyService | undefined,
+): AsyncGenerator<Salvaged> {
   const db = levelDatabase(directory)
+  const ciphers = ciphersOfRest(directory, encryption, db)
   try {
     await db.open()
+    const dropped = await droppedIn(db)
     for await (const tenant of tenantsOf(db)) {
+      if (dropped.has(tenant)) continue
       const keys = new TenantKeys(tenant)
       for (const workflow of await workflowsOf(db, keys)) {
         const begin = contextKey({ tenant: keys.tenant, workflow })
         if (passOver.has(begin)) continue
         yield { begin }
-        yield { context: await salvageOne(db, keys, workflow) }
+        yield { context: await salvageOne(db, keys, ciphers, workflow) }
       }
     }
   } catch (thrown) {
     throw readFailed(directory, thrown)
   } finally {
     await db.close()
+    ciphers.close()
   }
 }
 
-/** What a store says it should hold: by its file or by LevelDB, whichever is newer. */
+/** What a store says it should hold, by its file or by LevelDB, whichever is newer; but for tenants whose drop has begun. */
 export async function sealOf(directory: string): Promise<StoreSeal | undefined> {
   const file = (await readSealFile(directory).catch(() => undefined)) ?? undefined
-  const stored = await storedSeal(directory).catch(() => undefined)
-  if (file === undefined || stored === undefined) return file ?? stored
-  return stored.commits > file.commits ? stored : file
+  const { stored, leaving } = await storedSeal(directory).catch(() => NOTHING_STORED)
+  const seal = file && stored ? (stored.commits > file.commits ? stored : file) : (file ?? stored)
+  return seal && { ...sealAfter(seal, leaving), commits: seal.commits }
 }
 
 /** Whether a store that is closed holds exactly what a seal says. */
@@ -64,15 +78,38 @@ export async function isSealedBy(directory: string, seal: StoreSeal): Promise<bo
   return actual !== undefined && sameContexts(actual, seal)
 }
 
-async function storedSeal(directory: string): Promise<StoreSeal | undefined> {
+interface Stored {
+  readonly stored: StoreSeal | undefined
+  /** Heads that a drop has still to remove. */
+  readonly leaving: readonly HeadChange[]
+}
+
+const NOTHING_STORED: Stored = { stored: undefined, leaving: [] }
+
+async function storedSeal(directory: string): Promise<Stored> {
   const db = levelDatabase(directory)
   await db.open()
   try {
     const value = await db.get(SEAL_KEY)
-    return value && decodeStoreSeal(SEAL_KEY, value)
+    const leaving: HeadChange[] = []
+    for (const tenant of await droppedIn(db)) {
+      for await (const [, before] of readableRows(db, new TenantKeys(tenant).heads))
+        leaving.push({ before, after: undefined })
+    }
+    return { stored: value && decodeStoreSeal(SEAL_KEY, value), leaving }
   } finally {
     await db.close()
   }
+}
+
+/** A damaged marker names nobody for sure. */
+async function droppedIn(db: Database): Promise<Set<TenantId>> {
+  const dropped = new Set<TenantId>()
+  for await (const [key, value] of readableRows(db, DROPPING_KEYS)) {
+    const tenant = droppingTenantOf(key)
+    if (Buffer.from(value).toString() === tenant) dropped.add(tenant)
+  }
+  return dropped
 }
 
 /** Those that a key can be read of; what cannot be read LevelDB passes over, and tells of when there is nothing more. */
@@ -123,11 +160,19 @@ function nothing(): { readonly value: undefined } {
   return { value: undefined }
 }
 
-async function salvageOne(db: Database, keys: TenantKeys, workflow: WorkflowId): Promise<SalvagedContext> {
-  const head = await soundHead(db, keys, workflow)
+async function salvageOne(
+  db: Database,
+  keys: TenantKeys,
+  ciphers: TenantCiphers,
+  workflow: WorkflowId,
+): Promise<SalvagedContext> {
+  const cipher = await cipherOf(ciphers, keys, workflow).catch(unlessLost)
+  // Without its key nothing of a tenant can be made out.
+  if (cipher === undefined) return { tenant: keys.tenant, workflow, head: undefined, records: [] }
+  const head = await soundHead(db, keys, cipher, workflow)
   const records = new Map<number, LogRecord>()
   const take = (key: string, value: Uint8Array): void => {
-    const record = soundRecord(keys, key, value)
+    const record = soundRecord(keys, cipher, key, value)
     if (record) records.set(record.position, record)
   }
   for await (const [key, value] of readableRows(db, keys.log(workflow))) take(key, value)
@@ -141,19 +186,35 @@ async function salvageOne(db: Database, keys: TenantKeys, workflow: WorkflowId):
   return { tenant: keys.tenant, workflow, head, records: sorted }
 }
 
-async function soundHead(db: Database, keys: TenantKeys, workflow: WorkflowId): Promise<LogHead | undefined> {
+/** A key that cannot be had now is no loss. */
+function unlessLost(thrown: unknown): undefined {
+  if (isWeftError(thrown) && thrown.code === 'WEFT_STORE_CORRUPT') return undefined
+  throw thrown
+}
+
+async function soundHead(
+  db: Database,
+  keys: TenantKeys,
+  cipher: ValueCipher,
+  workflow: WorkflowId,
+): Promise<LogHead | undefined> {
   try {
     const value = await db.get(keys.head(workflow))
-    return value && openHead(keys, workflow, value)
+    return value && openHead(keys, cipher, workflow, value)
   } catch {
     return undefined
   }
 }
 
-function soundRecord(keys: TenantKeys, key: string, value: Uint8Array): LogRecord | undefined {
+function soundRecord(
+  keys: TenantKeys,
+  cipher: ValueCipher,
+  key: string,
+  value: Uint8Array,
+): LogRecord | undefined {
   try {
     const position = keys.positionOf(key)
-    return { position, ...decodeRecord(key, value) }
+    return { position, ...decodeRecord(key, cipher.open(key, value)) }
   } catch {
     return undefined
   }

@@ -23,7 +23,10 @@ export class Usage {
   constructor(private readonly db: Database) {}
 
   async of(tenant: TenantId): Promise<number> {
-    return this.#known.get(tenant) ?? (await readUsage(this.db, new TenantKeys(tenant)))
+    const bytes = this.#known.get(tenant) ?? (await readUsage(this.db, new TenantKeys(tenant)))
+    // A batch may have come before; what was guessed is not to be guessed again.
+    if (!this.#known.has(tenant)) this.#known.set(tenant, bytes)
+    return this.#known.get(tenant)!
   }
 
   async plan(writes: readonly Write[]): Promise<UsagePlan> {

@@ -11,6 +11,7 @@ import {
   sameContexts,
   sealAfter,
 } from './store-seal.js'
+import type { TenantCiphers } from './tenant-ciphers.js'
 import { tenantsIn } from './tenant-walk.js'
 
 /** What a store that has lost something is to do: refuse to open, or say so in its seal from now on. */
@@ -36,6 +37,7 @@ export async function checkSeal(
   directory: string,
   file: StoreSeal | null | undefined,
   onLoss: OnLoss,
+  ciphers: TenantCiphers,
 ): Promise<StoreSeal> {
   const stored = await storedSeal(db)
   const found = await foundContexts(db)
@@ -43,7 +45,7 @@ export async function checkSeal(
   const actual = { ...found, commits }
   if (onLoss === 'accept') return actual
   const loss = lossOf(stored, found, file)
-  if (loss !== undefined && !(loss.isExplainable && (await holdsDamaged(db)))) {
+  if (loss !== undefined && !(loss.isExplainable && (await holdsDamaged(db, ciphers)))) {
     throw lostStore(directory, loss.reason)
   }
   return actual
@@ -110,11 +112,11 @@ async function foundContexts(db: Database): Promise<StoreSeal> {
   }
 }
 
-async function holdsDamaged(db: Database): Promise<boolean> {
+async function holdsDamaged(db: Database, ciphers: TenantCiphers): Promise<boolean> {
   for await (const { tenant } of knownTenants(db)) {
     const snapshot = db.snapshot()
     try {
-      for await (const each of new HeadWalk(db, new TenantKeys(tenant), snapshot)) {
+      for await (const each of new HeadWalk(db, new TenantKeys(tenant), snapshot, ciphers)) {
         if (isWeftError(each)) return true
       }
     } finally {

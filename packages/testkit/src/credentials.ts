@@ -2,19 +2,74 @@ import { createHmac } from 'node:crypto'
 import { WeftError } from '@weft/core'
 import type { SessionMark, SessionSigner, TokenGrant, TokenVerifier } from '@weft/peer'
 import type { Scope } from '@weft/protocol'
-
-const LIFETIME_S = 86_400
+import type { Dice } from './dice.js'
+import type { Scheduler } from './scheduler.js'
 
 /** A token of a simulated worker. It is not signed: what is simulated is not whether JWTs hold. */
-export function tokenOf(tenant: string, scopes: readonly Scope[], now_ms: number): string {
-  const grant = { tenant, scopes, workflows: '*', expires: Math.floor(now_ms / 1000) + LIFETIME_S }
-  return JSON.stringify(grant)
+export interface IssuedToken {
+  readonly id: string
+  readonly tenant: string
+  /** ms since 1970 UTC. */
+  readonly expires_ms: number
+  readonly text: string
+}
+
+const SCOPES: readonly Scope[] = ['read', 'write', 'admin']
+const LONG_MS = 86_400_000
+const SHORT_MS = { least: 500, most: 900 }
+/** So often a worker connects with a token that it had before. */
+const USED_AGAIN = 0.3
+
+/** Hands out the tokens of a world, whose clock is right. */
+export class Issuer {
+  readonly #latest = new Map<string, IssuedToken>()
+  #count = 0
+  #usedAgain = USED_AGAIN
+
+  /** @param expire whether some are good for less than a second */
+  constructor(
+    private readonly scheduler: Scheduler,
+    private readonly dice: Dice,
+    private expire: boolean,
+  ) {}
+
+  /** From now on every token is new, and good for long. */
+  heal(): void {
+    this.expire = false
+    this.#usedAgain = 0
+  }
+
+  /** What a worker connects with. */
+  tokenOf(tenant: string, host: string): string {
+    const known = this.#latest.get(host)
+    if (known !== undefined && this.dice.chance(this.#usedAgain)) return known.text
+    const isShort = this.expire && this.dice.chance(0.5)
+    const lifetime_ms = isShort ? this.dice.between(SHORT_MS.least, SHORT_MS.most) : LONG_MS
+    const id = `token-${++this.#count}`
+    const expires_ms = this.scheduler.now_ms + lifetime_ms
+    const grant = { id, tenant, scopes: SCOPES, workflows: '*', expires: expires_ms / 1000 }
+    const token = { id, tenant, expires_ms, text: JSON.stringify(grant) }
+    this.#latest.set(host, token)
+    return token.text
+  }
+
+  /** The latest of each worker of a tenant. */
+  ofTenant(tenant: string): IssuedToken[] {
+    return [...this.#latest.values()].filter(token => token.tenant === tenant)
+  }
+}
+
+/** What a token that was issued here says of itself. */
+export function readToken(text: string): { readonly id: string; readonly expires_ms: number } {
+  const { id, expires } = JSON.parse(text) as { id: string; expires: number }
+  return { id, expires_ms: expires * 1000 }
 }
 
 /** Reads it at once, and so in every run at the same moment: real ones are verified on other threads. */
 export const verifyToken: TokenVerifier = async token => ({
-  ...(JSON.parse(token) as Omit<TokenGrant, 'subject'>),
+  ...(JSON.parse(token) as Omit<TokenGrant, 'subject' | 'issued'>),
   subject: undefined,
+  issued: undefined,
 })
 
 const KEY = 'the peers of one simulation'

@@ -7,6 +7,17 @@ const RECORD = /^([A-Za-z0-9._~-]+)\0l\0(@?[A-Za-z0-9._~-]+)\0([0-9a-f]{14})$/
 const HEAD = /^[A-Za-z0-9._~-]+\0h\0@?[A-Za-z0-9._~-]+$/
 const ID_AND_SUM_BYTES = 36
 
+/** Says which changes lay under keys that are gone. */
+export function watchLoss(see: (observation: Observation) => void): (keys: readonly string[]) => void {
+  return keys => {
+    for (const key of keys) {
+      const [, tenant, workflow, position] = RECORD.exec(key) ?? []
+      if (position === undefined) continue
+      see({ saw: 'lost', at: placeOf(tenant!, workflow!), position: Number.parseInt(position, 16) })
+    }
+  }
+}
+
 /** Says what rows that have become durable mean. */
 export function watchDisk(
   decoder: Decoder,

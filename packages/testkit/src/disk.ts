@@ -30,6 +30,8 @@ interface Damage {
 export type DiskTrouble = 'none' | 'eio' | 'enospc'
 
 const WRITE_MS = { least: 0.05, most: 2 }
+/** Of the bits that flip: head records are few, and nothing else says where a log ends. */
+const HEADS_SHARE = 0.25
 
 /**
  * A disk under LevelDB, as far as its promises go: a batch with `sync` is there whole after a power cut, one without is
@@ -37,6 +39,8 @@ const WRITE_MS = { least: 0.05, most: 2 }
  */
 export class SimDisk {
   trouble: DiskTrouble = 'none'
+  /** What comes on top of each write's time. */
+  stall_ms = 0
   #written: Rows = []
   #durable: Rows = []
   #unsynced: RowWrite[] = []
@@ -60,6 +64,14 @@ export class SimDisk {
   /** As a power cut would leave it now. */
   get durable(): Rows {
     return this.#durable
+  }
+
+  /** Another disk with what is durable on this one. */
+  copy(): SimDisk {
+    const copy = new SimDisk(this.scheduler, this.dice, () => {})
+    copy.#written = this.#durable
+    copy.#durable = this.#durable
+    return copy
   }
 
   get isDamaged(): boolean {
@@ -110,7 +122,8 @@ export class SimDisk {
   flip(dice: Dice): string | undefined {
     const rows = this.#durable.filter(({ key, value }) => value.length > 0 && !key.startsWith('!'))
     if (rows.length === 0) return undefined
-    const { key, value } = dice.pick(rows)
+    const heads = rows.filter(({ key }) => isHead(key))
+    const { key, value } = dice.pick(dice.chance(HEADS_SHARE) ? heads : rows)
     const damaged = Uint8Array.from(value)
     damaged[dice.below(damaged.length)]! ^= 1 << dice.below(8)
     this.#damages.push({ key, sound: value, damaged })
@@ -132,6 +145,16 @@ export class SimDisk {
     this.#missing = []
     this.#set(missing)
     if (missing.length > 0) this.onDurable(missing)
+  }
+
+  /** Everything is as it was when these rows were durable. @returns the keys that are gone */
+  rollBack(rows: Rows): string[] {
+    const gone = this.#durable.filter(({ key }) => find(rows, key) === undefined).map(({ key }) => key)
+    this.#inFlight = []
+    this.#unsynced = []
+    this.#durable = rows
+    this.#written = rows
+    return gone
   }
 
   #apply({ writes, sync }: Batch): void {
@@ -189,7 +212,8 @@ export class SimDisk {
         }
       }
       if (process.isDead) return
-      cancel = this.scheduler.plan(this.dice.between(WRITE_MS.least, WRITE_MS.most), label, run)
+      const took_ms = this.dice.between(WRITE_MS.least, WRITE_MS.most) + this.stall_ms
+      cancel = this.scheduler.plan(took_ms, label, run)
     })
     return { done, cancel: () => cancel() }
   }
@@ -216,6 +240,10 @@ export function find(rows: Rows, key: string): Uint8Array | undefined {
 function contextOf({ key }: RowWrite): string {
   const [tenant, , workflow] = key.split('\0')
   return `${tenant} ${workflow}`
+}
+
+function isHead(key: string): boolean {
+  return key.split('\0')[1] === 'h'
 }
 
 function withWrites(rows: Rows, writes: readonly RowWrite[]): Rows {

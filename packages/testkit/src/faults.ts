@@ -13,14 +13,23 @@ export const FAULTS = [
   'cut',
   'freeze-worker',
   'freeze-peer',
+  'set-clock',
   'eio',
   'enospc',
+  'stall',
   'flip',
   'torn',
   'skew',
+  'expiry',
 ] as const
 
-export type FaultKind = (typeof FAULTS)[number]
+/**
+ * The peer is set up anew from an older backup, and has lost what it had acknowledged since. Not among the others: no lease,
+ * session or barrier can hold through that. Workers that live on give back what they hold (DUR-5).
+ */
+export const ROLLBACK = 'rollback'
+
+export type FaultKind = (typeof FAULTS)[number] | typeof ROLLBACK
 
 /** One of them, planned: what it does is rolled from its number alone, so that leaving one out changes no other. */
 export interface Fault {
@@ -32,13 +41,16 @@ export interface Fault {
 /** About so far are two faults apart. */
 export const FAULT_EVERY_MS = 60
 
+/** Nothing that happens at some moment, but how clocks and tokens are from the beginning. */
+const FROM_THE_BEGINNING: readonly FaultKind[] = ['skew', 'expiry']
+
 /** The faults of a world, one after the other, without end. */
 export function* planFaults(
   dice: Dice,
   kinds: readonly FaultKind[],
   every_ms: number,
 ): Generator<Fault, undefined> {
-  const planned = kinds.filter(kind => kind !== 'skew')
+  const planned = kinds.filter(kind => !FROM_THE_BEGINNING.includes(kind))
   if (planned.length === 0) return undefined
   let at_ms = 0
   for (let index = 0; ; index++) {

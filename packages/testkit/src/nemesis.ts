@@ -1,5 +1,5 @@
 import type { Dice } from './dice.js'
-import type { DiskTrouble, SimDisk } from './disk.js'
+import type { DiskTrouble, Rows, SimDisk } from './disk.js'
 import { type Fault, type FaultKind, planFaults } from './faults.js'
 import type { Route, SimNetwork } from './network.js'
 import type { Lane } from './pipe.js'
@@ -15,6 +15,10 @@ export interface Target {
   readonly disk: SimDisk
   readonly peer: SimPeer
   readonly workers: readonly SimWorker[]
+  /** Reads all that lies on the disk, as a backup does. */
+  inspect(): void
+  /** Puts a backup in the place of what is on the disk. */
+  rollBack(backup: Rows): void
 }
 
 const RESTART_MS = { least: 5, most: 90 }
@@ -29,6 +33,7 @@ export class Nemesis {
   readonly #faults: Generator<Fault, undefined>
   readonly #isSkewed: boolean
   #isOver = false
+  #isRollingBack = false
 
   /** @param skip indexes of faults that are left out */
   constructor(
@@ -59,7 +64,7 @@ export class Nemesis {
   /** A clock for a process that begins. */
   skew(dice: Dice): Skew {
     if (!this.#isSkewed) return NO_SKEW
-    return { offset_ms: Math.round(dice.between(-OFFSET_MS, OFFSET_MS)), rate: dice.between(-RATE, RATE) }
+    return { offset_ms: anyOffset(dice), rate: dice.between(-RATE, RATE) }
   }
 
   /** No more faults, and none of the old ones: everything runs, and can reach everything. */
@@ -72,6 +77,7 @@ export class Nemesis {
     }
     peer.process?.thaw()
     disk.trouble = 'none'
+    disk.stall_ms = 0
     network.released()
     if (disk.isDamaged) this.#repair(this.dice.apart('heal'))
     if (!peer.isUp) this.#startPeer(this.dice.apart('heal'))
@@ -99,10 +105,13 @@ export class Nemesis {
     },
     flip: dice => {
       this.target.disk.flip(dice)
-      // What is damaged is found when it is read: mostly by a peer that begins.
-      if (dice.chance(0.7)) this.#crashPeer(dice, disk => disk.processDied())
+      this.target.inspect()
+      // What is damaged is found when it is read: by a peer that begins, or for a worker that remembers nothing.
+      if (dice.chance(0.6)) this.#crashPeer(dice, disk => disk.processDied())
+      else this.restartWorker(dice.pick(this.target.workers), dice)
       this.#repairLater(dice)
     },
+    rollback: dice => this.#rollBack(dice),
     partition: dice => {
       const { up, down } = this.#route(dice)
       this.#block(dice, [up, down], 500)
@@ -120,10 +129,19 @@ export class Nemesis {
     cut: dice => this.target.network.cut(dice.pick(this.target.workers).host),
     'freeze-worker': dice => dice.pick(this.target.workers).run?.process.freeze(dice.between(10, 400)),
     'freeze-peer': dice => this.target.peer.process?.freeze(dice.between(5, 200)),
+    'set-clock': dice => this.#setClock(dice),
     eio: dice => this.#trouble(dice, 'eio'),
     enospc: dice => this.#trouble(dice, 'enospc'),
-    // Of every clock, from the beginning.
+    stall: dice => this.#stall(dice),
+    // Of every clock, and of every token, from the beginning.
     skew: () => {},
+    expiry: () => {},
+  }
+
+  #setClock(dice: Dice): void {
+    const { peer, workers } = this.target
+    const processes = [peer.process, ...workers.map(({ run }) => run?.process)]
+    dice.pick(processes)?.setClock(anyOffset(dice))
   }
 
   #route(dice: Dice): Route {
@@ -134,6 +152,22 @@ export class Nemesis {
     this.target.peer.kill()
     toDisk(this.target.disk)
     this.#later(dice, RESTART_MS, 'start peer', () => this.#startPeer(dice))
+  }
+
+  #rollBack(dice: Dice): void {
+    const { disk, network, peer } = this.target
+    // A backup from before a rollback would bring another history than the one that has begun since.
+    if (this.#isRollingBack) return
+    this.#isRollingBack = true
+    const backup = disk.durable
+    this.#later(dice, { least: 5, most: 100 }, 'roll back', () => {
+      this.#isRollingBack = false
+      if (this.#isOver) return
+      const { process } = peer
+      if (process) network.lost(process)
+      this.#crashPeer(dice, each => each.processDied())
+      this.target.rollBack(backup)
+    })
   }
 
   #startPeer(dice: Dice): void {
@@ -192,6 +226,14 @@ export class Nemesis {
     this.#during(dice, 80, set(trouble), set('none'))
   }
 
+  /** A disk that is busy with something else: each write takes long, and comes to be done. */
+  #stall(dice: Dice): void {
+    const set = (stall_ms: number) => () => {
+      this.target.disk.stall_ms = stall_ms
+    }
+    this.#during(dice, 150, set(dice.between(5, 60)), set(0))
+  }
+
   #during(dice: Dice, most_ms: number, begin: () => void, end: () => void): void {
     begin()
     this.#later(dice, { least: 5, most: most_ms }, 'mend', end)
@@ -200,6 +242,10 @@ export class Nemesis {
   #later(dice: Dice, { least, most }: { least: number; most: number }, label: string, act: () => void): void {
     this.target.scheduler.plan(dice.between(least, most), label, act)
   }
+}
+
+function anyOffset(dice: Dice): number {
+  return Math.round(dice.between(-OFFSET_MS, OFFSET_MS))
 }
 
 function clear({ up, down }: Route): void {

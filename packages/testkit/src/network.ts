@@ -15,6 +15,8 @@ export interface Route {
 export interface Tap {
   sent(worker: SimProcess, frame: Uint8Array): void
   arrived(worker: SimProcess, frame: Uint8Array): void
+  /** The peer has sent a frame to a worker. */
+  answered(worker: SimProcess, frame: Uint8Array, peer: SimProcess): void
 }
 
 interface Listener {
@@ -101,6 +103,17 @@ export class SimNetwork {
     this.#forgetEnded()
   }
 
+  /** As `vanished`, and nothing that was under way arrives. */
+  lost(process: SimProcess): void {
+    for (const { worker, peer } of this.#links) {
+      if (peer.process !== process) continue
+      for (const { pipe } of [worker, peer]) {
+        pipe.lose()
+        pipe.send({ kind: 'reset' })
+      }
+    }
+  }
+
   /** The connections of a host break, both ends living on. */
   cut(host: string): void {
     for (const link of this.#links) if (link.worker.process.host === host) this.#cut(link)
@@ -119,15 +132,20 @@ export class SimNetwork {
     const down = new Pipe(route.down, worker, `${name} down`, scheduler, dice, mangled)
     worker.pipe = up
     peer.pipe = down
-    this.#tapInto(worker)
+    this.#tapInto(worker, peer)
     this.#links.push(link)
     peer.opened()
     down.send({ kind: 'open' })
     accept(peer)
   }
 
-  #tapInto(worker: SimSocket): void {
+  #tapInto(worker: SimSocket, peer: SimSocket): void {
     const { process } = worker
+    const answer = peer.send.bind(peer)
+    peer.send = (frame, sent) => {
+      this.tap.answered(process, frame, peer.process)
+      answer(frame, sent)
+    }
     const send = worker.send.bind(worker)
     worker.send = (frame, sent) => {
       this.tap.sent(process, frame)

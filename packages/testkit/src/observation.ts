@@ -1,4 +1,4 @@
-import type { Change, ChangeId, Position } from '@weft/core'
+import type { Change, ChangeId, LogHead, Position, Preconditions } from '@weft/core'
 
 /** A context, of whichever tenant: the two ids that tell it from all others. */
 export interface Place {
@@ -29,8 +29,20 @@ interface At {
 export type Observation =
   /** A worker has offered a change to the peer. */
   | (At & { readonly saw: 'offered'; readonly process: string; readonly change: Change })
+  /** A worker has offered a change that is to be taken only if something holds then. */
+  | (At & { readonly saw: 'proposed'; readonly id: ChangeId; readonly preconditions: Preconditions })
   /** A change is where a power cut leaves it. */
   | (At & { readonly saw: 'durable'; readonly position: Position; readonly change: Change })
+  /** A backup that holds less has taken the place of what was durable. */
+  | (At & { readonly saw: 'lost'; readonly position: Position })
+  /** What a store answered that was opened on a copy of the disk: a head, and the records that it stands for. */
+  | (At & {
+      readonly saw: 'stored'
+      readonly head: LogHead
+      readonly records: readonly { readonly id: ChangeId; readonly bytes: Uint8Array }[]
+    })
+  /** Bytes of a log have come to a worker as the peer sent them, and are no change. */
+  | (At & { readonly saw: 'garbled'; readonly process: string; readonly position: Position })
   /** A row of the disk belongs to no context of any tenant. */
   | { readonly saw: 'stray'; readonly key: string }
   /** Somebody was told that a change is committed: by a frame, or by a promise of the API. */
@@ -87,6 +99,26 @@ export type Observation =
       readonly process: string
       readonly overlays: Readonly<Record<string, number>>
     }
+  /** A step has been committed: the heads that it began at, and the changes whose entries it was shown at its end. */
+  | (At & {
+      readonly saw: 'stepped'
+      readonly id: ChangeId
+      readonly heads: readonly ChangeId[]
+      readonly shown: readonly ChangeId[]
+    })
+  /** A session's token was taken for a context that it is not of. */
+  | { readonly saw: 'trespass'; readonly tenant: string; readonly of: Place; readonly on: string }
+  /** The peer has sent a frame to whoever connected with a token; both times ms since 1970 UTC. */
+  | {
+      readonly saw: 'answered'
+      readonly process: string
+      readonly token: { readonly id: string; readonly expires_ms: number }
+      /** As the peer's clock shows it. */
+      readonly peer_ms: number
+      readonly now_ms: number
+    }
+  /** Whoever revoked a token was told that this is in force. */
+  | { readonly saw: 'revoked'; readonly token: string; readonly now_ms: number }
   /** The barrier of a publication was reached. */
   | { readonly saw: 'barrier'; readonly tenant: string; readonly name: string; readonly version: number }
   /** A worker holds a lease, as far as it knows. */

@@ -15,6 +15,7 @@ export const NO_SKEW: Skew = { offset_ms: 0, rate: 0 }
 export class SimProcess {
   readonly clock: Clock
   readonly #began_ms: number
+  #offset_ms: number
   #isDead = false
   #frozenUntil_ms = 0
 
@@ -27,9 +28,11 @@ export class SimProcess {
     private readonly skew: Skew,
   ) {
     this.#began_ms = scheduler.now_ms
+    this.#offset_ms = skew.offset_ms
     const label = `timer ${name}`
     this.clock = {
-      now: () => this.#now(),
+      now: () => Math.floor(this.#offset_ms + scheduler.now_ms + this.#drift_ms),
+      steady: () => Math.floor(scheduler.now_ms + this.#drift_ms),
       after: (ms, fn) => scheduler.plan(ms / (1 + skew.rate), label, fn, this),
     }
   }
@@ -59,12 +62,16 @@ export class SimProcess {
     this.#frozenUntil_ms = 0
   }
 
+  /** Somebody sets the wall clock of its machine. */
+  setClock(offset_ms: number): void {
+    this.#offset_ms = offset_ms
+  }
+
   sleep(ms: number): Promise<void> {
     return new Promise(resolve => void this.clock.after(ms, resolve))
   }
 
-  #now(): number {
-    const { now_ms } = this.scheduler
-    return Math.floor(now_ms + this.skew.offset_ms + (now_ms - this.#began_ms) * this.skew.rate)
+  get #drift_ms(): number {
+    return (this.scheduler.now_ms - this.#began_ms) * this.skew.rate
   }
 }

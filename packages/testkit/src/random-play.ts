@@ -1,4 +1,5 @@
-import type { FaultKind } from './faults.js'
+import { type FaultKind, ROLLBACK } from './faults.js'
+import { ACTS, PLAIN_ACTS } from './workload/acts.js'
 import { WORKFLOWS } from './workload/definition.js'
 import { Life } from './workload/life.js'
 import { Sessions } from './workload/sessions.js'
@@ -23,10 +24,11 @@ const WORKERS = { acme: 3, bolt: 2 }
 export async function play({ steps, ...options }: PlayOptions): Promise<PlayResult> {
   const lives = new Map<WorkerRun, Life>()
   const sessions = new Sessions()
+  const acts = options.faults?.includes(ROLLBACK) ? PLAIN_ACTS : ACTS
   let isOver = false
   const program: Program = {
     begin: run => {
-      const life = new Life(run, host)
+      const life = new Life(run, host, acts)
       lives.set(run, life)
       if (isOver) life.stop()
     },
@@ -46,6 +48,8 @@ export async function play({ steps, ...options }: PlayOptions): Promise<PlayResu
   const host = {
     sessions,
     see: world.court.see,
+    now_ms: () => world.scheduler.now_ms,
+    tokensOf: (tenant: string) => world.issuer.ofTenant(tenant),
     note: (label: string) => world.scheduler.trace.note(world.scheduler.elapsed_ms, label),
     broke: (run: WorkerRun, act: string, error: unknown) =>
       world.court.report(

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { FAULTS, type FaultKind } from './faults.js'
+import { FAULTS, type FaultKind, ROLLBACK } from './faults.js'
 import type { PlayOptions } from './random-play.js'
 
 export interface SimArguments {
@@ -20,7 +20,8 @@ export const HELP = `Simulates a peer and its workers under faults, and checks t
   --seeds K     so many seeds, from S on (default 1)
   --steps N     what happens in each before everything is mended and judged (default 2000)
   --faults LIST what may go wrong, by commas: ${FAULTS.slice(0, 8).join(', ')},
-                ${FAULTS.slice(8).join(', ')}; or all (the default), or none
+                ${FAULTS.slice(8).join(', ')}; or all of these (the default), or none;
+                or with ${ROLLBACK}, under which only what holds through that is done
   --skip LIST   numbers of faults that are left out: a shrunk failure names them
   --twice       run every seed twice, and compare the hashes of all that happened
   --unshrunk    tell a failure as it is, without looking for a smaller one
@@ -62,7 +63,7 @@ export function readArguments(args: readonly string[]): SimArguments | undefined
 
 /** What is typed to play a world again. */
 export function commandOf({ seed, steps, faults = FAULTS, skip = new Set() }: PlayOptions): string {
-  const isAll = FAULTS.every(kind => faults.includes(kind))
+  const isAll = faults.length === FAULTS.length && FAULTS.every(kind => faults.includes(kind))
   const named = isAll ? '' : ` --faults ${faults.length === 0 ? 'none' : faults.join(',')}`
   const left = skip.size === 0 ? '' : ` --skip ${[...skip].sort((a, b) => a - b).join(',')}`
   return `npm run sim -- --seed ${seed} --steps ${steps}${named}${left}`
@@ -71,7 +72,7 @@ export function commandOf({ seed, steps, faults = FAULTS, skip = new Set() }: Pl
 function faultsIn(text: string): readonly FaultKind[] {
   if (text === 'all') return FAULTS
   if (text === 'none') return []
-  const unknown = list(text).find(name => !FAULTS.includes(name as FaultKind))
+  const unknown = list(text).find(name => ![...FAULTS, ROLLBACK].includes(name as FaultKind))
   if (unknown !== undefined) throw new TypeError(`--faults: there is no fault ${JSON.stringify(unknown)}`)
   return list(text) as FaultKind[]
 }

@@ -1,5 +1,5 @@
 import { connect, type Replica, type ReplicaEvent } from '@weft/replica'
-import { tokenOf } from './credentials.js'
+import type { Issuer } from './credentials.js'
 import type { Dice } from './dice.js'
 import { hostOf } from './host.js'
 import type { SimNetwork } from './network.js'
@@ -28,6 +28,7 @@ export class SimWorker {
     readonly host: string,
     private readonly scheduler: Scheduler,
     private readonly network: SimNetwork,
+    private readonly issuer: Issuer,
     private readonly dice: Dice,
     private readonly program: WorkerProgram,
     private readonly onEvent: (run: WorkerRun, event: ReplicaEvent) => void,
@@ -43,7 +44,7 @@ export class SimWorker {
     const process = new SimProcess(this.host, name, this.scheduler, this.dice.apart(name), skew)
     const replica = await connect({
       url: 'ws://peer.invalid',
-      token: () => tokenOf(this.tenant, ['read', 'write', 'admin'], process.clock.now()),
+      token: () => this.issuer.tokenOf(this.tenant, this.host),
       client: name,
       overlays: true,
       offline: true,

@@ -4,14 +4,17 @@ import { Court, type Checker, type Violation } from './checker.js'
 import { allCheckers } from './checkers/index.js'
 import { Decoder } from './decoder.js'
 import { Dice } from './dice.js'
-import { SimDisk } from './disk.js'
-import { watchDisk } from './disk-watch.js'
+import { type Rows, SimDisk } from './disk.js'
+import { watchDisk, watchLoss } from './disk-watch.js'
 import { FAULT_EVERY_MS, FAULTS, type Fault, type FaultKind } from './faults.js'
+import { Issuer } from './credentials.js'
+import { inspect } from './inspection.js'
 import { Nemesis } from './nemesis.js'
 import { SimNetwork } from './network.js'
 import { type Observation, type Place, placeOf } from './observation.js'
 import { readLogs } from './read-logs.js'
 import { Scheduler } from './scheduler.js'
+import { NO_SKEW, SimProcess } from './process.js'
 import { SimPeer } from './sim-peer.js'
 import { SimWorker, type WorkerProgram, type WorkerRun } from './sim-worker.js'
 import { Wiretap } from './wiretap.js'
@@ -64,6 +67,7 @@ export class World {
   readonly peer: SimPeer
   readonly workers: readonly SimWorker[]
   readonly court: Court
+  readonly issuer: Issuer
   readonly #nemesis: Nemesis
   readonly #dice: Dice
 
@@ -78,9 +82,15 @@ export class World {
     const { scheduler, court } = this
     const tenants = new Map(hostsOf(options.workers))
     const decoder = new Decoder()
-    const tap = new Wiretap(({ host }) => tenants.get(host)!, decoder, court.see)
+    const tap = new Wiretap(
+      ({ host }) => tenants.get(host)!,
+      decoder,
+      () => scheduler.now_ms,
+      court.see,
+    )
     this.network = new SimNetwork(scheduler, this.#dice.apart('network'), tap)
     this.disk = new SimDisk(scheduler, this.#dice.apart('disk'), watchDisk(decoder, court.see))
+    this.issuer = new Issuer(scheduler, this.#dice.apart('issuer'), faults.includes('expiry'))
     this.peer = new SimPeer(scheduler, this.network, this.disk, this.#dice.apart('peer'))
     this.workers = [...tenants].map(
       ([host, tenant]) =>
@@ -89,6 +99,7 @@ export class World {
           host,
           scheduler,
           this.network,
+          this.issuer,
           this.#dice.apart(host),
           run => program.begin(run),
           (run, event) => this.#happened(run, event),
@@ -135,10 +146,24 @@ export class World {
       if (!(await scheduler.turn())) return
   }
 
+  /** Reads all that lies on the disk, as a backup does. */
+  inspect(): void {
+    const process = new SimProcess('backup', 'backup', this.scheduler, this.#dice.apart('backup'), NO_SKEW)
+    inspect(this.disk, process, this.court.see).catch(error =>
+      this.court.report('world', 'CHG-5', `a backup ended with what nobody expects: ${String(error)}`),
+    )
+  }
+
+  /** Puts a backup in the place of what is on the disk. */
+  rollBack(backup: Rows): void {
+    watchLoss(this.court.see)(this.disk.rollBack(backup))
+  }
+
   /** Mends everything, lets the world come to rest, and judges what is left. */
   async settle(): Promise<void> {
     if (this.violations.length > 0) return
     this.program.stop()
+    this.issuer.heal()
     this.#nemesis.heal()
     await this.#rest(MEND_MS)
     await this.#all(async run => {

@@ -4,6 +4,7 @@ import { writeBackup } from '../backup.js'
 import type { BackupManifest } from '../backup-format.js'
 import { fromDirectory, fromPeer } from '../backup-source.js'
 import type { Cli } from '../cli.js'
+import { keyFileOf } from '../encryption.js'
 import { EXIT } from '../failure.js'
 import { withExamples, withJson, withPeer, withSettings } from '../options.js'
 import { checkHoldsStore } from '../store-check-process.js'
@@ -31,14 +32,18 @@ export function register(program: Command, cli: Cli): void {
       if (settings.data?.origin === 'flag') {
         const data = resolve(cli.cwd, settings.data.value)
         await checkHoldsStore(data)
-        await fromDirectory(data, settings.tenant?.value, write)
+        await fromDirectory(
+          { directory: data, keyFile: keyFileOf(cli, settings) },
+          settings.tenant?.value,
+          write,
+        )
       } else {
         await fromPeer(cli, settings, write)
       }
       if (manifest!.leftOut.length > 0) cli.exitCode = EXIT.failed
       cli.output.result({ directory, ...summaryOf(manifest!) }, format)
     })
-  withSettings(withPeer(command), 'tenant', 'data')
+  withSettings(withPeer(command), 'tenant', 'data', 'encryptionKeyFile')
   withExamples(
     withJson(command),
     ['weft backup --to ./backup-1', 'of a running peer (--url, --token)'],

@@ -6,6 +6,7 @@ import { checkId } from '@weft/core'
 import { signToken } from '@weft/peer'
 import type { Command } from 'commander'
 import { type Cli, required } from '../cli.js'
+import { keyFileOf, openingWith } from '../encryption.js'
 import { withExamples, withJson, withSettings } from '../options.js'
 import { reportDrain, runPeer, stderrLogger } from '../peer-run.js'
 
@@ -28,7 +29,8 @@ export function register(program: Command, cli: Cli): void {
       const secret = randomBytes(32).toString('hex')
       const level = settings.logLevel?.origin === 'default' ? 'warn' : required(settings, 'logLevel')
       const options = { key: { kind: 'secret', secret } } as const
-      const peer = await runPeer(cli, settings, data, options, stderrLogger(level))
+      const opening = await openingWith(kept && keyFileOf(cli, settings))
+      const peer = await runPeer(cli, settings, data, opening, options, stderrLogger(level))
       const audience = required(settings, 'audience')
       const token = await signToken(secret, {
         tenant,
@@ -44,7 +46,17 @@ export function register(program: Command, cli: Cli): void {
       cli.output.note(`paste these into other shells (tenant ${tenant}, good for a day); end with Ctrl-C`)
       reportDrain(cli, await peer.drained())
     })
-  withSettings(command, 'tenant', 'port', 'host', 'data', 'audience', 'schemas', 'logLevel')
+  withSettings(
+    command,
+    'tenant',
+    'port',
+    'host',
+    'data',
+    'encryptionKeyFile',
+    'audience',
+    'schemas',
+    'logLevel',
+  )
   withExamples(
     withJson(command, 'print JSON objects, one a line: listening, then drained'),
     ['weft dev', 'a peer on ws://127.0.0.1:7600 and a token for tenant dev'],

@@ -14,6 +14,7 @@ import {
   problem,
   skipped,
 } from '../doctor-checks.js'
+import { keyFileOf } from '../encryption.js'
 import { EXIT } from '../failure.js'
 import { withExamples, withJson, withPeer, withSettings } from '../options.js'
 import type { Settings } from '../resolve-settings.js'
@@ -47,7 +48,7 @@ export function register(program: Command, cli: Cli): void {
       ])
     })
   withExamples(
-    withJson(withSettings(withPeer(command), 'data')),
+    withJson(withSettings(withPeer(command), 'data', 'encryptionKeyFile')),
     ['weft doctor', 'with what the environment and weft.config.json say'],
     ['weft doctor --data ./data', 'a data directory too'],
   )
@@ -71,7 +72,7 @@ async function examine(cli: Cli, settings: Settings, findings: Finding[]): Promi
   findings.push(
     data === undefined
       ? skipped('data', 'no data directory is set', 'pass --data to check one')
-      : await checkData(resolve(cli.cwd, data.value)),
+      : await checkData({ directory: resolve(cli.cwd, data.value), keyFile: keyFileOf(cli, settings) }),
   )
   const reachable = await checkReachable(url, timeout_ms)
   findings.push(reachable)

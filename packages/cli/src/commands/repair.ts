@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { holdsStore } from '@weft/store-level'
 import type { Command } from 'commander'
 import { type Cli, required } from '../cli.js'
+import { keyFileOf } from '../encryption.js'
 import { EXIT, usage } from '../failure.js'
 import { withExamples, withJson, withPeer, withSettings } from '../options.js'
 import { type RepairedContext, type RepairReport, repair, WHOLE_STORE } from '../repair.js'
@@ -28,7 +29,8 @@ export function register(program: Command, cli: Cli): void {
       'Make a new store of a damaged one that no peer has open: all that is sound, each change at its position, and what ' +
         'is missing from exports, backups and peers that hold it at the same positions. Nothing is made up, and the ' +
         'damaged directory stays as it is. What cannot be filled stays in quarantine. A result that would lack something ' +
-        'that was acknowledged is refused, unless --accept-loss names it. Exits with 1 when something stays in quarantine.',
+        'that was acknowledged is refused, unless --accept-loss names it. With a key file the new store is encrypted, whether ' +
+        'the old one was or not. Exits with 1 when something stays in quarantine.',
     )
     .requiredOption('--to <dir>', 'the new directory')
     .option(
@@ -58,7 +60,7 @@ export function register(program: Command, cli: Cli): void {
       const onTrouble = (text: string): void => cli.output.note(`cannot be used: ${text}`)
       const report = await withOffers(cli, settings, from, onTrouble, sources =>
         repair({
-          ...{ data, to: directory, sources, dryRun },
+          ...{ data, to: directory, keyFile: keyFileOf(cli, settings), sources, dryRun },
           accepted: new Set(acceptLoss),
           onProgress: text => cli.output.progress(text),
         }),
@@ -66,7 +68,7 @@ export function register(program: Command, cli: Cli): void {
       if (report.contexts.some(({ outcome }) => outcome === 'quarantined')) cli.exitCode = EXIT.failed
       cli.output.result<Report>({ ...report, directory, dryRun }, format)
     })
-  withSettings(withPeer(command), 'data', 'tenant')
+  withSettings(withPeer(command), 'data', 'encryptionKeyFile', 'tenant')
   withExamples(
     withJson(command),
     ['weft repair --data ./data --to ./data-2 --dry-run', 'what is sound, and what is missing'],
@@ -76,6 +78,10 @@ export function register(program: Command, cli: Cli): void {
       'from an export of one of its workflows',
     ],
     ['weft repair --data ./data --to ./data-2 --from ws://10.0.0.2:7600', 'from a peer that holds a copy'],
+    [
+      'weft repair --data ./data --to ./data-2 --encryption-key-file weft.keys',
+      'an encrypted store of a plain one, proven to hold the same',
+    ],
     ['weft repair --data ./data --to ./data-2 --accept-loss acme/wf-42', 'cutting what cannot be filled'],
   )
 }

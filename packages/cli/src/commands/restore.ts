@@ -3,6 +3,7 @@ import { checkId } from '@weft/core'
 import { holdsStore, openLevelStore } from '@weft/store-level'
 import type { Command } from 'commander'
 import { type Cli, required } from '../cli.js'
+import { keyFileOf, openingWith } from '../encryption.js'
 import { withExamples, withJson, withSettings } from '../options.js'
 import { checkRestore, restore, selectFrom } from '../restore.js'
 import { plural } from '../text.js'
@@ -44,9 +45,10 @@ export function register(program: Command, cli: Cli): void {
         await checkRestore(selection, undefined, progress)
       } else {
         const data = resolve(cli.cwd, required(settings, 'data'))
+        const opening = await openingWith(keyFileOf(cli, settings))
         // Of a new directory nothing should stay when the backup turns out to be no good.
         if (!(await holdsStore(data))) await checkRestore(selection, undefined, progress)
-        const store = await openLevelStore(data)
+        const store = await openLevelStore(data, opening)
         try {
           await restore(selection, await checkRestore(selection, store, progress), store, progress)
         } finally {
@@ -63,7 +65,7 @@ export function register(program: Command, cli: Cli): void {
       )
       cli.output.result<Restored>({ contexts, leftOut, changes, dryRun }, format)
     })
-  withSettings(command, 'data', 'tenant')
+  withSettings(command, 'data', 'encryptionKeyFile', 'tenant')
   withExamples(
     withJson(command),
     ['weft restore --from ./backup-1 --data ./data-2', 'all that is in it, into a new directory'],

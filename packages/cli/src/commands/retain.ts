@@ -12,6 +12,7 @@ import type { Command } from 'commander'
 import type { Cli } from '../cli.js'
 import { sha256 } from '../context-copy.js'
 import { parseDuration } from '../duration.js'
+import { type DataDirectory, keyFileOf, openingWith } from '../encryption.js'
 import { usage } from '../failure.js'
 import { ask } from '../http-client.js'
 import { withExamples, withJson, withPeer, withSettings } from '../options.js'
@@ -52,7 +53,9 @@ export function register(program: Command, cli: Cli): void {
       const settings = cli.settings(self)
       const fallback = keep === undefined ? undefined : { keep_ms: parseDuration(keep) * 1_000 }
       if (settings.data !== undefined) {
-        await retainAll(cli, resolve(cli.cwd, settings.data.value), settings.tenant?.value, fallback, dryRun)
+        const directory = resolve(cli.cwd, settings.data.value)
+        const data = { directory, keyFile: keyFileOf(cli, settings) }
+        await retainAll(cli, data, settings.tenant?.value, fallback, dryRun)
         return
       }
       if (fallback !== undefined)
@@ -65,7 +68,7 @@ export function register(program: Command, cli: Cli): void {
       )) as RetentionRun
       print(cli, { ...run, dryRun: dry_run, inUse: in_use })
     })
-  withSettings(withPeer(command), 'tenant', 'data')
+  withSettings(withPeer(command), 'tenant', 'data', 'encryptionKeyFile')
   withExamples(
     withJson(command, 'print one JSON object for each tenant'),
     ['weft retain --dry-run', 'what the running peer would remove of your tenant'],
@@ -76,13 +79,13 @@ export function register(program: Command, cli: Cli): void {
 /** @throws WEFT_USAGE when nothing is there to go by, and as `planRetention` */
 async function retainAll(
   cli: Cli,
-  directory: string,
+  { directory, keyFile }: DataDirectory,
   only: string | undefined,
   fallback: RetentionRule | undefined,
   dryRun: boolean,
 ): Promise<void> {
   await checkHoldsStore(directory)
-  const store = await openLevelStore(directory)
+  const store = await openLevelStore(directory, await openingWith(keyFile))
   try {
     const tenants = only === undefined ? await listed(store.tenants()) : [only]
     for (const tenant of tenants) print(cli, await retainOne(store, tenant, fallback, dryRun))

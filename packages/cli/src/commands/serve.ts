@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import { type Cli, required } from '../cli.js'
+import { keyFileOf, openingWith } from '../encryption.js'
 import { withExamples, withJson, withSettings } from '../options.js'
 import { reportDrain, runPeer, stderrLogger } from '../peer-run.js'
 import { readQuotas } from '../quota-file.js'
@@ -33,8 +34,10 @@ export function register(program: Command, cli: Cli): void {
       const limits = readQuotas(cli, settings)
       const options = { key: tokenKey(settings), ...(webhooks && { webhooks }), ...(limits && { limits }) }
       const logger = stderrLogger(required(settings, 'logLevel'))
-      if (verify !== 'none') await checkAtStart(cli, data, verify, logger)
-      const peer = await runPeer(cli, settings, data, options, logger)
+      const keyFile = keyFileOf(cli, settings)
+      const opening = await openingWith(keyFile)
+      if (verify !== 'none') await checkAtStart(cli, { directory: data, keyFile }, verify, logger)
+      const peer = await runPeer(cli, settings, data, opening, options, logger)
       const { url, port } = peer
       cli.output.result({ event: 'listening', url, port, data, pid: process.pid }, () => [url])
       reportDrain(cli, await peer.drained())
@@ -42,6 +45,7 @@ export function register(program: Command, cli: Cli): void {
   withSettings(
     command,
     'data',
+    'encryptionKeyFile',
     'port',
     'host',
     'secret',
@@ -62,6 +66,10 @@ export function register(program: Command, cli: Cli): void {
     ],
     ['weft serve --data ./data --verify full', 'after reading every change of every context'],
     ['weft serve --data ./data --quotas quotas.json', 'each tenant stores and writes so much and no more'],
+    [
+      'weft serve --data ./data --encryption-key-file weft.keys',
+      'what it holds lies encrypted, each tenant under a key of its own',
+    ],
     ['weft serve --data ./data --schemas ./schemas.mjs', 'what comes over HTTP is held against definitions'],
   )
 }

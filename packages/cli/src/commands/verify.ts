@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { isWeftError } from '@weft/core'
 import type { Command } from 'commander'
 import { type Cli, required } from '../cli.js'
+import { keyFileOf } from '../encryption.js'
 import { checkExport } from '../export-reader.js'
 import { EXIT, usage } from '../failure.js'
 import { LogCheck, type Verdict } from '../log-check.js'
@@ -29,7 +30,7 @@ export function register(program: Command, cli: Cli): void {
       ])
     })
   withExamples(
-    withJson(withSettings(withPeer(command), 'data')),
+    withJson(withSettings(withPeer(command), 'data', 'encryptionKeyFile')),
     ['weft verify --data ./data', 'all tenants and workflows of a peer that is down'],
     ['weft verify --file wf-42.jsonl', 'an export'],
     ['weft verify wf-42', 'what a running peer serves'],
@@ -73,7 +74,8 @@ async function verdictsOf(
     }).catch(error => [damageOf(workflow, error)])
   }
   const directory = resolve(cli.cwd, required(settings, 'data'))
-  return verdictsIn(await checkInProcess(directory, 'full', text => output.progress(text)))
+  const store = { directory, keyFile: keyFileOf(cli, settings) }
+  return verdictsIn(await checkInProcess(store, 'full', text => output.progress(text)))
 }
 
 /** What is wrong with a store as a whole comes last. */

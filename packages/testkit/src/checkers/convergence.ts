@@ -1,14 +1,25 @@
 import { type Checker, entryOf, short } from '../checker.js'
 
-/** Equal sets look equal, wherever and whenever they are looked at; and in the end there is one set (CHG-4, MRG-1). */
+/**
+ * Equal sets look equal, wherever and whenever they are looked at (CHG-4), and are shown in one order (ORD-2); and in the
+ * end there is one set (MRG-1).
+ */
 export function convergence(): Checker {
   /** By context and frontier: the frontier names the whole set. */
   const digests = new Map<string, { readonly digest: string; readonly process: string }>()
   /** By context, what the first said that was asked when all was well again. */
   const settled = new Map<string, { readonly frontier: string; readonly process: string }>()
+  /** By context and the heads of a branch. */
+  const orders = new Map<string, { readonly order: string; readonly process: string }>()
   return {
     name: 'convergence',
     on: {
+      branch: ({ process, branch, heads, order: shown, at }, report) => {
+        const order = shown.join(' ')
+        const first = entryOf(orders, `${at.key} ${[...heads].sort().join(' ')}`, () => ({ order, process }))
+        if (first.order !== order)
+          report('ORD-2', `${at.key}: ${process} and ${first.process} show ${branch} in two orders`)
+      },
       digest: ({ process, frontier, digest, isLast, at }, report) => {
         const names = [...frontier].sort().join(' ')
         const first = entryOf(digests, `${at.key} ${names}`, () => ({ digest, process }))

@@ -1,29 +1,41 @@
-import type { ChangeId, Position } from '@weft/core'
+import type { Change, ChangeId, LogHead, Position } from '@weft/core'
 import { type Checker, entryOf, short } from '../checker.js'
 import type { Place } from '../observation.js'
 
 interface Log {
   /** What is durable, by position from 1. */
   readonly ids: (ChangeId | undefined)[]
+  readonly changes: Map<ChangeId, Change>
   readonly acked: Map<ChangeId, Position>
+  /** Acknowledged, and lost with all that came after a backup. */
+  readonly owed: Set<ChangeId>
 }
 
 /**
  * What was acknowledged is durable at that moment, where it was said to be, and for good: every acknowledged change is
- * accounted for in the end (DUR-1); a position never holds two changes, and none is left out (DUR-2).
+ * accounted for in the end (DUR-1); a position never holds two changes, and none is left out (DUR-2). What is read off the
+ * disk is what was written there (DUR-4), and what was lost with the disk is given back by those who hold it (DUR-5).
  */
 export function durability(): Checker {
   const logs = new Map<string, Log>()
-  const logOf = (at: Place): Log => entryOf(logs, at.key, () => ({ ids: [], acked: new Map() }))
+  const logOf = (at: Place): Log =>
+    entryOf(logs, at.key, () => ({
+      ids: [],
+      changes: new Map(),
+      acked: new Map(),
+      owed: new Set(),
+    }))
   return {
     name: 'durability',
     on: {
-      durable: ({ position, change: { id }, at }, report) => {
-        const { ids } = logOf(at)
+      durable: ({ position, change, at }, report) => {
+        const { id } = change
+        const { ids, changes } = logOf(at)
         const before = ids[position]
         if (before !== undefined && before !== id)
           report('DUR-2', `${at.key}: position ${position} held ${short(before)} and now holds ${short(id)}`)
         ids[position] = id
+        changes.set(id, change)
       },
       acked: ({ process, id, position, at }, report) => {
         const { ids, acked } = logOf(at)
@@ -38,13 +50,46 @@ export function durability(): Checker {
           report('DUR-2', `${at.key}: ${short(id)} was acknowledged at ${before} and at ${position}`)
         acked.set(id, position)
       },
+      stored: ({ head, records, at }, report) => {
+        for (const wrong of differences(logOf(at), head, records)) report('DUR-4', `${at.key}: ${wrong}`)
+      },
+      lost: ({ position, at }) => {
+        const { ids, acked, owed } = logOf(at)
+        const id = ids[position]
+        ids[position] = undefined
+        if (id !== undefined && acked.delete(id)) owed.add(id)
+      },
       log: ({ ids, at }, report) => {
+        const there = new Set(ids)
+        for (const id of logOf(at).owed)
+          if (!there.has(id))
+            report('DUR-5', `${at.key}: the peer had lost ${short(id)}, and no worker has given it back`)
         for (const [id, position] of logOf(at).acked) {
           if (ids[position - 1] !== id)
             report('DUR-1', `${at.key}: ${short(id)} was acknowledged at ${position} and is lost`)
         }
-        if (new Set(ids).size !== ids.length) report('DUR-2', `${at.key}: a change is twice in the log`)
+        if (there.size !== ids.length) report('DUR-2', `${at.key}: a change is twice in the log`)
       },
     },
+  }
+}
+
+/** What a store answered otherwise than was written to it. */
+function* differences(
+  { ids, changes }: Log,
+  { count, heads }: LogHead,
+  records: readonly { readonly id: ChangeId; readonly bytes: Uint8Array }[],
+): Generator<string> {
+  const open = new Set<ChangeId | undefined>()
+  for (const id of ids.slice(1, count + 1)) {
+    for (const dep of changes.get(id!)?.header.deps ?? []) open.delete(dep)
+    open.add(id)
+  }
+  if ([...open].sort().join() !== [...heads].sort().join())
+    yield `the head record that ends at ${count} names ${heads.map(short)}, and the heads were ${[...open].map(id => short(id ?? 'nothing'))}`
+  for (const [index, { id, bytes }] of records.entries()) {
+    const written = changes.get(ids[index + 1]!)
+    if (written?.id === id && Buffer.compare(written.bytes, bytes) === 0) continue
+    yield `the record at ${index + 1} is not what was written there: ${short(id)}`
   }
 }

@@ -1,14 +1,29 @@
 import type { Checker } from '../checker.js'
 import { causality } from './causality.js'
 import { convergence } from './convergence.js'
+import { credentials } from './credentials.js'
 import { durability } from './durability.js'
 import { leases } from './leases.js'
 import { overlays } from './overlays.js'
+import { preconditions } from './preconditions.js'
 import { sessions } from './sessions.js'
 import { staleness } from './staleness.js'
+import { steps } from './steps.js'
 import { tenants } from './tenants.js'
 
 /** One of each, for one world. */
 export function allCheckers(): Checker[] {
-  return [convergence(), durability(), causality(), sessions(), staleness(), overlays(), leases(), tenants()]
+  return [
+    convergence(),
+    durability(),
+    causality(),
+    sessions(),
+    staleness(),
+    overlays(),
+    leases(),
+    tenants(),
+    preconditions(),
+    steps(),
+    credentials(),
+  ]
 }

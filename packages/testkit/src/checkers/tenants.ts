@@ -24,6 +24,8 @@ export function tenants(): Checker {
         report('TEN-2', `the disk holds a row that names no tenant: ${JSON.stringify(key.slice(0, 80))}`),
       durable: ({ change, at }, report) => check('the disk', 'TEN-2', at, change.id, report),
       served: ({ process, change, at }, report) => check(process, 'TEN-1', at, change.id, report),
+      garbled: ({ process, position, at }, report) =>
+        report('DUR-4', `${process}: what was sent of ${at.key} at ${position} is no change`),
       acked: ({ process, id, at }, report) => check(process, 'TEN-1', at, id, report),
     },
   }

@@ -7,7 +7,12 @@ export interface Mutant {
   readonly to: string
   /** The laws by which the simulation may find it. */
   readonly laws: readonly string[]
+  /** What may go wrong meanwhile, by commas; default: all. */
+  readonly faults?: string
 }
+
+/** A peer that is set up anew from an older backup, beside what keeps workers from hearing of it at once. */
+const ROLLBACKS = 'rollback,cut,partition,clog,swizzle,freeze-worker,stall'
 
 export const MUTANTS: readonly Mutant[] = [
   {
@@ -23,6 +28,13 @@ export const MUTANTS: readonly Mutant[] = [
     from: 'await this.store.append(',
     to: 'void this.store.append(',
     laws: ['DUR-1'],
+  },
+  {
+    name: 'a failed write that is passed over',
+    file: 'peer/dist/context-log.js',
+    from: 'this.hooks.failed(error);',
+    to: '',
+    laws: ['DUR-1', 'DUR-2'],
   },
   {
     name: 'ack of a change offered again at another position',
@@ -69,7 +81,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'an overlay lease that never ends at the worker',
     file: 'replica/dist/overlay-follower.js',
-    from: 'this.clock.now() < until_ms',
+    from: 'this.clock.steady() < until_ms',
     to: 'true',
     laws: ['OVL-3'],
   },
@@ -100,5 +112,154 @@ export const MUTANTS: readonly Mutant[] = [
     from: 'now_ms < held.until_ms',
     to: 'now_ms < held.until_ms - 60',
     laws: ['HND-3'],
+  },
+  {
+    name: 'leases that are counted by the wall clock',
+    file: 'replica/dist/asked.js',
+    from: 'return this.link.clock;',
+    to: 'return { now: this.link.clock.now, steady: this.link.clock.now, after: this.link.clock.after };',
+    laws: ['HND-3'],
+  },
+  {
+    name: 'records that are not held against their ids',
+    file: 'store-level/dist/record-codec.js',
+    from: "if (buffer.toString('hex', 0, SHA256_BYTES) !== id)",
+    to: 'if (false)',
+    laws: ['DUR-4'],
+  },
+  {
+    name: 'head records that are not held against their checksums',
+    file: 'store-level/dist/head-codec.js',
+    from: 'if (!checksum(key, body).equals(sealOf(value)))',
+    to: 'if (false)',
+    laws: ['DUR-4'],
+  },
+  {
+    name: 'a change that is offered again goes into the log again',
+    file: 'peer/dist/context-log.js',
+    from: 'if (known !== NO_NODE) {',
+    to: 'if (false) {',
+    laws: ['DUR-1', 'DUR-2', 'DUR-5', 'MRG-1'],
+  },
+  {
+    name: 'what has no answer is not offered again',
+    file: 'protocol/dist/replica-session.js',
+    from: 'change.sent = false;',
+    to: 'change.sent = change.sent;',
+    laws: ['DUR-5'],
+  },
+  {
+    name: 'a rollback that no replica notices',
+    file: 'protocol/dist/replica-session.js',
+    from: 'const rollback = count < subscription.told || !known;',
+    to: 'const rollback = false;',
+    laws: ['DUR-5', 'MRG-1'],
+    faults: ROLLBACKS,
+  },
+  {
+    name: 'a rollback after which nothing is offered again',
+    file: 'replica/dist/context-replica.js',
+    from: 'this.session.offer(this.workflow, missing);',
+    to: '',
+    laws: ['DUR-5'],
+    faults: ROLLBACKS,
+  },
+  {
+    name: 'heads that are expected and never looked at',
+    file: 'core/dist/preconditions.js',
+    from: 'return sameIds(actual, [...ids].sort()) ?',
+    to: 'return true ?',
+    laws: ['DUR-6'],
+  },
+  {
+    name: 'what must not have moved may have',
+    file: 'core/dist/preconditions.js',
+    from: 'const moved = unmoved.length === 0 ? []',
+    to: 'const moved = true ? []',
+    laws: ['DUR-6'],
+  },
+  {
+    name: 'siblings in the order of their arrival',
+    file: 'core/dist/order.js',
+    from: 'return this.#compareBirths(a, b) || this.#compareAuthors(a, b);',
+    to: 'return a - b;',
+    laws: ['CHG-4', 'ORD-2'],
+  },
+  {
+    name: 'a session that is not waited for',
+    file: 'replica/dist/sessions.js',
+    from: 'if (context.index.position >= position)',
+    to: 'if (true)',
+    laws: ['SES-1', 'SES-2'],
+  },
+  {
+    name: "a session's token that is good for every tenant",
+    file: 'peer/dist/session-tokens.js',
+    from: 'if (mark.tenant === tenant && mark.workflow === workflow)',
+    to: 'if (mark.workflow === workflow)',
+    laws: ['SES-3'],
+  },
+  {
+    name: 'a step that claims to have seen what came meanwhile',
+    file: 'replica/dist/context.js',
+    from: 'if (undisturbed)',
+    to: 'if (true)',
+    laws: ['STP-1'],
+  },
+  {
+    name: 'a snapshot that goes on to show what comes',
+    file: 'replica/dist/snapshot.js',
+    from: 'if (shared && shared.view.size === shared.size)',
+    to: 'if (shared)',
+    laws: ['STP-1'],
+  },
+  {
+    name: 'a barrier that waits for nobody',
+    file: 'peer/dist/tenant-overlays.js',
+    from: 'const behind = this.#leases.behind(position, now_ms);',
+    to: 'const behind = [];',
+    laws: ['OVL-3'],
+  },
+  {
+    name: 'an overlay lease that begins with its answer',
+    file: 'replica/dist/overlay-follower.js',
+    from: 'until_ms: asked_ms + ttl_ms',
+    to: 'until_ms: this.clock.steady() + ttl_ms',
+    laws: ['OVL-3'],
+  },
+  {
+    name: 'a peer that forgets who relies on overlays when it begins anew',
+    file: 'core/dist/overlay-leases.js',
+    from: 'return until_ms <= now_ms ? behind : [{ name: BEFORE, position: 0, until_ms }, ...behind];',
+    to: 'return behind;',
+    laws: ['OVL-3'],
+  },
+  {
+    name: 'one tenant whose contexts are served to all',
+    file: 'peer/dist/contexts.js',
+    from: 'let tenant = this.#tenants.get(id);',
+    to: 'let [tenant] = this.#tenants.values();',
+    laws: ['TEN-1', 'TEN-2'],
+  },
+  {
+    name: 'a token whose expiry ends nothing',
+    file: 'peer/dist/live-grants.js',
+    from: 'cancelExpiry = whenExpired(grant, this.clock, ended);',
+    to: '',
+    laws: ['TEN-5'],
+  },
+  {
+    name: 'a revocation that ends no connection',
+    file: 'peer/dist/live-grants.js',
+    from: 'if (isRevoked(revocations, grant))',
+    to: 'if (false)',
+    laws: ['TEN-5'],
+  },
+  {
+    name: 'a revoked token that is let in again',
+    file: 'peer/dist/service.js',
+    from: 'checkNotRevoked(grant, await this.contexts.revocations(grant.tenant));',
+    to: '',
+    laws: ['TEN-5'],
   },
 ]

@@ -1,4 +1,4 @@
-import type { ChangeId } from '@weft/core'
+import { type ChangeId, NOTHING_REVOKED, REVOCATIONS_OVERLAY } from '@weft/core'
 import { FACTS, LEASED, OVERLAY, type PlayContext, SOURCES, WORKFLOWS } from './definition.js'
 import type { Life } from './life.js'
 
@@ -57,14 +57,18 @@ async function touch(life: Life): Promise<void> {
 async function step(life: Life): Promise<void> {
   const { dice, tenant, host, run } = life
   const { workflow, context } = await somewhere(life)
+  let heads: readonly ChangeId[] = []
+  let shown: readonly ChangeId[] = []
   const result = await context.step(
     'turn',
     async step => {
       const overlays = { [OVERLAY]: step.overlay(OVERLAY)?.version ?? 0 }
       host.see({ saw: 'step', tenant, process: run.process.name, overlays })
+      heads = context.heads
       if (dice.chance(0.3)) void step.entries().at(-1)?.value
       if (dice.chance(0.3)) void step.state.facts.a
       await run.process.sleep(dice.between(0, 25))
+      if (dice.chance(0.3)) shown = step.entries().map(entry => entry.change)
       step.append(
         'decision',
         { roll: dice.bits() },
@@ -79,6 +83,9 @@ async function step(life: Life): Promise<void> {
     life.wait,
   )
   life.acked(workflow, result.change, result.position)
+  // On an empty context a step begins at what it writes first.
+  if (result.change !== undefined && heads.length > 0)
+    host.see({ saw: 'stepped', at: life.at(workflow), id: result.change, heads, shown })
 }
 
 async function fork(life: Life): Promise<void> {
@@ -171,6 +178,28 @@ async function resume(life: Life): Promise<void> {
   await context.close(life.wait)
 }
 
+/** Shows a session's token where it does not belong: to another tenant's peer, or for another workflow. */
+async function trespass(life: Life): Promise<void> {
+  const { dice, tenant, host } = life
+  const session = host.sessions.any(dice.unit())
+  const workflow = dice.pick(WORKFLOWS)
+  if (session === undefined || session.at === life.at(workflow)) return
+  const context = await life.openAfter(workflow, session.token)
+  host.see({ saw: 'trespass', tenant, of: session.at, on: workflow })
+  await context.close(life.wait)
+}
+
+/** Revokes what a worker of the tenant connects with, perhaps its own. */
+async function revoke(life: Life): Promise<void> {
+  const { dice, tenant, host, run } = life
+  const { id, expires_ms } = dice.pick(host.tokensOf(tenant))
+  const { overlays } = run.replica
+  const { value = NOTHING_REVOKED, version = 0 } = (await overlays.get(REVOCATIONS_OVERLAY, life.wait)) ?? {}
+  const tokens = { ...value.tokens, [id]: Math.ceil(expires_ms / 1000) }
+  await overlays.publish(REVOCATIONS_OVERLAY, { ...value, tokens }, { after: version, ...life.wait })
+  host.see({ saw: 'revoked', token: id, now_ms: host.now_ms() })
+}
+
 async function publish(life: Life): Promise<void> {
   const { dice, tenant, host, run } = life
   const barrier = dice.chance(0.75)
@@ -205,4 +234,11 @@ export const ACTS: readonly Act[] = [
   { name: 'fork', weight: 2, run: fork },
   { name: 'merge', weight: 2, run: merge },
   { name: 'revert', weight: 1, run: revert },
+  { name: 'trespass', weight: 1, run: trespass },
+  { name: 'revoke', weight: 1, run: revoke },
 ]
+
+const PLAIN = ['append', 'look', 'touch', 'change', 'fork', 'merge', 'revert']
+
+/** Those whose promises hold through a rollback of the peer. */
+export const PLAIN_ACTS = ACTS.filter(({ name }) => PLAIN.includes(name))

@@ -1,10 +1,11 @@
 import { isWeftError, type Position, WeftError } from '@weft/core'
 import type { Receipt, WaitOptions } from '@weft/replica'
+import type { IssuedToken } from '../credentials.js'
 import type { Dice } from '../dice.js'
 import { type Observation, type Place, placeOf } from '../observation.js'
 import type { WorkerRun } from '../sim-worker.js'
 import { Watched } from '../watched.js'
-import { type Act, ACTS } from './acts.js'
+import type { Act } from './acts.js'
 import { Play, type PlayContext } from './definition.js'
 import type { Sessions } from './sessions.js'
 
@@ -14,6 +15,9 @@ export interface LifeHost {
   /** Something came of an act that no caller should have to expect. */
   readonly broke: (run: WorkerRun, act: string, error: unknown) => void
   readonly note: (label: string) => void
+  readonly now_ms: () => number
+  /** What the workers of a tenant connect with. */
+  readonly tokensOf: (tenant: string) => readonly IssuedToken[]
 }
 
 const GAP_MS = { least: 1, most: 30 }
@@ -37,9 +41,10 @@ export class Life {
   constructor(
     readonly run: WorkerRun,
     readonly host: LifeHost,
+    private readonly acts: readonly Act[],
   ) {
     this.dice = run.process.dice.apart('life')
-    this.#total = ACTS.reduce((sum, { weight }) => sum + weight, 0)
+    this.#total = acts.reduce((sum, { weight }) => sum + weight, 0)
     this.#actLater()
   }
 
@@ -126,7 +131,7 @@ export class Life {
 
   #pick(): Act {
     let roll = this.dice.below(this.#total)
-    for (const act of ACTS) {
+    for (const act of this.acts) {
       roll -= act.weight
       if (roll < 0) return act
     }

@@ -25,6 +25,12 @@ export class Sessions {
     this.#byTenant.set(session.at.tenant, waiting)
   }
 
+  /** One that goes on where it is, of whichever tenant. @param roll from 0 to below 1 */
+  any(roll: number): Session | undefined {
+    const all = [...this.#byTenant.values()].flat()
+    return all[Math.floor(roll * all.length)]
+  }
+
   /** @param roll from 0 to below 1 */
   take(tenant: string, roll: number): Session | undefined {
     const waiting = this.#byTenant.get(tenant) ?? []

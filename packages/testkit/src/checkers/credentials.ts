@@ -1,0 +1,27 @@
+import type { Checker } from '../checker.js'
+
+/** Longer than a peer is ever frozen. What ends a connection takes no time in a simulation, where TEN-5 allows a second. */
+const GRACE_MS = 250
+
+/** A token that has expired, or was revoked, gets no more answers (TEN-5); a session's is good for its context alone (SES-3). */
+export function credentials(): Checker {
+  const revoked = new Map<string, number>()
+  return {
+    name: 'credentials',
+    on: {
+      revoked: ({ token, now_ms }) => void revoked.set(token, now_ms),
+      answered: ({ process, token: { id, expires_ms }, peer_ms, now_ms }, report) => {
+        if (peer_ms > expires_ms + GRACE_MS)
+          report(
+            'TEN-5',
+            `${process} is answered ${Math.round(peer_ms - expires_ms)} ms after its token expired`,
+          )
+        const since_ms = now_ms - (revoked.get(id) ?? now_ms)
+        if (since_ms > GRACE_MS)
+          report('TEN-5', `${process} is answered ${Math.round(since_ms)} ms after its token was revoked`)
+      },
+      trespass: ({ tenant, of, on }, report) =>
+        report('SES-3', `a session of ${of.key} was taken for ${on} of ${tenant}`),
+    },
+  }
+}
