@@ -73,8 +73,13 @@ function decodeUsage(key: string, value: Uint8Array): number | undefined {
   }
 }
 
-/** Asks LevelDB, which reads nothing for it. The types of `level` leave out what only Node's implementation has. */
+/**
+ * Asks LevelDB, which reads nothing for it; of a log that was removed it may still have all. The types of `level` leave out
+ * what only Node's implementation has.
+ */
 async function sizeOnDisk(db: Database, { logs }: TenantKeys): Promise<number> {
+  const [any] = await db.keys({ ...logs, limit: 1 }).all()
+  if (any === undefined) return 0
   const measured = db as Database & { approximateSize?(start: string, end: string): Promise<number> }
   return (await measured.approximateSize?.(logs.gte, logs.lt)) ?? 0
 }
