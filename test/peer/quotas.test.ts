@@ -122,6 +122,18 @@ describe('[TEN-2] a tenant’s contexts', () => {
     await until(async () => (await harness.head('w-0'))?.count === 2, 'it goes on')
   })
 
+  test('are told from the engine’s own after a restart, too', async () => {
+    const harness = await PeerHarness.start(quotaOf({ contexts_max: 1 }), new MemoryDisk())
+    const token = await harness.token({ scopes: ['read', 'write', 'admin'] })
+    const admin = await harness.connect({ token })
+    await admin.overlays.publish('house', { prompt: 'go on' })
+    await admin.close()
+    await harness.restart()
+    const client = await harness.following()
+    client.push(new Author(1).append())
+    await client.next('log')
+  })
+
   test('are as many as its own quota says, whatever that of the others', async () => {
     const harness = await PeerHarness.start(
       quotaOf({ contexts_max: 1 }, { quotas: { acme: { contexts_max: 2 } } }),

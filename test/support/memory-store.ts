@@ -5,6 +5,7 @@ import {
   EMPTY_LOG,
   extendRunningHash,
   isChangeId,
+  isEngineWorkflow,
   isWeftError,
   type LogAppend,
   type LogHead,
@@ -134,10 +135,10 @@ class MemoryTenantStore implements TenantStore {
 
   async usage(): Promise<TenantUsage> {
     this.check()
-    const contexts = [...this.#contexts.values()]
+    const contexts = [...this.#contexts]
     return {
-      bytes: contexts.reduce((sum, { records }) => sum + bytesOf(records), 0),
-      contexts: contexts.length,
+      bytes: contexts.reduce((sum, [, { records }]) => sum + bytesOf(records), 0),
+      contexts: contexts.filter(([workflow]) => !isEngineWorkflow(workflow)).length,
     }
   }
 

@@ -55,6 +55,7 @@ export interface LogAppend {
 export interface TenantUsage {
   /** Of all changes in its logs. What was written before stores counted is taken as what it takes on disk, about. */
   readonly bytes: number
+  /** Without the engine's own. */
   readonly contexts: number
 }
 
@@ -80,8 +81,8 @@ export interface TenantStore {
    */
   append(append: LogAppend): Promise<void>
   /**
-   * Removes a context whole, and says how many changes it had, and their bytes; all of it or nothing, whatever happens meanwhile. Nobody
-   * may have it open: who holds its log in memory would go on writing after what is gone.
+   * Removes a context whole, and says how many changes it had, and their bytes; all of it or nothing, whatever happens
+   * meanwhile. Nobody may have it open: who holds its log in memory would go on writing after what is gone.
    */
   remove(workflow: WorkflowId): Promise<{ changes: number; bytes: number }>
   /** What the tenant stores, known without reading its logs. */

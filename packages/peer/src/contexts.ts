@@ -153,7 +153,10 @@ export class Contexts {
     if (!removed) return false
     const { bytes } = await store.remove(workflow)
     this.#quarantined.delete(keyOf(store.tenant, workflow))
-    void meter.then(known => known.removed(bytes))
+    void meter.then(
+      known => known.removed(bytes),
+      () => {},
+    )
     return true
   }
 

@@ -33,8 +33,9 @@ export class Inbox {
     if (frame === undefined) return undefined
     this.#next++
     this.#bytes -= frame.length
-    if (this.#next === this.#frames.length) {
-      this.#frames = []
+    // What is taken is let go of, also while there is always more.
+    if (this.#next * 2 >= this.#frames.length) {
+      this.#frames = this.#frames.slice(this.#next)
       this.#next = 0
     }
     if (this.#isFull && this.#bytes <= this.bytes_max / 2) this.#readOn()

@@ -1,5 +1,6 @@
 import {
   checkId,
+  isEngineWorkflow,
   isWeftError,
   type LogAppend,
   type LogHead,
@@ -112,7 +113,7 @@ export class LevelTenantStore implements TenantStore {
     return this.#guarded(async () => {
       const { db, writer } = this.shared
       const [bytes, heads] = await Promise.all([writer.usage.of(this.tenant), db.keys(this.keys.heads).all()])
-      return { bytes, contexts: heads.length }
+      return { bytes, contexts: heads.filter(key => !isEngineWorkflow(this.keys.workflowOfHead(key))).length }
     })
   }
 
