@@ -69,6 +69,22 @@ describe('[TEN-2] a tenant that stores as much as it may', () => {
     expect(ENGINE_RESERVE_BYTES).toBeGreaterThan(900_000)
   })
 
+  test('can do so also when its quota was made smaller than what it has', async () => {
+    const disk = new MemoryDisk()
+    const before = await PeerHarness.start({}, disk)
+    const writer = await before.following()
+    writer.push(new Author(1).append(700_000))
+    writer.push(new Author(2).append(700_000))
+    await until(async () => (await before.head())?.count === 2, 'it is written')
+    await before.stop()
+    const harness = await PeerHarness.start(quotaOf({ bytes_max: 1_000 }), disk)
+    const admin = await harness.replica({
+      token: await harness.token({ scopes: ['read', 'write', 'admin'] }),
+    })
+    await admin.overlays.publish('house', { prompt: 'stop' })
+    expect((await harness.head(OVERLAY_WORKFLOW))?.count).toBe(1)
+  })
+
   test('is told of in the log once, by name, and counted without one', async () => {
     const lines: string[] = []
     const logger = pino({ level: 'warn' }, { write: line => void lines.push(line) })

@@ -19,7 +19,10 @@ export interface TenantQuota {
   readonly changes_per_second_max: number
 }
 
-/** Beyond the quota, for the engine's own workflows alone: what is withdrawn and revoked must be written also then. */
+/**
+ * Beyond the quota, or what was there when the peer began to count if that is more, for the engine's own workflows alone:
+ * what is withdrawn and revoked must be written also then.
+ */
 export const ENGINE_RESERVE_BYTES = 1_048_576
 
 export function quotaOf(
@@ -33,6 +36,7 @@ export function quotaOf(
 export class TenantMeter {
   #bytes: number
   #contexts: number
+  readonly #engineRoom: number
   readonly #exceeded = new Set<string>()
 
   /** @param exceeded told of each quota when it is first exceeded, and again after it no longer was */
@@ -43,10 +47,7 @@ export class TenantMeter {
   ) {
     this.#bytes = bytes
     this.#contexts = contexts
-  }
-
-  get usage(): TenantUsage {
-    return { bytes: this.#bytes, contexts: this.#contexts }
+    this.#engineRoom = Math.max(quota.bytes_max, bytes) + ENGINE_RESERVE_BYTES
   }
 
   /** A gate that also asks whether there is room. @param count of the log's changes */
@@ -74,8 +75,8 @@ export class TenantMeter {
   #check({ bytes }: Change, workflow: WorkflowId, isNew: boolean): void {
     const { bytes_max, contexts_max } = this.quota
     const isEngine = isEngineWorkflow(workflow)
-    const room = bytes_max + (isEngine ? ENGINE_RESERVE_BYTES : 0)
-    if (this.#bytes + bytes.length > room) throw this.#refusal(outOfBytes(this.#bytes, bytes_max))
+    if (this.#bytes + bytes.length > (isEngine ? this.#engineRoom : bytes_max))
+      throw this.#refusal(outOfBytes(this.#bytes, bytes_max))
     if (isNew && !isEngine && this.#contexts >= contexts_max)
       throw this.#refusal(outOfContexts(this.#contexts, contexts_max))
   }
