@@ -313,3 +313,26 @@ describe('what was never reached', () => {
     expect([branch.status, branch.body]).toMatchObject([404, { code: 'WEFT_BRANCH_UNKNOWN' }])
   })
 })
+
+test('[ERA-1] what was erased is told of as erased, in the log, the audit and windows', async () => {
+  const { api, context, say, peer } = await scene()
+  await say('the canary sings')
+  await say('and on')
+  const before = await api.get(`${W}/log?after=${await context.token()}`)
+  expect(textsIn(before.body)).toEqual(['the canary sings', 'and on'])
+  const token = await peer.token({ scopes: ['read', 'write', 'admin'] })
+  const admin = await (await peer.replica({ token })).open(Research, { workflow: 'w', agent: 'admin' })
+  const [said] = admin.entries()
+  const { change } = await admin.erase([said!.id], { reason: 'asked for' })
+  const session = await admin.token()
+  const log = await api.get(`${W}/log?after=${session}`)
+  const erased = { by: change, agent: 'admin', reason: 'asked for' }
+  expect(log.body.entries[0]).toMatchObject({ id: said!.id, kind: 'message', value: null, erased })
+  const audit = await api.get(`${W}/audit?after=${session}`)
+  expect(audit.body.records[1]).toMatchObject({ change: said!.change, erased, erases: [] })
+  const window = await api.get(`${W}/window?budget=1000&after=${session}`)
+  for (const answer of [log, audit, window]) {
+    expect(answer.status).toBe(200)
+    expect(JSON.stringify(answer.body)).not.toContain('canary')
+  }
+})

@@ -1,8 +1,18 @@
-import { type Change, decodeChange, fromHex, toHex } from '@weft/core'
-import { connect, type Replica, type ReplicaEvent } from '@weft/replica'
+import {
+  BranchWriter,
+  type Change,
+  ChangeSet,
+  decodeChange,
+  ERASURES_BRANCH,
+  erasureOf,
+  fromHex,
+  toHex,
+  type Write,
+} from '@weft/core'
+import { ANY_CONTEXT, connect, type Replica, type ReplicaEvent } from '@weft/replica'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { forged } from '../support/core-forge.ts'
-import { sha256 } from '../support/core-property.ts'
+import { seededHost, sha256 } from '../support/core-property.ts'
 import { rejectionOf } from '../support/peer-until.ts'
 import { Research, textsOf } from '../support/replica-contexts.ts'
 import { ScriptedPeer } from '../support/replica-scripted-peer.ts'
@@ -160,4 +170,30 @@ describe('[DUR-6] an acknowledgement of what was proposed', () => {
     expect((await accepted).position).toBe(2)
     expect(textsOf(context)).toContain('mine')
   })
+})
+
+test('[ERA-1] [STL-5] what becomes stale is told of when an erasure comes in the same frame', async () => {
+  const peer = await ScriptedPeer.start()
+  const { replica } = await replicaOf(peer)
+  const host = seededHost(5)
+  const set = new ChangeSet(sha256)
+  const author = new BranchWriter(set, host, 'main', 'agent')
+  const write = (value: string, more: Partial<Write> = {}) =>
+    author.write({ entries: [{ kind: 'message', value: { text: value } }], ...more })!
+  const secret = write('secret')
+  const derived = write('derived', { reads: [{ ref: 'ext:doc/1', version: 'v1', entry: 0 }] })
+  const touched = author.write({ writes: ['ext:doc/1@v2'] })!
+  const eraser = new BranchWriter(set, host, ERASURES_BRANCH, 'admin')
+  const nodes = set.nodes([secret.id])
+  const erasing = eraser.write({ ...erasureOf(set, nodes, undefined, sha256), at: [] })!
+  const opening = replica.open(ANY_CONTEXT, { workflow: 'w', agent: 'a' })
+  const { end, open } = await peer.opened(2)
+  log(end, open.channel, 1, [secret, derived])
+  const context = await opening
+  const stale: string[] = []
+  context.onInvalidated(found => stale.push(...found.flatMap(({ entry }) => entry ?? [])))
+  log(end, open.channel, 3, [touched, erasing])
+  await context.until(() => context.position === 4)
+  expect(stale).toEqual([`${derived.id}.0`])
+  expect(context.changes()[0]!.complete).toBe(false)
 })

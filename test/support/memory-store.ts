@@ -99,7 +99,7 @@ class MemoryTenantStore implements TenantStore {
     return records
   }
 
-  async append({ records, head }: LogAppend): Promise<void> {
+  async append({ records, head, rewritten = [] }: LogAppend): Promise<void> {
     const context = this.#context(head.workflow) ?? {
       head: { ...head, count: 0, runningHash: EMPTY_LOG },
       records: [],
@@ -114,7 +114,7 @@ class MemoryTenantStore implements TenantStore {
       head.heads.every(isChangeId) &&
       records.every(({ position, id }, index) => position === first + index && isChangeId(id))
     if (!sound) throw misuse(`an append to ${head.workflow} is not a continuation of a log`)
-    for (const { position, id, bytes } of records) {
+    for (const { position, id, bytes } of [...records, ...rewritten]) {
       context.records[position - 1] = { position, id, bytes: Uint8Array.from(bytes) }
     }
     const ids = records.map(({ id }) => id)

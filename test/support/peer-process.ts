@@ -9,7 +9,7 @@ import { signToken } from '@weft/peer'
 import { onTestFinished } from 'vitest'
 
 export const WEFT = fileURLToPath(new URL('../../packages/cli/bin/weft.js', import.meta.url))
-const SECRET = 'a secret of the tests, long enough'
+export const SECRET = 'a secret of the tests, long enough'
 
 /** `weft serve` in a process of its own, in a directory that outlives it. All of it ends with the test. */
 export class ServeProcess {

@@ -1,4 +1,13 @@
-import { type Change, type ChangeId, Dag, decodeChange, type LogRecord, NO_NODE } from '@weft/core'
+import {
+  type Change,
+  type ChangeId,
+  checkComplete,
+  Dag,
+  decodeChange,
+  Erasures,
+  type LogRecord,
+  NO_NODE,
+} from '@weft/core'
 import { type PeerEffect, PeerSession, type ReplicaEffect, ReplicaSession, type Scope } from '@weft/protocol'
 import { sha256 } from './core-property.ts'
 
@@ -17,6 +26,7 @@ export const STRANGER: Origin = { channel: 0, feed: () => {} }
 export class ModelLog {
   readonly records: LogRecord[] = []
   readonly #dag = new Dag()
+  readonly #erasures = new Erasures(sha256)
   #admitted: { readonly record: LogRecord; readonly origin: Origin }[] = []
   readonly followers = new Set<PeerEnd>()
 
@@ -34,6 +44,7 @@ export class ModelLog {
       return
     }
     try {
+      checkComplete(change, this.#erasures)
       this.#dag.add(change)
       this.#admitted.push({
         record: { position: this.#dag.size, id: change.id, bytes: change.bytes },

@@ -10,6 +10,7 @@ import { register as demo } from './commands/demo.js'
 import { register as diff } from './commands/diff.js'
 import { register as doctor } from './commands/doctor.js'
 import { register as drop } from './commands/drop.js'
+import { register as erase } from './commands/erase.js'
 import { register as exportCommand } from './commands/export.js'
 import { register as gateway } from './commands/gateway.js'
 import { register as graph } from './commands/graph.js'
@@ -62,6 +63,7 @@ export const COMMANDS: readonly Register[] = [
   repair,
   retention,
   retain,
+  erase,
   drop,
   key,
   exportCommand,

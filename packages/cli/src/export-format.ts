@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { digest } from '@weft/core'
+import { digest, type Node } from '@weft/core'
 import { type ContextCopy, positionOf, sha256 } from './context-copy.js'
 
 /*
@@ -43,7 +43,10 @@ export function exportHeader({ workflow, set }: ContextCopy): ExportHeader {
   }
 }
 
-/** The lines of an export, each with its line end. Changes come flattened, so equal sets make equal files. */
+/**
+ * The lines of an export, each with its line end. Changes come flattened, so equal sets make equal files; but those that
+ * erase others (ERA-1) come first, as a log takes what has lost its content only behind them.
+ */
 export function* exportLines(copy: ContextCopy, header = exportHeader(copy)): Generator<string> {
   const sum = createHash('sha256')
   const line = (value: ExportHeader | ExportRecord | ExportTrailer): string => {
@@ -52,11 +55,18 @@ export function* exportLines(copy: ContextCopy, header = exportHeader(copy)): Ge
     return text
   }
   yield line(header)
-  for (const node of copy.set.everything().flatten()) {
+  for (const node of erasingFirst(copy)) {
     const { id, bytes } = copy.set.change(node)
     const position = positionOf(copy, node)
     const base64 = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')
     yield line({ id, bytes: base64, ...(position !== undefined && { position }) })
   }
   yield line({ weft: 'end', sha256: sum.copy().digest('hex') })
+}
+
+function erasingFirst({ set }: ContextCopy): Iterable<Node> {
+  const nodes = set.everything().flatten()
+  if (set.erasures.count === 0) return nodes
+  const erasing = [...nodes].filter(node => set.change(node).header.notes.erases !== undefined)
+  return new Set([...erasing, ...nodes])
 }

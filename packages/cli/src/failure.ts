@@ -31,6 +31,7 @@ const BY_PREFIX: readonly (readonly [string, ExitCode])[] = [
   ['WEFT_WINDOW_DIFFERS', EXIT.failed],
   ['WEFT_CHANGE_UNKNOWN', EXIT.usage],
   ['WEFT_CHANGE', EXIT.failed],
+  ['WEFT_ERASE_IN_FORCE', EXIT.failed],
   ['WEFT_HANDOFF', EXIT.failed],
   ['WEFT_SESSION', EXIT.failed],
   ['WEFT_LEASE', EXIT.connection],

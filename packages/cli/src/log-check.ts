@@ -38,6 +38,8 @@ const PROBLEMS_MAX = 20
 export class LogCheck {
   readonly set = new ChangeSet(sha256)
   readonly index = new CommitIndex()
+  readonly #whole = new Set<string>()
+  readonly #bare = new Map<string, string>()
   readonly #problems: Problem[] = []
   #count = 0
 
@@ -61,12 +63,14 @@ export class LogCheck {
         )
         return
       }
-      if (this.set.add(change) === NO_NODE) {
+      if (this.set.add(change, true) === NO_NODE) {
         this.problem(at, 'WEFT_CHANGE_MALFORMED', `change ${id.slice(0, 12)} is here twice`)
         return
       }
       if (position !== undefined) this.#place(at, id, position)
       change.values()
+      if (change.complete) this.#whole.add(id)
+      else this.#bare.set(id, at)
     } catch (error) {
       this.thrown(at, error)
     }
@@ -101,8 +105,31 @@ export class LogCheck {
     }
   }
 
+  /** What is erased is here without its content, and nothing else is (ERA-1). */
+  #checkErased(): void {
+    const { erasures } = this.set
+    for (const [id, at] of this.#bare) {
+      if (!erasures.has(id))
+        this.problem(
+          at,
+          'WEFT_STORE_CORRUPT',
+          `change ${id.slice(0, 12)} has lost its content, and nothing here erases it`,
+        )
+    }
+    if (erasures.count === 0) return
+    for (const id of this.#whole) {
+      if (erasures.has(id))
+        this.problem(
+          `change ${id.slice(0, 12)}`,
+          'WEFT_STORE_CORRUPT',
+          'its content was erased and is still here',
+        )
+    }
+  }
+
   /** State changes that Automerge refuses count for nothing, everywhere alike; they should never have been let in. */
   verdict(): Verdict {
+    this.#checkErased()
     const state = new StateDoc(this.set, this.set.everything())
     try {
       for (const node of state.refused) {

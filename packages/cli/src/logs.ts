@@ -19,7 +19,7 @@ export function copyOfLog(workflow: string, records: Iterable<LogRecord>): Conte
   const set = new ChangeSet(sha256)
   const index = new CommitIndex()
   for (const { position, id, bytes } of records) {
-    set.add(decodeChange(bytes, sha256))
+    set.add(decodeChange(bytes, sha256), true)
     index.record(position, id)
   }
   return { workflow, set, index }

@@ -2,6 +2,7 @@ import {
   Dag,
   decodeChange,
   EMPTY_LOG,
+  erasedLog,
   extendRunningHash,
   type LogHead,
   type LogRecord,
@@ -86,7 +87,7 @@ function planOf(
   const count = Math.max(head?.count ?? 0, positions.at(-1) ?? 0)
   const missing = Array.from({ length: count }, (_, index) => index + 1).filter(each => !result.has(each))
   return {
-    records,
+    records: withoutErased(records),
     kept: positions.filter(position => before.get(position) === result.get(position)!.id).length,
     filled: positions.filter(position => before.get(position) !== result.get(position)!.id),
     missing,
@@ -108,8 +109,19 @@ function wantingOf(
     if (reason !== undefined)
       return `position ${record.position} does not follow from what is before it: ${reason}`
   }
+  const { bare } = erasedLog(records, sha256)
+  if (bare[0]) return `position ${bare[0].position} has lost its content, and nothing in it erases that`
   if (head && !isSealed(records, head)) return 'its changes are not those that were sealed'
   return undefined
+}
+
+/** A copy that is older than an erasure brings nothing back (ERA-1). What cannot be read is as it is. */
+function withoutErased(records: readonly LogRecord[]): readonly LogRecord[] {
+  try {
+    return erasedLog(records, sha256).records
+  } catch {
+    return records
+  }
 }
 
 function isSealed(records: readonly LogRecord[], { count, runningHash }: LogHead): boolean {

@@ -3,6 +3,7 @@ import {
   audit,
   type Conflict,
   type Entry,
+  type Erased,
   findConflicts,
   type JsonObject,
   StateDoc,
@@ -118,6 +119,8 @@ export function formatRecord(record: ReturnType<typeof recordOf>): string[] {
     ...(forks.length > 0 ? [`forks      ${forks.join(', ')}`] : []),
     ...(merges.length > 0 ? [`merges     ${merges.join(', ')}`] : []),
     ...(reason === undefined ? [] : [`reason     ${clip(reason, 1_000)}`]),
+    ...(record.erased ? [`erased     ${formatErased(record.erased)}`] : []),
+    ...(record.erases.length > 0 ? [`erases     ${record.erases.map(shortId).join(', ')}`] : []),
     ...(record.pointers.length > 0 ? [`state      ${record.pointers.join(' ')}`] : []),
     ...record.reads.map(
       ({ ref, version }) => `read       ${ref}${version === undefined ? '' : ` @ ${version}`}`,
@@ -126,13 +129,20 @@ export function formatRecord(record: ReturnType<typeof recordOf>): string[] {
   ]
 }
 
-export function formatEntry({ id, kind, value }: Entry): string[] {
+export function formatEntry({ id, kind, value, erased }: Entry): string[] {
+  if (erased) return [`entry      ${shortId(id)}  ${kind}`, `  ${formatErased(erased)}`]
   return [
     `entry      ${shortId(id)}  ${kind}`,
     ...formatJson(value as JsonObject)
       .split('\n')
       .map(indent),
   ]
+}
+
+function formatErased({ by, agent, reason }: Erased): string {
+  if (by === null) return 'erased; the change that says so is not here yet'
+  const why = reason === undefined ? '' : `: ${clip(reason, 1_000)}`
+  return `erased by ${agent} with ${shortId(by)}${why}`
 }
 
 function indent(line: string): string {

@@ -40,7 +40,7 @@ export function copyOf(context: AnyContext): ContextCopy {
   const set = new ChangeSet(sha256)
   const index = new CommitIndex()
   for (const { id, bytes } of context.changes()) {
-    set.add(decodeChange(bytes, sha256))
+    set.add(decodeChange(bytes, sha256), true)
     const position = context.positionOf(id)
     if (position !== undefined) index.record(position, id)
   }

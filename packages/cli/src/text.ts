@@ -33,7 +33,8 @@ export function plural(count: number, noun: string): string {
 }
 
 /** The text in an entry's value: what a person would read first. */
-export function wordsOf({ value }: Pick<Entry, 'value'>): string {
+export function wordsOf({ value, erased }: Pick<Entry, 'value'> & { readonly erased?: unknown }): string {
+  if (erased) return '(erased)'
   if (typeof value === 'string') return value
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
     const fields = value as Readonly<Record<string, unknown>>

@@ -1,6 +1,7 @@
 import { Branches } from './branches.js'
 import type { Change } from './change.js'
 import { Dag, NO_NODE, type Node } from './dag.js'
+import { checkComplete, checkErasing, Erasures } from './erasures.js'
 import { Leases } from './leases.js'
 import { checkManifest } from './manifest.js'
 import type { Hash } from './ports.js'
@@ -20,6 +21,7 @@ export class Admission implements LogView {
   readonly branches = new Branches(this.dag)
   readonly leases = new Leases()
   readonly wakes = new Wakes()
+  readonly erasures: Erasures
   readonly #ledger: StateLedger
   /** By node; lists are shared, as most changes of a context write one of few lists of refs, or nothing. */
   readonly #writes: (readonly string[])[] = []
@@ -27,6 +29,7 @@ export class Admission implements LogView {
   readonly #writers = new Map<string, Node[]>()
 
   constructor(hash: Hash) {
+    this.erasures = new Erasures(hash)
     this.#ledger = new StateLedger(this.dag, hash)
   }
 
@@ -43,10 +46,14 @@ export class Admission implements LogView {
    * @param preconditions given with a change that is offered for the first time and on condition: only such a change
    *   can begin a lease at this moment; any other may be history, offered again
    * @throws as `Dag.add`, WEFT_CHANGE_STATE, WEFT_ENTRY_UNKNOWN, WEFT_LEASE_*, WEFT_PRECONDITION,
-   *   WEFT_POSITION_UNKNOWN; then nothing has changed
+   *   WEFT_POSITION_UNKNOWN, WEFT_ERASE_REFUSED, WEFT_CHANGE_MALFORMED; then nothing has changed
    */
   admit(change: Change, now_ms: number, preconditions?: Preconditions): void {
     const { header } = change
+    checkComplete(change, this.erasures)
+    if (header.notes.erases !== undefined) {
+      checkErasing(change, this.dag, node => node !== NO_NODE && this.erasures.isErasing(this.dag.id(node)))
+    }
     // Only the headers are here: how many entries a change has is for its readers to see.
     checkManifest(header.reads, id => (this.dag.find(id) === NO_NODE ? undefined : Number.POSITIVE_INFINITY))
     if (preconditions !== undefined || this.leases.concern(header)) {
@@ -72,7 +79,7 @@ export class Admission implements LogView {
   #add(change: Change, granted_ms: number | undefined, live: boolean): void {
     const { header } = change
     let chunk: ReturnType<StateLedger['check']>
-    if (change.state !== null) {
+    if (change.state !== null || change.standIn !== null) {
       // Causality first: the state of an equivocation does not fit either, and it must be reported as what it is.
       this.dag.check(change)
       chunk = this.#ledger.check(change)
@@ -82,6 +89,7 @@ export class Admission implements LogView {
     this.branches.add(node, header.branch, header.notes.forks ?? NONE)
     this.leases.add(header, granted_ms, live)
     this.wakes.add(header)
+    this.erasures.add(change)
     this.#writes.push(this.#shared(header.writes))
     for (const wrote of header.writes) if (pointerOf(wrote) === undefined) this.#addWriter(wrote, node)
   }

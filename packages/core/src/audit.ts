@@ -1,10 +1,13 @@
 import type { ChangeSet } from './change-set.js'
 import { checkPointer, pointersOf } from './conflicts.js'
+import type { Node } from './dag.js'
 import type { Entry } from './entry.js'
+import type { Erased } from './erasures.js'
 import type { ManifestRef } from './header.js'
 import type { ActorId, AgentId, BranchName, ChangeId } from './ids.js'
 import { pointersTouch } from './json.js'
 import type { LeaseNote } from './lease-notes.js'
+import { unpackIds } from './packed-ids.js'
 import type { View } from './view.js'
 
 export interface AuditFilter {
@@ -35,6 +38,9 @@ export interface AuditRecord {
   /** The changes that it reverts, and the ones by which it is reverted on this view. */
   readonly reverts: readonly ChangeId[]
   readonly revertedBy: readonly ChangeId[]
+  /** Present when its content was erased (ERA-1), and the changes whose content it erases. */
+  readonly erased?: Erased
+  readonly erases: readonly ChangeId[]
   readonly forks: readonly BranchName[]
   readonly merges: readonly BranchName[]
   /** The lease that it asks for, or gives back. */
@@ -68,9 +74,18 @@ export function* audit(set: ChangeSet, view: View, filter: AuditFilter = {}): Ge
       reason: header.notes.reason,
       reverts: set.ids(set.reverts.namedBy(node)),
       revertedBy: set.ids(reverted.get(node) ?? []),
+      ...erasedOf(set, node),
+      erases: unpackIds(header.notes.erases ?? NONE),
       forks: header.notes.forks ?? [],
       merges: Object.keys(header.notes.merges ?? {}).filter(name => name !== header.branch),
       ...(header.notes.lease && { lease: header.notes.lease }),
     }
   }
+}
+
+const NONE = new Uint8Array(0)
+
+function erasedOf(set: ChangeSet, node: Node): { readonly erased?: Erased } {
+  const erased = set.erasedAt(node)
+  return erased ? { erased } : {}
 }

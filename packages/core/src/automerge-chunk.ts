@@ -1,4 +1,4 @@
-import { hexEquals, toHex } from './bytes.js'
+import { hexEquals, toHex, writeHex } from './bytes.js'
 import { WeftError } from './errors.js'
 import { HASH_BYTES, hexHash } from './hash.js'
 import type { ActorId } from './ids.js'
@@ -17,6 +17,9 @@ export interface StateChunk {
   readonly startOp: number
 }
 
+const SUM_AT = 4
+const HASHED_AT = 8
+const LENGTH_AT = 9
 const MAGIC = '856f4a83'
 const CHUNK_CHANGE = 1
 /** Above this an Automerge change applies and saves, and the document can never be loaded again. */
@@ -25,10 +28,11 @@ const START_OP_MAX = 0x7fffffff
 /** @throws WEFT_CHANGE_STATE */
 export function readStateChunk(bytes: Uint8Array, hash: Hash): StateChunk {
   if (bytes.length < 12 || !hexEquals(MAGIC, bytes)) throw badState('it is not an Automerge chunk')
-  if (bytes[8] !== CHUNK_CHANGE) throw badState(`chunk type ${bytes[8]} is not an uncompressed change`)
-  const sum = hexHash(hash, bytes.subarray(8))
-  if (toHex(bytes, 4, 8) !== sum.slice(0, 8)) throw badState('its checksum is wrong')
-  let at = 9
+  if (bytes[HASHED_AT] !== CHUNK_CHANGE)
+    throw badState(`chunk type ${bytes[HASHED_AT]} is not an uncompressed change`)
+  const sum = hexHash(hash, bytes.subarray(HASHED_AT))
+  if (toHex(bytes, SUM_AT, HASHED_AT) !== sum.slice(0, 8)) throw badState('its checksum is wrong')
+  let at = LENGTH_AT
   const uleb = (): number => {
     let value = 0
     for (let scale = 1; scale <= 2 ** 42; scale *= 128) {
@@ -54,6 +58,28 @@ export function readStateChunk(bytes: Uint8Array, hash: Hash): StateChunk {
   const startOp = uleb()
   if (startOp < 1 || startOp > START_OP_MAX) throw badState(`startOp ${startOp} is out of range`)
   return { hash: sum, deps, actor, seq, startOp }
+}
+
+/**
+ * The same change behind other deps, as many as it has: what Automerge applies where one of them is here in another form.
+ * @param deps in hex, in the order in which Automerge writes them: ascending
+ */
+export function withDeps(bytes: Uint8Array, deps: readonly string[], hash: Hash): Uint8Array {
+  // A copy of a Buffer too: its own slice() would be the same bytes.
+  const changed = Uint8Array.from(bytes)
+  let at = afterUleb(bytes, afterUleb(bytes, LENGTH_AT))
+  for (const dep of deps) {
+    writeHex(dep, changed, at)
+    at += HASH_BYTES
+  }
+  writeHex(hexHash(hash, changed.subarray(HASHED_AT)).slice(0, 8), changed, SUM_AT)
+  return changed
+}
+
+function afterUleb(bytes: Uint8Array, from: number): number {
+  let at = from
+  while (bytes[at]! >= 0x80) at++
+  return at + 1
 }
 
 export function badState(reason: string): WeftError {

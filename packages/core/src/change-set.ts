@@ -5,7 +5,7 @@ import type { Change } from './change.js'
 import { Dag, NO_NODE, type Node } from './dag.js'
 import type { Entry } from './entry.js'
 import { type EntriesOptions, EntryLists } from './entry-lists.js'
-import { WeftError } from './errors.js'
+import { checkComplete, type Erased, Erasures } from './erasures.js'
 import { type Header, NO_NOTES } from './header.js'
 import { type ActorId, type BranchName, type ChangeId, entryId } from './ids.js'
 import { deepFreeze } from './json.js'
@@ -15,6 +15,7 @@ import type { Hash } from './ports.js'
 import { Reverts } from './reverts.js'
 import { SideEffects } from './side-effects.js'
 import { Schemas } from './schemas.js'
+import { AppliedStates } from './applied-states.js'
 import { StateLedger } from './state-ledger.js'
 import { Summaries } from './summaries.js'
 import { View } from './view.js'
@@ -35,15 +36,19 @@ export class ChangeSet {
   readonly schemas = new Schemas(this.dag)
   readonly summaries = new Summaries(this.dag, this.tree, this.reverts)
   readonly wakes = new Wakes()
+  readonly erasures: Erasures
   readonly ledger: StateLedger
+  readonly states: AppliedStates
   readonly #changes: Change[] = []
   readonly #entries: (readonly Entry[] | undefined)[] = []
   readonly #views = new Map<BranchName, View>()
-  readonly #lists = new EntryLists(this.reverts, node => this.entriesOf(node))
+  #lists = this.#newLists()
   #everything: View | undefined
 
   constructor(hash: Hash) {
+    this.erasures = new Erasures(hash)
     this.ledger = new StateLedger(this.dag, hash)
+    this.states = new AppliedStates(this, hash)
   }
 
   get size(): number {
@@ -63,13 +68,20 @@ export class ChangeSet {
     return this.#changes
   }
 
+  /** Of a change whose content is gone: by whom, when and why. */
+  erasedAt(node: Node): Erased | undefined {
+    return this.erasures.of(this.change(node))
+  }
+
   /**
    * Adds a verified change whose deps are here.
+   * @param fromLog of a committed log: what was erased comes without content, and the change that erased it after it
    * @returns its node, or `NO_NODE` if it was here already
    * @throws the errors of `Dag.add`, WEFT_CHANGE_STATE, WEFT_CHANGE_MALFORMED; then nothing has changed
    */
-  add(change: Change): Node {
-    if (!change.complete) throw incomplete(change.id)
+  add(offered: Change, fromLog = false): Node {
+    const change = this.erasures.count === 0 ? offered : this.erasures.kept(offered)
+    if (!fromLog || (change.lacksState && change.standIn === null)) checkComplete(change, this.erasures)
     let chunk: StateChunk | undefined
     if (change.header.stateHashAt !== ABSENT) {
       if (this.dag.nodeOf(change) !== NO_NODE) return NO_NODE
@@ -81,6 +93,7 @@ export class ChangeSet {
     if (node === NO_NODE) return NO_NODE
     if (chunk) this.ledger.add(node, chunk)
     this.#changes.push(change)
+    if (change.standIn !== null) this.states.noteStandIn()
     const { header } = change
     const forks = header.notes.forks ?? NO_FORKS
     this.tree.add(node, header)
@@ -101,6 +114,23 @@ export class ChangeSet {
     this.effects.add(node, header)
     if (notes.reverts !== undefined) this.reverts.add(node, notes.reverts)
     if (notes.summary !== undefined) this.summaries.add(node, notes.summary, kinds)
+    if (notes.erases !== undefined) this.#erase(node)
+  }
+
+  /** Lets go of content that is here, and of what was made of it. */
+  #erase(by: Node): void {
+    for (const id of this.erasures.add(this.change(by))) {
+      const node = this.dag.find(id)
+      if (node === NO_NODE) continue
+      this.#changes[node] = this.erasures.kept(this.change(node))
+      this.#entries[node] = undefined
+    }
+    this.#lists = this.#newLists()
+    this.states.reset()
+  }
+
+  #newLists(): EntryLists {
+    return new EntryLists(this.reverts, node => this.entriesOf(node))
   }
 
   /** What is visible on a branch; kept up to date as changes are added. */
@@ -145,13 +175,14 @@ export class ChangeSet {
   }
 
   /**
-   * The entries of a change; frozen, made once. What a door has let in reads; should it not, the change has no
-   * entries, alike on every replica.
+   * The entries of a change; frozen, made once. Those that are erased are here without their values. What a door has let
+   * in reads; should it not, the change has no entries, alike on every replica.
    */
   entriesOf(node: Node): readonly Entry[] {
     const known = this.#entries[node]
     if (known) return known
-    const entries = makeEntries(this.change(node), this.dag.actorOf(node))
+    const change = this.change(node)
+    const entries = makeEntries(change, this.dag.actorOf(node), this.erasures.of(change))
     this.#entries[node] = entries
     return entries
   }
@@ -164,15 +195,6 @@ export class ChangeSet {
 
 const NO_FORKS: readonly BranchName[] = []
 
-function incomplete(id: ChangeId): WeftError {
-  return new WeftError(
-    'WEFT_CHANGE_MALFORMED',
-    `change ${id.slice(0, 12)} came without a part that its header names`,
-    'send the change with both of its parts',
-    { change: id },
-  )
-}
-
 const NO_ENTRIES: readonly Entry[] = []
 
 function readable(change: Change): readonly unknown[] | undefined {
@@ -183,15 +205,16 @@ function readable(change: Change): readonly unknown[] | undefined {
   }
 }
 
-function makeEntries(change: Change, actor: ActorId): readonly Entry[] {
+function makeEntries(change: Change, actor: ActorId, erased: Erased | undefined): readonly Entry[] {
   const { branch, agent, lamport, time, kinds, reads } = change.header
   const values = readable(change)
   if (values === undefined) return NO_ENTRIES
+  const gone = change.lacksEntries ? erased : undefined
   return kinds.map((kind, index) =>
     Object.freeze({
       id: entryId(change.id, index),
       kind,
-      value: deepFreeze(values[index]),
+      value: gone ? null : deepFreeze(values[index]),
       tier: 'durable' as const,
       change: change.id,
       branch,
@@ -200,6 +223,7 @@ function makeEntries(change: Change, actor: ActorId): readonly Entry[] {
       lamport,
       time,
       reads: reads.length === 0 ? reads : reads.filter(ref => ref.entry === undefined || ref.entry === index),
+      ...(gone && { erased: gone }),
     }),
   )
 }

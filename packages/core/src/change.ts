@@ -10,6 +10,8 @@ import { LIMITS } from './limits.js'
 import type { Hash, Host } from './ports.js'
 
 export const SALT_BYTES = 16
+/** Three, and of a change whose state was erased four. */
+const FRAME_ITEMS_MAX = 4
 
 /**
  * The atomic unit of replication (CHG-1): a header and up to two salted parts, as one run of bytes that is stored and
@@ -17,6 +19,9 @@ export const SALT_BYTES = 16
  *
  * `id` is the SHA-256 of the header's bytes, and the header holds the SHA-256 of each part. The entries part is salt,
  * then the values as a JSON array in UTF-8; the state part is salt, then one Automerge change.
+ *
+ * One whose content was erased (ERA-1) lacks the parts that its header names. Where it lacks its state, a fourth byte
+ * string stands in for that (stand-in.ts): no hash of the header covers it, the change that erases does.
  */
 export class Change {
   #id: ChangeId | undefined
@@ -31,6 +36,8 @@ export class Change {
     private readonly entriesEnd: number,
     private readonly stateAt: number,
     private readonly stateEnd: number,
+    private readonly standInAt: number = ABSENT,
+    private readonly standInEnd: number = ABSENT,
   ) {}
 
   /** Spelled when it is first asked for. */
@@ -41,10 +48,16 @@ export class Change {
 
   /** Whether both parts that the header names are here. */
   get complete(): boolean {
-    return (
-      (this.entriesAt === ABSENT) === (this.header.entriesHashAt === ABSENT) &&
-      (this.stateAt === ABSENT) === (this.header.stateHashAt === ABSENT)
-    )
+    return !this.lacksEntries && !this.lacksState
+  }
+
+  /** Whether its header names entries that are not here. */
+  get lacksEntries(): boolean {
+    return this.entriesAt === ABSENT && this.header.entriesHashAt !== ABSENT
+  }
+
+  get lacksState(): boolean {
+    return this.stateAt === ABSENT && this.header.stateHashAt !== ABSENT
   }
 
   /** The Automerge change it carries, or null. */
@@ -52,7 +65,12 @@ export class Change {
     return this.stateAt === ABSENT ? null : this.bytes.subarray(this.stateAt + SALT_BYTES, this.stateEnd)
   }
 
-  /** The values of its entries, read anew at each call. @throws WEFT_CHANGE_MALFORMED */
+  /** What stands in for its state, as stand-in.ts writes it, or null. */
+  get standIn(): Uint8Array | null {
+    return this.standInAt === ABSENT ? null : this.bytes.subarray(this.standInAt, this.standInEnd)
+  }
+
+  /** The values of its entries, read anew at each call; none when they are not here. @throws WEFT_CHANGE_MALFORMED */
   values(): readonly Json[] {
     const { kinds } = this.header
     if (this.entriesAt === ABSENT) return []
@@ -130,6 +148,27 @@ function saltedState(state: Uint8Array, host: Pick<Host, 'random'>): Uint8Array 
 }
 
 /**
+ * A change without its entries and, if something stands in for that, without its state. Its id is what it was: the
+ * header's bytes are the same.
+ * @param standIn what is to stand in for its state; null leaves the state as it is
+ */
+export function withoutContent(change: Change, standIn: Uint8Array | null, hash: Hash): Change {
+  const { bytes, header } = change
+  const reader = frameReader.reset(bytes, 0, bytes.length)
+  reader.array(FRAME_ITEMS_MAX)
+  const headerAt = reader.byteString()
+  const headerBytes = bytes.subarray(headerAt, reader.at)
+  reader.byteStringOrNull()
+  const stateAt = reader.byteStringOrNull()
+  const state = stateAt === ABSENT || standIn !== null ? null : bytes.subarray(stateAt, reader.at)
+  const stands = standIn ?? change.standIn
+  frameWriter.reset().array(stands === null ? 3 : FRAME_ITEMS_MAX)
+  frameWriter.byteString(headerBytes).byteStringOrNull(null).byteStringOrNull(state)
+  if (stands !== null) frameWriter.byteString(stands)
+  return readChange(frameWriter.take(), hash, false, header.notes)
+}
+
+/**
  * Reads and verifies a change that came from elsewhere. It keeps `bytes`, so the caller gives up ownership of them.
  * @throws WEFT_CHANGE_MALFORMED · WEFT_CHANGE_HASH · WEFT_CHANGE_TOO_LARGE
  */
@@ -146,7 +185,8 @@ export function decodeChange(bytes: Uint8Array, hash: Hash): Change {
 
 function readChange(bytes: Uint8Array, hash: Hash, verify: boolean, notes?: HeaderNotes): Change {
   const reader = frameReader.reset(bytes, 0, bytes.length)
-  if (reader.array(3) !== 3) throw new RangeError('a change has 3 items')
+  const items = reader.array(FRAME_ITEMS_MAX)
+  if (items < 3) throw new RangeError('a change has 3 items')
   const headerAt = reader.byteString()
   const headerEnd = reader.at
   const header = new Header(bytes, headerReader.reset(bytes, headerAt, headerEnd), notes)
@@ -154,13 +194,21 @@ function readChange(bytes: Uint8Array, hash: Hash, verify: boolean, notes?: Head
   const entriesEnd = reader.at
   const stateAt = reader.byteStringOrNull()
   const stateEnd = reader.at
+  const standInAt = items === FRAME_ITEMS_MAX ? reader.byteString() : ABSENT
+  const standInEnd = reader.at
   reader.finish()
+  if (standInAt !== ABSENT && (stateAt !== ABSENT || header.stateHashAt === ABSENT)) {
+    throw new RangeError('something stands in for a state that is here, or never was')
+  }
   if (verify && entriesAt !== ABSENT)
     checkPart('entries', bytes, entriesAt, entriesEnd, header.entriesHashAt, hash)
   if (verify && stateAt !== ABSENT) checkPart('state', bytes, stateAt, stateEnd, header.stateHashAt, hash)
   const idAt = nextIdAt()
   hash(bytes.subarray(headerAt, headerEnd), ids, idAt)
-  return new Change(ids, idAt, bytes, header, entriesAt, entriesEnd, stateAt, stateEnd)
+  return new Change(
+    ...([ids, idAt, bytes, header, entriesAt, entriesEnd] as const),
+    ...([stateAt, stateEnd, standInAt, standInEnd] as const),
+  )
 }
 
 function checkPart(

@@ -1,3 +1,4 @@
+import type { Erased } from './erasures.js'
 import type { ActorId, AgentId, BranchName, ChangeId, EntryId } from './ids.js'
 import type { ManifestRef } from './header.js'
 
@@ -7,6 +8,7 @@ export type Tier = 'durable' | 'scratch'
 export interface Entry<Kind extends string = string, Value = unknown> {
   readonly id: EntryId
   readonly kind: Kind
+  /** Null where `erased` says that it is gone, whatever the kind. */
   readonly value: Value
   readonly tier: Tier
   readonly change: ChangeId
@@ -18,4 +20,6 @@ export interface Entry<Kind extends string = string, Value = unknown> {
   readonly time: number
   /** What it was derived from. */
   readonly reads: readonly ManifestRef[]
+  /** Present when the content was erased (ERA-1). */
+  readonly erased?: Erased
 }

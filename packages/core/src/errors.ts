@@ -39,6 +39,11 @@ export type ErrorCode =
   | 'WEFT_CONFLICTS_OPEN'
   | 'WEFT_REVERT_ALREADY'
   | 'WEFT_REVERT_NOTHING'
+  // erasure
+  | 'WEFT_ERASE_NOTHING'
+  | 'WEFT_ERASE_IN_FORCE'
+  | 'WEFT_ERASE_REFUSED'
+  | 'WEFT_ERASED'
   // windows and summaries
   | 'WEFT_WINDOW_BUDGET'
   | 'WEFT_WINDOW_OPTIONS'

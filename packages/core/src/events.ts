@@ -3,6 +3,7 @@ import { pointersOf } from './conflicts.js'
 import { type Filter, matchesFilter } from './filter.js'
 import { type AgentId, type BranchName, type ChangeId, type EntryId, entryId, type Position } from './ids.js'
 import type { Json } from './json.js'
+import { unpackIds } from './packed-ids.js'
 
 /** What happened at a position of a context's committed log: one change, as whoever waits for it reads it. */
 export interface ContextEvent {
@@ -13,14 +14,24 @@ export interface ContextEvent {
   /** The author's wall clock, ms since 1970 UTC. */
   readonly time: number
   readonly kinds: readonly string[]
-  readonly entries: readonly { readonly id: EntryId; readonly kind: string; readonly value: Json }[]
+  readonly entries: readonly EventEntry[]
   /** State pointers that it wrote, and all that it wrote as refs. */
   readonly pointers: readonly string[]
   readonly writes: readonly string[]
   readonly forks: readonly BranchName[]
   readonly merges: readonly BranchName[]
+  /** The changes whose content it erases (ERA-1): whoever keeps a copy of that elsewhere has to erase it there. */
+  readonly erases: readonly ChangeId[]
   readonly step: string | undefined
   readonly reason: string | undefined
+}
+
+export interface EventEntry {
+  readonly id: EntryId
+  readonly kind: string
+  readonly value: Json
+  /** The content was erased (ERA-1), and `value` is null. */
+  readonly erased?: true
 }
 
 /** A committed log, as far as it is known: gapless up to `position`. */
@@ -46,7 +57,8 @@ export interface RangeBounds {
 export function contextEvent(position: Position, change: Change): ContextEvent {
   const { id, header } = change
   const { branch, agent, time, kinds, writes, notes } = header
-  const values = change.values()
+  const isErasing = notes.erases !== undefined
+  const values = isErasing ? [] : change.values()
   return {
     position,
     change: id,
@@ -54,11 +66,18 @@ export function contextEvent(position: Position, change: Change): ContextEvent {
     agent,
     time,
     kinds,
-    entries: kinds.map((kind, index) => ({ id: entryId(id, index), kind, value: values[index]! })),
+    // What stands in for erased state is for replicas alone.
+    entries: (isErasing ? [] : kinds).map((kind, index) => {
+      const named = { id: entryId(id, index), kind }
+      return change.lacksEntries
+        ? { ...named, value: null, erased: true }
+        : { ...named, value: values[index]! }
+    }),
     pointers: pointersOf(writes),
     writes,
     forks: notes.forks ?? [],
     merges: Object.keys(notes.merges ?? {}).filter(name => name !== branch),
+    erases: isErasing ? unpackIds(notes.erases!) : [],
     step: notes.step,
     reason: notes.reason,
   }

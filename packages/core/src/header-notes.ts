@@ -18,6 +18,8 @@ export interface HeaderNotes {
   readonly migrates?: number
   /** The changes that this one reverts (STP-4): 32 bytes each, ascending. It counts for those in its past alone. */
   readonly reverts?: Uint8Array
+  /** The changes whose content this one erases (ERA-1): hashes as in `reverts`. They need not be in its past. */
+  readonly erases?: Uint8Array
   /** Asks for a lease on what the change writes, or gives it back (HND-3). */
   readonly lease?: LeaseNote
   /** The epochs of the leases that its author held. */
@@ -44,10 +46,11 @@ export interface HeaderNotes {
 
 /** Checks the notes of a change that came from elsewhere. @throws TypeError · RangeError · WEFT_ID_INVALID */
 export function checkNotes(notes: Record<string, unknown>): void {
-  const { forks, merges, migrates, summary, schema, completes, reverts } = notes
+  const { forks, merges, migrates, summary, schema, completes, reverts, erases } = notes
   if (forks !== undefined) checkForks(forks)
   if (merges !== undefined) checkMerges(merges)
   if (reverts !== undefined) checkPacked('reverts', LIMITS.reverts_per_change_max, reverts, 1)
+  if (erases !== undefined) checkPacked('erased changes', LIMITS.erases_per_change_max, erases, 1)
   if (completes !== undefined) checkPacked('completed heads', LIMITS.deps_max, completes)
   if (summary !== undefined) checkSummary(summary)
   if (notes.windows !== undefined) checkWindowRecords(notes.windows)

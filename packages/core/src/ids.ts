@@ -23,6 +23,14 @@ export const MAIN_BRANCH: BranchName = 'main'
  * on it, and they move the heads of none that work is done on.
  */
 export const WAKES_BRANCH: BranchName = 'weft.wakes'
+/** The branch of the changes that say what is erased (ERA-1): likewise. They depend on each other alone. */
+export const ERASURES_BRANCH: BranchName = 'weft.erasures'
+
+/** Whether a branch is the engine's own, which no work is done on. */
+export function isEngineBranch(branch: BranchName): boolean {
+  return branch === WAKES_BRANCH || branch === ERASURES_BRANCH
+}
+
 /** The engine's own workflow that holds a tenant's overlays: the one that begins with `@` and that a peer lets in. */
 export const OVERLAY_WORKFLOW: WorkflowId = '@overlays'
 

@@ -17,10 +17,14 @@ export { Dag, NO_NODE, type Node } from './dag.js'
 export { digest } from './digest.js'
 export type { Entry, Tier } from './entry.js'
 export type { EntriesOptions } from './entry-lists.js'
+export { type EraseOptions, type ErasePlan, erasureOf, planErasure } from './erase-plan.js'
+export { type ErasedLog, erasedLog } from './erased-log.js'
+export { checkComplete, type Erased, Erasures } from './erasures.js'
 export { type ErrorCode, type ErrorDetails, isWeftError, reasonOf, WeftError } from './errors.js'
 export {
   type ContextEvent,
   contextEvent,
+  type EventEntry,
   type EventRange,
   type LogReader,
   nextRange,
@@ -28,6 +32,7 @@ export {
 } from './events.js'
 export { checkFilter, type Filter, matchesFilter } from './filter.js'
 export type { FlattenOrder } from './flatten.js'
+export { checkStandIn, standInsOf } from './stand-in.js'
 export { genesis } from './genesis.js'
 export {
   checkCarriedOver,

@@ -9,6 +9,7 @@ export const LIMITS = {
   label_chars_max: 1_024,
   forks_per_change_max: 1_024,
   reverts_per_change_max: 1_536,
+  erases_per_change_max: 1_024,
   leases_per_change_max: 16,
   /** Windows that one step may make, and kinds or entries that one of them may name. */
   windows_per_change_max: 32,

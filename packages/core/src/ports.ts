@@ -49,6 +49,11 @@ export interface LogHead extends LogEnd {
 export interface LogAppend {
   readonly records: readonly LogRecord[]
   readonly head: LogEnd
+  /**
+   * Records that the log holds already, as they are from now on: the same ids, without what `records` erase (ERA-1).
+   * Written in one batch with those; what they held then leaves the disk, if need be at the next opening.
+   */
+  readonly rewritten?: readonly LogRecord[]
 }
 
 /** What a tenant has on disk. */

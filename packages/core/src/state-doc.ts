@@ -22,6 +22,8 @@ export class StateDoc {
   /** Made when it is needed: many a context has no state, and its memory is given back by `free` alone. */
   #made: AutomergeDocument | undefined
   #applied = 0
+  /** The form that state changes had when they were applied (applied-states.ts). */
+  #form = 0
   #snapshot: JsonObject | undefined
   #ownIsHere = true
   readonly #refused = new Set<Node>()
@@ -75,7 +77,9 @@ export class StateDoc {
    * @returns its bytes and the pointers it writes, or undefined when nothing differs
    */
   write(next: JsonObject): { bytes: Uint8Array; pointers: string[] } | undefined {
-    const pointers = writeDifference(this.#document, this.read(), next)
+    // First: to read may take another document.
+    const base = this.read()
+    const pointers = writeDifference(this.#document, base, next)
     if (pointers.length === 0) return undefined
     // What Automerge holds already makes no change, and the last one must not go out a second time.
     if (this.#document.commit(null, 0) === null) return undefined
@@ -83,7 +87,7 @@ export class StateDoc {
     if (!bytes) throw new Error('Automerge made no change of a difference')
     // What Automerge would show now, without building it again from all that was ever written.
     this.#snapshot = frozenCopy(next)
-    return { bytes, pointers }
+    return { bytes: this.set.states.asWritten(bytes), pointers }
   }
 
   /** Forgets what was written but did not become a change. */
@@ -92,6 +96,7 @@ export class StateDoc {
     this.#applied = 0
     this.#snapshot = undefined
     this.#ownIsHere = false
+    this.#refused.clear()
   }
 
   /** Gives the memory of the document back. Whoever asks again has it built again from the set. */
@@ -116,7 +121,7 @@ export class StateDoc {
     this.set.dag.walk(nodes, at => {
       if (seen.has(at)) return false
       seen.add(at)
-      const hash = this.set.ledger.hashOf(at)
+      const hash = this.set.states.hashAt(at)
       if (hash === undefined || this.#refused.has(at)) return true
       heads.push(hash)
       return false
@@ -125,6 +130,8 @@ export class StateDoc {
   }
 
   #catchUp(): void {
+    if (this.#form !== this.set.states.form) this.reset()
+    this.#form = this.set.states.form
     const pending: Node[] = []
     for (; this.#applied < this.view.arrived.length; this.#applied++) {
       const node = this.view.arrived.at(this.#applied)
@@ -136,7 +143,7 @@ export class StateDoc {
     if (pending.length === 0) return
     this.#snapshot = undefined
     try {
-      this.#document.applyChanges(pending.map(node => this.set.change(node).state!))
+      this.#document.applyChanges(pending.map(node => this.set.states.bytesAt(node)))
     } catch {
       this.#rebuild()
     }
@@ -148,7 +155,7 @@ export class StateDoc {
     for (let i = 0; i < this.#applied; i++) {
       const node = this.view.arrived.at(i)
       if (this.set.ledger.hashOf(node) === undefined) continue
-      const bytes = this.set.change(node).state!
+      const bytes = this.set.states.bytesAt(node)
       try {
         this.#document.applyChanges([bytes])
         good.push(bytes)

@@ -1,6 +1,7 @@
 import { badState, readStateChunk, type StateChunk } from './automerge-chunk.js'
 import type { Change } from './change.js'
 import { type Dag, NO_NODE, type Node } from './dag.js'
+import { readStandIn } from './stand-in.js'
 import type { ActorId } from './ids.js'
 import type { Hash } from './ports.js'
 
@@ -21,9 +22,9 @@ export class StateLedger {
 
   /** @throws WEFT_CHANGE_STATE when the change's state part contradicts its header or its past */
   check(change: Change): StateChunk | undefined {
-    const bytes = change.state
-    if (bytes === null) return undefined
-    const chunk = readStateChunk(bytes, this.hash)
+    const { state, standIn } = change
+    if (state === null && standIn === null) return undefined
+    const chunk = state ? readStateChunk(state, this.hash) : readStandIn(standIn!, this.hash).chunk
     const { actor } = change.header
     if (chunk.actor !== actor) throw badState('it is by another actor than the change')
     const expected = (this.#lastSeq.get(actor) ?? 0) + 1

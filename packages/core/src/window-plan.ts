@@ -7,11 +7,11 @@ import type { Unit, WindowIndex } from './window-index.js'
 import { ShownSummaries } from './window-summaries.js'
 
 /** Why an entry is not in a window. */
-export type LeftOutWhy = 'budget' | 'stale' | 'summarised' | 'reverted' | 'incomplete' | 'empty'
+export type LeftOutWhy = 'budget' | 'stale' | 'summarised' | 'reverted' | 'erased' | 'incomplete' | 'empty'
 
 export interface Reason {
   readonly why: LeftOutWhy
-  /** For people; of `summarised` the entry that stands for it, of `reverted` the change that reverts it. */
+  /** For people; of `summarised` the entry that stands for it, of `reverted` and `erased` the change that did it. */
   readonly detail: string
 }
 
@@ -83,6 +83,8 @@ export class WindowPlan {
     const [standIn] = standIns
     if (standIn !== undefined && !standIns.includes(undefined))
       return { why: 'summarised', detail: this.index.entry(entryKey(standIn, 0)).id }
+    const gone = unit.keys.map(key => this.index.entry(key).erased).find(erased => erased !== undefined)
+    if (gone) return { why: 'erased', detail: gone.by ?? '' }
     if (unit.lacks !== undefined) return { why: 'incomplete', detail: unit.lacks }
     const dropped = unit.keys.find(key => this.isStale(key) && this.#policy(key) === 'drop')
     if (dropped === undefined) return this.#summaries.fallen.get(nodeOfKey(unit.keys[0]!))
@@ -113,7 +115,8 @@ export class WindowPlan {
   }
 
   #pin(key: EntryKey): void {
-    if (!this.index.hidden.has(nodeOfKey(key))) this.#pinned.add(this.index.unitOf(key))
+    const isGone = this.index.hidden.has(nodeOfKey(key)) || this.index.entry(key).erased !== undefined
+    if (!isGone) this.#pinned.add(this.index.unitOf(key))
   }
 
   /** @throws WEFT_CHANGE_UNKNOWN */

@@ -36,8 +36,12 @@ export function remakeWindow(set: ChangeSet, node: Node, record: WindowRecord, t
   const { budget, as, order, pin, staleness, overlays } = record
   const recipe = { budget, as, order, pin, staleness, ...(overlays && { overlays }) }
   const window = windows.make(recipe, counter, tools.overlays)
-  if (window.digest !== toHex(record.digest)) throw differs(record, `now of the digest ${window.digest}`)
-  return window
+  if (window.digest === toHex(record.digest)) return window
+  const gone = [...view.arrived].filter(each => set.change(each).lacksEntries).length
+  throw differs(
+    record,
+    `now of the digest ${window.digest}${gone > 0 ? `, ${gone} changes having been erased` : ''}`,
+  )
 }
 
 function unknownCounter(name: string, known: readonly TokenCounter[]): WeftError {
@@ -53,7 +57,7 @@ function differs({ digest }: WindowRecord, found: string): WeftError {
   return new WeftError(
     'WEFT_WINDOW_DIFFERS',
     `the window that the step saw had the digest ${toHex(digest)}, and is ${found}`,
-    'make it with the definition (its renderers) and the release of Weft that the step ran with',
+    'make it with the definition (its renderers) and the release of Weft that the step ran with; what was erased cannot be told again',
     { digest: toHex(digest) },
   )
 }

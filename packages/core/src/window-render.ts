@@ -10,7 +10,8 @@ import { type Rendered, renderValue } from './window-shapes.js'
 export type Renderers = Readonly<Record<string, ((value: never) => unknown) | undefined>>
 
 /** @throws WEFT_RENDER_FAILED when a renderer throws, or returns what is not JSON */
-export function renderEntry({ id, kind, value }: Entry, renderers: Renderers): Rendered {
+export function renderEntry({ id, kind, value, erased }: Entry, renderers: Renderers): Rendered {
+  if (erased) return NOTHING
   const render = Object.hasOwn(renderers, kind) ? renderers[kind] : undefined
   if (render === undefined) return renderValue(kind, value as Json)
   try {

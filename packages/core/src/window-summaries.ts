@@ -26,6 +26,8 @@ export class ShownSummaries {
     const sound: Node[] = []
     for (const summary of set.summaries.nodes()) {
       if (!view.has(summary) || hidden.has(summary)) continue
+      // Its text is gone, so it stands for nothing: what it stood for is shown again.
+      if (set.change(summary).lacksEntries) continue
       if (this.#tellsOtherwise(summary)) {
         fallen.set(summary, {
           why: 'stale',

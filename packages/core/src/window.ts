@@ -56,12 +56,13 @@ export type Window<As extends WindowFormat = WindowFormat> = WindowReport &
 
 /** Makes windows of one view: functions of its set, its renderers, a recipe and a counter (WIN-4). */
 export class Windows {
-  readonly #index: WindowIndex
+  #index: WindowIndex
+  #erasures = 0
   /** Tokens of what overlays say: it is in every window, and seldom another. */
   readonly #overlaySizes = new TileSizes()
 
   constructor(
-    set: ChangeSet,
+    private readonly set: ChangeSet,
     private readonly view: View,
     private readonly staleness: Staleness,
     private readonly renderers: Renderers,
@@ -79,6 +80,7 @@ export class Windows {
     counter: TokenCounter,
     overlays: readonly ToldOverlay[] = [],
   ): Window<As> {
+    if (this.#erasures !== this.set.erasures.count) this.#beginAnew()
     this.#index.catchUp()
     this.staleness.catchUp()
     const { size } = this.view
@@ -103,6 +105,12 @@ export class Windows {
       },
     }
     return Object.assign(report, content) as WindowReport as Window<As>
+  }
+
+  /** What was made of entries that have been erased since is let go of. */
+  #beginAnew(): void {
+    this.#erasures = this.set.erasures.count
+    this.#index = new WindowIndex(this.set, this.view, this.renderers)
   }
 
   /** A plan as of when the view had so many changes. */

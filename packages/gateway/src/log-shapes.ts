@@ -2,13 +2,21 @@ import { z } from '@hono/zod-openapi'
 import { branchName, changeId, entryId, heads, id, manifestRef, pointer, position, time } from './fields.js'
 
 const committedAt = position.nullable().openapi({ description: 'of its change in the committed log' })
+const erased = z
+  .object({
+    by: changeId.nullable(),
+    agent: id.optional(),
+    time: time.optional(),
+    reason: z.string().optional(),
+  })
+  .openapi('Erased', { description: 'that content was erased: by which change, whose, when and why' })
 const manifest = z.array(manifestRef).readonly().openapi({ description: 'what it was derived from' })
 
 export const ENTRY = z
   .object({
     id: entryId,
     kind: id,
-    value: z.unknown(),
+    value: z.unknown().openapi({ description: 'null where it was erased' }),
     tier: z.string(),
     change: changeId,
     branch: branchName,
@@ -17,6 +25,7 @@ export const ENTRY = z
     lamport: z.int(),
     time,
     reads: manifest,
+    erased: erased.optional(),
     position: committedAt,
   })
   .openapi('Entry')
@@ -38,6 +47,8 @@ export const RECORD = z
     reason: z.string().optional(),
     reverts: heads,
     revertedBy: heads,
+    erased: erased.optional(),
+    erases: heads,
     forks: z.array(branchName).readonly(),
     merges: z.array(branchName).readonly(),
     lease: z

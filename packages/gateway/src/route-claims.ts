@@ -31,11 +31,14 @@ const EVENT = z
     agent: id,
     time,
     kinds: z.array(id).readonly(),
-    entries: z.array(z.object({ id: entryId, kind: id, value: json })).readonly(),
+    entries: z
+      .array(z.object({ id: entryId, kind: id, value: json, erased: z.literal(true).optional() }))
+      .readonly(),
     pointers: z.array(pointer).readonly(),
     writes: z.array(z.string()).readonly(),
     forks: z.array(branchName).readonly(),
     merges: z.array(branchName).readonly(),
+    erases: z.array(changeId).readonly().openapi({ description: 'changes whose content it erases' }),
     step: z.string().optional(),
     reason: z.string().optional(),
   })

@@ -1,10 +1,12 @@
-import type { ChangeId, LogRecord } from '@weft/core'
+import type { Change, ChangeId, LogRecord } from '@weft/core'
 import type { Subscriber } from './context-log.js'
 
 /** A change that has its position, and who offered it. */
 export interface Admitted {
   readonly record: LogRecord
   readonly origin: Subscriber
+  /** The change itself, where it erases others (ERA-1). */
+  readonly erasing?: Change
 }
 
 /** What is written at once: its heads are those that the log has after it. */

@@ -14,6 +14,7 @@ import type { Contexts } from './contexts.js'
 import type { Flow } from './fair-queue.js'
 import { Heartbeat } from './heartbeat.js'
 import { Inbox } from './inbox.js'
+import { ErasureDoor } from './erasing.js'
 import type { PeerLimits } from './limits.js'
 import type { LiveGrants } from './live-grants.js'
 import { OverlayDoor } from './overlay-door.js'
@@ -55,6 +56,7 @@ type Read = PeerEffect & { do: 'read' }
  */
 export class Connection implements Flow {
   readonly #session: PeerSession
+  readonly #erasures: ErasureDoor
   readonly #channels = new Map<number, OpenChannel>()
   readonly #inbox: Inbox
   readonly #reads: Read[] = []
@@ -72,6 +74,7 @@ export class Connection implements Flow {
     private readonly host: ConnectionHost,
   ) {
     this.#session = new PeerSession(host.hash)
+    this.#erasures = new ErasureDoor(() => this.#grant!.scopes.includes('admin'), host.hash)
     const { limits, clock } = host
     const resume = (): void => void (this.#paused || socket.resume())
     this.#inbox = new Inbox({ pause: () => socket.pause(), resume }, limits.inbox_bytes_max)
@@ -289,7 +292,7 @@ export class Connection implements Flow {
       for (const { id } of changes) open.subscriber.refused(id, error)
       return
     }
-    log.submit(changes, open.subscriber, preconditions)
+    this.#erasures.submit(log, changes, open.subscriber, preconditions)
   }
 
   async #read({ channel, from, bytes_max }: Read): Promise<void> {

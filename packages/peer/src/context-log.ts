@@ -20,6 +20,7 @@ import {
 } from '@weft/core'
 import { CHANGE_COST } from '@weft/protocol'
 import { type Admitted, AdmittedQueue } from './admitted-queue.js'
+import { contentMissing, erases, rewrittenBy } from './erasing.js'
 
 /** Whoever follows a context or writes to it: one channel of one connection. */
 export interface Subscriber {
@@ -94,12 +95,16 @@ export class ContextLog {
     hooks: ContextHooks,
   ): Promise<ContextLog> {
     const log = new ContextLog(store, workflow, gate, host, hooks)
+    const bare = new Map<ChangeId, Position>()
     for await (const records of wholeLog(store, workflow, host.hash, PAGE_BYTES)) {
       for (let at = 0; at < records.length; at += RECORDS_A_TURN) {
         const some = records.slice(at, at + RECORDS_A_TURN)
         await host.turn(store.tenant, costOf(some))
-        log.#restore(some)
+        log.#restore(some, bare)
       }
+    }
+    for (const [id, position] of bare) {
+      if (!log.#admission.erasures.has(id)) throw contentMissing(workflow, position, id)
     }
     return log
   }
@@ -138,6 +143,12 @@ export class ContextLog {
     return position === 0 ? '' : this.#admission.dag.id(position - 1)
   }
 
+  /** Where a change stands that is written, or undefined. */
+  positionOf(id: ChangeId): Position | undefined {
+    const position = this.#admission.dag.find(id) + 1
+    return position > 0 && position <= this.#committed ? position : undefined
+  }
+
   /** Whether the log holds `last` at `position`. */
   holds(position: Position, last: ChangeId | ''): boolean {
     return position <= this.#committed && this.idAt(position) === last
@@ -149,6 +160,10 @@ export class ContextLog {
 
   unsubscribe(subscriber: Subscriber): void {
     this.#subscribers.delete(subscriber)
+  }
+
+  isFollowedBy(subscriber: Subscriber): boolean {
+    return this.#subscribers.has(subscriber)
   }
 
   /** @param preconditions what must hold for a single change to be taken; decided now, in the order of the log */
@@ -238,9 +253,12 @@ export class ContextLog {
     })
   }
 
-  #restore(records: readonly LogRecord[]): void {
-    for (const { position, bytes } of records) {
-      this.#admission.restore(decodeChange(bytes, this.host.hash), this.host.started_ms)
+  /** @param bare is told which changes lack a part */
+  #restore(records: readonly LogRecord[], bare: Map<ChangeId, Position>): void {
+    for (const { position, id, bytes } of records) {
+      const change = decodeChange(bytes, this.host.hash)
+      if (!change.complete) bare.set(id, position)
+      this.#admission.restore(change, this.host.started_ms)
       this.#committed = position
     }
   }
@@ -260,7 +278,8 @@ export class ContextLog {
       this.#admission.admit(change, this.host.clock.steady(), preconditions)
       const position = this.#admission.dag.size
       this.gate.admitted(change, position)
-      this.#wait({ record: { position, id, bytes }, origin })
+      const record = { position, id, bytes }
+      this.#wait({ record, origin, ...(erases(change) && { erasing: change }) })
     } catch (error) {
       origin.refused(id, error)
     }
@@ -276,15 +295,18 @@ export class ContextLog {
     try {
       while (!this.#admitted.isEmpty) {
         const { batch, heads } = this.#admitted.take(() => this.heads)
-        const records = newRecords(batch, this.#committed)
+        const records = newRecords(batch, this.#committed).map(record => this.#kept(record))
         const count = records.at(-1)?.position ?? this.#committed
         const started = performance.now()
+        const rewritten = await this.#rewritten(batch)
         if (records.length > 0) {
-          await this.store.append({ records, head: { workflow: this.workflow, count, heads } })
+          const head = { workflow: this.workflow, count, heads }
+          await this.store.append({ records, head, ...(rewritten.length > 0 && { rewritten }) })
         }
         this.hooks.committed(records.length, (performance.now() - started) / 1000)
         this.#committed = count
         this.#remember(records)
+        this.#forget(rewritten)
         this.#tell(batch, count)
         this.hooks.advanced(this.store.tenant, this.workflow)
       }
@@ -294,6 +316,27 @@ export class ContextLog {
     } finally {
       this.#writing = undefined
     }
+  }
+
+  /** What was erased before it came, or with the same batch, is written without its content. */
+  #kept(record: LogRecord): LogRecord {
+    const { erasures } = this.#admission
+    if (!erasures.has(record.id)) return record
+    return { ...record, bytes: erasures.kept(decodeChange(record.bytes, this.host.hash)).bytes }
+  }
+
+  async #rewritten(batch: readonly Admitted[]): Promise<LogRecord[]> {
+    const erasing = batch.flatMap(admitted => admitted.erasing ?? [])
+    if (erasing.length === 0) return []
+    const read = (position: Position) => this.store.read(this.workflow, position, 1)
+    return rewrittenBy(erasing, this.#admission, this.#committed, read, this.host.hash)
+  }
+
+  #forget(rewritten: readonly LogRecord[]): void {
+    if (rewritten.length === 0) return
+    const byPosition = new Map(rewritten.map(record => [record.position, record]))
+    this.#tail = this.#tail.map(record => byPosition.get(record.position) ?? record)
+    this.#tailBytes = this.#tail.reduce((sum, { bytes }) => sum + bytes.length, 0)
   }
 
   #quarantine(error: WeftError): void {

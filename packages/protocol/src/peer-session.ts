@@ -30,14 +30,7 @@ import {
   sendFail,
   sendRefusal,
 } from './peer-frames.js'
-import {
-  asWeftError,
-  incomplete,
-  noScope,
-  tooManyChannels,
-  tooMuchUnanswered,
-  unexpected,
-} from './session-errors.js'
+import { asWeftError, noScope, tooManyChannels, tooMuchUnanswered, unexpected } from './session-errors.js'
 import { negotiateVersion } from './version.js'
 import { writeScopeOf } from './write-scope.js'
 
@@ -321,8 +314,7 @@ export class PeerSession {
         id = change.id
         const scope = writeScopeOf(state.workflow)
         if (!this.#has(scope)) throw noScope(scope)
-        // A door lets in only what every replica can read (CHG-5).
-        if (!change.complete) throw incomplete(id)
+        // A door lets in only what every replica can read (CHG-5). Whether what lacks its content was erased the log knows.
         change.values()
         this.#unansweredBytes += bytes.length - (state.own.get(id) ?? 0)
         state.own.set(id, bytes.length)

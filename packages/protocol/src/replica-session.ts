@@ -52,6 +52,11 @@ export class ReplicaSession {
     return this.#scopes.includes(writeScopeOf(workflow))
   }
 
+  /** Whether the token of this connection allows to erase what others can read (ERA-1). */
+  get mayErase(): boolean {
+    return this.#scopes.includes('admin')
+  }
+
   /** As the peer read it from the token; undefined before the first connection. */
   get tenant(): string | undefined {
     return this.#tenant

@@ -1,4 +1,4 @@
-import { type ChangeId, isWeftError, reasonOf, WeftError } from '@weft/core'
+import { isWeftError, reasonOf, WeftError } from '@weft/core'
 import type { Scope } from './peer-effects.js'
 import { type MessageName, WIRE_LIMITS } from './messages.js'
 
@@ -30,14 +30,6 @@ export function noScope(scope: Scope): WeftError {
     `the token does not allow ${denied}`,
     `use a token whose scopes include "${scope}"`,
     { needed: scope },
-  )
-}
-export function incomplete(id: ChangeId): WeftError {
-  return new WeftError(
-    'WEFT_CHANGE_MALFORMED',
-    `change ${id.slice(0, 12)} came without a part that its header names`,
-    'send the change with both of its parts',
-    { change: id },
   )
 }
 

@@ -156,7 +156,7 @@ export abstract class BranchEditor<State, Entries extends EntrySchemas> extends 
    * Takes in changes that were made elsewhere (an export, another replica) as they are, and offers them to the peer.
    * @param changes the bytes of each; deps need not come first
    * @returns how many were new here
-   * @throws WEFT_CHANGE_* · WEFT_QUEUE_FULL at the first that does not fit; those before it stay
+   * @throws WEFT_CHANGE_* · WEFT_QUEUE_FULL · WEFT_SCOPE (it would erase) at the first that does not fit; those before it stay
    */
   adopt(changes: Iterable<Uint8Array>): number {
     this.ready()

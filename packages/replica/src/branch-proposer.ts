@@ -1,8 +1,10 @@
 import {
+  type BranchName,
   branchRef,
   type ChangeId,
   checkOverlayName,
   type EntrySchemas,
+  ERASURES_BRANCH,
   type HeaderNotes,
   type Json,
   type JsonObject,
@@ -14,6 +16,7 @@ import { BranchEditor, type WriteOptions } from './branch-editor.js'
 import { checkLabels } from './context-errors.js'
 import { type DecideOptions, type Decision, decide } from './decide.js'
 import { DraftChange } from './draft-change.js'
+import { type EraseOptions, type Erasure, erase } from './erase.js'
 import type { Expectations } from './expectations.js'
 import { checkSeen } from './seen.js'
 import { acquireLease, type Lease, type LeaseOptions } from './lease.js'
@@ -130,6 +133,20 @@ export abstract class BranchProposer<State, Entries extends EntrySchemas> extend
     return this.set.wakes.names().map(name => statusOf(this.context, name))
   }
 
+  /**
+   * Erases the content of entries or changes everywhere (ERA-1): here, at the peer, on every replica, and from what is
+   * exported from then on. Their headers stay; readers see that it was erased, by whom and why. Takes a token with the
+   * scope admin. What was copied from it into later changes is not erased: `derived` lists where to look.
+   * @param targets ids of entries or of changes; a change is erased whole, with what it wrote to the state
+   * @returns when the peer has taken it
+   * @throws WEFT_ERASE_NOTHING · WEFT_ERASE_REFUSED · WEFT_ERASE_IN_FORCE when the state shows it still · WEFT_SCOPE ·
+   *   WEFT_CHANGE_UNKNOWN · WEFT_ENTRY_UNKNOWN · WEFT_LABEL_INVALID · WEFT_CHANGE_TOO_LARGE · WEFT_NOT_SYNCED · WEFT_ABORTED
+   */
+  async erase(targets: readonly string[], options: EraseOptions = {}): Promise<Erasure> {
+    checkLabels([options.reason])
+    return erase(this.#engineScope(ERASURES_BRANCH), targets, options)
+  }
+
   /** Where a proposal is made on this branch now, on a context that is begun and up to date. */
   protected scope(): ProposalScope {
     this.begun()
@@ -145,7 +162,11 @@ export abstract class BranchProposer<State, Entries extends EntrySchemas> extend
 
   /** Who claims what does not touch a branch that work is done on, nor need its lease. */
   #wakeScope(): ProposalScope {
-    return { ...this.#leaseScope(), branch: WAKES_BRANCH, under: undefined, schema: undefined }
+    return this.#engineScope(WAKES_BRANCH)
+  }
+
+  #engineScope(branch: BranchName): ProposalScope {
+    return { ...this.#leaseScope(), branch, under: undefined, schema: undefined }
   }
 
   /** Whoever cannot be reached will see it run out. */

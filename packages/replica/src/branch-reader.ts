@@ -21,6 +21,7 @@ import {
   type EntrySchemas,
   findConflicts,
   findResolutions,
+  isEngineBranch,
   type JsonObject,
   type KindOf,
   lastWriters,
@@ -36,7 +37,6 @@ import {
   type VersionedRef,
   type Window,
   type WindowFormat,
-  WAKES_BRANCH,
 } from '@weft/core'
 import type { Asked } from './asked.js'
 import type { ContextReplica } from './context-replica.js'
@@ -109,7 +109,7 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
   }
 
   get branches(): readonly BranchName[] {
-    return this.set.branches.names().filter(name => name !== WAKES_BRANCH)
+    return this.set.branches.names().filter(name => !isEngineBranch(name))
   }
 
   /** The state, deeply frozen; the same object until it changes. @throws WEFT_MIGRATION_FAILED */

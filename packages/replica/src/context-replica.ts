@@ -18,6 +18,7 @@ import type { ReplicaListener } from './events.js'
 import type { Link } from './link.js'
 import type { ReplicaHost } from './node-host.js'
 import { Proposals } from './proposals.js'
+import { checkMayErase, refillOf } from './refill.js'
 import { type Deferred, deferred, type WaitOptions, within } from './waiting.js'
 
 /** Told after changes have been taken in, local or not, and after some were withdrawn: then none of `changes` is new. */
@@ -147,12 +148,19 @@ export class ContextReplica {
   /** Takes in changes from elsewhere and queues them; returns how many were new. */
   adopt(changes: Iterable<Uint8Array>): number {
     const intake = new Intake(this.#set)
+    const erasures = this.#set.erasures.count
     let adopted = 0
-    for (const bytes of changes) {
-      const { applied, refused } = intake.receive(decodeChange(bytes, this.host.hash))
-      for (const change of applied) this.wrote(change)
-      adopted += applied.length
-      if (refused[0]) throw refused[0].error
+    try {
+      for (const bytes of changes) {
+        const change = decodeChange(bytes, this.host.hash)
+        checkMayErase(this.#set, change, this.session.mayErase)
+        const { applied, refused } = intake.receive(change)
+        for (const { id } of applied) this.wrote(this.#set.change(this.#set.dag.node(id)))
+        adopted += applied.length
+        if (refused[0]) throw refused[0].error
+      }
+    } finally {
+      this.#forgetErased(erasures)
     }
     if (intake.waiting === 0) return adopted
     throw new WeftError(
@@ -178,6 +186,7 @@ export class ContextReplica {
 
   deliver(from: Position, items: readonly LogItem[]): void {
     const arrived: ChangeId[] = []
+    const erasures = this.#set.erasures.count
     let position = from - 1
     try {
       for (const item of items) {
@@ -197,6 +206,7 @@ export class ContextReplica {
     const last = this.index.idAt(position)
     if (last !== undefined) this.session.delivered(this.workflow, position, last)
     if (arrived.length > 0) this.#tell(arrived)
+    this.#forgetErased(erasures)
     for (const listener of this.#positionListeners) listener()
   }
 
@@ -211,7 +221,9 @@ export class ContextReplica {
   caughtUp(afterRollback: boolean): void {
     if (this.#torn) return
     if (afterRollback) {
-      const missing = this.#set.changes().filter(change => this.#shouldOffer(change.id))
+      const lacking = this.#set.changes().filter(change => this.#shouldOffer(change.id))
+      const isInLog = (id: ChangeId): boolean => this.index.positionOf(id) !== undefined
+      const missing = refillOf(this.#set, lacking, isInLog, this.session.mayErase)
       for (const change of missing) this.#own.add(change.id)
       this.session.offer(this.workflow, missing)
       this.link.schedulePump()
@@ -246,9 +258,7 @@ export class ContextReplica {
       { ...cause.details, refused: id, withdrawn },
       { cause },
     )
-    const kept = this.#set.changes().filter(change => !ids.has(change.id))
-    this.#set = new ChangeSet(this.host.hash)
-    for (const change of kept) this.#set.add(change)
+    this.#remake(change => !ids.has(change.id))
     this.session.withdraw(this.workflow, ids)
     for (const each of ids) this.#own.delete(each)
     this.commits.refused(ids, error)
@@ -287,6 +297,22 @@ export class ContextReplica {
     this.#listeners.clear()
   }
 
+  /**
+   * What was made of content that is erased now is let go of: all of it is made anew from what is left. After what came
+   * with the erasure was told of, for who compares before and after begins anew, too.
+   */
+  #forgetErased(erasures: number): void {
+    if (this.#set.erasures.count === erasures) return
+    this.#remake(() => true)
+    this.#tell([])
+  }
+
+  #remake(isKept: (change: Change) => boolean): void {
+    const kept = this.#set.changes().filter(isKept)
+    this.#set = new ChangeSet(this.host.hash)
+    for (const change of kept) this.#set.add(change, true)
+  }
+
   /** @throws when the change does not fit what is here, or is the name of one that is not here */
   #takeIn(item: LogItem, arrived: ChangeId[]): ChangeId {
     if ('bytes' in item) return this.#add(decodeChange(item.bytes, this.host.hash), arrived)
@@ -297,7 +323,7 @@ export class ContextReplica {
   }
 
   #add(change: Change, arrived: ChangeId[]): ChangeId {
-    if (this.#set.add(change) !== NO_NODE) arrived.push(change.id)
+    if (this.#set.add(change, true) !== NO_NODE) arrived.push(change.id)
     return change.id
   }
 

@@ -28,3 +28,13 @@ export function effectKeyInvalid(key: string): WeftError {
     'use 1 to 256 characters, the same at every attempt',
   )
 }
+
+/** It was done, once: what came of it is gone, and it is not done again. */
+export function effectErased(key: string, { id, erased }: Entry): WeftError {
+  return new WeftError(
+    'WEFT_ERASED',
+    `what came of effect ${JSON.stringify(key)} was erased${erased?.reason === undefined ? '' : `: ${erased.reason}`}`,
+    'it was done and is not done again; go on without its result, or use another key to have it done anew',
+    { key, entry: id, by: erased?.by ?? null },
+  )
+}

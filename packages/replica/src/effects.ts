@@ -20,7 +20,7 @@ import {
   type WeftError,
 } from '@weft/core'
 import type { Asked } from './asked.js'
-import { effectKeyInvalid, effectKeyUsed, effectRefused } from './effect-errors.js'
+import { effectErased, effectKeyInvalid, effectKeyUsed, effectRefused } from './effect-errors.js'
 import { acquireLease, isTaken, type Lease, type LeaseOptions, untilMoved } from './lease.js'
 import { isRefusedFor, type ProposalScope, propose } from './proposer.js'
 
@@ -117,6 +117,7 @@ function recorded({ context }: ProposalScope, use: EffectUse, ref: string): Effe
   const { set } = context
   const node = set.effects.outcomeOf(ref)
   const entry: Entry | undefined = node === undefined ? undefined : set.entriesOf(node)[0]
+  if (entry?.erased) throw effectErased(use.key, entry)
   const outcome = readOutcome(entry?.value)
   if (entry === undefined || outcome === undefined) return undefined
   if (outcome.key !== use.key || outcome.step !== use.step) throw effectKeyUsed(use, outcome)

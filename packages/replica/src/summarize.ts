@@ -26,7 +26,7 @@ export type Summarizer<AnyEntry> = (entries: readonly AnyEntry[]) => Promise<str
 
 /** What a summary stands for, found before it is written. */
 export interface SummaryPlan {
-  /** In order; without those that are reverted. */
+  /** In order; without those that are reverted or erased. */
   readonly entries: readonly Entry[]
   readonly write: (text: string) => Write
 }
@@ -49,6 +49,7 @@ export function planSummary(
   const entries = [...view.flatten()]
     .filter(node => range.has(node) && !reverted.has(node) && !set.effects.has(node))
     .flatMap(node => set.entriesOf(node))
+    .filter(({ erased }) => erased === undefined)
   if (entries.length === 0) throw empty()
   const summary = {
     from: set.dag.packIds(set.maximal(from)),

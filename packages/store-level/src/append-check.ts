@@ -2,7 +2,7 @@ import { isChangeId, type LogAppend } from '@weft/core'
 import { notContinuing } from './context-ends.js'
 
 /** A broken append is refused before it is queued: the store must not fail because its caller did. @throws WEFT_INTERNAL */
-export function checkAppend({ records, head }: LogAppend): void {
+export function checkAppend({ records, head, rewritten = [] }: LogAppend): void {
   const last = records.at(-1)
   if (last === undefined) throw notContinuing(head, 'it has no records')
   if (last.position !== head.count)
@@ -12,6 +12,10 @@ export function checkAppend({ records, head }: LogAppend): void {
   for (const [index, { position, id }] of records.entries()) {
     if (position !== first + index) throw notContinuing(head, `it has a gap before position ${position}`)
     if (!isChangeId(id)) throw notContinuing(head, `the id at position ${position} is not a change id`)
+  }
+  for (const { position } of rewritten) {
+    if (!Number.isSafeInteger(position) || position < 1 || position >= first)
+      throw notContinuing(head, `it would write position ${position} over, which it does not hold yet`)
   }
   if (head.heads.length === 0 || !head.heads.every(isChangeId)) {
     throw notContinuing(head, 'its heads are not change ids')

@@ -31,10 +31,12 @@ export function levelDatabase(directory: string): Database {
   })
 }
 
-/** Writes all tables anew. The types of `level` leave out what only Node's implementation has. */
-export function compact(db: Database): Promise<void> {
-  return (db as Database & { compactRange(start: string, end: string): Promise<void> }).compactRange(
-    '',
-    '\x7f',
-  )
+type Compacting = Database & { compactRange?(start: string, end: string): Promise<void> }
+
+/**
+ * Writes tables anew that hold keys of a range, and lets go of the journal before. The types of `level` leave out what only
+ * Node's implementation has; a database of another make keeps no old values to be rid of.
+ */
+export async function compact(db: Database, start = '', end = '\x7f'): Promise<void> {
+  await (db as Compacting).compactRange?.(start, end)
 }

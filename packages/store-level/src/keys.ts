@@ -13,6 +13,7 @@ import type { Position, TenantId, WorkflowId } from '@weft/core'
  *
  *   !dropping NUL <tenant>                            a drop that has begun (drop.ts)
  *   !usage NUL <tenant>                               how much a tenant stores (usage.ts)
+ *   !erasing NUL <first record> NUL NUL <last record> records whose old values may still be on the disk (scrub.ts)
  *   !format                                           version of this layout
  *   !seal                                             what all contexts together come to (store-seal.ts)
  */
@@ -38,6 +39,20 @@ function childrenOf(prefix: string): KeyRange {
 export const TENANT_KEYS: KeyRange = { gte: '"', lt: '\x7f' }
 
 export const DROPPING_KEYS = childrenOf('!dropping')
+
+export const ERASING_KEYS = childrenOf('!erasing')
+const BETWEEN_KEYS = SEPARATOR + SEPARATOR
+
+/** The mark that says that what the records from one key to another held before may still be on the disk. */
+export function erasingKey(first: string, last: string): string {
+  return ERASING_KEYS.gte + first + BETWEEN_KEYS + last
+}
+
+/** The keys that such a mark names; of a damaged one undefined. */
+export function erasedBetween(key: string): { readonly first: string; readonly last: string } | undefined {
+  const [first, last, more] = key.slice(ERASING_KEYS.gte.length).split(BETWEEN_KEYS)
+  return first && last && more === undefined ? { first, last } : undefined
+}
 
 export function droppingTenantOf(key: string): TenantId {
   return key.slice(DROPPING_KEYS.gte.length)

@@ -5,6 +5,7 @@ import type { Gate } from './gate.js'
 import type { GroupWriter } from './group-writer.js'
 import { TenantKeys } from './keys.js'
 import { LevelTenantStore, type Shared } from './level-tenant-store.js'
+import type { Scrubber } from './scrub.js'
 import type { SealFile } from './seal-file.js'
 import type { TenantCiphers } from './tenant-ciphers.js'
 import { tenantsIn } from './tenant-walk.js'
@@ -17,11 +18,12 @@ export class LevelStore implements Store {
     db: Database,
     gate: Gate,
     writer: GroupWriter,
+    scrubber: Scrubber,
     ciphers: TenantCiphers,
     private readonly sealFile: SealFile | undefined,
     private readonly release: () => void,
   ) {
-    this.#shared = { db, gate, writer, ciphers, drops: new Set(), removals: new Set() }
+    this.#shared = { db, gate, writer, scrubber, ciphers, drops: new Set(), removals: new Set() }
   }
 
   tenant(id: TenantId): TenantStore {
@@ -48,9 +50,10 @@ export class LevelStore implements Store {
   }
 
   async #close(): Promise<void> {
-    const { db, gate, writer, ciphers } = this.#shared
+    const { db, gate, writer, scrubber, ciphers } = this.#shared
     gate.close()
     await writer.idle()
+    await scrubber.end()
     await db.close()
     ciphers.close()
     await this.sealFile?.close()

@@ -25,6 +25,7 @@ import { encodeHead, SEAL_BYTES } from './head-codec.js'
 import { LogReader } from './log-reader.js'
 import { encodeRecord } from './record-codec.js'
 import { removeContext } from './remove.js'
+import { type Put, type Scrubber, scrubbing } from './scrub.js'
 import type { TenantCiphers } from './tenant-ciphers.js'
 import type { ValueCipher } from './value-cipher.js'
 
@@ -33,6 +34,7 @@ export interface Shared {
   readonly db: Database
   readonly gate: Gate
   readonly writer: GroupWriter
+  readonly scrubber: Scrubber
   readonly ciphers: TenantCiphers
   /** Tenants whose keys are being removed: until that is done, nothing of theirs is read or written. */
   readonly drops: Set<TenantId>
@@ -63,6 +65,7 @@ export class LevelTenantStore implements TenantStore {
   /** Yields every sound context before it reports damaged ones: one quarantined context must not hide the others. */
   async *heads(): AsyncIterable<LogHead> {
     this.#check()
+    const end = this.shared.scrubber.readers.begin()
     const snapshot = this.shared.db.snapshot()
     const damaged: WeftError[] = []
     try {
@@ -75,31 +78,38 @@ export class LevelTenantStore implements TenantStore {
       throw this.#translated(thrown)
     } finally {
       await snapshot.close()
+      end()
     }
     if (damaged.length > 0) throw corruptContexts(this.tenant, damaged)
   }
 
   async append(append: LogAppend): Promise<void> {
     this.#check()
-    const { records, head } = append
+    const { records, head, rewritten = [] } = append
     this.#checked(head.workflow)
     checkAppend(append)
     // A copy: it is encoded when its batch is written, and the caller may be at its next head by then.
-    const copy = { records: [...records], head: { ...head, heads: [...head.heads] } }
-    const { writer, ciphers } = this.shared
+    const copy = {
+      records: [...records],
+      head: { ...head, heads: [...head.heads] },
+      rewritten: [...rewritten],
+    }
+    const { writer, ciphers, scrubber } = this.shared
     await writer.write(ciphers.with(this.tenant, cipher => this.#writeOf(copy, cipher)))
+    if (rewritten.length > 0) scrubber.begin()
   }
 
-  #writeOf({ records, head: end }: LogAppend, cipher: ValueCipher): Write {
+  #writeOf({ records, head: end, rewritten = [] }: LogAppend, cipher: ValueCipher): Write {
     const { workflow } = end
     const headKey = this.keys.head(workflow)
+    const encoded = ({ position, id, bytes }: LogRecord): Put => {
+      const key = this.keys.record(workflow, position)
+      return { key, value: cipher.seal(key, encodeRecord(key, id, bytes)) }
+    }
     return {
       tenant: this.tenant,
       stored: records.reduce((sum, { bytes }) => sum + bytes.length, 0),
-      operations: records.map(({ position, id, bytes }) => {
-        const key = this.keys.record(workflow, position)
-        return { key, value: cipher.seal(key, encodeRecord(key, id, bytes)) }
-      }),
+      operations: [...records.map(encoded), ...scrubbing(rewritten.map(encoded))],
       append: {
         key: headKey,
         ...{ end, records },
@@ -142,7 +152,7 @@ export class LevelTenantStore implements TenantStore {
   /** What a read meets of a tenant that is dropped under it, or of a store that is closed, is no damage. */
   #reading<T>(read: () => Promise<T>): Promise<T> {
     return this.#guarded(() =>
-      read().catch(thrown => {
+      this.shared.scrubber.readers.during(read).catch(thrown => {
         this.#check()
         throw thrown
       }),

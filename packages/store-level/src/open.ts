@@ -13,6 +13,7 @@ import { GroupWriter } from './group-writer.js'
 import { holdsTenantKeys } from './key-files.js'
 import type { KeyService } from './key-service.js'
 import { LevelStore } from './level-store.js'
+import { Scrubber } from './scrub.js'
 import { readSealFile, SealFile } from './seal-file.js'
 import { NEW_STORE } from './store-seal.js'
 import { checkSeal, type OnLoss } from './whole-store.js'
@@ -129,7 +130,9 @@ async function openSealed(
     const writer = new GroupWriter(db, gate, batch_bytes_max, seal, sealed => sealFile?.note(sealed))
     if (isNew) await writeFormat(writer, isEncrypted)
     await finishDrops(db, writer, name, ciphers)
-    return new LevelStore(db, gate, writer, ciphers, sealFile, release)
+    const scrubber = new Scrubber(db, writer)
+    await scrubber.resume()
+    return new LevelStore(db, gate, writer, scrubber, ciphers, sealFile, release)
   } catch (thrown) {
     await db.close()
     ciphers.close()

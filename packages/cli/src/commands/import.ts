@@ -67,10 +67,11 @@ async function importInto(
 
 /**
  * As the peer took them, what it never told of last: by causality alone a change could come after a lease that was
- * granted behind it, and be refused.
+ * granted behind it, and be refused. But what erases others comes first: what has lost its content is taken only then.
  */
 function inLogOrder({ set, index }: ContextCopy): readonly Change[] {
-  const placeOf = ({ id }: Change): number => index.positionOf(id) ?? Number.MAX_SAFE_INTEGER
+  const placeOf = ({ id, header }: Change): number =>
+    header.notes.erases === undefined ? (index.positionOf(id) ?? Number.MAX_SAFE_INTEGER) : 0
   return [...set.everything().flatten()].map(node => set.change(node)).sort((a, b) => placeOf(a) - placeOf(b))
 }
 
@@ -78,7 +79,7 @@ function inLogOrder({ set, index }: ContextCopy): readonly Change[] {
 function unionWith(present: ContextCopy, { set }: ContextCopy): string {
   for (const node of set.everything().flatten()) {
     const { id, bytes } = set.change(node)
-    if (present.set.dag.find(id) === NO_NODE) present.set.add(decodeChange(bytes, sha256))
+    if (present.set.dag.find(id) === NO_NODE) present.set.add(decodeChange(bytes, sha256), true)
   }
   return digest(present.set, sha256)
 }
