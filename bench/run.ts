@@ -1,6 +1,8 @@
 import { parseArgs } from 'node:util'
+import { connections } from './connections.js'
 import { convergence } from './convergence.js'
 import { encryption } from './encryption.js'
+import { fairness } from './fairness.js'
 import { overlay } from './overlay.js'
 import { peer } from './peer.js'
 import { scratch } from './scratch.js'
@@ -20,6 +22,8 @@ const CLAIMS = new Map<string, Claim>([
   ['window', { rounds: 5, measure: window }],
   ['scratch', { rounds: 15, measure: scratch }],
   ['overlay', { rounds: 5, measure: overlay }],
+  ['fairness', { rounds: 3, measure: fairness }],
+  ['connections', { rounds: 3, measure: connections }],
   ['encryption', { rounds: 9, measure: encryption }],
 ])
 
@@ -33,6 +37,8 @@ const HELP = `npm run bench -- CLAIM [--rounds N] [--json FILE]
   scratch       a shared scratch with a stock client that watches: a token end to end, and what 10,000 steps leave behind
   encryption    a store with and without encryption at rest: append, read, open, bytes on disk
   overlay       publishing to 200 connected workers, with and without a barrier; the check before a step
+  fairness      one tenant's acknowledgements alone, and beside another one's flood, flush of 100 MB, and catching up
+  connections   what idle connections, and readers that do not read, add to the peer's memory
 
   --rounds N    rounds that count (${[...CLAIMS].map(([name, { rounds }]) => `${name}: ${rounds}`).join(', ')})
   --json FILE   also writes the results to FILE, with what is known of the machine

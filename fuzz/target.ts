@@ -74,6 +74,7 @@ export class Target {
         }),
         log,
         clock,
+        soon: fn => void setImmediate(fn),
         hash: sha256,
         random: (target, at, length) => target.set(dice.bytes(length), at),
         trial: {

@@ -1,5 +1,5 @@
 /** What the two processes of the peer bench tell each other. */
-export type Request = 'usage' | 'memory' | 'stop'
+export type Request = 'usage' | 'memory' | 'collected' | 'stop'
 
 export interface Started {
   readonly url: string

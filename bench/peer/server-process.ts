@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import type { PeerLimits } from '@weft/peer'
 import type { Memory, Request, Started, Usage } from './messages.js'
 
 /** The peer, in a process of its own. */
@@ -10,8 +11,9 @@ export class ServerProcess {
     readonly url: string,
   ) {}
 
-  static async start(directory: string): Promise<ServerProcess> {
-    const child = fork(fileURLToPath(new URL('./server.js', import.meta.url)), [directory])
+  static async start(directory: string, limits: Partial<PeerLimits> = {}): Promise<ServerProcess> {
+    const server = fileURLToPath(new URL('./server.js', import.meta.url))
+    const child = fork(server, [directory, JSON.stringify(limits)])
     const { url } = await answer<Started>(child)
     return new ServerProcess(child, url)
   }
@@ -23,6 +25,11 @@ export class ServerProcess {
 
   memory(): Promise<Memory> {
     return this.#ask('memory')
+  }
+
+  /** After its garbage was collected. */
+  collected(): Promise<Memory> {
+    return this.#ask('collected')
   }
 
   /** Frames it has received so far. */

@@ -125,7 +125,7 @@ describe('LevelDB store: encrypted values', () => {
     await harness.close()
     await rm(keyFile('a'))
     const tenant = (await harness.open()).tenant('a')
-    expect(await tenant.remove('w')).toEqual({ changes: 3 })
+    expect(await tenant.remove('w')).toMatchObject({ changes: 3 })
     await written(await harness.open(), 'a', 'w', 2)
     expect(await (await harness.open()).tenant('a').read('w', 1, ALL)).toHaveLength(2)
   })

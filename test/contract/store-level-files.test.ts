@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 import { openLevelStore } from '@weft/store-level'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { headKey, LevelHarness, recordKey } from './level-harness.ts'
-import { collect, written } from './log-maker.ts'
+import { collect, LogMaker, written } from './log-maker.ts'
 import { rejection } from './store-rejection.ts'
 
 const ALL = Number.MAX_SAFE_INTEGER
@@ -89,19 +89,41 @@ describe('LevelDB store: the directory and what is in it', () => {
   })
 
   describe('keys', () => {
-    test('[TEN-2] the tenant is the first part of every key but the version', async () => {
+    test('[TEN-2] the tenant is the first part of every key but the store’s own', async () => {
       const store = await harness.open()
       await written(store, 'a', 'w', 2)
       await written(store, 'a-b', 'w', 1)
       expect(await harness.raw(db => db.keys().all())).toEqual([
         '!format',
         '!seal',
+        '!usage\0a',
+        '!usage\0a-b',
         headKey('a', 'w'),
         recordKey('a', 'w', 1),
         recordKey('a', 'w', 2),
         headKey('a-b', 'w'),
         recordKey('a-b', 'w', 1),
       ])
+    })
+
+    test('a tenant that wrote before stores counted, or whose count is damaged, is taken to store about what it does', async () => {
+      const maker = new LogMaker('w')
+      await (await harness.open()).tenant('a').append(maker.next(200, 5_000))
+      const exact = maker.records.reduce((sum, { bytes }) => sum + bytes.length, 0)
+      for (const spoil of [
+        () => harness.raw(db => db.del('!usage\0a')),
+        () => harness.raw(db => db.put('!usage\0a', Buffer.from('x'))),
+      ]) {
+        await spoil()
+        const store = await harness.open()
+        const { bytes, contexts } = await store.tenant('a').usage()
+        expect(contexts).toBe(1)
+        expect(bytes).toBeGreaterThan(0)
+        expect(bytes).toBeLessThan(2 * exact)
+        const more = maker.next()
+        await store.tenant('a').append(more)
+        expect((await store.tenant('a').usage()).bytes).toBe(bytes + more.records[0]!.bytes.length)
+      }
     })
 
     test('[DUR-4] a key that Weft never wrote is reported, not guessed at', async () => {

@@ -57,8 +57,8 @@ describe('LevelDB store: writes', () => {
     const other = store.tenant('u').append(new LogMaker('w').next(3))
     release()
     await Promise.all([first, other, ...rest])
-    // 100 records and one head of one context, 3 and one of the other, and the seal of the store.
-    expect(disk.batches.map(({ operations }) => operations)).toEqual([3, 101 + 4 + 1])
+    // 100 records and one head of one context, 3 and one of the other, what each tenant stores, the seal of the store.
+    expect(disk.batches.map(({ operations }) => operations)).toEqual([4, 102 + 5 + 1])
     expect(await store.tenant('t').read('w', 1, ALL)).toStrictEqual(maker.records)
   })
 
@@ -73,9 +73,34 @@ describe('LevelDB store: writes', () => {
     disk.batches.length = 0
     const maker = new LogMaker('w')
     await Promise.all(Array.from({ length: 8 }, () => store.tenant('t').append(maker.next(1, 4_000))))
-    expect(disk.batches.map(({ operations }) => operations)).toEqual([4, 4, 4, 4])
+    expect(disk.batches.map(({ operations }) => operations)).toEqual([5, 5, 5, 5])
     await store.tenant('t').append(maker.next(5, 4_000))
-    expect(disk.batches.at(-1)?.operations).toBe(7)
+    expect(disk.batches.at(-1)?.operations).toBe(8)
+    expect(await store.tenant('t').read('w', 1, ALL)).toStrictEqual(maker.records)
+  })
+
+  test('[TEN-2] tenants that wait are written in turn, each in its own order', async () => {
+    store = await harness.open({ database: disk.database, batch_bytes_max: 10_000 })
+    disk.batches.length = 0
+    const release = disk.hold()
+    const first = store.tenant('t').append(new LogMaker('first').next())
+    await until(() => disk.batches.length === 1, 'the batch is under way')
+    const done: string[] = []
+    const maker = new LogMaker('w')
+    const flood = Array.from({ length: 10 }, (_, index) =>
+      store
+        .tenant('t')
+        .append(maker.next(1, 4_000))
+        .then(() => done.push(`t${index}`)),
+    )
+    const small = store
+      .tenant('u')
+      .append(new LogMaker('w').next())
+      .then(() => done.push('u'))
+    release()
+    await Promise.all([first, small, ...flood])
+    expect(done.slice(0, 3)).toEqual(['t0', 'u', 't1'])
+    expect(done.filter(name => name !== 'u')).toEqual(Array.from({ length: 10 }, (_, index) => `t${index}`))
     expect(await store.tenant('t').read('w', 1, ALL)).toStrictEqual(maker.records)
   })
 
@@ -181,7 +206,7 @@ describe('LevelDB store: writes', () => {
       expect(await rejection(refused)).toMatchObject({ code: 'WEFT_STORE_CLOSED' })
     }
     await store.tenant('t').append(other.next())
-    expect(await removal).toEqual({ changes: 3 })
+    expect(await removal).toMatchObject({ changes: 3 })
     expect(await store.tenant('t').read('other', 1, ALL)).toHaveLength(2)
   })
 

@@ -1,4 +1,4 @@
-import type { Store } from '@weft/core'
+import type { LogRecord, Store } from '@weft/core'
 import fc from 'fast-check'
 import { expect } from 'vitest'
 import { collect, LogMaker } from './log-maker.ts'
@@ -101,8 +101,9 @@ async function compareDrop(store: Store, model: Model, tenant: string): Promise<
 
 async function compareRemove(store: Store, model: Model, tenant: string, workflow: string): Promise<void> {
   const logs = model.get(tenant)
-  const changes = logs?.get(workflow)?.records.length ?? 0
-  expect(await store.tenant(tenant).remove(workflow)).toEqual({ changes })
+  const records = logs?.get(workflow)?.records ?? []
+  const removed = { changes: records.length, bytes: bytesOf(records) }
+  expect(await store.tenant(tenant).remove(workflow)).toEqual(removed)
   logs?.delete(workflow)
   if (logs?.size === 0) model.delete(tenant)
 }
@@ -122,11 +123,17 @@ async function compareRead(store: Store, model: Model, read: Command & { do: 're
   expect(await store.tenant(tenant).read(workflow, from, bytes_max)).toStrictEqual(expected)
 }
 
+function bytesOf(records: readonly LogRecord[]): number {
+  return records.reduce((sum, { bytes }) => sum + bytes.length, 0)
+}
+
 async function compareAll(store: Store, model: Model): Promise<void> {
   expect(await collect(store.tenants())).toEqual([...model.keys()].sort())
   for (const [tenant, logs] of model) {
     const heads = [...logs].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, log]) => log.headAt())
     expect(await collect(store.tenant(tenant).heads())).toEqual(heads)
+    const bytes = [...logs.values()].reduce((sum, { records }) => sum + bytesOf(records), 0)
+    expect(await store.tenant(tenant).usage()).toEqual({ bytes, contexts: logs.size })
     for (const [workflow, log] of logs) {
       expect(await store.tenant(tenant).head(workflow)).toEqual(log.headAt())
       expect(await store.tenant(tenant).read(workflow, 1, 10_000_000)).toStrictEqual(log.records)

@@ -59,8 +59,9 @@ async function takeAway(world: TenantWorld, number: number): Promise<void> {
 async function lookIntoStore({ folder, watch }: TenantWorld): Promise<void> {
   const level = new Level<string, Uint8Array>(join(folder, 'data'), { valueEncoding: 'view' })
   for await (const [key, value] of level.iterator()) {
-    const [tenant = ''] = key.split('\0')
-    const number = key.startsWith('!') ? undefined : numberOf(tenant)
+    const [first = '', second = ''] = key.split('\0')
+    // What a tenant uses lies under a key of the store's own, with the tenant behind it.
+    const number = numberOf(first === '!usage' ? second : first)
     watch.see('store', number, key)
     watch.see('store', number, value)
   }

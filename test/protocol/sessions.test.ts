@@ -1,5 +1,6 @@
 import { type ChangeId, toHex } from '@weft/core'
 import {
+  CHANGE_COST,
   decodeMessage,
   encodeMessage,
   type Message,
@@ -175,6 +176,34 @@ describe('a change at the door', () => {
     const large = new Author(3).appends(2, 900_000)
     for (let round = 0; round < 8; round++) peer.receive(encodeMessage(push(large[1]!)))
     expect(peer.closed).toBeUndefined()
+  })
+
+  test('those of one frame are taken a few at a time, in their order, and what follows them waits for that', () => {
+    const { session } = peerAfter([HELLO, OPEN])
+    const changes = new Author(5).appends(7)
+    const cost = changes[0]!.bytes.length + CHANGE_COST
+    const taken = [session.receive(encodeMessage(push(...changes)), 2 * cost)]
+    for (let left = session.unfinished?.cost; left; left = session.unfinished?.cost) {
+      taken.push(session.proceed(2 * cost))
+      expect(session.unfinished?.cost ?? 0).toBeLessThan(left)
+    }
+    const submitted = taken.map(effects =>
+      effects.flatMap(each => (each.do === 'submit' ? each.changes : [])),
+    )
+    expect(submitted.map(({ length }) => length)).toEqual([2, 2, 2, 1])
+    expect(submitted.flat().map(({ id }) => id)).toEqual(changes.map(({ id }) => id))
+    expect(session.proceed(cost)).toEqual([])
+  })
+
+  test('what is left of a frame is passed over when its channel fails, and when the connection ends', () => {
+    for (const end of ['channel', 'connection']) {
+      const { session } = peerAfter([HELLO, OPEN])
+      session.receive(encodeMessage(push(...new Author(5).appends(3))), 1)
+      if (end === 'channel') session.failChannel(1, new Error('damaged'))
+      else session.disconnected()
+      expect(session.proceed(1)).toEqual([])
+      expect(session.unfinished).toBeUndefined()
+    }
   })
 
   test('text of an error that is too long is cut, and the frame still reads', () => {

@@ -117,7 +117,7 @@ describe('[HND-2] a definition without schemas', () => {
     })
     await open.append('anything', { deep: [1, null] }).committed
     await open.change(state => ({ ...state, free: true })).committed
-    await context.until(() => context.entries().length === 2)
+    await context.until(() => 'free' in context.state && context.entries().length === 2)
     expect(context.state).toMatchObject({ free: true, plan: ['begin'] })
     expect(() => open.append('weft.effect', {})).toThrow(expect.objectContaining({ code: 'WEFT_ID_INVALID' }))
     expect(() => open.append('no kind', {})).toThrow(expect.objectContaining({ code: 'WEFT_ID_INVALID' }))

@@ -5,6 +5,7 @@ import {
   EMPTY_LOG,
   extendRunningHash,
   isChangeId,
+  isEngineWorkflow,
   isWeftError,
   type LogAppend,
   type LogHead,
@@ -13,6 +14,7 @@ import {
   type Store,
   type TenantId,
   type TenantStore,
+  type TenantUsage,
   WeftError,
   type WorkflowId,
 } from '@weft/core'
@@ -123,12 +125,21 @@ class MemoryTenantStore implements TenantStore {
     this.disk.tenants.set(this.tenant, contexts)
   }
 
-  async remove(workflow: WorkflowId): Promise<{ changes: number }> {
-    const changes = this.#context(workflow)?.records.length ?? 0
+  async remove(workflow: WorkflowId): Promise<{ changes: number; bytes: number }> {
+    const { records = [] } = this.#context(workflow) ?? {}
     const contexts = this.#contexts
     contexts.delete(workflow)
     if (contexts.size === 0) this.disk.tenants.delete(this.tenant)
-    return { changes }
+    return { changes: records.length, bytes: bytesOf(records) }
+  }
+
+  async usage(): Promise<TenantUsage> {
+    this.check()
+    const contexts = [...this.#contexts]
+    return {
+      bytes: contexts.reduce((sum, [, { records }]) => sum + bytesOf(records), 0),
+      contexts: contexts.filter(([workflow]) => !isEngineWorkflow(workflow)).length,
+    }
   }
 
   async drop(): Promise<{ workflows: number; changes: number }> {
@@ -186,6 +197,10 @@ class MemoryTenantStore implements TenantStore {
       { cause },
     )
   }
+}
+
+function bytesOf(records: readonly (LogRecord | undefined)[]): number {
+  return records.reduce((sum, record) => sum + (record?.bytes.length ?? 0), 0)
 }
 
 function misuse(reason: string): WeftError {

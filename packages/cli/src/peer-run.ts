@@ -25,7 +25,7 @@ export async function runPeer(
   settings: Settings,
   data: string,
   opening: LevelStoreOptions,
-  options: Pick<PeerOptions, 'key' | 'webhooks'>,
+  options: Pick<PeerOptions, 'key' | 'webhooks' | 'limits'>,
   logger = stderrLogger(required(settings, 'logLevel')),
 ): Promise<RunningPeer> {
   let gateway: GatewayThread | undefined

@@ -114,6 +114,12 @@ export const SETTINGS = {
     help: 'JSON file of the webhooks to deliver to: a list of {name, tenant, workflows, url, secret, filter}',
     parse: text,
   }),
+  quotas: setting({
+    flag: '--quotas <file>',
+    env: 'WEFT_QUOTAS',
+    help: 'JSON file of what tenants may store and write: {default, tenants: {<id>}}, each {bytes_max, contexts_max, changes_per_second_max}',
+    parse: text,
+  }),
   schemas: setting({
     flag: '--schemas <module>',
     env: 'WEFT_SCHEMAS',

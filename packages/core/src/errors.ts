@@ -61,6 +61,10 @@ export type ErrorCode =
   | 'WEFT_FLOW_CONTROL'
   | 'WEFT_AUTH_DEADLINE'
   | 'WEFT_LIMIT'
+  // quotas of a tenant
+  | 'WEFT_QUOTA_BYTES'
+  | 'WEFT_QUOTA_CONTEXTS'
+  | 'WEFT_QUOTA_RATE'
   // http
   | 'WEFT_REQUEST_MALFORMED'
   | 'WEFT_REQUEST_TOO_LARGE'

@@ -56,6 +56,14 @@ export interface LogAppend {
   readonly rewritten?: readonly LogRecord[]
 }
 
+/** What a tenant has on disk. */
+export interface TenantUsage {
+  /** Of all changes in its logs. What was written before stores counted is taken as what it takes on disk, about. */
+  readonly bytes: number
+  /** Without the engine's own. */
+  readonly contexts: number
+}
+
 /** The committed logs of one tenant. No function here takes a tenant id (TEN-2). */
 export interface TenantStore {
   readonly tenant: TenantId
@@ -78,10 +86,12 @@ export interface TenantStore {
    */
   append(append: LogAppend): Promise<void>
   /**
-   * Removes a context whole, and says how many changes it had; all of it or nothing, whatever happens meanwhile. Nobody
-   * may have it open: who holds its log in memory would go on writing after what is gone.
+   * Removes a context whole, and says how many changes it had, and their bytes; all of it or nothing, whatever happens
+   * meanwhile. Nobody may have it open: who holds its log in memory would go on writing after what is gone.
    */
-  remove(workflow: WorkflowId): Promise<{ changes: number }>
+  remove(workflow: WorkflowId): Promise<{ changes: number; bytes: number }>
+  /** What the tenant stores, known without reading its logs. */
+  usage(): Promise<TenantUsage>
   /** Removes everything of this tenant and says what it was. */
   drop(): Promise<{ workflows: number; changes: number }>
 }

@@ -28,6 +28,7 @@ const PAGE_BYTES = 1_048_576
 /**
  * A log from its first change to the last that its head tells of, page by page. Only when all of it was read is it known
  * to be what was sealed: act on nothing before it has ended.
+ * @param page_bytes of a page; it ends with the change that crosses the mark
  * @returns the head; undefined for a context that was never written
  * @throws WEFT_STORE_CORRUPT, at the end too, when the records are sound but are not those that were sealed (DUR-4)
  */
@@ -35,12 +36,13 @@ export async function* wholeLog(
   store: Pick<TenantStore, 'head' | 'read'>,
   workflow: WorkflowId,
   hash: Hash,
+  page_bytes = PAGE_BYTES,
 ): AsyncGenerator<readonly LogRecord[], LogHead | undefined> {
   const head = await store.head(workflow)
   let read = 0
   let running = EMPTY_LOG
   while (head !== undefined && read < head.count) {
-    const page = await store.read(workflow, read + 1, PAGE_BYTES)
+    const page = await store.read(workflow, read + 1, page_bytes)
     // What was appended since is no part of what this head seals.
     const records = page.slice(0, head.count - read)
     running = extendRunningHash(

@@ -1,8 +1,7 @@
 import {
   type Clock,
   type Hash,
-  OVERLAY_WORKFLOW,
-  type Position,
+  isEngineWorkflow,
   type Transport,
   TRANSPORT_OPEN,
   WeftError,
@@ -10,15 +9,22 @@ import {
 import { type PeerEffect, PeerSession } from '@weft/protocol'
 import type { Logger } from 'pino'
 import type { ContextLog, Subscriber } from './context-log.js'
+import { type Asked, answerTo } from './answers.js'
 import type { Contexts } from './contexts.js'
+import type { Flow } from './fair-queue.js'
+import { Heartbeat } from './heartbeat.js'
+import { Inbox } from './inbox.js'
 import { ErasureDoor } from './erasing.js'
 import type { PeerLimits } from './limits.js'
 import type { LiveGrants } from './live-grants.js'
 import { OverlayDoor } from './overlay-door.js'
 import type { PeerMetrics } from './peer-metrics.js'
+import { Pace } from './pace.js'
+import type { Rates } from './rates.js'
 import { checkReader, checkWriter } from './rights.js'
-import { checkMark, invalid, type SessionSigner } from './session-tokens.js'
+import type { SessionSigner } from './session-tokens.js'
 import type { TokenGrant, TokenVerifier } from './token.js'
+import { SLICE_COST, type Turns } from './turns.js'
 
 export interface ConnectionHost {
   readonly contexts: Contexts
@@ -30,6 +36,8 @@ export interface ConnectionHost {
   readonly clock: Clock
   readonly hash: Hash
   readonly log: Logger
+  readonly turns: Turns
+  readonly rates: Rates
 }
 
 interface OpenChannel {
@@ -40,18 +48,26 @@ interface OpenChannel {
   log: ContextLog | undefined
 }
 
-/** One socket: carries frames between it and a `PeerSession`, and out what the session decides. */
-export class Connection {
+type Read = PeerEffect & { do: 'read' }
+
+/**
+ * One socket: carries frames between it and a `PeerSession`, and out what the session decides. What comes, and what is
+ * read for it, is done piece by piece, when it is this connection's turn.
+ */
+export class Connection implements Flow {
   readonly #session: PeerSession
   readonly #erasures: ErasureDoor
   readonly #channels = new Map<number, OpenChannel>()
+  readonly #inbox: Inbox
+  readonly #reads: Read[] = []
   #cancelDeadline: () => void
-  #cancelPing: () => void = () => {}
+  readonly #heartbeat: Heartbeat
+  readonly #pace: Pace
   #letGo: () => void = () => {}
   #grant: TokenGrant | undefined
   #overlays: OverlayDoor | undefined
   #congested = false
-  #alive = true
+  #paused = false
 
   constructor(
     private readonly socket: Transport,
@@ -60,12 +76,12 @@ export class Connection {
     this.#session = new PeerSession(host.hash)
     this.#erasures = new ErasureDoor(() => this.#grant!.scopes.includes('admin'), host.hash)
     const { limits, clock } = host
+    const resume = (): void => void (this.#paused || socket.resume())
+    this.#inbox = new Inbox({ pause: () => socket.pause(), resume }, limits.inbox_bytes_max)
     this.#cancelDeadline = clock.after(limits.auth_deadline_ms, () => this.#authDeadline())
-    this.#schedulePing()
+    this.#heartbeat = new Heartbeat(socket, clock, limits.ping_ms, () => this.#inbox.isFull)
+    this.#pace = new Pace(clock, host.rates, limits.rate_wait_ms_max)
     socket.on('message', (frame, isBinary) => this.#receive(frame, isBinary))
-    socket.on('pong', () => {
-      this.#alive = true
-    })
     socket.on('close', () => this.#closed())
   }
 
@@ -76,11 +92,47 @@ export class Connection {
 
   /** Leaves what comes from now on unread, while what came before is being answered. */
   pause(): void {
+    this.#paused = true
     this.socket.pause()
   }
 
   terminate(): void {
     this.socket.terminate()
+  }
+
+  /** A piece of what is to be read for it, of the changes that it has begun to offer, or of the next frame. */
+  step(): number | undefined {
+    const read = this.#reads.shift()
+    if (read) {
+      void this.#read(read)
+      return read.bytes_max
+    }
+    if (this.#session.unfinished) return this.#proceed(this.#session.unfinished)
+    const frame = this.#inbox.take()
+    if (frame === undefined) return undefined
+    this.#perform(this.#session.receive(frame, 0))
+    return FRAME_COST + frame.length / FRAME_SHARE
+  }
+
+  /** Takes some of the changes that were offered, or waits until its tenant may write more. */
+  #proceed({ channel, cost }: { channel: number; cost: number }): number | undefined {
+    const { tenant } = this.#grant!
+    try {
+      if (!this.#isFree(channel) && !this.#pace.mayTake(tenant, this.#wantTurn, this.host.metrics.rateWaits))
+        return undefined
+      const effects = this.#session.proceed(SLICE_COST)
+      this.#pace.took(tenant, countOf(effects))
+      this.#perform(effects)
+    } catch (error) {
+      this.fail(error)
+    }
+    return cost - (this.#session.unfinished?.cost ?? 0)
+  }
+
+  /** What binds the whole tenant is written whatever its rate. */
+  #isFree(channel: number): boolean {
+    const open = this.#channels.get(channel)
+    return open !== undefined && isEngineWorkflow(open.workflow)
   }
 
   #receive(frame: Uint8Array, isBinary: boolean): void {
@@ -95,7 +147,13 @@ export class Connection {
       )
       return
     }
-    this.#perform(this.#session.receive(frame))
+    this.#inbox.put(frame)
+    this.#wantTurn()
+  }
+
+  /** Whoever has not said yet whose they are share one turn. */
+  readonly #wantTurn = (): void => {
+    this.host.turns.add(this.#grant?.tenant ?? '', this)
   }
 
   #perform(effects: readonly PeerEffect[]): void {
@@ -117,25 +175,18 @@ export class Connection {
         void this.#submit(effect)
         return
       case 'read':
-        void this.#read(effect)
-        return
-      case 'attest':
-        void this.#attested(effect.request, this.#attest(effect))
-        return
-      case 'present':
-        void this.#attested(effect.request, this.#present(effect))
-        return
-      case 'renew':
-        void this.#renew(effect)
+        this.#reads.push(effect)
+        this.#wantTurn()
         return
       case 'seen':
         this.#overlays?.seen(effect)
         return
+      case 'attest':
+      case 'present':
+      case 'renew':
       case 'confirm':
-        void this.#confirm(effect)
-        return
       case 'barrier':
-        void this.#barrier(effect)
+        void this.#answer(effect)
         return
       case 'release':
         this.#release(effect.channel)
@@ -244,7 +295,7 @@ export class Connection {
     this.#erasures.submit(log, changes, open.subscriber, preconditions)
   }
 
-  async #read({ channel, from, bytes_max }: PeerEffect & { do: 'read' }): Promise<void> {
+  async #read({ channel, from, bytes_max }: Read): Promise<void> {
     const log = this.#channels.get(channel)?.log
     if (log === undefined) return
     const inMemory = log.readTail(from, bytes_max)
@@ -258,59 +309,12 @@ export class Connection {
     }
   }
 
-  async #attested(request: number, answer: Promise<{ position: Position; token: string }>): Promise<void> {
-    try {
-      const { position, token } = await answer
-      this.#perform(this.#session.attested(request, position, token))
-    } catch (error) {
-      this.#perform(this.#session.denied(request, error))
-    }
-  }
-
-  async #renew({ request, workflow, on, epoch }: PeerEffect & { do: 'renew' }): Promise<void> {
-    try {
-      const log = await this.#logOf(workflow)
-      this.#perform(this.#session.renewed(request, log.renew(on, epoch)))
-    } catch (error) {
-      this.#perform(this.#session.denied(request, error))
-    }
-  }
-
-  async #confirm(effect: PeerEffect & { do: 'confirm' }): Promise<void> {
-    const { request } = effect
-    try {
-      const { position, ttl_ms } = await this.#overlays!.confirm(await this.#logOf(OVERLAY_WORKFLOW), effect)
-      this.#perform(this.#session.current(request, position, ttl_ms))
-    } catch (error) {
-      this.#perform(this.#session.denied(request, error))
-    }
-  }
-
-  async #barrier(effect: PeerEffect & { do: 'barrier' }): Promise<void> {
-    const { request } = effect
-    try {
-      const holders = await this.#overlays!.barrier(await this.#logOf(OVERLAY_WORKFLOW), effect)
-      this.#perform(this.#session.barred(request, holders, this.host.clock.steady()))
-    } catch (error) {
-      this.#perform(this.#session.denied(request, error))
-    }
-  }
-
-  async #attest({ workflow, position }: PeerEffect & { do: 'attest' }) {
-    const log = await this.#logOf(workflow)
-    if (position > log.count) throw invalid(`the log ends at ${log.count}`)
-    const mark = { tenant: this.#grant!.tenant, workflow, position, last: log.idAt(position) }
-    return { position, token: await this.host.sessions.sign(mark, this.host.clock.now()) }
-  }
-
-  /** A log that ends before the mark may yet grow to it; one that has another change there never will. */
-  async #present({ workflow, token }: PeerEffect & { do: 'present' }) {
-    const mark = await this.host.sessions.verify(token)
-    checkMark(mark, this.#grant!.tenant, workflow)
-    const log = await this.#logOf(workflow)
-    if (mark.position <= log.count && !log.holds(mark.position, mark.last))
-      throw invalid('the log has another history')
-    return { position: mark.position, token: '' }
+  async #answer(question: Asked): Promise<void> {
+    const { host } = this
+    const { tenant } = this.#grant!
+    const logOf = (workflow: string): Promise<ContextLog> => this.#logOf(workflow)
+    const door = { ...host, tenant, overlays: this.#overlays!, logOf }
+    this.#perform(await answerTo(question, this.#session, door))
   }
 
   /** The log of a workflow that this connection follows. */
@@ -341,22 +345,26 @@ export class Connection {
     this.fail(new WeftError('WEFT_AUTH_DEADLINE', message, 'send hello with a token right after connecting'))
   }
 
-  #schedulePing(): void {
-    const { clock, limits } = this.host
-    this.#cancelPing = clock.after(limits.ping_ms, () => {
-      if (!this.#alive) return this.terminate()
-      this.#alive = false
-      this.socket.ping()
-      this.#schedulePing()
-    })
-  }
-
   #closed(): void {
     this.#cancelDeadline()
-    this.#cancelPing()
+    this.#heartbeat.stop()
     this.#letGo()
+    this.#inbox.clear()
     this.#perform(this.#session.disconnected())
   }
+}
+
+/** To take a frame apart is a small part of what its changes take. */
+const FRAME_COST = 512
+const FRAME_SHARE = 8
+
+/** How many changes were offered in what came of them. */
+function countOf(effects: readonly PeerEffect[]): number {
+  return effects.reduce(
+    (count, effect) =>
+      count + (effect.do === 'submit' ? effect.changes.length : Number(effect.do === 'refused')),
+    0,
+  )
 }
 
 let connections = 0

@@ -18,10 +18,12 @@ import {
   type WeftError,
   wholeLog,
 } from '@weft/core'
+import { type Admitted, AdmittedQueue, newRecords } from './admitted-queue.js'
 import { contentMissing, erases, rewrittenBy } from './erasing.js'
 import { LogTail } from './log-tail.js'
 import type { StateTrial } from './state-trial.js'
 import { type Offered, TrialQueue } from './trial-queue.js'
+import { costOf, SLICE_COST } from './turns.js'
 
 /** Whoever follows a context or writes to it: one channel of one connection. */
 export interface Subscriber {
@@ -41,6 +43,8 @@ export interface ContextLogHost {
   /** When the peer began, ms since 1970 UTC. */
   readonly started_ms: number
   readonly trial: StateTrial
+  /** Resolves when it is a tenant's turn to have this much done for it (turns.ts). */
+  readonly turn: (tenant: string, cost: number) => Promise<void>
 }
 
 export interface ContextHooks {
@@ -54,24 +58,21 @@ export interface ContextHooks {
   advanced(tenant: string, workflow: string): void
 }
 
-interface Admitted {
-  readonly record: LogRecord
-  readonly origin: Subscriber
-  /** The change itself, where it erases others (ERA-1). */
-  readonly erasing?: Change
-}
+/** What is read of a log at once, to open it. */
+const PAGE_BYTES = 262_144
+const RECORDS_A_TURN = 64
 
 /**
  * The committed log of one open context: what changes are admitted by, and the last records, to feed those who follow.
  * The n-th node of its graph is the change at position n + 1: nothing else is indexed.
  *
- * While a write to the store is under way admitted changes gather; the next one takes them all.
+ * While a write to the store is under way admitted changes gather; the next one takes what is not too much for it.
  */
 export class ContextLog {
   readonly #admission: Admission
   readonly #trials: TrialQueue
   readonly #subscribers = new Set<Subscriber>()
-  #admitted: Admitted[] = []
+  readonly #admitted = new AdmittedQueue()
   #committed: Position = 0
   #writing: Promise<void> | undefined
   #damage: WeftError | undefined
@@ -97,7 +98,7 @@ export class ContextLog {
       admit: offered => this.#admitTried(offered),
       settled: () => this.settled(),
       read: (from, bytes_max) => this.read(from, bytes_max),
-      turn: () => new Promise(resolve => void host.clock.after(0, resolve)),
+      turn: () => host.turn(store.tenant, SLICE_COST),
     })
   }
 
@@ -111,13 +112,11 @@ export class ContextLog {
   ): Promise<ContextLog> {
     const log = new ContextLog(store, workflow, gate, host, hooks)
     const bare = new Map<ChangeId, Position>()
-    for await (const records of wholeLog(store, workflow, host.hash)) {
-      for (const { position, id, bytes } of records) {
-        const change = decodeChange(bytes, host.hash)
-        if (!change.complete) bare.set(id, position)
-        log.#admission.restore(change, host.started_ms)
-        if (change.state !== null || change.standIn !== null) log.#trials.noteState(position)
-        log.#committed = position
+    for await (const records of wholeLog(store, workflow, host.hash, PAGE_BYTES)) {
+      for (let at = 0; at < records.length; at += RECORDS_A_TURN) {
+        const some = records.slice(at, at + RECORDS_A_TURN)
+        await host.turn(store.tenant, costOf(some))
+        log.#restore(some, bare)
       }
     }
     for (const [id, position] of bare) {
@@ -129,6 +128,11 @@ export class ContextLog {
   /** Why nothing is read from it or written to it any more; undefined while all is well. */
   get damage(): WeftError | undefined {
     return this.#damage
+  }
+
+  /** How many changes it has, those that are not on disk yet among them. */
+  get size(): number {
+    return this.#admission.dag.size
   }
 
   get count(): Position {
@@ -270,6 +274,17 @@ export class ContextLog {
     })
   }
 
+  /** @param bare is told which changes lack a part */
+  #restore(records: readonly LogRecord[], bare: Map<ChangeId, Position>): void {
+    for (const { position, id, bytes } of records) {
+      const change = decodeChange(bytes, this.host.hash)
+      if (!change.complete) bare.set(id, position)
+      this.#admission.restore(change, this.host.started_ms)
+      if (change.state !== null || change.standIn !== null) this.#trials.noteState(position)
+      this.#committed = position
+    }
+  }
+
   #admit(change: Change, origin: Subscriber, preconditions: Preconditions | undefined): void {
     const { id, bytes } = change
     const known = this.#admission.dag.find(id)
@@ -277,7 +292,7 @@ export class ContextLog {
       const position = known + 1
       const record = { position, id, bytes }
       if (position <= this.#committed) origin.duplicate(record)
-      else this.#admitted.push({ record, origin })
+      else this.#wait({ record, origin })
       return
     }
     try {
@@ -287,7 +302,7 @@ export class ContextLog {
       this.gate.admitted(change, position)
       if (change.standIn !== null) this.#trials.noteStandIn(position, change)
       const record = { position, id, bytes }
-      this.#admitted.push({ record, origin, ...(erases(change) && { erasing: change }) })
+      this.#wait({ record, origin, ...(erases(change) && { erasing: change }) })
     } catch (error) {
       origin.refused(id, error)
     }
@@ -301,23 +316,26 @@ export class ContextLog {
     return this.#admission.dag.size > size ? size + 1 : undefined
   }
 
+  #wait(admitted: Admitted): void {
+    this.#admitted.put(admitted, () => this.heads)
+  }
+
   #startWriting(): void {
-    if (this.#admitted.length > 0) this.#writing ??= this.#write()
+    if (!this.#admitted.isEmpty) this.#writing ??= this.#write()
   }
 
   async #write(): Promise<void> {
     // A turn of the microtask queue: what else came in the same frame joins the first write.
     await undefined
     try {
-      while (this.#admitted.length > 0) {
-        const batch = this.#admitted
-        this.#admitted = []
+      while (!this.#admitted.isEmpty) {
+        const { batch, heads } = this.#admitted.take(() => this.heads)
         const records = newRecords(batch, this.#committed).map(record => this.#kept(record))
         const count = records.at(-1)?.position ?? this.#committed
         const started = performance.now()
         const rewritten = await this.#rewritten(batch)
         if (records.length > 0) {
-          const head = { workflow: this.workflow, count, heads: this.heads }
+          const head = { workflow: this.workflow, count, heads }
           await this.store.append({ records, head, ...(rewritten.length > 0 && { rewritten }) })
         }
         this.hooks.committed(records.length, (performance.now() - started) / 1000)
@@ -354,7 +372,7 @@ export class ContextLog {
   #quarantine(error: WeftError): void {
     if (this.#damage) return
     this.#damage = error
-    this.#admitted = []
+    this.#admitted.clear()
     this.#trials.clear()
     this.hooks.damaged(this.store.tenant, this.workflow, error)
     for (const subscriber of [...this.#subscribers]) subscriber.failed(error)
@@ -378,16 +396,4 @@ function isKeyless(error: unknown): error is WeftError {
 
 export function isDamage(error: unknown): error is WeftError {
   return isWeftError(error) && error.code === 'WEFT_STORE_CORRUPT'
-}
-
-/** A change that two connections offer at once is in the batch twice and goes to the log once. */
-function newRecords(batch: readonly Admitted[], committed: Position): LogRecord[] {
-  const records: LogRecord[] = []
-  let last = committed
-  for (const { record } of batch) {
-    if (record.position !== last + 1) continue
-    records.push(record)
-    last = record.position
-  }
-  return records
 }

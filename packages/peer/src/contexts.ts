@@ -1,5 +1,6 @@
 import { OVERLAY_WORKFLOW, type Revocations, type Store, type TenantStore, type WeftError } from '@weft/core'
 import { type ContextHooks, ContextLog, type ContextLogHost, isDamage } from './context-log.js'
+import { TenantMeter, type TenantQuota } from './quota.js'
 import { type OverlayHost, TenantOverlays } from './tenant-overlays.js'
 
 interface Open {
@@ -10,7 +11,16 @@ interface Open {
 interface Tenant {
   readonly store: TenantStore
   readonly overlays: Promise<TenantOverlays>
+  /** Rejects when the store cannot say what the tenant has. */
+  readonly meter: Promise<TenantMeter>
   readonly contexts: Map<string, Open>
+}
+
+/** What else is to be known of tenants. */
+export interface QuotaHost {
+  quotaOf(tenant: string): TenantQuota
+  /** A tenant is at the end of one of its quotas; told once, until it has room again. */
+  exceeded(tenant: string, error: WeftError): void
 }
 
 /**
@@ -26,7 +36,7 @@ export class Contexts {
 
   constructor(
     private readonly store: Store,
-    private readonly host: ContextLogHost & OverlayHost,
+    private readonly host: ContextLogHost & OverlayHost & QuotaHost,
     private readonly idle_ms: number,
     hooks: ContextHooks,
   ) {
@@ -132,7 +142,7 @@ export class Contexts {
   }
 
   async #remove(
-    { store }: Tenant,
+    { store, meter }: Tenant,
     workflow: string,
     open: Open | undefined,
     isOver: () => Promise<boolean>,
@@ -140,15 +150,22 @@ export class Contexts {
     const log = await open?.opening.catch(() => undefined)
     await log?.flush()
     const removed = await isOver()
-    if (removed) await store.remove(workflow)
-    if (removed) this.#quarantined.delete(keyOf(store.tenant, workflow))
-    return removed
+    if (!removed) return false
+    const { bytes } = await store.remove(workflow)
+    this.#quarantined.delete(keyOf(store.tenant, workflow))
+    void meter.then(
+      known => known.removed(bytes),
+      () => {},
+    )
+    return true
   }
 
-  async #open({ store, overlays }: Tenant, workflow: string): Promise<ContextLog> {
-    const gate = (await overlays).gate(workflow)
+  async #open({ store, overlays, meter }: Tenant, workflow: string): Promise<ContextLog> {
+    let log: ContextLog | undefined
+    const size = (): number => log?.size ?? 0
+    const gate = (await meter).gate((await overlays).gate(workflow), workflow, size)
     try {
-      const log = await ContextLog.open(store, workflow, gate, this.host, this.hooks)
+      log = await ContextLog.open(store, workflow, gate, this.host, this.hooks)
       this.#quarantined.delete(keyOf(store.tenant, workflow))
       return log
     } catch (error) {
@@ -161,10 +178,19 @@ export class Contexts {
     let tenant = this.#tenants.get(id)
     if (tenant === undefined) {
       const store = this.store.tenant(id)
-      tenant = { store, overlays: TenantOverlays.open(store, this.host), contexts: new Map() }
+      const meter = this.#meter(store)
+      // Who opens a context hears of it.
+      meter.catch(() => {})
+      tenant = { store, meter, overlays: TenantOverlays.open(store, this.host), contexts: new Map() }
       this.#tenants.set(id, tenant)
     }
     return tenant
+  }
+
+  async #meter(store: TenantStore): Promise<TenantMeter> {
+    const { tenant } = store
+    const exceeded = (error: WeftError): void => this.host.exceeded(tenant, error)
+    return new TenantMeter(this.host.quotaOf(tenant), await store.usage(), exceeded)
   }
 
   #letGoLater(tenantId: string, workflow: string, open: Open): void {

@@ -1,7 +1,7 @@
 import type { Clock, LogRecord, Position } from '@weft/core'
 import type { ContextLog, Subscriber } from './context-log.js'
 
-const READ_BYTES = 262_144
+const READ_BYTES = 65_536
 
 export interface FollowOptions {
   readonly clock: Clock

@@ -1,10 +1,18 @@
+import type { TenantId } from '@weft/core'
 import type { ScratchLimits } from '@weft/scratch'
+import type { TenantQuota } from './quota.js'
 
 /** Bounds of one connection and of the peer. */
 export interface PeerLimits {
   readonly connections_max: number
   /** Of one tenant: connections, feeds and connections to scratches together. */
   readonly connections_per_tenant_max: number
+  /** What a tenant may store and write. */
+  readonly quota: TenantQuota
+  /** Of single tenants, where theirs differ. */
+  readonly quotas: Readonly<Record<TenantId, Partial<TenantQuota>>>
+  /** How long a connection's changes may wait for their tenant's rate before it is ended, to offer them again later. */
+  readonly rate_wait_ms_max: number
   /** From the socket's opening to a valid token. */
   readonly auth_deadline_ms: number
   /** Between pings; a replica that has not answered one by the next is cut off. */
@@ -13,6 +21,8 @@ export interface PeerLimits {
   readonly congested_bytes: number
   /** Bytes a socket may hold at all. */
   readonly buffered_bytes_max: number
+  /** Bytes of frames that may wait for their turn before the socket is left unread; the last frame may reach beyond. */
+  readonly inbox_bytes_max: number
   /** How long a context that nobody uses stays open. */
   readonly idle_ms: number
   /** How often an event is offered to a webhook before its delivery is parked. */
@@ -41,10 +51,14 @@ export interface PeerLimits {
 export const DEFAULT_LIMITS: PeerLimits = {
   connections_max: 10_000,
   connections_per_tenant_max: 5_000,
+  quota: { bytes_max: 10_737_418_240, contexts_max: 1_000_000, changes_per_second_max: 50_000 },
+  quotas: {},
+  rate_wait_ms_max: 10_000,
   auth_deadline_ms: 5_000,
   ping_ms: 15_000,
-  congested_bytes: 1_048_576,
+  congested_bytes: 16_384,
   buffered_bytes_max: 16_777_216,
+  inbox_bytes_max: 131_072,
   idle_ms: 10_000,
   webhook_attempts_max: 10,
   webhook_backoff_ms: 1_000,

@@ -32,6 +32,7 @@ export function peerMetrics(read: {
     duplicate: metrics.counter('weft_changes_duplicate_total', 'Changes offered that the log held already.'),
     refused: metrics.counter('weft_changes_refused_total', 'Changes refused, by error code.'),
     failed: metrics.counter('weft_connections_failed_total', 'Connections ended by an error, by its code.'),
+    rateWaits: metrics.counter('weft_rate_waits_total', 'Times changes waited for the rate of their tenant.'),
     framesIn: metrics.counter('weft_frames_received_total', 'Frames received.'),
     framesOut: metrics.counter('weft_frames_sent_total', 'Frames sent.'),
     commitSeconds: metrics.histogram('weft_commit_seconds', 'From a change received to its fsync.'),

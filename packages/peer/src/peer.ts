@@ -138,6 +138,7 @@ class PeerProcess implements Peer {
         metrics: this.#metrics,
         log: this.#log,
         clock: systemClock,
+        soon: fn => void setImmediate(fn),
         hash: sha256,
         random: fillRandom,
         trial: { ask: (tenant, question) => this.#ask(tenant, question) },

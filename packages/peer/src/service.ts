@@ -13,9 +13,12 @@ import { Contexts } from './contexts.js'
 import type { PeerLimits } from './limits.js'
 import { checkNotRevoked, LiveGrants } from './live-grants.js'
 import type { PeerMetrics } from './peer-metrics.js'
+import { quotaOf } from './quota.js'
+import { Rates } from './rates.js'
 import type { SessionSigner } from './session-tokens.js'
 import type { StateTrial } from './state-trial.js'
 import type { TokenGrant, TokenVerifier } from './token.js'
+import { type Soon, Turns } from './turns.js'
 
 export interface ServiceOptions {
   /** Opens the store; called again after a failed write, when the outcome has to be found out (DUR-3). */
@@ -27,6 +30,7 @@ export interface ServiceOptions {
   readonly metrics: PeerMetrics
   readonly log: Logger
   readonly clock: Clock
+  readonly soon: Soon
   readonly hash: Hash
   readonly random: Random
   readonly trial: StateTrial
@@ -51,6 +55,8 @@ export class PeerService {
   readonly #connections = new Set<Connection>()
   /** What is granted to whoever is connected now, here and at the other doors of the peer. */
   readonly grants: LiveGrants
+  readonly #turns: Turns
+  readonly #rates: Rates
   #store: Store | undefined
   #contexts: Contexts | undefined
   #reopening: Promise<void> | undefined
@@ -60,6 +66,8 @@ export class PeerService {
     private readonly options: ServiceOptions,
     private readonly hooks: ServiceHooks,
   ) {
+    this.#turns = new Turns(options.soon)
+    this.#rates = new Rates(tenant => quotaOf(tenant, options.limits).changes_per_second_max)
     this.grants = new LiveGrants(options.clock, options.limits.connections_per_tenant_max)
   }
 
@@ -92,7 +100,13 @@ export class PeerService {
     const store = await options.openStore()
     this.#store = store
     const started_ms = clock.steady()
-    const host = { hash, random, clock, started_ms, trial, overlay_lease_ms: limits.overlay_lease_ms }
+    const { overlay_lease_ms } = limits
+    const turn = (tenant: string, cost: number) => this.#turns.turn(tenant, cost)
+    const host = {
+      ...{ hash, random, clock, started_ms, trial, overlay_lease_ms, turn },
+      quotaOf: (tenant: string) => quotaOf(tenant, limits),
+      exceeded: (tenant: string, { code, message }: WeftError) => options.log.warn({ tenant, code }, message),
+    }
     const contexts = new Contexts(store, host, limits.idle_ms, {
       committed: (changes, seconds) => {
         metrics.committed(changes)
@@ -135,7 +149,10 @@ export class PeerService {
       return
     }
     const verify = (token: string) => this.verify(token)
-    const connection = new Connection(socket, { ...options, contexts, verify, grants: this.grants })
+    const connection = new Connection(socket, {
+      ...options,
+      ...{ contexts, verify, grants: this.grants, turns: this.#turns, rates: this.#rates },
+    })
     this.#connections.add(connection)
     socket.on('close', () => this.#connections.delete(connection))
   }
@@ -149,7 +166,9 @@ export class PeerService {
 
   /** Writes what was taken, sends the acks, and everyone away; returns how many changes could not be written. */
   async drain(reason: WeftError): Promise<number> {
-    const unacked = (await this.#contexts?.drain(reason)) ?? 0
+    const contexts = this.#contexts
+    await this.#turns.idle()
+    const unacked = (await contexts?.drain(reason)) ?? 0
     for (const connection of this.#connections) connection.fail(reason)
     return unacked
   }

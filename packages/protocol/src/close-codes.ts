@@ -33,6 +33,9 @@ export function adviceOf(closeCode: number): Advice {
   }
 }
 
+/** What may be well when it is tried again. */
+const LATER: readonly ErrorCode[] = ['WEFT_INTERNAL', 'WEFT_LIMIT', 'WEFT_QUOTA_RATE']
+
 export function closeCodeOf(code: ErrorCode): number {
   if (code.startsWith('WEFT_TOKEN')) return CLOSE_CODES.unauthorized
   if (code === 'WEFT_SCOPE' || code === 'WEFT_WORKFLOW_FORBIDDEN') return CLOSE_CODES.forbidden
@@ -41,7 +44,6 @@ export function closeCodeOf(code: ErrorCode): number {
   if (code === 'WEFT_SCRATCH_FULL') return CLOSE_CODES.full
   if (code === 'WEFT_AUTH_DEADLINE') return CLOSE_CODES.authDeadline
   if (code === 'WEFT_DRAINING') return CLOSE_CODES.restart
-  if (code.startsWith('WEFT_STORE') || code === 'WEFT_INTERNAL' || code === 'WEFT_LIMIT')
-    return CLOSE_CODES.retry
+  if (code.startsWith('WEFT_STORE') || LATER.includes(code)) return CLOSE_CODES.retry
   return CLOSE_CODES.protocol
 }

@@ -24,6 +24,10 @@ export function acknowledge(channel: number, records: readonly LogRecord[]): Pee
   })
 }
 
+export function packHeads(heads: readonly ChangeId[]): Uint8Array {
+  return fromHex(heads.slice(0, WIRE_LIMITS.heads_max).join(''))
+}
+
 /** A text that is shown to people, no longer than its field. */
 function cut(text: string): string {
   return text.slice(0, 1_024)
@@ -51,4 +55,11 @@ export function sendBarred(request: number, holders: readonly OverlayHolder[], n
   const last = holders.reduce((latest, { until_ms }) => Math.max(latest, until_ms), now_ms)
   const names = holders.slice(0, WIRE_LIMITS.holders_max).map(({ name }) => name.slice(0, NAME_CHARS_MAX))
   return send({ name: 'barred', request, holders: names, left_ms: Math.ceil(last - now_ms) })
+}
+
+export type Question = Message & { name: 'attest' | 'present' | 'renew' | 'barrier' }
+
+/** A question, handed on as it came. */
+export function asked({ name, ...question }: Question): PeerEffect {
+  return { do: name, ...question } as PeerEffect
 }

@@ -16,17 +16,27 @@ import { closeCodeOf } from './close-codes.js'
 import { decodeMessage, encodeMessage } from './codec.js'
 import { groupsOf } from './groups.js'
 import { type Fields, isFromReplica, type Message, type MessageName, WIRE_LIMITS } from './messages.js'
+import { Offering } from './offering.js'
 import { type Channel, continues, newChannel, noteSeen, noteSent } from './peer-channel.js'
 import type { Grant, PeerEffect, Scope } from './peer-effects.js'
-import { acknowledge, send, sendBarred, sendDenial, sendFail, sendRefusal } from './peer-frames.js'
+import {
+  acknowledge,
+  asked,
+  packHeads,
+  type Question,
+  send,
+  sendBarred,
+  sendDenial,
+  sendFail,
+  sendRefusal,
+} from './peer-frames.js'
 import { asWeftError, noScope, tooManyChannels, tooMuchUnanswered, unexpected } from './session-errors.js'
 import { negotiateVersion } from './version.js'
 import { writeScopeOf } from './write-scope.js'
 
-/** One read of the log; small, so that no channel keeps the others waiting. */
-const READ_BYTES_MAX = 262_144
+/** One read of the log; small, so that nobody keeps the others waiting. */
+const READ_BYTES_MAX = 32_768
 
-type Question = Message & { name: 'attest' | 'present' | 'renew' | 'barrier' }
 type Phase = 'greeting' | 'authenticating' | 'open' | 'closed'
 
 /**
@@ -45,6 +55,7 @@ export class PeerSession {
   #grant: Grant | undefined
   #unansweredBytes = 0
   #congested = false
+  #offering: Offering | undefined
   readonly #channels = new Map<number, Channel>()
   /** Channels that failed. What the replica sent on them before it knew is passed over, until it shuts them. */
   readonly #failed = new Set<number>()
@@ -60,10 +71,25 @@ export class PeerSession {
     return this.#client
   }
 
-  receive(frame: Uint8Array): PeerEffect[] {
+  /** Takes a frame, and of the changes in it what costs `cost_max`; the next one is for when nothing is `unfinished`. */
+  receive(frame: Uint8Array, cost_max = Number.POSITIVE_INFINITY): PeerEffect[] {
     if (this.#phase === 'closed') return []
     try {
-      return this.#dispatch(decodeMessage(frame))
+      return [...this.#dispatch(decodeMessage(frame)), ...this.#takeOffered(cost_max)]
+    } catch (thrown) {
+      return this.fail(thrown)
+    }
+  }
+
+  /** The rest of the changes that the last frame has offered; undefined when all are taken. */
+  get unfinished(): Pick<Offering, 'channel' | 'cost'> | undefined {
+    return this.#offering
+  }
+
+  /** Goes on with those changes. */
+  proceed(cost_max: number): PeerEffect[] {
+    try {
+      return this.#takeOffered(cost_max)
     } catch (thrown) {
       return this.fail(thrown)
     }
@@ -191,6 +217,7 @@ export class PeerSession {
   /** The socket is gone. */
   disconnected(): PeerEffect[] {
     this.#phase = 'closed'
+    this.#offering = undefined
     const released = [...this.#channels.keys()].map(channel => ({ do: 'release' as const, channel }))
     this.#channels.clear()
     return released
@@ -256,7 +283,28 @@ export class PeerSession {
   }
 
   #offered(channel: number, frames: readonly Uint8Array[], preconditions?: Preconditions): PeerEffect[] {
-    const state = this.#channel(channel, preconditions ? 'propose' : 'push')
+    this.#channel(channel, preconditions ? 'propose' : 'push')
+    this.#offering = new Offering(channel, frames, preconditions)
+    return []
+  }
+
+  /** Of a channel that has failed since, the rest is passed over. */
+  #takeOffered(cost_max: number): PeerEffect[] {
+    const offering = this.#offering
+    if (offering === undefined) return []
+    const { channel, preconditions } = offering
+    const state = this.#channels.get(channel)
+    const frames = state ? offering.take(cost_max) : []
+    if (state === undefined || offering.cost === 0) this.#offering = undefined
+    return state ? this.#taken(channel, state, frames, preconditions) : []
+  }
+
+  #taken(
+    channel: number,
+    state: Channel,
+    frames: readonly Uint8Array[],
+    preconditions: Preconditions | undefined,
+  ): PeerEffect[] {
     const changes: Change[] = []
     const effects: PeerEffect[] = []
     for (const bytes of frames) {
@@ -339,13 +387,4 @@ export class PeerSession {
     if (state === undefined) throw unexpected(message, `channel ${channel} is not open`)
     return state
   }
-}
-
-/** A question, handed on as it came. */
-function asked({ name, ...question }: Question): PeerEffect {
-  return { do: name, ...question } as PeerEffect
-}
-
-function packHeads(heads: readonly ChangeId[]): Uint8Array {
-  return fromHex(heads.slice(0, WIRE_LIMITS.heads_max).join(''))
 }

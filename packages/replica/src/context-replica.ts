@@ -5,7 +5,9 @@ import {
   ChangeSet,
   CommitIndex,
   decodeChange,
+  equivocation,
   Intake,
+  isWeftError,
   NO_NODE,
   type Position,
   type Preconditions,
@@ -323,8 +325,26 @@ export class ContextReplica {
   }
 
   #add(change: Change, arrived: ChangeId[]): ChangeId {
-    if (this.#set.add(change, true) !== NO_NODE) arrived.push(change.id)
+    try {
+      if (this.#set.add(change, true) !== NO_NODE) arrived.push(change.id)
+    } catch (error) {
+      if (!this.#giveWay(change, error)) throw error
+      return this.#add(change, arrived)
+    }
     return change.id
+  }
+
+  /**
+   * Takes a change back that was written here and is not in the log, where the log holds another one in its place: the
+   * peer's refusal is on its way, or would be. @returns whether that was in the way of `change`
+   */
+  #giveWay(change: Change, error: unknown): boolean {
+    if (!isWeftError(error) || error.code !== 'WEFT_CHANGE_EQUIVOCATION') return false
+    const known = this.#set.dag.find(error.details.known as ChangeId)
+    if (known === NO_NODE || !this.#own.has(this.#set.dag.id(known))) return false
+    const own = this.#set.change(known)
+    this.refused(own.id, equivocation(own, change.id))
+    return true
   }
 
   /** The log has another change than was told once: the peer lost some, and took others since (DUR-5). */

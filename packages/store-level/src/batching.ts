@@ -1,4 +1,4 @@
-import type { LogEnd, LogHead, LogRecord } from '@weft/core'
+import type { LogEnd, LogHead, LogRecord, TenantId } from '@weft/core'
 import type { StoredHead } from './context-ends.js'
 
 /** A head record that is written or removed: looked up, if it is not known, when its turn comes. */
@@ -10,6 +10,8 @@ export interface HeadTouch {
 
 /** What one caller wants written atomically. */
 export interface Write {
+  /** Whose turn it takes; empty for what is the store's own. */
+  readonly tenant: TenantId | ''
   /** A value to put, or null to delete the key; no head records. */
   readonly operations: readonly { readonly key: string; readonly value: Uint8Array | null }[]
   /** Kept apart, so that a batch writes the head of a context once however many appends it holds. */
@@ -20,6 +22,10 @@ export interface Write {
     readonly encode: (head: LogHead) => Uint8Array
   }
   readonly removes?: readonly HeadTouch[]
+  /** By how much it changes what the tenant stores, in bytes of changes (usage.ts). */
+  readonly stored?: number
+  /** Nothing of the tenant is left after it. */
+  readonly isEndOfDrop?: boolean
 }
 
 export function bytesOf(write: Write): number {
@@ -28,14 +34,51 @@ export function bytesOf(write: Write): number {
   return bytes
 }
 
-/** How many writes from the front of the queue go into the next batch: at least one, then until `bytes_max`. */
-export function countForBatch(queue: readonly { readonly bytes: number }[], bytes_max: number): number {
-  let count = 0
-  let bytes = 0
-  for (const write of queue) {
-    bytes += write.bytes
-    if (count > 0 && bytes > bytes_max) break
-    count++
+interface Waiting {
+  readonly write: Write
+  readonly bytes: number
+}
+
+/** Writes that wait: those of one tenant in the order in which they came, tenants in turn. */
+export class WriteQueue<Entry extends Waiting> {
+  /** The tenant whose turn it is comes first. */
+  readonly #tenants = new Map<string, Entry[]>()
+
+  get isEmpty(): boolean {
+    return this.#tenants.size === 0
   }
-  return count
+
+  put(entry: Entry): void {
+    const { tenant } = entry.write
+    const entries = this.#tenants.get(tenant)
+    if (entries) entries.push(entry)
+    else this.#tenants.set(tenant, [entry])
+  }
+
+  /** What goes into the next batch: one write of each tenant after the other; at least one, then until `bytes_max`. */
+  take(bytes_max: number): Entry[] {
+    const taken: Entry[] = []
+    let bytes = 0
+    for (const [tenant, [next]] of this.#tenants) {
+      if (next === undefined || (taken.length > 0 && bytes + next.bytes > bytes_max)) break
+      taken.push(next)
+      bytes += next.bytes
+      this.#turn(tenant)
+    }
+    return taken
+  }
+
+  takeAll(): Entry[] {
+    const all = [...this.#tenants.values()].flat()
+    this.#tenants.clear()
+    return all
+  }
+
+  /** The first of a tenant is taken: it goes behind the others, if it has more. */
+  #turn(tenant: string): void {
+    const entries = this.#tenants.get(tenant)!
+    entries.shift()
+    this.#tenants.delete(tenant)
+    if (entries.length > 0) this.#tenants.set(tenant, entries)
+  }
 }

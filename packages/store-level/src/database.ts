@@ -17,8 +17,18 @@ export interface RowOptions extends AbstractIteratorOptions<string, Uint8Array> 
 
 export type Snapshot = ReturnType<Database['snapshot']>
 
+/**
+ * What LevelDB gathers in memory before it writes a table; by default a quarter of it. While it writes one, writes go on
+ * until as much has gathered again, and then all of them wait: with more room a burst is over before that.
+ */
+const WRITE_BUFFER_BYTES = 16_777_216
+
 export function levelDatabase(directory: string): Database {
-  return new Level<string, Uint8Array>(directory, { keyEncoding: 'utf8', valueEncoding: 'view' })
+  return new Level<string, Uint8Array>(directory, {
+    keyEncoding: 'utf8',
+    valueEncoding: 'view',
+    writeBufferSize: WRITE_BUFFER_BYTES,
+  })
 }
 
 type Compacting = Database & { compactRange?(start: string, end: string): Promise<void> }

@@ -24,10 +24,11 @@ export async function dropTenant(
   keys: TenantKeys,
   ciphers: TenantCiphers,
 ): Promise<Dropped> {
-  const marker = { operations: [{ key: keys.dropping, value: Buffer.from(keys.tenant) }] }
+  const { tenant, dropping: key } = keys
+  const marker = { tenant, operations: [{ key, value: Buffer.from(tenant) }] }
   // Behind it in the queue, every append that came before the drop is on disk.
-  await writer.write(ciphers.behind(keys.tenant, () => marker))
-  await ciphers.destroy(keys.tenant)
+  await writer.write(ciphers.behind(tenant, () => marker))
+  await ciphers.destroy(tenant)
   const dropped: Dropped = { workflows: 0, changes: 0 }
   const iterator = db.keys(keys.all)
   try {
@@ -40,7 +41,14 @@ export async function dropTenant(
   } finally {
     await iterator.close()
   }
-  await writer.write({ operations: [{ key: keys.dropping, value: null }] })
+  await writer.write({
+    tenant,
+    operations: [
+      { key, value: null },
+      { key: keys.usage, value: null },
+    ],
+    isEndOfDrop: true,
+  })
   return dropped
 }
 
@@ -68,6 +76,7 @@ export function deletionOf(db: Database, keys: TenantKeys, doomed: readonly stri
     return value && { value, head: undefined }
   }
   return {
+    tenant: keys.tenant,
     operations: doomed.filter(key => !keys.isHead(key)).map(key => ({ key, value: null })),
     removes: doomed.filter(key => keys.isHead(key)).map(key => ({ key, find: () => find(key) })),
   }

@@ -50,7 +50,7 @@ export async function isNewStore(
 
 export function writeFormat(writer: GroupWriter, isEncrypted: boolean): Promise<void> {
   const text = `${format(FORMAT_VERSION)}${isEncrypted ? ENCRYPTED : ''}`
-  return writer.write({ operations: [{ key: FORMAT_KEY, value: Buffer.from(text) }] })
+  return writer.write({ tenant: '', operations: [{ key: FORMAT_KEY, value: Buffer.from(text) }] })
 }
 
 function format(version: number | ''): string {

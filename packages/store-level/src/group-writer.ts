@@ -1,9 +1,10 @@
-import { bytesOf, countForBatch, type Write } from './batching.js'
+import { bytesOf, type Write, WriteQueue } from './batching.js'
 import { ContextEnds, type HeadPlan } from './context-ends.js'
 import type { Database } from './database.js'
 import type { Gate } from './gate.js'
-import { SEAL_KEY } from './keys.js'
+import { SEAL_KEY, TenantKeys } from './keys.js'
 import { encodeStoreSeal, sealAfter, type StoreSeal } from './store-seal.js'
+import { encodeUsage, Usage } from './usage.js'
 
 interface Pending {
   readonly write: Write
@@ -13,14 +14,15 @@ interface Pending {
 }
 
 /**
- * Group commit: at most one fsynced batch is in flight, and what arrives meanwhile shares the next one. Writes land
- * in the order in which they came. Each batch seals the store.
+ * Group commit: at most one fsynced batch is in flight, and what arrives meanwhile shares the next one, tenants in turn.
+ * Those of one tenant land in the order in which they came. Each batch seals the store.
  */
 export class GroupWriter {
   readonly #ends = new ContextEnds()
+  readonly usage: Usage
   /** Writes that nobody can do yet; each settles when it is queued, or never will be. */
   readonly #waiting = new Set<Promise<void>>()
-  #queue: Pending[] = []
+  readonly #queue = new WriteQueue<Pending>()
   #running: Promise<void> | undefined
 
   /**
@@ -33,7 +35,9 @@ export class GroupWriter {
     private readonly batch_bytes_max: number,
     private seal: StoreSeal,
     private readonly sealed: (seal: StoreSeal) => void,
-  ) {}
+  ) {
+    this.usage = new Usage(db)
+  }
 
   /**
    * Resolves when it is fsynced (DUR-1). One that is still to be made is queued when it is, and keeps no other waiting.
@@ -63,7 +67,7 @@ export class GroupWriter {
 
   #enqueue(write: Write): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#queue.push({ write, bytes: bytesOf(write), resolve, reject })
+      this.#queue.put({ write, bytes: bytesOf(write), resolve, reject })
       this.#running ??= this.#run()
     })
   }
@@ -71,8 +75,8 @@ export class GroupWriter {
   async #run(): Promise<void> {
     // Lets the other writes of this turn join the first batch.
     await undefined
-    while (this.#queue.length > 0) {
-      const taken = this.#queue.splice(0, countForBatch(this.#queue, this.batch_bytes_max))
+    while (!this.#queue.isEmpty) {
+      const taken = this.#queue.take(this.batch_bytes_max)
       const plan = await this.#ends.plan(taken.map(({ write }) => write))
       const accepted = taken.filter(({ write, reject }) => {
         if (!plan.refused.has(write)) return true
@@ -87,7 +91,7 @@ export class GroupWriter {
         )
       } catch (thrown) {
         const failure = this.gate.fail(thrown)
-        for (const { reject } of [...accepted, ...this.#queue.splice(0)]) reject(failure)
+        for (const { reject } of [...accepted, ...this.#queue.takeAll()]) reject(failure)
         break
       }
       for (const { resolve } of accepted) resolve()
@@ -97,6 +101,7 @@ export class GroupWriter {
 
   /** A chained batch: with batches of 16 and more it takes half the time of an array of operations. */
   async #commit(writes: readonly Write[], plan: HeadPlan): Promise<void> {
+    const usage = await this.usage.plan(writes)
     const seal = sealAfter(this.seal, plan.changes.values())
     const batch = this.db.batch()
     for (const { operations } of writes) {
@@ -109,9 +114,14 @@ export class GroupWriter {
       if (after === undefined) batch.del(key)
       else batch.put(key, after)
     }
+    for (const [tenant, bytes] of usage) {
+      const key = new TenantKeys(tenant).usage
+      if (bytes !== undefined) batch.put(key, encodeUsage(key, bytes))
+    }
     batch.put(SEAL_KEY, encodeStoreSeal(SEAL_KEY, seal))
     await batch.write({ sync: true })
     this.#ends.done(plan)
+    this.usage.done(usage)
     this.seal = seal
     this.sealed(seal)
   }

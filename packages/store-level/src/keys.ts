@@ -12,6 +12,7 @@ import type { Position, TenantId, WorkflowId } from '@weft/core'
  * Keys that begin with "!", as no tenant id can, are the store's own:
  *
  *   !dropping NUL <tenant>                            a drop that has begun (drop.ts)
+ *   !usage NUL <tenant>                               how much a tenant stores (usage.ts)
  *   !erasing NUL <first record> NUL NUL <last record> records whose old values may still be on the disk (scrub.ts)
  *   !format                                           version of this layout
  *   !seal                                             what all contexts together come to (store-seal.ts)
@@ -74,12 +75,15 @@ export class TenantKeys {
   readonly logs: KeyRange
   /** Outside `all`: it must outlive the keys that it says are being removed. */
   readonly dropping: string
+  /** Outside `all`, for it is no part of any context. */
+  readonly usage: string
 
   constructor(readonly tenant: TenantId) {
     this.all = childrenOf(tenant)
     this.heads = childrenOf(`${tenant}${SEPARATOR}h`)
     this.logs = childrenOf(`${tenant}${SEPARATOR}l`)
     this.dropping = DROPPING_KEYS.gte + tenant
+    this.usage = `!usage${SEPARATOR}${tenant}`
   }
 
   head(workflow: WorkflowId): string {

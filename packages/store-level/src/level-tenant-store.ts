@@ -1,5 +1,6 @@
 import {
   checkId,
+  isEngineWorkflow,
   isWeftError,
   type LogAppend,
   type LogHead,
@@ -7,6 +8,7 @@ import {
   type Position,
   type TenantId,
   type TenantStore,
+  type TenantUsage,
   type WeftError,
   type WorkflowId,
 } from '@weft/core'
@@ -105,6 +107,8 @@ export class LevelTenantStore implements TenantStore {
       return { key, value: cipher.seal(key, encodeRecord(key, id, bytes)) }
     }
     return {
+      tenant: this.tenant,
+      stored: records.reduce((sum, { bytes }) => sum + bytes.length, 0),
       operations: [...records.map(encoded), ...scrubbing(rewritten.map(encoded))],
       append: {
         key: headKey,
@@ -115,7 +119,15 @@ export class LevelTenantStore implements TenantStore {
     }
   }
 
-  remove(workflow: WorkflowId): Promise<{ changes: number }> {
+  usage(): Promise<TenantUsage> {
+    return this.#guarded(async () => {
+      const { db, writer } = this.shared
+      const [bytes, heads] = await Promise.all([writer.usage.of(this.tenant), db.keys(this.keys.heads).all()])
+      return { bytes, contexts: heads.filter(key => !isEngineWorkflow(this.keys.workflowOfHead(key))).length }
+    })
+  }
+
+  remove(workflow: WorkflowId): Promise<{ changes: number; bytes: number }> {
     return this.#guarded(() => {
       const { removals, db, writer, ciphers } = this.shared
       const key = this.keys.head(this.#checked(workflow))

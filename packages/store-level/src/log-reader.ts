@@ -6,7 +6,8 @@ import type { TenantKeys } from './keys.js'
 import type { TenantCiphers } from './tenant-ciphers.js'
 import type { ValueCipher } from './value-cipher.js'
 
-const ROWS_PER_CALL = 256
+/** Few, for all of a page are verified without a pause. */
+const ROWS_PER_CALL = 128
 const BYTES_PER_CALL = 1_048_576
 
 /** Reads of one context. Head and log come from one snapshot, so that an append between the two is no mismatch. */

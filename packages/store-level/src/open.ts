@@ -34,7 +34,8 @@ export interface LevelStoreOptions {
   readonly database?: (directory: string) => Database
 }
 
-const BATCH_BYTES_MAX = 4_194_304
+/** How long an fsync takes grows with its bytes, and whoever comes meanwhile waits for it. */
+const BATCH_BYTES_MAX = 131_072
 const NOT_A_DIRECTORY =
   'name a directory that this process may read and write, or a path where it may make one'
 

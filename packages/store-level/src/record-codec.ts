@@ -19,6 +19,11 @@ export function encodeRecord(key: string, id: ChangeId, bytes: Uint8Array): Uint
   return value
 }
 
+/** How long the change in a record is, sound or not. @param overhead_bytes what encryption adds to a value */
+export function changeBytesOf({ length }: Uint8Array, overhead_bytes: number): number {
+  return Math.max(0, length - CHANGE_AT - overhead_bytes)
+}
+
 /** Verifies all of it (DUR-4). The bytes returned are a view of `value`. @throws Error that says what is damaged */
 export function decodeRecord(key: string, value: Uint8Array): { id: ChangeId; bytes: Uint8Array } {
   if (value.length <= CHANGE_AT) throw new RangeError(`the record has only ${value.length} bytes`)

@@ -3,6 +3,7 @@ import type { Database } from './database.js'
 import { deletionOf } from './drop.js'
 import type { GroupWriter } from './group-writer.js'
 import type { TenantKeys } from './keys.js'
+import { changeBytesOf } from './record-codec.js'
 import type { TenantCiphers } from './tenant-ciphers.js'
 
 /**
@@ -15,10 +16,17 @@ export async function removeContext(
   keys: TenantKeys,
   workflow: WorkflowId,
   ciphers: TenantCiphers,
-): Promise<{ changes: number }> {
+): Promise<{ changes: number; bytes: number }> {
+  const { tenant } = keys
   // Behind it in the queue, every append that came before the removal is on disk.
-  await writer.write(ciphers.behind(keys.tenant, () => ({ operations: [] })))
-  const records = await db.keys(keys.log(workflow)).all()
-  await writer.write(deletionOf(db, keys, [...records, keys.head(workflow)]))
-  return { changes: records.length }
+  await writer.write(ciphers.behind(tenant, () => ({ tenant, operations: [] })))
+  const records: string[] = []
+  let bytes = 0
+  for await (const [key, value] of db.iterator(keys.log(workflow))) {
+    records.push(key)
+    bytes += changeBytesOf(value, ciphers.overhead_bytes)
+  }
+  const deletion = deletionOf(db, keys, [...records, keys.head(workflow)])
+  await writer.write({ ...deletion, stored: -bytes })
+  return { changes: records.length, bytes }
 }

@@ -81,9 +81,9 @@ export class Scrubber {
     for (let round = 0; round < ROUNDS; round++) {
       await Promise.race([this.readers.left(), this.#stopped])
       await compact(this.db, before, after)
-      await this.writer.write({ operations: deletions })
+      await this.writer.write({ tenant: '', operations: deletions })
     }
-    await this.writer.write({ operations: [{ key: mark, value: null }] })
+    await this.writer.write({ tenant: '', operations: [{ key: mark, value: null }] })
   }
 }
 

@@ -5,10 +5,12 @@ import { closed, codeOf, failed, keyRefused, lostKey } from './failures.js'
 import type { KeyFiles } from './key-files.js'
 import { DATA_KEY_BYTES, type KeyService } from './key-service.js'
 import { TenantKeys } from './keys.js'
-import { AesCipher, PLAIN, type ValueCipher } from './value-cipher.js'
+import { AesCipher, PLAIN, SEALED_BYTES, type ValueCipher } from './value-cipher.js'
 
 /** The ciphers of the tenants of a store. */
 export interface TenantCiphers {
+  /** What a value is longer for being sealed. */
+  readonly overhead_bytes: number
   /**
    * Calls `use` with the cipher of a tenant: at once where nothing is encrypted, else in the order of the calls. A tenant
    * that has nothing in the store gets a key.
@@ -23,6 +25,7 @@ export interface TenantCiphers {
 }
 
 export const PLAIN_CIPHERS: TenantCiphers = {
+  overhead_bytes: 0,
   with: (_, use) => use(PLAIN),
   behind: (_, use) => use(),
   destroy: async () => {},
@@ -36,6 +39,7 @@ interface Known {
 
 /** Data keys in memory, one for each tenant that was used lately; overwritten when they are destroyed and at the end. */
 export class KeyRing implements TenantCiphers {
+  readonly overhead_bytes = SEALED_BYTES
   readonly #known = new Map<TenantId, Known>()
   #isClosed = false
 

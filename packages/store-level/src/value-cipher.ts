@@ -14,6 +14,8 @@ export const PLAIN: ValueCipher = { seal: (_, plain) => plain, open: (_, value) 
 const ALGORITHM = 'aes-256-gcm'
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
+/** By so much a value is longer. */
+export const SEALED_BYTES = NONCE_BYTES + TAG_BYTES
 /** A shorter tag could be guessed. */
 const WHOLE_TAG = { authTagLength: TAG_BYTES }
 

@@ -84,6 +84,7 @@ export class SimPeer {
         metrics,
         log,
         clock,
+        soon: fn => void clock.after(0, fn),
         hash: sha256,
         random: (target, at, length) => dice.fill(target, at, length),
         trial: new InlineTrial(sha256, LIMITS.trial_bytes_max),

@@ -4,6 +4,7 @@ import { type Cli, required } from '../cli.js'
 import { keyFileOf, openingWith } from '../encryption.js'
 import { withExamples, withJson, withSettings } from '../options.js'
 import { reportDrain, runPeer, stderrLogger } from '../peer-run.js'
+import { readQuotas } from '../quota-file.js'
 import { tokenKey } from '../signing-key.js'
 import { checkAtStart } from '../start-check.js'
 import { CHECKS, type CheckDepth } from '../store-check.js'
@@ -30,7 +31,8 @@ export function register(program: Command, cli: Cli): void {
       const settings = cli.settings(self)
       const data = resolve(cli.cwd, required(settings, 'data'))
       const webhooks = readWebhooks(cli, settings)
-      const options = { key: tokenKey(settings), ...(webhooks && { webhooks }) }
+      const limits = readQuotas(cli, settings)
+      const options = { key: tokenKey(settings), ...(webhooks && { webhooks }), ...(limits && { limits }) }
       const logger = stderrLogger(required(settings, 'logLevel'))
       const keyFile = keyFileOf(cli, settings)
       const opening = await openingWith(keyFile)
@@ -51,6 +53,7 @@ export function register(program: Command, cli: Cli): void {
     'publicKey',
     'audience',
     'webhooks',
+    'quotas',
     'schemas',
     'logLevel',
   )
@@ -62,6 +65,7 @@ export function register(program: Command, cli: Cli): void {
       'a peer on ws://127.0.0.1:7600; its HTTP API: http://127.0.0.1:7600/v1/openapi.json',
     ],
     ['weft serve --data ./data --verify full', 'after reading every change of every context'],
+    ['weft serve --data ./data --quotas quotas.json', 'each tenant stores and writes so much and no more'],
     [
       'weft serve --data ./data --encryption-key-file weft.keys',
       'what it holds lies encrypted, each tenant under a key of its own',

@@ -1,0 +1,57 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import type { Order, Report } from './messages.js'
+
+/** The clients of another tenant, in a process of their own. */
+export class CrowdProcess {
+  private constructor(
+    private readonly child: ChildProcess,
+    private readonly url: string,
+  ) {}
+
+  /** Resolves when all that it will send has been made. */
+  static async start(url: string): Promise<CrowdProcess> {
+    const child = fork(fileURLToPath(new URL('./crowd.js', import.meta.url)))
+    const crowd = new CrowdProcess(child, url)
+    await crowd.#reported()
+    return crowd
+  }
+
+  /** Resolves when it has begun; `over` when all is done, or it was told to stop. */
+  async begin(kind: Order['do'], workflow: string): Promise<{ readonly over: Promise<Report> }> {
+    const begun = this.#reported()
+    this.#order(kind, workflow)
+    await begun
+    return { over: this.#reported() }
+  }
+
+  stop(): void {
+    this.#order('stop', '')
+  }
+
+  async exit(): Promise<void> {
+    const exited = once(this.child, 'exit')
+    this.#order('exit', '')
+    await exited
+  }
+
+  #order(kind: Order['do'], workflow: string): void {
+    this.child.send({ do: kind, url: this.url, workflow } satisfies Order)
+  }
+
+  async #reported(): Promise<Report> {
+    const ended = new AbortController()
+    const { signal } = ended
+    const died = once(this.child, 'exit', { signal }).then(([code]) => {
+      throw new Error(`the crowd ended with ${String(code)}`)
+    })
+    died.catch(() => {})
+    try {
+      const [report] = (await Promise.race([once(this.child, 'message', { signal }), died])) as [Report]
+      return report
+    } finally {
+      ended.abort()
+    }
+  }
+}
