@@ -57,6 +57,8 @@ export class TrialThread {
         answer_ms + (this.#hasTried ? 0 : START_MS),
       )
       this.#asked = { resolve, reject, late: late.unref() }
+      // It holds the process while it is asked something, and no longer.
+      worker.ref()
       worker.postMessage(question)
     })
   }
@@ -72,7 +74,6 @@ export class TrialThread {
       workerData: this.bounds,
       resourceLimits: { maxOldGenerationSizeMb: HEAP_MB_MAX },
     })
-    worker.unref()
     worker.on('message', (told: FromTrial) => this.#answered(worker, told))
     worker.on('error', error => {
       this.#reason = reasonOf(error)
@@ -85,6 +86,7 @@ export class TrialThread {
     this.#hasTried ||= answer.is === 'tried'
     const asked = this.#asked
     this.#asked = undefined
+    worker.unref()
     if (isLast) {
       this.#worker = undefined
       void worker.terminate()
