@@ -42,7 +42,7 @@ export class Line extends EventEmitter implements Transport {
     return this.readyState === 1
   }
 
-  /** Hands a frame to the peer, which does with it what it does at once. */
+  /** Hands a frame to the peer, which looks at it in its next turn. */
   give(frame: Uint8Array): void {
     this.emit('message', frame, true)
   }

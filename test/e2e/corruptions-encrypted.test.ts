@@ -7,7 +7,7 @@ import { seededDice } from '../support/core-property.ts'
 import { corrupt, KINDS, LAYOUTS, type Sealed, sealedStore } from '../support/corruption.ts'
 
 /** `npm run corruptions` makes more. */
-const CORRUPTIONS = Number(process.env.WEFT_CORRUPTIONS ?? 12)
+const CORRUPTIONS = Number(process.env.WEFT_CORRUPTIONS ?? 6)
 const SEED = Number(process.env.WEFT_SEED ?? 20_261_126)
 const [OK, FAILED, STORAGE] = [0, 1, 4]
 

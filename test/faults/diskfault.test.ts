@@ -8,7 +8,7 @@ import { obstacleTo } from './machine.ts'
 import { BALLAST, type Cut, cutNow, judge, judgeEnd, type Rig, SHOWN_MAX, told, withRig } from './rig.ts'
 
 /** `npm run diskfault` makes many of each. */
-const BROKEN = Number(process.env.WEFT_BROKEN_SYNCS ?? 2)
+const BROKEN = Number(process.env.WEFT_BROKEN_SYNCS ?? 1)
 const FULL = Number(process.env.WEFT_FULL_DISKS ?? 1)
 const SEED = Number(process.env.WEFT_SEED ?? 20_261_126)
 const PER_DISK = 5
