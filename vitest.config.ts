@@ -6,5 +6,8 @@ export default defineConfig({
     testTimeout: 180_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
+    // Files that follow one another in a process share what they import: to load all of it for each of them takes a third
+    // of the whole run. So a test puts back what it changes of the process.
+    isolate: false,
   },
 })
