@@ -33,7 +33,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a failed write that is passed over',
     file: 'peer/dist/context-log.js',
     from: 'this.hooks.failed(error);',
-    to: '',
+    to: ';',
     laws: ['DUR-1', 'DUR-2'],
   },
   {
