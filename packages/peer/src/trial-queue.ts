@@ -9,7 +9,7 @@ import {
   type Position,
   type Preconditions,
   StateForms,
-  type WeftError,
+  WeftError,
 } from '@weft/core'
 import type { Subscriber } from './context-log.js'
 import { type StateTrial, type TrialAnswer, TrialFailed, type TrialQuestion } from './state-trial.js'
@@ -244,7 +244,9 @@ export class TrialQueue {
       const from = this.#positions[i]!
       const goesOn = this.#positions[i + 1] === from + 1
       const states: Uint8Array[] = []
-      for (const { position, bytes } of await this.log.read(from, goesOn ? BUILD_BYTES_MAX : 1)) {
+      const records = await this.log.read(from, goesOn ? BUILD_BYTES_MAX : 1)
+      if (records.length === 0) throw notWritten(from)
+      for (const { position, bytes } of records) {
         if (position !== this.#positions[i]) continue
         i++
         const change = decodeChange(bytes, this.log.hash)
@@ -278,6 +280,16 @@ export class TrialQueue {
     this.#waiting = []
     for (const origin of origins) if (this.log.follows(origin)) origin.failed(error)
   }
+}
+
+/** A write failed under it. */
+function notWritten(position: Position): WeftError {
+  return new WeftError(
+    'WEFT_STORE_FAILED',
+    `the log ends before position ${position}, which it had given to a change`,
+    'connect again in a moment: what was not acknowledged is offered once more',
+    { position },
+  )
 }
 
 const NONE: ReadonlySet<ChangeId> = new Set()
