@@ -1,4 +1,5 @@
 import { type Change, ChangeSet, decodeChange, digest, StateDoc } from '@weft/core'
+import { InlineTrial, type TrialLog, TrialQueue } from '@weft/peer'
 import { describe, expect, test } from 'vitest'
 import { forged, forgedState } from '../support/core-forge.ts'
 import { sha256 } from '../support/core-property.ts'
@@ -132,4 +133,28 @@ describe('[CHG-5] a state change is tried before it is admitted', () => {
     expect(await harness.peer.drain()).toEqual({ unacked: 0 })
     expect(await harness.ids()).toHaveLength(4)
   })
+})
+
+test('[DUR-3] trials end, and nothing is refused, where a write has failed that they build on', async () => {
+  const told: unknown[] = []
+  const origin = {
+    committed: () => {},
+    duplicate: () => {},
+    refused: (_: string, error: unknown) => void told.push(error),
+    failed: (error: { readonly code: string }) => void told.push(error.code),
+  }
+  const log: TrialLog = {
+    ...{ tenant: 't', hash: sha256, holds: () => false, follows: () => true, check: () => {} },
+    admit: () => undefined,
+    settled: async () => {},
+    // It had a change at 1, which is not on the disk.
+    read: async () => [],
+    turn: async () => {},
+  }
+  const queue = new TrialQueue(new InlineTrial(sha256, 1_048_576), log)
+  queue.noteState(1)
+  queue.add([{ change: new Author(1).edit('a', 1), origin, preconditions: undefined }])
+  await queue.running
+  expect(told).toEqual(['WEFT_STORE_FAILED'])
+  expect(queue.waiting).toBe(0)
 })

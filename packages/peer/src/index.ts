@@ -14,6 +14,7 @@ export {
   type TrialQuestion,
 } from './state-trial.js'
 export { TrialLanes } from './trial-lanes.js'
+export { type TrialLog, TrialQueue } from './trial-queue.js'
 export type { TrialBounds } from './trial-thread.js'
 export { type Problem, problemHeaders, problemOf, problemResponse, problemText } from './problem.js'
 export { STATUS_OF } from './problem-status.js'
