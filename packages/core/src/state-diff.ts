@@ -35,10 +35,12 @@ function differMap(
     const value = next[key]
     if (value === undefined) continue
     const before = Object.hasOwn(base, key) ? base[key] : undefined
-    differValue(target, object, key, childPointer(pointer, key), before, value)
+    // Most of a state stays as it is: nothing is made for that.
+    if (!jsonEquals(before, value)) differValue(target, object, key, childPointer(pointer, key), before, value)
   }
 }
 
+/** Writes what is at one place, which differs. */
 function differValue(
   target: Target,
   object: string,
@@ -47,7 +49,6 @@ function differValue(
   before: Json | undefined,
   after: Json,
 ): void {
-  if (jsonEquals(before, after)) return
   const nested = before !== undefined && isContainer(before) && isContainer(after)
   if (nested && isJsonArray(before) && isJsonArray(after)) {
     differList(target, childObject(target, object, key), pointer, before, after)
@@ -77,6 +78,7 @@ function differList(
   const nextEnd = next.length - tail
   let at = head
   for (; at < baseEnd && at < nextEnd; at++) {
+    if (jsonEquals(base[at], next[at])) continue
     differValue(target, object, at, childPointer(pointer, at), base[at], next[at]!)
   }
   for (let i = baseEnd - 1; i >= at; i--) {

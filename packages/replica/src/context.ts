@@ -35,6 +35,7 @@ import {
   type StepResult,
   stepResult,
 } from './step-run.js'
+import type { StepSignal } from './step-signal.js'
 import { StepWindows } from './step-windows.js'
 import { planSummary, type Summarizer, type SummaryRange } from './summarize.js'
 import { type WaitOptions, within } from './waiting.js'
@@ -107,8 +108,8 @@ export class Context<State, Entries extends EntrySchemas> extends BranchProposer
     const { heads } = this
     const host = this.#stepHost(heads, overlays)
     const snapshot = this.present()
-    const begin = (signal: AbortSignal) => {
-      const step = new Step(name, this.definition, snapshot, host, signal)
+    const begin = (stop: StepSignal) => {
+      const step = new Step(name, this.definition, snapshot, host, stop)
       // The step does its work whether others can watch or not; whoever has to know awaits `share` itself.
       if (options.scratch === 'shared') step.scratch.share().catch(() => {})
       return step
@@ -230,9 +231,8 @@ export class Context<State, Entries extends EntrySchemas> extends BranchProposer
   }
 
   /** A step also ends when the lease that it began under is lost, or an overlay has come that it must not miss. */
-  #signals({ signal }: WaitOptions, overlays: StepOverlays | undefined): AbortSignal | undefined {
-    const signals = [signal, this.holding?.signal, overlays?.signal].filter(each => each !== undefined)
-    return signals.length > 1 ? AbortSignal.any(signals) : signals[0]
+  #signals({ signal }: WaitOptions, overlays: StepOverlays | undefined): readonly AbortSignal[] {
+    return [signal, this.holding?.signal, overlays?.signal].filter(each => each !== undefined)
   }
 
   /** What a step that saw these heads depends on, together with what has come of its effects. */
@@ -248,7 +248,7 @@ export class Context<State, Entries extends EntrySchemas> extends BranchProposer
       effects: this.#effectHost(heads),
       makeWindow: (options, told) => this.windowsAt(heads)(options, told),
       windows: new StepWindows(this.set),
-      scratch: this.context.scratchLink,
+      scratch: () => this.context.scratchLink,
       overlays,
     }
   }

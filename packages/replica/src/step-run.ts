@@ -4,6 +4,7 @@ import type { Expectations } from './expectations.js'
 import type { Accepted } from './proposer.js'
 import type { Step } from './step.js'
 import type { StepOverlays } from './step-overlays.js'
+import { StepSignal } from './step-signal.js'
 import type { WaitOptions } from './waiting.js'
 
 export interface StepOptions extends WaitOptions {
@@ -28,21 +29,24 @@ export interface StepResult<T> {
   readonly entries: readonly EntryId[]
 }
 
-/** Runs the work of a step; when it throws, the step is over, and its signal says why. */
+/**
+ * Runs the work of a step; when it throws, the step is over, and its signal says why.
+ * @param outer what else ends it
+ */
 export async function runStep<T, State, Entries extends EntrySchemas>(
-  begin: (signal: AbortSignal) => Step<State, Entries>,
+  begin: (stop: StepSignal) => Step<State, Entries>,
   work: (step: Step<State, Entries>) => Promise<T> | T,
-  outer: AbortSignal | undefined,
+  outer: readonly AbortSignal[],
 ): Promise<{ readonly step: Step<State, Entries>; readonly value: T }> {
-  const controller = new AbortController()
-  const step = begin(outer ? AbortSignal.any([outer, controller.signal]) : controller.signal)
+  const stop = new StepSignal(outer)
+  const step = begin(stop)
   try {
     const value = await work(step)
-    step.signal.throwIfAborted()
+    stop.throwIfAborted()
     return { step, value }
   } catch (error) {
     step.abandon()
-    controller.abort(error)
+    stop.abort(error)
     throw error
   }
 }

@@ -30,6 +30,7 @@ import {
   typed,
 } from './overlay-table.js'
 import type { Snapshot } from './snapshot.js'
+import type { StepSignal } from './step-signal.js'
 import type { StepWindows } from './step-windows.js'
 import { type ShownOverlay, type StepOverlays, toldOverlays } from './step-overlays.js'
 import type { MakeWindow, StepWindowOptions, WindowOptions } from './windows.js'
@@ -40,7 +41,7 @@ export interface StepHost {
   readonly effects: EffectHost
   readonly makeWindow: MakeWindow
   readonly windows: StepWindows
-  readonly scratch: ScratchLink
+  readonly scratch: () => ScratchLink
   /** Undefined on a replica that does not follow the tenant's overlays. */
   readonly overlays: StepOverlays | undefined
 }
@@ -68,11 +69,15 @@ export class Step<State, Entries extends EntrySchemas> {
     private readonly definition: ContextDefinition<State, Entries>,
     private readonly snapshot: Snapshot<State, EntryOf<Entries>>,
     private readonly host: StepHost,
-    /** Aborts when the step should give up. */
-    readonly signal: AbortSignal,
+    private readonly stop: StepSignal,
   ) {
     this.#draft = new DraftChange(definition)
     this.#state = snapshot.state
+  }
+
+  /** Aborts when the step should give up. */
+  get signal(): AbortSignal {
+    return this.stop.signal
   }
 
   /** @internal The windows that it has made. */
@@ -131,7 +136,7 @@ export class Step<State, Entries extends EntrySchemas> {
   get scratch(): Scratch {
     this.#check()
     if (this.#scratch === undefined) {
-      const scratch = new Scratch(this.host.scratch)
+      const scratch = new Scratch(this.host.scratch())
       this.#scratch = scratch
       this.signal.addEventListener('abort', () => scratch.end(), { once: true })
     }
