@@ -4,7 +4,7 @@ import { CROWD, type Order, type Report } from './messages.js'
 import { inFrames, offlineWork } from './offers.js'
 import { RawClient } from './raw-client.js'
 
-/** The process of another tenant's clients. It yields the machine to everybody else: what is measured is the peer. */
+/** The process of another tenant's clients. It yields the machine to everybody else, also where there is no `chrt`. */
 setPriority(Math.min(19, getPriority() + 19))
 
 const BULK_BYTES = 100_000_000

@@ -1,4 +1,4 @@
-import { FairQueue, type Flow, RoundRobin, Turns } from '@weft/peer'
+import { FairQueue, type Flow, RoundRobin, SLICE_COST, Turns } from '@weft/peer'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
@@ -127,7 +127,7 @@ describe('turns', () => {
     const due: (() => void)[] = []
     const turns = new Turns(fn => void due.push(fn))
     const done: string[] = []
-    turns.add('t', new Pieces('a', alike(3, 30_000), done))
+    turns.add('t', new Pieces('a', alike(3, SLICE_COST - 1), done))
     const turn = turns.turn('t', 10).then(() => done.push('turn'))
     const idle = turns.idle().then(() => done.push('idle'))
     expect([done.length, due.length]).toEqual([0, 1])

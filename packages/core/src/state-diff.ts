@@ -36,7 +36,8 @@ function differMap(
     if (value === undefined) continue
     const before = Object.hasOwn(base, key) ? base[key] : undefined
     // Most of a state stays as it is: nothing is made for that.
-    if (!jsonEquals(before, value)) differValue(target, object, key, childPointer(pointer, key), before, value)
+    if (!jsonEquals(before, value))
+      differValue(target, object, key, childPointer(pointer, key), before, value)
   }
 }
 

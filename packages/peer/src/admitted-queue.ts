@@ -1,5 +1,7 @@
 import type { Change, ChangeId, LogRecord, Position } from '@weft/core'
 import type { Subscriber } from './context-log.js'
+import { costOf } from './turns.js'
+import type { WriteShare } from './write-shares.js'
 
 /** A change that has its position, and who offered it. */
 export interface Admitted {
@@ -23,6 +25,11 @@ export class AdmittedQueue {
   readonly #full: AdmittedBatch[] = []
   #open: Admitted[] = []
   #openBytes = 0
+  /** Of all that is here, and of what was taken and is not written yet; as turns are measured. */
+  #cost = 0
+  #takenCost = 0
+
+  constructor(private readonly share: WriteShare) {}
 
   get isEmpty(): boolean {
     return this.#full.length === 0 && this.#open.length === 0
@@ -30,6 +37,9 @@ export class AdmittedQueue {
 
   /** @param heads of the log up to this change */
   put(admitted: Admitted, heads: () => ChangeId[]): void {
+    const cost = costOf([admitted.record])
+    this.#cost += cost
+    this.share.admitted(cost)
     this.#open.push(admitted)
     this.#openBytes += admitted.record.bytes.length
     if (this.#openBytes >= BATCH_BYTES_MAX) this.#full.push(this.#close(heads))
@@ -37,13 +47,29 @@ export class AdmittedQueue {
 
   /** @param heads of the log up to the last change that was put here */
   take(heads: () => ChangeId[]): AdmittedBatch {
-    return this.#full.shift() ?? this.#close(heads)
+    const taken = this.#full.shift() ?? this.#close(heads)
+    this.#takenCost += costOf(taken.batch.map(({ record }) => record))
+    return taken
   }
 
+  /** All that was taken is on disk. */
+  written(): void {
+    this.#left(this.#takenCost)
+    this.#takenCost = 0
+  }
+
+  /** Nothing of it will be written any more. */
   clear(): void {
     this.#full.length = 0
     this.#open = []
     this.#openBytes = 0
+    this.#left(this.#cost)
+    this.#takenCost = 0
+  }
+
+  #left(cost: number): void {
+    this.#cost -= cost
+    if (cost > 0) this.share.written(cost)
   }
 
   #close(heads: () => ChangeId[]): AdmittedBatch {

@@ -118,15 +118,23 @@ export class Connection implements Flow {
   #proceed({ channel, cost }: { channel: number; cost: number }): number | undefined {
     const { tenant } = this.#grant!
     try {
-      if (!this.#isFree(channel) && !this.#pace.mayTake(tenant, this.#wantTurn, this.host.metrics.rateWaits))
-        return undefined
-      const effects = this.#session.proceed(SLICE_COST)
+      const room = this.#isFree(channel) ? SLICE_COST : this.#room(tenant)
+      if (room === 0) return undefined
+      const effects = this.#session.proceed(room)
       this.#pace.took(tenant, countOf(effects))
       this.#perform(effects)
     } catch (error) {
       this.fail(error)
     }
     return cost - (this.#session.unfinished?.cost ?? 0)
+  }
+
+  /** What of its tenant may be admitted now; if nothing, its turn comes when more may. */
+  #room(tenant: string): number {
+    const { contexts, metrics } = this.host
+    const room = contexts.room(tenant, this.#wantTurn)
+    if (room === 0 || !this.#pace.mayTake(tenant, this.#wantTurn, metrics.rateWaits)) return 0
+    return Math.min(room, SLICE_COST)
   }
 
   /** What binds the whole tenant is written whatever its rate. */

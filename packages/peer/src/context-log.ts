@@ -6,7 +6,6 @@ import {
   type Clock,
   decodeChange,
   type Hash,
-  isWeftError,
   type LogRecord,
   NO_NODE,
   type OwnMark,
@@ -20,10 +19,12 @@ import {
 } from '@weft/core'
 import { type Admitted, AdmittedQueue, newRecords } from './admitted-queue.js'
 import { contentMissing, erases, rewrittenBy } from './erasing.js'
+import { isDamage, isKeyless } from './log-errors.js'
 import { LogTail } from './log-tail.js'
 import type { StateTrial } from './state-trial.js'
 import { type Offered, TrialQueue } from './trial-queue.js'
 import { costOf, SLICE_COST } from './turns.js'
+import type { WriteShares } from './write-shares.js'
 
 /** Whoever follows a context or writes to it: one channel of one connection. */
 export interface Subscriber {
@@ -45,6 +46,7 @@ export interface ContextLogHost {
   readonly trial: StateTrial
   /** Resolves when it is a tenant's turn to have this much done for it (turns.ts). */
   readonly turn: (tenant: string, cost: number) => Promise<void>
+  readonly shares: WriteShares
 }
 
 export interface ContextHooks {
@@ -60,7 +62,7 @@ export interface ContextHooks {
 
 /** What is read of a log at once, to open it. */
 const PAGE_BYTES = 262_144
-const RECORDS_A_TURN = 64
+const RECORDS_A_TURN = 16
 
 /**
  * The committed log of one open context: what changes are admitted by, and the last records, to feed those who follow.
@@ -72,7 +74,7 @@ export class ContextLog {
   readonly #admission: Admission
   readonly #trials: TrialQueue
   readonly #subscribers = new Set<Subscriber>()
-  readonly #admitted = new AdmittedQueue()
+  readonly #admitted: AdmittedQueue
   #committed: Position = 0
   #writing: Promise<void> | undefined
   #damage: WeftError | undefined
@@ -86,6 +88,7 @@ export class ContextLog {
     private readonly hooks: ContextHooks,
   ) {
     this.#admission = new Admission(host.hash)
+    this.#admitted = new AdmittedQueue(host.shares.of(store.tenant))
     this.#trials = new TrialQueue(host.trial, {
       tenant: store.tenant,
       hash: host.hash,
@@ -340,6 +343,7 @@ export class ContextLog {
         }
         this.hooks.committed(records.length, (performance.now() - started) / 1000)
         this.#committed = count
+        this.#admitted.written()
         this.#tail.add(records)
         this.#tail.replace(rewritten)
         if (rewritten.length > 0 || records.some(({ id }) => this.#admission.erasures.has(id)))
@@ -387,13 +391,4 @@ export class ContextLog {
     }
     for (const subscriber of this.#subscribers) subscriber.committed(count, own.get(subscriber) ?? [])
   }
-}
-
-/** The key of a tenant cannot be had: nothing was written, and nobody else needs to know. */
-function isKeyless(error: unknown): error is WeftError {
-  return isWeftError(error) && error.code === 'WEFT_STORE_KEY'
-}
-
-export function isDamage(error: unknown): error is WeftError {
-  return isWeftError(error) && error.code === 'WEFT_STORE_CORRUPT'
 }

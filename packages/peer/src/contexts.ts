@@ -1,5 +1,6 @@
 import { OVERLAY_WORKFLOW, type Revocations, type Store, type TenantStore, type WeftError } from '@weft/core'
-import { type ContextHooks, ContextLog, type ContextLogHost, isDamage } from './context-log.js'
+import { type ContextHooks, ContextLog, type ContextLogHost } from './context-log.js'
+import { isDamage } from './log-errors.js'
 import { TenantMeter, type TenantQuota } from './quota.js'
 import { type OverlayHost, TenantOverlays } from './tenant-overlays.js'
 
@@ -76,6 +77,11 @@ export class Contexts {
       if (log.damage) throw log.damage
       return log
     })
+  }
+
+  /** What of a tenant's changes may be admitted now, as `WriteShares.room`. */
+  room(tenantId: string, wake: () => void): number {
+    return this.host.shares.room(tenantId, wake)
   }
 
   /** Of a tenant that has a context open. */

@@ -23,6 +23,11 @@ export interface PeerLimits {
   readonly buffered_bytes_max: number
   /** Bytes of frames that may wait for their turn before the socket is left unread; the last frame may reach beyond. */
   readonly inbox_bytes_max: number
+  /**
+   * What those tenants who write much may have admitted and not yet on disk, all together, while another one writes
+   * little: bytes of changes, and 512 for each. The less it is, the less the other waits, and the slower are they.
+   */
+  readonly share_cost: number
   /** How long a context that nobody uses stays open. */
   readonly idle_ms: number
   /** How often an event is offered to a webhook before its delivery is parked. */
@@ -59,6 +64,7 @@ export const DEFAULT_LIMITS: PeerLimits = {
   congested_bytes: 16_384,
   buffered_bytes_max: 16_777_216,
   inbox_bytes_max: 131_072,
+  share_cost: 8_192,
   idle_ms: 10_000,
   webhook_attempts_max: 10,
   webhook_backoff_ms: 1_000,

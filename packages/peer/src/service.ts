@@ -19,6 +19,7 @@ import type { SessionSigner } from './session-tokens.js'
 import type { StateTrial } from './state-trial.js'
 import type { TokenGrant, TokenVerifier } from './token.js'
 import { type Soon, Turns } from './turns.js'
+import { WriteShares } from './write-shares.js'
 
 export interface ServiceOptions {
   /** Opens the store; called again after a failed write, when the outcome has to be found out (DUR-3). */
@@ -104,6 +105,7 @@ export class PeerService {
     const turn = (tenant: string, cost: number) => this.#turns.turn(tenant, cost)
     const host = {
       ...{ hash, random, clock, started_ms, trial, overlay_lease_ms, turn },
+      shares: new WriteShares(clock, limits.share_cost),
       quotaOf: (tenant: string) => quotaOf(tenant, limits),
       exceeded: (tenant: string, { code, message }: WeftError) => options.log.warn({ tenant, code }, message),
     }

@@ -2,8 +2,8 @@ import type { LogRecord } from '@weft/core'
 import { CHANGE_COST } from '@weft/protocol'
 import { FairQueue, type Flow } from './fair-queue.js'
 
-/** About half a millisecond of work, in bytes of changes: how long the sockets wait to be looked at again. */
-export const SLICE_COST = 32_768
+/** About a quarter of a millisecond of work, in bytes of changes: how long the sockets wait to be looked at again. */
+export const SLICE_COST = 16_384
 
 /** Of looking at changes, as turns are measured. */
 export function costOf(records: readonly LogRecord[]): number {

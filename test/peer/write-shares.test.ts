@@ -1,0 +1,160 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Clock } from '@weft/core'
+import { WriteShares } from '@weft/peer'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { MemoryStore } from '../support/memory-store.ts'
+import { overriding } from '../support/peer-store.ts'
+import { until } from '../support/peer-until.ts'
+import { Author } from '../support/wire-author.ts'
+import { startService, Wire } from '../support/wire-service.ts'
+
+const SHARE = 8_000
+const WINDOW_MS = 50
+const LITTLE = 65_536
+/** Of the event loop, that a write takes: more arrives meanwhile. */
+const TURNS = 4
+const EVERYTHING = Number.POSITIVE_INFINITY
+const nobody = (): void => {}
+
+class SetClock implements Clock {
+  at_ms = 1_000
+  now = (): number => this.at_ms
+  steady = (): number => this.at_ms
+  after = (): (() => void) => nobody
+}
+
+function sharesAt(): { shares: WriteShares; clock: SetClock } {
+  const clock = new SetClock()
+  return { shares: new WriteShares(clock, SHARE), clock }
+}
+
+describe('what is to be written next', () => {
+  test('is all of a tenant’s who writes alone', () => {
+    const { shares } = sharesAt()
+    shares.of('much').admitted(10 * LITTLE)
+    expect(shares.room('much', nobody)).toBe(EVERYTHING)
+  })
+
+  test('is a share of it while another one writes little, until that is written', () => {
+    const { shares } = sharesAt()
+    shares.of('little').admitted(1_000)
+    const much = shares.of('much')
+    much.admitted(LITTLE)
+    expect(shares.room('much', nobody)).toBe(EVERYTHING)
+    much.written(LITTLE)
+    much.admitted(1)
+    expect(shares.room('much', nobody)).toBe(SHARE - 1_001)
+    much.admitted(SHARE)
+    let woken = 0
+    expect(shares.room('much', () => woken++)).toBe(0)
+    expect(shares.room('little', nobody)).toBe(EVERYTHING)
+    much.written(SHARE)
+    expect(woken).toBe(1)
+    expect(shares.room('much', nobody)).toBe(SHARE - 1_001)
+  })
+
+  test('is never nothing for one of whom nothing is to be written', () => {
+    const { shares } = sharesAt()
+    shares.of('much').admitted(2 * LITTLE)
+    shares.of('much').written(2 * LITTLE)
+    for (let i = 0; i < 20; i++) shares.of(`little-${i}`).admitted(1_000)
+    expect(shares.room('much', nobody)).toBe(1)
+  })
+
+  test('is everybody’s who writes much, when nobody who writes little has been there of late', () => {
+    const { shares, clock } = sharesAt()
+    const little = shares.of('little')
+    little.admitted(1_000)
+    little.written(1_000)
+    for (const tenant of ['a', 'b']) shares.of(tenant).admitted(2 * LITTLE)
+    expect(shares.room('a', nobody)).toBe(0)
+    clock.at_ms += WINDOW_MS
+    for (const tenant of ['a', 'b']) shares.of(tenant).admitted(2 * LITTLE)
+    expect(shares.room('a', nobody)).toBe(0)
+    clock.at_ms += WINDOW_MS
+    expect([shares.room('a', nobody), shares.room('b', nobody)]).toEqual([EVERYTHING, EVERYTHING])
+  })
+
+  test('is as a history of all that was admitted says', () => {
+    const act = fc.record({
+      tenant: fc.constantFrom('a', 'b', 'c'),
+      cost: fc.oneof(fc.integer({ min: 1, max: 3_000 }), fc.integer({ min: 1, max: 2 * LITTLE })),
+      writes: fc.boolean(),
+      wait_ms: fc.integer({ min: 0, max: 60 }),
+    })
+    fc.assert(
+      fc.property(fc.array(act, { maxLength: 40 }), acts => {
+        const { shares, clock } = sharesAt()
+        const begun_ms = clock.at_ms
+        const history: { tenant: string; cost: number; window: number; written: boolean }[] = []
+        const window = (): number => Math.floor((clock.at_ms - begun_ms) / WINDOW_MS)
+        const sum = (costs: readonly { cost: number }[]): number =>
+          costs.reduce((all, { cost }) => all + cost, 0)
+        const recent = (tenant: string): number =>
+          sum(history.filter(past => past.tenant === tenant && past.window >= window() - 1))
+        const room = (tenant: string): number => {
+          const littles = ['a', 'b', 'c'].filter(other => recent(other) > 0 && recent(other) <= LITTLE)
+          if (littles.length === 0 || recent(tenant) <= LITTLE) return EVERYTHING
+          const unwritten = history.filter(({ written }) => !written)
+          const left = SHARE - sum(unwritten)
+          if (left > 0) return left
+          return unwritten.some(past => past.tenant === tenant) ? 0 : 1
+        }
+        for (const { tenant, cost, writes, wait_ms } of acts) {
+          clock.at_ms += wait_ms
+          const oldest = history.find(({ written }) => !written)
+          if (writes && oldest) {
+            oldest.written = true
+            shares.of(oldest.tenant).written(oldest.cost)
+          } else {
+            history.push({ tenant, cost, window: window(), written: false })
+            shares.of(tenant).admitted(cost)
+          }
+          for (const name of ['a', 'b', 'c']) expect(shares.room(name, nobody)).toBe(room(name))
+        }
+      }),
+      { numRuns: 500 },
+    )
+  })
+})
+
+describe('[TEN-2] a flush of one tenant', () => {
+  test('goes to the disk in large batches alone, and in small ones while another tenant writes little', async () => {
+    const clock = new SetClock()
+    const sizes: number[] = []
+    const store = overriding(new MemoryStore(), inner => ({
+      append: async batch => {
+        if (inner.tenant === 'bulk') sizes.push(batch.records.length)
+        for (let turn = 0; turn < TURNS; turn++) await nextTurn()
+        await inner.append(batch)
+      },
+    }))
+    const service = await startService({ store, clock, limits: { share_cost: SHARE } })
+    const [bulk, other] = [new Wire(), new Wire()]
+    for (const [wire, tenant] of [
+      [bulk, 'bulk'],
+      [other, 'other'],
+    ] as const) {
+      service.accept(wire)
+      await wire.follows('w', tenant)
+    }
+    const author = new Author(1)
+    const flush = async (): Promise<readonly number[]> => {
+      sizes.length = 0
+      const goal = bulk.logged + 2_000
+      for (let i = 0; i < 4; i++) bulk.pushes(author.appends(500, 500))
+      await until(() => bulk.logged === goal, 'all of it is written')
+      bulk.says({ name: 'seen', channel: 1, position: goal })
+      return [...sizes]
+    }
+    const most = SHARE / 1_000
+    expect(Math.max(...(await flush()))).toBeGreaterThan(2 * most)
+    other.pushes([new Author(2).append()])
+    await until(() => other.logged === 1, 'the other one has its acknowledgement')
+    const beside = await flush()
+    expect(Math.max(...beside)).toBeLessThanOrEqual(most)
+    clock.at_ms += 2 * WINDOW_MS
+    expect(Math.max(...(await flush()))).toBeGreaterThan(2 * most)
+  })
+})
