@@ -34,7 +34,10 @@ export function assertJson(value: unknown, pointer = '', depth = 0): asserts val
   for (const key of Object.keys(value)) {
     if (key === '__proto__') throw notJson(pointer, 'an object with the key "__proto__"')
     const item = value[key]
-    if (item !== undefined) assertJson(item, depth < 8 ? childPointer(pointer, key) : pointer, depth + 1)
+    // Where nothing can be wrong no pointer is made for it.
+    if (item === undefined || typeof item === 'string' || typeof item === 'boolean') continue
+    if (typeof item === 'number' && Number.isFinite(item)) continue
+    assertJson(item, depth < 8 ? childPointer(pointer, key) : pointer, depth + 1)
   }
 }
 
@@ -48,9 +51,11 @@ export function assertWellFormed(value: Json, pointer = ''): void {
   if (typeof value === 'string' && HALF_PAIR.test(value))
     throw notJson(pointer, 'a text with half a surrogate pair')
   if (typeof value !== 'object' || value === null) return
-  for (const [key, item] of Object.entries(value)) {
+  for (const key of Object.keys(value)) {
     if (HALF_PAIR.test(key)) throw notJson(pointer, 'an object with half a surrogate pair in a key')
-    if (item !== undefined) assertWellFormed(item, childPointer(pointer, key))
+    const item = (value as JsonObject)[key]
+    const isText = typeof item === 'string' && HALF_PAIR.test(item)
+    if (isText || typeof item === 'object') assertWellFormed(item, childPointer(pointer, key))
   }
 }
 
@@ -109,10 +114,20 @@ export function deepFreeze<T>(value: T): T {
 export function frozenCopy<T extends Json>(value: T): T {
   if (typeof value !== 'object' || value === null) return value
   if (isJsonArray(value)) return Object.freeze(value.map(frozenCopy)) as Json as T
-  const keys = Object.keys(value).filter(key => value[key] !== undefined)
-  return Object.freeze(
-    Object.fromEntries(keys.sort().map(key => [key, frozenCopy(value[key]!)])),
-  ) as Json as T
+  const copy: Record<string, Json> = {}
+  for (const key of sorted(Object.keys(value))) {
+    const item = value[key]
+    if (item === undefined) continue
+    if (key === '__proto__') Object.defineProperty(copy, key, { value: frozenCopy(item), enumerable: true })
+    else copy[key] = frozenCopy(item)
+  }
+  return Object.freeze(copy) as Json as T
+}
+
+/** Sorts in place; what is in order already, as most is that comes from a copy, takes one look. */
+function sorted(keys: string[]): string[] {
+  for (let i = 1; i < keys.length; i++) if (keys[i - 1]! > keys[i]!) return keys.sort()
+  return keys
 }
 
 /** RFC 6901: `~` is written `~0`, `/` is written `~1`. */

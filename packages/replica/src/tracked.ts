@@ -19,10 +19,14 @@ export class ReadLog {
 
   /** Pointers that cover all that was read, ascending: the fewest, and fewer where those do not fit into a header. */
   pointers(): string[] {
-    const outer = new Set([...this.#read, ...this.#handedOut].flatMap(ancestorsOf))
-    const unread = [...this.#handedOut].filter(pointer => !outer.has(pointer))
-    const all = new Set([...this.#read, ...unread])
-    const fewest = [...all].filter(pointer => !ancestorsOf(pointer).some(above => all.has(above)))
+    const outer = new Set<string>()
+    // What is in there is in there with all that holds it.
+    const add = (holder: string): boolean => outer.size === outer.add(holder).size
+    for (const pointer of this.#read) someHolder(pointer, add)
+    for (const pointer of this.#handedOut) someHolder(pointer, add)
+    const all = new Set(this.#read)
+    for (const pointer of this.#handedOut) if (!outer.has(pointer)) all.add(pointer)
+    const fewest = [...all].filter(pointer => !someHolder(pointer, holder => all.has(holder)))
     return covering(fewest, POINTER_BYTES_MAX).sort()
   }
 }
@@ -48,13 +52,11 @@ function holderOf(pointer: string): string {
   return pointer.slice(0, pointer.lastIndexOf('/'))
 }
 
-function ancestorsOf(pointer: string): string[] {
-  const above: string[] = []
-  for (let at = pointer.lastIndexOf('/'); at >= 0; at = pointer.lastIndexOf('/', at - 1)) {
-    above.push(pointer.slice(0, at))
-    if (at === 0) break
-  }
-  return above
+/** Whether one of those that hold what a pointer names passes a test; asked from the nearest to the whole. */
+function someHolder(pointer: string, passes: (holder: string) => boolean): boolean {
+  for (let at = pointer.lastIndexOf('/'); at >= 0; at = at === 0 ? -1 : pointer.lastIndexOf('/', at - 1))
+    if (passes(pointer.slice(0, at))) return true
+  return false
 }
 
 /** Makes proxies of entries record whose value was looked at; one for all of them, as a step may look at thousands. */
