@@ -18,7 +18,7 @@ interface Claim {
 const CLAIMS = new Map<string, Claim>([
   ['convergence', { rounds: 15, measure: convergence }],
   ['peer', { rounds: 5, measure: peer }],
-  ['step', { rounds: 15, measure: step }],
+  ['step', { rounds: 45, measure: step }],
   ['window', { rounds: 5, measure: window }],
   ['scratch', { rounds: 15, measure: scratch }],
   ['overlay', { rounds: 5, measure: overlay }],
