@@ -1,10 +1,9 @@
 import { BranchWriter, ChangeSet } from '@weft/core'
-import { encodeMessage, WIRE_LIMITS } from '@weft/protocol'
+import { encodeMessage, FRAME_BYTES_SOUGHT } from '@weft/protocol'
 import { Dice, message } from '../dice.js'
 import { host } from '../host.js'
 
 const SEED = 20_250_711
-const FRAME_ROOM_BYTES = 4_096
 const ITEM_BYTES = 5
 
 /** A push frame on channel 1, and what of it counts against the window. */
@@ -26,13 +25,13 @@ export function offlineWork(bytes_max: number): Uint8Array[] {
   return changes
 }
 
-/** In frames of at most so many changes, and as large as the wire allows. */
+/** In frames of at most so many changes, and as large as a replica makes them. */
 export function inFrames(changes: readonly Uint8Array[], changes_max: number): Offered[] {
   const offers: Offered[] = []
   for (let at = 0; at < changes.length; ) {
     const from = at
     let bytes = 0
-    let room = WIRE_LIMITS.frame_bytes_max - FRAME_ROOM_BYTES
+    let room = FRAME_BYTES_SOUGHT
     while (at < changes.length && at - from < changes_max && room >= changes[at]!.length + ITEM_BYTES) {
       room -= changes[at]!.length + ITEM_BYTES
       bytes += changes[at++]!.length
