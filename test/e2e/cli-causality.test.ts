@@ -1,9 +1,11 @@
 import { join } from 'node:path'
+import { BranchWriter, ChangeSet } from '@weft/core'
 import { connect, defineContext } from '@weft/replica'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { CliPeer } from '../support/cli-peer.ts'
 import { weftHere, weftJson } from '../support/cli-run.ts'
+import { host } from '../support/host.ts'
 
 const Run = defineContext({
   name: 'run',
@@ -151,4 +153,20 @@ test.each(['why', 'blast', 'conflicts', 'audit'])('weft %s --help shows examples
   const { code, stdout } = await weftHere([verb, '--help'])
   expect(code).toBe(0)
   expect(stdout).toContain(`$ weft ${verb} `)
+})
+
+test('a change whose author says a time that is no date is shown, and audited, like any other', async () => {
+  const time = 9_000_000_000_000_000
+  const author = new BranchWriter(new ChangeSet(host.hash), { ...host, now: () => time }, 'main', 'agent')
+  const { id, bytes } = author.write({ entries: [{ kind: 'message', value: { text: 'when?' } }] })!
+  const replica = await connect({ url: peer.peer.url, token: await peer.token() })
+  const context = await replica.open(Run, { workflow: 'odd', agent: 'planner' })
+  expect(context.adopt([bytes])).toBe(1)
+  await replica.close()
+  for (const args of [['show', 'odd', id], ['audit', 'odd'], ['log', 'odd']]) {
+    const { code, stdout, stderr } = await weftHere(args, { env })
+    expect([code, stderr], args.join(' ')).toEqual([0, ''])
+    expect(stdout).toContain('when?')
+  }
+  expect((await weftHere(['show', 'odd', id], { env })).stdout).toContain(`by agent, ${time}`)
 })

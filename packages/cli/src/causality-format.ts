@@ -10,7 +10,7 @@ import {
 } from '@weft/core'
 import { describeChange, type LogRow } from './log-format.js'
 import { formatConflict } from './show-format.js'
-import { clip, plural, printable, shortId, table, wordsOf } from './text.js'
+import { clip, formatTime, plural, printable, shortId, table, wordsOf } from './text.js'
 
 /** What made an entry stale, and who wrote it. */
 export type Cause = StaleCause & Pick<AuditRecord, 'agent' | 'branch' | 'time' | 'reason'>
@@ -28,14 +28,14 @@ export function formatWhy({ entry, reads, stale, causes, via, revertedBy }: Why)
   return [
     `entry      ${entry.id}`,
     `says       ${entry.kind}: ${clip(wordsOf(entry), 100)}`,
-    `written    on ${entry.branch} by ${entry.agent}, ${when(entry.time)}`,
+    `written    on ${entry.branch} by ${entry.agent}, ${formatTime(entry.time)}`,
     ...reads.map(read => `read       ${clip(formatRef(read), 200)}`),
     ...(reads.length === 0 ? ['read       nothing that was recorded'] : []),
     ...revertedBy.map(change => `reverted   by ${shortId(change)}`),
     `stale      ${stale ? 'yes' : 'no'}`,
     ...causes.map(
       ({ kind, wrote, agent, branch, change, time, reason }) =>
-        `  ${kind}: ${clip(wrote, 100)} by ${agent} on ${branch}, ${shortId(change)}, ${when(time)}${because(reason)}`,
+        `  ${kind}: ${clip(wrote, 100)} by ${agent} on ${branch}, ${shortId(change)}, ${formatTime(time)}${because(reason)}`,
     ),
     ...via.map(source => `  derived from ${shortId(source)}, which is stale`),
   ]
@@ -70,12 +70,12 @@ export interface Ledger {
 export function formatLedger({ branch, open, resolved }: Ledger): string[] {
   return [
     `open on ${branch}: ${open.length === 0 ? 'none' : open.length}`,
-    ...open.flatMap(conflict => [...formatConflict(conflict), `    since ${when(conflict.firstTime)}`]),
+    ...open.flatMap(conflict => [...formatConflict(conflict), `    since ${formatTime(conflict.firstTime)}`]),
     `resolved: ${resolved.length === 0 ? 'none' : resolved.length}`,
     ...resolved.map(
       ({ pointer, value, agent, change, time, reason, settled }) =>
         `  ${printable(pointer)} is ${clip(JSON.stringify(value) ?? '(deleted)', 60)}, of ${plural(settled.length, 'value')}` +
-        `  by ${agent}, ${shortId(change)}, ${when(time)}${because(reason)}`,
+        `  by ${agent}, ${shortId(change)}, ${formatTime(time)}${because(reason)}`,
     ),
   ]
 }
@@ -85,7 +85,7 @@ export function formatAudit(rows: readonly LogRow[]): string[] {
   return table(
     rows.map(({ record, position }) => [
       String(position ?? '-').padStart(6),
-      when(record.time),
+      formatTime(record.time),
       shortId(record.change),
       record.branch,
       record.agent,
@@ -101,10 +101,4 @@ function undone({ reverts, revertedBy }: AuditRecord): string {
 
 function because(reason: string | undefined): string {
   return reason === undefined ? '' : ` (${clip(reason, 100)})`
-}
-
-/** Any 64-bit number can stand in a header; not every one is a date. */
-function when(time: number): string {
-  const date = new Date(time)
-  return Number.isNaN(date.getTime()) ? String(time) : date.toISOString()
 }

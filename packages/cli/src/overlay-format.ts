@@ -1,5 +1,5 @@
 import type { OverlayVersion } from '@weft/replica'
-import { clip } from './text.js'
+import { clip, formatTime } from './text.js'
 
 const VALUE_CHARS_MAX = 80
 
@@ -13,7 +13,6 @@ export function formatOverlay({
   reason,
   value,
 }: OverlayVersion): string {
-  const when = new Date(time).toISOString()
   const why = reason === undefined ? '' : `  (${clip(reason, VALUE_CHARS_MAX)})`
-  return `${name}@${version}  ${enforce}  ${when}  ${agent}  ${clip(JSON.stringify(value), VALUE_CHARS_MAX)}${why}`
+  return `${name}@${version}  ${enforce}  ${formatTime(time)}  ${agent}  ${clip(JSON.stringify(value), VALUE_CHARS_MAX)}${why}`
 }

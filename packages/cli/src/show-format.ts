@@ -9,7 +9,7 @@ import {
   StateDoc,
 } from '@weft/core'
 import { type ContextCopy, positionOf, type Target } from './context-copy.js'
-import { clip, countKinds, formatJson, plural, shortId, table } from './text.js'
+import { clip, countKinds, formatJson, formatTime, plural, shortId, table } from './text.js'
 
 /** A context as its heads show it. */
 export interface Overview {
@@ -113,7 +113,7 @@ export function formatRecord(record: ReturnType<typeof recordOf>): string[] {
   return [
     `change     ${change}`,
     `position   ${position ?? '(not known)'}`,
-    `written    on ${branch} by ${agent}, ${new Date(time).toISOString()}`,
+    `written    on ${branch} by ${agent}, ${formatTime(time)}`,
     `actor      ${actor}, seq ${seq}, lamport ${lamport}`,
     `deps       ${deps.map(shortId).join(', ') || '(none: it is a beginning)'}`,
     ...(forks.length > 0 ? [`forks      ${forks.join(', ')}`] : []),

@@ -18,6 +18,12 @@ export function clip(text: string, length: number): string {
   return line.length <= length ? line : line.slice(0, Math.max(0, length - 1)) + ELLIPSIS
 }
 
+/** ISO 8601, where it is a date: an author may put any number into a header. */
+export function formatTime(time_ms: number): string {
+  const date = new Date(time_ms)
+  return Number.isNaN(date.getTime()) ? String(time_ms) : date.toISOString()
+}
+
 export function shortId(id: string): string {
   const [change = '', index] = id.split('.')
   return change.slice(0, SHORT_ID) + (index === undefined ? '' : `.${index}`)

@@ -6,7 +6,7 @@ import { parseDuration } from '../duration.js'
 import { verbGroup, withExamples, withJson, withPeer } from '../options.js'
 import { formatRule } from '../retention-format.js'
 import { withReplica } from '../peer-client.js'
-import { clip } from '../text.js'
+import { clip, formatTime } from '../text.js'
 
 const FOR_EVER = 'forever'
 const REASON_CHARS = 80
@@ -70,5 +70,5 @@ function registerShow(retention: Command, cli: Cli): void {
 
 function format({ version, value, time, agent, reason }: OverlayVersion): string {
   const why = reason === undefined ? '' : `  (${clip(reason, REASON_CHARS)})`
-  return `${version}  ${formatRule(value as unknown as RetentionRule)}  ${new Date(time).toISOString()}  ${agent}${why}`
+  return `${version}  ${formatRule(value as unknown as RetentionRule)}  ${formatTime(time)}  ${agent}${why}`
 }
