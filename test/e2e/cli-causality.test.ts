@@ -163,7 +163,11 @@ test('a change whose author says a time that is no date is shown, and audited, l
   const context = await replica.open(Run, { workflow: 'odd', agent: 'planner' })
   expect(context.adopt([bytes])).toBe(1)
   await replica.close()
-  for (const args of [['show', 'odd', id], ['audit', 'odd'], ['log', 'odd']]) {
+  for (const args of [
+    ['show', 'odd', id],
+    ['audit', 'odd'],
+    ['log', 'odd'],
+  ]) {
     const { code, stdout, stderr } = await weftHere(args, { env })
     expect([code, stderr], args.join(' ')).toEqual([0, ''])
     expect(stdout).toContain('when?')

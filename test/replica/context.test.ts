@@ -120,6 +120,17 @@ describe('writing', () => {
     expect(textsOf(context)).toEqual(['before', 'after'])
   })
 
+  test.each<[string, string, (context: Opened) => unknown]>([
+    ['WEFT_BRANCH_UNKNOWN', 'a merge of nothing known', context => context.merge('nowhere')],
+    ['WEFT_BRANCH_EXISTS', 'a fork of a name in use', context => context.fork('main')],
+    ['WEFT_ID_INVALID', 'a fork of a name that is none', context => context.fork('a/b')],
+    ['WEFT_ID_INVALID', 'one at other heads', context => context.fork('a/b', { at: [] })],
+  ])('%s: %s does not begin a context either', async (code, _, act) => {
+    const context = await openOffline()
+    expect(codeOf(() => act(context))).toBe(code)
+    expect(context.heads).toEqual([])
+  })
+
   test('a schema that cannot answer at once is refused', async () => {
     const Async = defineContext({
       name: 'async',

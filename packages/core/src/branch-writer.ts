@@ -124,6 +124,12 @@ export class BranchWriter {
    * @throws WEFT_ID_INVALID · WEFT_BRANCH_EXISTS
    */
   fork(names: readonly BranchName[], at?: readonly Node[]): Change {
+    this.checkNew(names)
+    return this.write({ notes: { forks: names }, ...(at && { at }) })!
+  }
+
+  /** That branches of these names can begin. @throws WEFT_ID_INVALID · WEFT_BRANCH_EXISTS */
+  checkNew(names: readonly BranchName[]): void {
     for (const [index, name] of names.entries()) {
       checkId('branch', name)
       if (!this.set.branches.has(name) && names.indexOf(name) === index) continue
@@ -134,7 +140,6 @@ export class BranchWriter {
         { branch: name },
       )
     }
-    return this.write({ notes: { forks: names }, ...(at && { at }) })!
   }
 
   /**
@@ -142,18 +147,24 @@ export class BranchWriter {
    * @throws WEFT_BRANCH_UNKNOWN
    */
   merge(names: readonly BranchName[]): Change {
+    this.checkKnown(names)
     const { branches, dag } = this.set
     const merges: Record<BranchName, Uint8Array> = {
       [this.branch]: dag.packIds([...branches.heads(this.branch)]),
     }
     const heads = [...branches.heads(this.branch)]
     for (const name of names) {
-      if (!branches.has(name)) throw unknownBranch(name, branches.names())
       const theirs = [...branches.heads(name)]
       merges[name] = dag.packIds(theirs)
       heads.push(...theirs)
     }
     return this.write({ notes: { merges }, at: heads })!
+  }
+
+  /** That there are branches of these names. @throws WEFT_BRANCH_UNKNOWN */
+  checkKnown(names: readonly BranchName[]): void {
+    const { branches } = this.set
+    for (const name of names) if (!branches.has(name)) throw unknownBranch(name, branches.names())
   }
 
   #entriesIn(id: ChangeId): number | undefined {

@@ -134,6 +134,7 @@ export abstract class BranchEditor<State, Entries extends EntrySchemas> extends 
 
   /** Brings branches into this one. The report is the same on every replica. @throws WEFT_BRANCH_UNKNOWN */
   merge(...branches: readonly BranchName[]): Merge {
+    this.ready().checkKnown(branches)
     const writer = this.begun()
     for (const branch of branches) this.schema.upToDate(branch)
     const change = writer.merge(branches)

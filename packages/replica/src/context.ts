@@ -299,6 +299,7 @@ export class Context<State, Entries extends EntrySchemas> extends BranchProposer
 
   /** Forks at the present, or, as an actor of its own, at a point in the past. */
   #fork(names: readonly BranchName[], at?: Position | readonly ChangeId[]): void {
+    this.ready().checkNew(names)
     const writer = this.begun()
     if (at === undefined) {
       this.record(writer.fork(names))
