@@ -128,3 +128,7 @@ describe('a gateway with definitions', () => {
     await expect(starting).rejects.toMatchObject({ code: 'WEFT_FILE_INVALID' })
   })
 })
+
+test.each(['nonsense', 'http://127.0.0.1:7600', 'ws://'])('a gateway to %s does not begin', async url => {
+  await expect(startGateway({ url, port: 0 })).rejects.toMatchObject({ code: 'WEFT_USAGE' })
+})

@@ -1,4 +1,5 @@
 import { DEFAULT_AUDIENCE, DEFAULT_PORT } from '@weft/peer'
+import { checkPeerUrl } from '@weft/replica'
 import { parseDuration } from './duration.js'
 import { usage } from './failure.js'
 
@@ -25,8 +26,8 @@ export function parsePort(value: string): number {
 }
 
 function url(value: string): string {
-  if (URL.canParse(value) && /^wss?:$/.test(new URL(value).protocol)) return value
-  throw usage(`${JSON.stringify(value)} is not the address of a peer`, 'write ws://host:port or wss://host')
+  checkPeerUrl(value)
+  return value
 }
 
 function logLevel(value: string): string {

@@ -9,6 +9,7 @@ import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import { WeftError } from '@weft/core'
 import { listenError, problemHeaders, problemOf, problemResponse, problemText } from '@weft/peer'
+import { checkPeerUrl } from '@weft/replica'
 import { buildApp, codedOf } from './app.js'
 import { Bearers } from './bearer.js'
 import { readBody } from './body.js'
@@ -47,6 +48,7 @@ const REQUEST_MS = 60_000
  * @throws WEFT_FILE_INVALID · WEFT_PORT_IN_USE · WEFT_USAGE
  */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  checkPeerUrl(options.url)
   const schemas = options.schemas === undefined ? NO_SCHEMAS : await readSchemas(options.schemas)
   const limits = { ...DEFAULT_LIMITS, ...options.limits }
   const bearers = new Bearers(options.url, limits)

@@ -55,6 +55,7 @@ export type { Overlays } from './overlays.js'
 export type { Accepted } from './proposer.js'
 export type { Receipt } from './receipt.js'
 export type { Revert, RevertOptions } from './revert.js'
+export { checkPeerUrl } from './peer-url.js'
 export { type Revoked, type RevokeOptions, revokeTokens } from './revoke.js'
 export {
   type ConnectOptions,

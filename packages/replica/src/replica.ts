@@ -29,6 +29,7 @@ import { checkHandoff, type Resumed, type ResumeOptions } from './handoff.js'
 import { Link, type TokenSource } from './link.js'
 import { nodeHost, type ReplicaHost } from './node-host.js'
 import { Overlays } from './overlays.js'
+import { checkPeerUrl } from './peer-url.js'
 import { reach } from './sessions.js'
 import { type Deferred, deferred, type WaitOptions, within } from './waiting.js'
 
@@ -108,7 +109,7 @@ export class Replica {
 
   /** @internal Use `connect`. */
   constructor(options: ConnectOptions) {
-    checkUrl(options.url)
+    checkPeerUrl(options.url)
     this.#host = options.host ?? nodeHost
     this.#onEvent = options.onEvent ?? (() => {})
     this.#session = new ReplicaSession(options.client ?? 'weft-replica')
@@ -353,15 +354,6 @@ export class Replica {
     for (const context of this.#contexts.values()) context.failed(error)
     this.overlays.failed(error)
   }
-}
-
-function checkUrl(url: string): void {
-  if (URL.canParse(url) && /^wss?:$/.test(new URL(url).protocol)) return
-  throw new WeftError(
-    'WEFT_USAGE',
-    `${JSON.stringify(url)} is not the address of a peer`,
-    'write ws://host:port',
-  )
 }
 
 function silent(): WeftError {
