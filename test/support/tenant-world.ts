@@ -125,8 +125,13 @@ export class TenantWorld {
   async end(): Promise<void> {
     for (const { replica } of this.tenants) await replica.close({ discard: true })
     await this.peer.close()
-    for (const line of this.lines.splice(0)) this.watch.see('logged', tenantOfLine(line), line)
+    this.seeLogged()
     this.seeWebhooks()
+  }
+
+  /** What was logged until now. */
+  seeLogged(): void {
+    for (const line of this.lines.splice(0)) this.watch.see('logged', tenantOfLine(line), line)
   }
 
   async #enter(number: number): Promise<Tenant> {
