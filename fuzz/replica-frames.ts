@@ -46,57 +46,62 @@ export async function fireReplica(frames: readonly Uint8Array[], dice: Dice): Pr
   await world.end(soundChanges(dice))
 }
 
+/** What a replica dials: the line that it speaks on now, and how many there were. */
+class Exchange {
+  line = new Line()
+  dialled = 0
+
+  readonly dial = (): Line => {
+    this.line = new Line()
+    this.dialled++
+    const { line } = this
+    queueMicrotask(() => line.emit('open'))
+    return line
+  }
+}
+
 /** A replica whose peer is whoever holds the other end of its lines. */
 class ReplicaWorld {
   private constructor(
     private readonly replica: Replica,
-    private readonly lines: readonly Line[],
+    private readonly exchange: Exchange,
     private readonly dice: Dice,
   ) {}
 
   static async start(dice: Dice): Promise<ReplicaWorld> {
-    const lines: Line[] = []
-    const dial = (): Line => {
-      const line = new Line()
-      lines.push(line)
-      queueMicrotask(() => line.emit('open'))
-      return line
-    }
-    const host = { ...dice.host(), clock, idleClock: clock, dice: () => 0, dial }
+    const exchange = new Exchange()
+    const host = { ...dice.host(), clock, idleClock: clock, dice: () => 0, dial: exchange.dial }
     const replica = await connect({ url: 'ws://fuzz', token: 't', offline: true, host })
-    return new ReplicaWorld(replica, lines, dice)
+    return new ReplicaWorld(replica, exchange, dice)
   }
 
   get dialled(): number {
-    return this.lines.length
+    return this.exchange.dialled
   }
 
   /** Sends these while a context is open, and reads it then. */
   async fire(workflow: string, frames: readonly Uint8Array[]): Promise<void> {
     const context = await this.replica.open(Anything, { workflow, agent: 'a', offline: true })
     for (const frame of frames) {
-      const line = await lineOf(this.lines, this.dice.chance(2) ? workflow : undefined)
+      const line = await lineOf(this.exchange, this.dice.chance(2) ? workflow : undefined)
       line.give(frame)
       await undefined
     }
     context.state.valueOf()
     context.entries()
+    await context.close()
   }
 
   async end(changes: readonly Change[]): Promise<void> {
-    await servesStill(this.lines, this.replica, changes)
+    await servesStill(this.exchange, this.replica, changes)
     await this.replica.close({ discard: true })
   }
 }
 
-async function servesStill(
-  lines: readonly Line[],
-  replica: Replica,
-  changes: readonly Change[],
-): Promise<void> {
-  lines.at(-1)!.hangUp()
+async function servesStill(exchange: Exchange, replica: Replica, changes: readonly Change[]): Promise<void> {
+  exchange.line.hangUp()
   const opening = replica.open(Anything, { workflow: 'honest', agent: 'a', timeout_ms: 60_000 })
-  const line = await lineOf(lines, undefined)
+  const line = await lineOf(exchange, undefined)
   for (;;) {
     const open = await line.next('open')
     const isIt = open.workflow === 'honest'
@@ -118,9 +123,9 @@ async function servesStill(
 }
 
 /** The line that the replica speaks on now, which was welcomed, and told that a context is open. */
-async function lineOf(lines: readonly Line[], workflow: string | undefined): Promise<Line> {
+async function lineOf(exchange: Exchange, workflow: string | undefined): Promise<Line> {
   for (let i = 0; i < 10_000; i++) {
-    const line = lines.at(-1)!
+    const { line } = exchange
     if (!line.isOpen) {
       await turns(1)
       continue
