@@ -11,7 +11,7 @@ import { startService, Wire } from '../support/wire-service.ts'
 
 const SHARE = 8_000
 const WINDOW_MS = 50
-const LITTLE = 65_536
+const LITTLE = 8 * SHARE
 /** Of the event loop, that a write takes: more arrives meanwhile. */
 const TURNS = 4
 const EVERYTHING = Number.POSITIVE_INFINITY

@@ -2,8 +2,8 @@ import type { Clock, TenantId } from '@weft/core'
 
 /** How long whoever has written is there, ms; up to twice as long. */
 const WINDOW_MS = 50
-/** Who has written no more than so much of late writes little, as turns are measured (turns.ts). */
-const LITTLE = 65_536
+/** Who has written no more than so many shares of late writes little. */
+const LITTLE_SHARES = 8
 
 /** What of one tenant is admitted, and what of that has been written. */
 export interface WriteShare {
@@ -27,13 +27,15 @@ export class WriteShares {
   /** How many tenants write little. */
   #littles = 0
   #waiting = new Set<() => void>()
+  readonly #little: number
 
-  /** @param share what those who write much may have to be written while somebody writes little */
+  /** @param share what those who write much may have to be written while somebody writes little, as turns are measured */
   constructor(
     private readonly clock: Clock,
     private readonly share: number,
   ) {
     this.#since_ms = clock.steady()
+    this.#little = LITTLE_SHARES * share
   }
 
   of(tenant: TenantId): WriteShare {
@@ -46,7 +48,7 @@ export class WriteShares {
   /** How much more of a tenant may be admitted now; when it is nothing `wake` is called once something was written. */
   room(tenant: TenantId, wake: () => void): number {
     this.#turnWindow()
-    if (this.#littles === 0 || this.#recent(tenant) <= LITTLE) return Number.POSITIVE_INFINITY
+    if (this.#littles === 0 || this.#recent(tenant) <= this.#little) return Number.POSITIVE_INFINITY
     const room = this.share - this.#unwrittenInAll
     if (room > 0) return room
     // One piece at least: those who write little may be so many that there is never room.
@@ -80,7 +82,7 @@ export class WriteShares {
 
   #isLittle(tenant: TenantId): boolean {
     const recent = this.#recent(tenant)
-    return recent > 0 && recent <= LITTLE
+    return recent > 0 && recent <= this.#little
   }
 
   #turnWindow(): void {
@@ -91,6 +93,6 @@ export class WriteShares {
     this.#now = new Map()
     this.#since_ms += windows * WINDOW_MS
     this.#littles = 0
-    for (const cost of this.#before.values()) if (cost <= LITTLE) this.#littles++
+    for (const cost of this.#before.values()) if (cost <= this.#little) this.#littles++
   }
 }

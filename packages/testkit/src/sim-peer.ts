@@ -17,6 +17,7 @@ const LIMITS: PeerLimits = {
   ping_ms: 250,
   congested_bytes: 512,
   buffered_bytes_max: 262_144,
+  share_cost: 600,
   idle_ms: 120,
   overlay_lease_ms: 120,
 }
