@@ -42,7 +42,8 @@ export function checkUpdate(update: Uint8Array, known: Clocks): CheckedUpdate {
   }
   for (const [client, ranges] of ds.clients) {
     const last = reached(client)
-    if (ranges.some(({ clock, len }) => !(clock + len <= last)))
+    // A range of nothing is not even written by Yjs, which throws where it finds one of a client that it does not know.
+    if (ranges.some(({ clock, len }) => !(len > 0 && clock + len <= last)))
       throw malformed('an update deletes what is not here')
   }
   return { moved, overlaps, deletes: ds.clients.size > 0 }
