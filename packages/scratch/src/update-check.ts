@@ -17,9 +17,10 @@ export interface CheckedUpdate {
 }
 
 /**
- * Whether an update can be integrated wholly into a document that has `known`: it decodes, leaves no gap, names nothing
- * that is neither known nor its own, and deletes only what is there. The cost is linear in its bytes, whereas Yjs finds
- * out only by integrating: at a cost that can be quadratic, and when it throws the document has changed.
+ * Whether an update can be integrated wholly into a document that has `known`, and merged: it decodes, is in order, leaves
+ * no gap, names nothing that is neither known nor its own, and deletes only what is there. The cost is linear in its
+ * bytes, whereas Yjs finds out only by integrating: at a cost that can be quadratic, and when it throws the document has
+ * changed.
  * @throws WEFT_FRAME_MALFORMED
  */
 export function checkUpdate(update: Uint8Array, known: Clocks): CheckedUpdate {
@@ -27,6 +28,7 @@ export function checkUpdate(update: Uint8Array, known: Clocks): CheckedUpdate {
   // Format 2 begins as an update of nothing does, and goes on.
   if (structs.length === 0 && ds.clients.size === 0 && update.length > EMPTY_BYTES)
     throw malformed('an update in another format')
+  checkOrder(structs)
   const moved = new Map<number, number>()
   const reached = (client: number): number => moved.get(client) ?? known.get(client) ?? 0
   const overlaps = structs.some(({ id: { client, clock } }) => clock < (known.get(client) ?? 0))
@@ -54,6 +56,21 @@ function decode(update: Uint8Array): ReturnType<typeof decodeUpdate> {
     return decodeUpdate(update)
   } catch (error) {
     throw malformed(`an update cannot be decoded (${(error as Error).message})`)
+  }
+}
+
+/**
+ * Yjs writes clients in descending order, each once and without a gap, and relies on that unasked: where it merges an
+ * update that is in another order it loses some of what is in it.
+ */
+function checkOrder(structs: readonly Struct[]): void {
+  let client = Number.POSITIVE_INFINITY
+  let end = 0
+  for (const { id, length } of structs) {
+    const follows = id.client === client ? id.clock === end : id.client < client
+    if (!follows) throw malformed('an update that is not in order')
+    client = id.client
+    end = id.clock + length
   }
 }
 
