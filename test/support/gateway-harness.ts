@@ -21,6 +21,7 @@ export interface Answer {
 
 /** JSON as a test reads it that knows what it has asked for: the document says what it is, and was held against it. */
 export interface Loose {
+  readonly code: string
   readonly change: string
   readonly position: number
   readonly heads: readonly string[]
