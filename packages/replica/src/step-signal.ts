@@ -1,6 +1,6 @@
 /**
  * Says that a step should give up. The signal itself is made when somebody asks for it: few steps do, and to make one
- * takes longer than all that a small step does else.
+ * is a good part of what a small step costs.
  */
 export class StepSignal {
   #controller: AbortController | undefined
@@ -21,10 +21,9 @@ export class StepSignal {
     this.#controller?.abort(reason)
   }
 
+  /** @throws why something else has ended the step */
   throwIfAborted(): void {
-    if (this.#signal) this.#signal.throwIfAborted()
     for (const signal of this.outer) signal.throwIfAborted()
-    if (this.#reason) throw this.#reason.is
   }
 
   #made(): AbortSignal {
