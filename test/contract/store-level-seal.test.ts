@@ -2,12 +2,14 @@ import { cp, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { wholeLog } from '@weft/core'
 import { openLevelStore } from '@weft/store-level'
+import { decode, encode } from 'cborg'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { sha256 } from '../support/core-property.ts'
 import { Disk, headKey, LevelHarness, recordKey } from './level-harness.ts'
 import { collect, LogMaker, written } from './log-maker.ts'
 import { rejection } from './store-rejection.ts'
 
+const SHA256_BYTES = 32
 const ALL = Number.MAX_SAFE_INTEGER
 const LOST = { code: 'WEFT_STORE_CORRUPT', details: { lost: true } }
 
@@ -30,6 +32,21 @@ describe('LevelDB store: the seal over all contexts', () => {
         await db.del(recordKey(tenant, workflow, position))
     })
   }
+
+  test('what is sealed is CBOR as any encoder writes it', async () => {
+    const store = await harness.open()
+    await written(store, 't', 'w', 300)
+    const sealed = await harness.raw(db =>
+      Promise.all([headKey('t', 'w'), '!seal', '!usage\0t'].map(key => db.get(key))),
+    )
+    const maps = sealed.map(value => value!.subarray(SHA256_BYTES))
+    expect(maps.map(map => Object.keys(decode(map) as object))).toEqual([
+      ['v', 'run', 'count', 'heads'],
+      ['v', 'sum', 'commits', 'contexts'],
+      ['v', 'bytes'],
+    ])
+    expect(maps.map(map => Buffer.from(encode(decode(map))))).toEqual(maps.map(map => Buffer.from(map)))
+  })
 
   test('[DUR-4] a context that has vanished whole is missed at opening', async () => {
     const store = await harness.open()

@@ -12,6 +12,7 @@ const MAJOR_UINT = 0x00
 const MAJOR_BYTES = 0x40
 const MAJOR_TEXT = 0x60
 const MAJOR_ARRAY = 0x80
+const MAJOR_MAP = 0xa0
 const NULL = 0xf6
 /** The least number that needs a head of so many bytes. */
 const LEAST_OF_WIDTH = [0, 24, 0x100, 0, 0x10000, 0, 0, 0, 0x100000000]
@@ -180,6 +181,11 @@ export class CborWriter {
 
   array(length: number): this {
     return this.#head(MAJOR_ARRAY, length)
+  }
+
+  /** Begins a map of so many pairs: what is written next is each key and its value. */
+  map(size: number): this {
+    return this.#head(MAJOR_MAP, size)
   }
 
   byteString(bytes: Uint8Array): this {

@@ -51,7 +51,7 @@ export class KeyFiles {
     const path = join(this.directory, name)
     const part = await open(path + PART, 'w', 0o600)
     try {
-      await part.writeFile(encodeSealed(name, { v: VERSION, context, wrapped }))
+      await part.writeFile(encodeKey(name, context, wrapped))
       await part.sync()
     } finally {
       await part.close()
@@ -124,6 +124,12 @@ async function overwrite(handle: FileHandle): Promise<void> {
   } finally {
     await handle.close()
   }
+}
+
+function encodeKey(name: string, context: string, wrapped: Uint8Array): Uint8Array {
+  return encodeSealed(name, map => {
+    map.map(3).text('v').uint(VERSION).text('context').text(context).text('wrapped').byteString(wrapped)
+  })
 }
 
 function decodeKey(name: string, value: Uint8Array): { context: string; wrapped: Uint8Array } {

@@ -40,7 +40,10 @@ export function sameContexts(a: StoreSeal, b: StoreSeal): boolean {
 }
 
 export function encodeStoreSeal(key: string, { commits, contexts, sum }: StoreSeal): Uint8Array {
-  return encodeSealed(key, { v: SEAL_VERSION, commits, contexts, sum })
+  return encodeSealed(key, map => {
+    map.map(4).text('v').uint(SEAL_VERSION).text('sum').byteString(sum)
+    map.text('commits').uint(commits).text('contexts').uint(contexts)
+  })
 }
 
 /** @throws Error that says what is damaged */

@@ -55,7 +55,7 @@ export class Usage {
 }
 
 export function encodeUsage(key: string, bytes: number): Uint8Array {
-  return encodeSealed(key, { v: USAGE_VERSION, bytes })
+  return encodeSealed(key, map => void map.map(2).text('v').uint(USAGE_VERSION).text('bytes').uint(bytes))
 }
 
 /** Of a tenant whose record is missing, for it wrote before there were any, or damaged: what its logs take on disk, about. */
