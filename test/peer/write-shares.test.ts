@@ -12,16 +12,33 @@ import { startService, Wire } from '../support/wire-service.ts'
 const SHARE = 8_000
 const WINDOW_MS = 50
 const LITTLE = 8 * SHARE
-/** Of the event loop, that a write takes: more arrives meanwhile. */
+const REST_MS = 2
+const REST_MS_MAX = 4
+/** Of the event loop, that a write takes, and a millisecond: more arrives meanwhile. */
 const TURNS = 4
 const EVERYTHING = Number.POSITIVE_INFINITY
 const nobody = (): void => {}
 
 class SetClock implements Clock {
   at_ms = 1_000
+  readonly #timers = new Set<{ readonly due_ms: number; readonly fn: () => void }>()
   now = (): number => this.at_ms
   steady = (): number => this.at_ms
-  after = (): (() => void) => nobody
+
+  after = (ms: number, fn: () => void): (() => void) => {
+    const timer = { due_ms: this.at_ms + ms, fn }
+    this.#timers.add(timer)
+    return () => this.#timers.delete(timer)
+  }
+
+  advance(ms: number): void {
+    this.at_ms += ms
+    // What begins anew is not due yet.
+    for (const timer of [...this.#timers].filter(({ due_ms }) => due_ms <= this.at_ms)) {
+      this.#timers.delete(timer)
+      timer.fn()
+    }
+  }
 }
 
 function sharesAt(): { shares: WriteShares; clock: SetClock } {
@@ -36,7 +53,7 @@ describe('what is to be written next', () => {
     expect(shares.room('much', nobody)).toBe(EVERYTHING)
   })
 
-  test('is a share of it while another one writes little, until that is written', () => {
+  test('is a share of it while another one writes little', () => {
     const { shares } = sharesAt()
     shares.of('little').admitted(1_000)
     const much = shares.of('much')
@@ -46,12 +63,53 @@ describe('what is to be written next', () => {
     much.admitted(1)
     expect(shares.room('much', nobody)).toBe(SHARE - 1_001)
     much.admitted(SHARE)
-    let woken = 0
-    expect(shares.room('much', () => woken++)).toBe(0)
+    expect(shares.room('much', nobody)).toBe(0)
     expect(shares.room('little', nobody)).toBe(EVERYTHING)
+  })
+
+  /** One that writes much has had its share and waits, another one has its change on the way. */
+  function spent() {
+    const { shares, clock } = sharesAt()
+    const [little, much] = [shares.of('little'), shares.of('much')]
+    little.admitted(1_000)
+    much.admitted(2 * LITTLE)
+    much.written(2 * LITTLE)
+    expect(shares.room('much', nobody)).toBe(SHARE - 1_000)
+    much.admitted(SHARE)
+    const woken: string[] = []
+    const wake = (): void => void woken.push('much')
+    const room = (): number => shares.room('much', wake)
+    expect(room()).toBe(0)
+    return { clock, little, much, room, woken }
+  }
+
+  test('is a share again when what another one wrote is on disk, but not at once', () => {
+    const { clock, little, much, room, woken } = spent()
     much.written(SHARE)
-    expect(woken).toBe(1)
-    expect(shares.room('much', nobody)).toBe(SHARE - 1_001)
+    little.written(1_000)
+    expect([woken, room()]).toEqual([[], 0])
+    little.admitted(1_000)
+    clock.at_ms += REST_MS
+    little.written(1_000)
+    expect([woken, room()]).toEqual([['much'], SHARE])
+  })
+
+  test('is a share again after a while when nobody else writes', () => {
+    const { clock, much, room, woken } = spent()
+    much.written(SHARE)
+    clock.advance(REST_MS_MAX - 1)
+    expect([woken, room()]).toEqual([[], 0])
+    clock.advance(1)
+    expect([woken, room()]).toEqual([['much'], SHARE - 1_000])
+  })
+
+  test('is no other share before the last one is on disk', () => {
+    const { clock, little, much, room, woken } = spent()
+    clock.at_ms += REST_MS
+    little.written(1_000)
+    expect([woken, room()]).toEqual([['much'], 0])
+    much.written(SHARE)
+    expect([woken, room()]).toEqual([['much', 'much'], SHARE])
   })
 
   test('is never nothing for one of whom nothing is to be written', () => {
@@ -81,13 +139,15 @@ describe('what is to be written next', () => {
       tenant: fc.constantFrom('a', 'b', 'c'),
       cost: fc.oneof(fc.integer({ min: 1, max: 3_000 }), fc.integer({ min: 1, max: 2 * LITTLE })),
       writes: fc.boolean(),
-      wait_ms: fc.integer({ min: 0, max: 60 }),
+      wait_ms: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 60 })),
     })
     fc.assert(
       fc.property(fc.array(act, { maxLength: 40 }), acts => {
         const { shares, clock } = sharesAt()
         const begun_ms = clock.at_ms
-        const history: { tenant: string; cost: number; window: number; written: boolean }[] = []
+        const history: { tenant: string; cost: number; window: number; written: boolean; much: boolean }[] =
+          []
+        let opened = { at_ms: Number.NEGATIVE_INFINITY, from: 0 }
         const window = (): number => Math.floor((clock.at_ms - begun_ms) / WINDOW_MS)
         const sum = (costs: readonly { cost: number }[]): number =>
           costs.reduce((all, { cost }) => all + cost, 0)
@@ -96,19 +156,26 @@ describe('what is to be written next', () => {
         const room = (tenant: string): number => {
           const littles = ['a', 'b', 'c'].filter(other => recent(other) > 0 && recent(other) <= LITTLE)
           if (littles.length === 0 || recent(tenant) <= LITTLE) return EVERYTHING
+          openAfter(REST_MS_MAX)
           const unwritten = history.filter(({ written }) => !written)
-          const left = SHARE - sum(unwritten)
-          if (left > 0) return left
-          return unwritten.some(past => past.tenant === tenant) ? 0 : 1
+          const left = SHARE - sum(history.slice(opened.from).filter(({ much }) => much))
+          const free = Math.min(left, SHARE - sum(unwritten))
+          if (free > 0) return free
+          return left > 0 && !unwritten.some(past => past.tenant === tenant) ? 1 : 0
+        }
+        const openAfter = (rest_ms: number): void => {
+          if (clock.at_ms - opened.at_ms >= rest_ms) opened = { at_ms: clock.at_ms, from: history.length }
         }
         for (const { tenant, cost, writes, wait_ms } of acts) {
           clock.at_ms += wait_ms
           const oldest = history.find(({ written }) => !written)
           if (writes && oldest) {
             oldest.written = true
+            if (recent(oldest.tenant) <= LITTLE) openAfter(REST_MS)
             shares.of(oldest.tenant).written(oldest.cost)
           } else {
-            history.push({ tenant, cost, window: window(), written: false })
+            const much = recent(tenant) + cost > LITTLE
+            history.push({ tenant, cost, window: window(), written: false, much })
             shares.of(tenant).admitted(cost)
           }
           for (const name of ['a', 'b', 'c']) expect(shares.room(name, nobody)).toBe(room(name))
@@ -139,7 +206,7 @@ describe('[TEN-2] a flush of one tenant', () => {
       service.accept(wire)
       await wire.follows('w', tenant)
     }
-    const author = new Author(1)
+    const [author, otherAuthor] = [new Author(1), new Author(2)]
     const flush = async (): Promise<readonly number[]> => {
       sizes.length = 0
       const goal = bulk.logged + 2_000
@@ -148,12 +215,28 @@ describe('[TEN-2] a flush of one tenant', () => {
       bulk.says({ name: 'seen', channel: 1, position: goal })
       return [...sizes]
     }
+    /** Its worker writes a change now and then, while the time goes by. */
+    const otherWrites = async (signal: AbortSignal): Promise<void> => {
+      for (let turn = 0; !signal.aborted; turn++) {
+        if (turn % 100 === 0) other.pushes([otherAuthor.append()])
+        if (turn % TURNS === 0) clock.advance(1)
+        await nextTurn()
+      }
+    }
     const most = SHARE / 1_000
     expect(Math.max(...(await flush()))).toBeGreaterThan(2 * most)
-    other.pushes([new Author(2).append()])
-    await until(() => other.logged === 1, 'the other one has its acknowledgement')
+    const over = new AbortController()
+    const writing = otherWrites(over.signal)
+    await until(() => other.logged >= 1, 'the other one has its acknowledgement')
     const beside = await flush()
-    expect(Math.max(...beside)).toBeLessThanOrEqual(most)
+    over.abort()
+    await writing
+    // Until it has written much it is one of those who write little.
+    const isMuch = (_: number, index: number): boolean =>
+      beside.slice(0, index).reduce((sum, size) => sum + size, 0) > LITTLE / 1_000
+    const throttled = beside.filter(isMuch)
+    expect(throttled.length).toBeGreaterThan(100)
+    expect(Math.max(...throttled)).toBeLessThanOrEqual(most)
     clock.at_ms += 2 * WINDOW_MS
     expect(Math.max(...(await flush()))).toBeGreaterThan(2 * most)
   })

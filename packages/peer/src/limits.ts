@@ -25,7 +25,8 @@ export interface PeerLimits {
   readonly inbox_bytes_max: number
   /**
    * What those tenants who write much may have admitted and not yet on disk, all together, while another one writes
-   * little: bytes of changes, and 512 for each. The less it is, the less the other waits, and the slower are they.
+   * little: bytes of changes, and 512 for each; they get it again every 2 to 4 ms. The less it is, the less the other
+   * waits, and the slower are they.
    */
   readonly share_cost: number
   /** How long a context that nobody uses stays open. */
