@@ -35,7 +35,8 @@ export function decodeHead(key: string, workflow: WorkflowId, value: Uint8Array)
 const writer = new CborWriter()
 
 /**
- * Every batch writes several of these: in place, what they leave behind is a fifth of what an encoder of any map leaves.
+ * Every batch writes several of these: an encoder of any map makes objects of their keys, to sort them, and leaves them
+ * to the garbage collector.
  * @param write writes the map, its keys in CBOR's canonical order: the shorter one first
  */
 export function encodeSealed(key: string, write: (map: CborWriter) => void): Uint8Array {
