@@ -2,11 +2,13 @@ import { compareBytes } from './bytes.js'
 
 /**
  * Numbers distinct byte strings of one width by the order of their arrival, from 0. Open addressing over one slab:
- * the keys are hashes already, so their first four bytes serve as the hash, and no string is ever built.
+ * the keys are hashes already, so their first four bytes serve as the hash, and no string is ever built. The table
+ * holds those beside each number, so that only a key that is likely the same is looked at.
  */
 export class ByteIndex {
   size = 0
   #slab: Uint8Array
+  /** Number and hash of a key, by slot; the number is -1 where there is none. */
   #table: Int32Array
 
   constructor(
@@ -14,27 +16,40 @@ export class ByteIndex {
     capacity = 64,
   ) {
     this.#slab = new Uint8Array(capacity * width)
-    this.#table = new Int32Array(capacity * 2).fill(-1)
+    this.#table = emptyTable(capacity * 2)
   }
 
   /** The number of the key at `bytes[offset…]`, or -1. */
   find(bytes: Uint8Array, offset = 0): number {
-    let slot = this.#firstSlot(bytes, offset)
+    const table = this.#table
+    const hash = hashAt(bytes, offset)
+    const mask = table.length - 1
+    let slot = (hash << 1) & mask
     for (;;) {
-      const number = this.#table[slot]!
-      if (number < 0 || this.#equals(number, bytes, offset)) return number
-      slot = (slot + 1) & (this.#table.length - 1)
+      const number = table[slot]!
+      if (number < 0 || (table[slot + 1] === hash && this.is(number, bytes, offset))) return number
+      slot = (slot + 2) & mask
     }
+  }
+
+  /** Whether the key with this number is the one at `bytes[offset…]`. */
+  is(number: number, bytes: Uint8Array, offset: number): boolean {
+    const slab = this.#slab
+    const end = (number + 1) * this.width
+    for (let i = end - this.width, j = offset; i < end; i++, j++) if (slab[i] !== bytes[j]) return false
+    return true
   }
 
   /** Numbers a key that, as the caller knows, is not here. */
   insert(bytes: Uint8Array, offset = 0): number {
-    if ((this.size + 1) * 2 > this.#table.length) this.#grow()
+    const number = this.size
+    const start = number * this.width
+    if (start === this.#slab.length) this.#grow()
     const slab = this.#slab
-    const end = (this.size + 1) * this.width
-    for (let i = end - this.width, j = offset; i < end; i++, j++) slab[i] = bytes[j]!
-    this.#table[this.#freeSlot(bytes, offset)] = this.size
-    return this.size++
+    for (let i = 0; i < this.width; i++) slab[start + i] = bytes[offset + i]!
+    place(this.#table, number, hashAt(bytes, offset))
+    this.size++
+    return number
   }
 
   /** A view of the key with this number. */
@@ -46,32 +61,31 @@ export class ByteIndex {
     return compareBytes(this.key(a), this.key(b))
   }
 
-  #firstSlot(bytes: Uint8Array, offset: number): number {
-    const hash =
-      bytes[offset]! | (bytes[offset + 1]! << 8) | (bytes[offset + 2]! << 16) | (bytes[offset + 3]! << 24)
-    return hash & (this.#table.length - 1)
-  }
-
-  #freeSlot(bytes: Uint8Array, offset: number): number {
-    let slot = this.#firstSlot(bytes, offset)
-    while (this.#table[slot]! >= 0) slot = (slot + 1) & (this.#table.length - 1)
-    return slot
-  }
-
-  #equals(number: number, bytes: Uint8Array, offset: number): boolean {
-    const slab = this.#slab
-    const end = (number + 1) * this.width
-    for (let i = end - this.width, j = offset; i < end; i++, j++) if (slab[i] !== bytes[j]) return false
-    return true
-  }
-
   #grow(): void {
     const slab = new Uint8Array(this.#slab.length * 2)
     slab.set(this.#slab)
     this.#slab = slab
-    this.#table = new Int32Array(this.#table.length * 2).fill(-1)
-    for (let number = 0; number < this.size; number++) {
-      this.#table[this.#freeSlot(this.#slab, number * this.width)] = number
+    const full = this.#table
+    this.#table = emptyTable(full.length)
+    for (let slot = 0; slot < full.length; slot += 2) {
+      if (full[slot]! >= 0) place(this.#table, full[slot]!, full[slot + 1]!)
     }
   }
+}
+
+/** A slot has two cells; a table is half full at most. */
+function emptyTable(slots: number): Int32Array {
+  return new Int32Array(slots * 2).fill(-1)
+}
+
+function hashAt(bytes: Uint8Array, offset: number): number {
+  return bytes[offset]! | (bytes[offset + 1]! << 8) | (bytes[offset + 2]! << 16) | (bytes[offset + 3]! << 24)
+}
+
+function place(table: Int32Array, number: number, hash: number): void {
+  const mask = table.length - 1
+  let slot = (hash << 1) & mask
+  while (table[slot]! >= 0) slot = (slot + 2) & mask
+  table[slot] = number
+  table[slot + 1] = hash
 }

@@ -206,8 +206,16 @@ function readChange(bytes: Uint8Array, hash: Hash, verify: boolean, notes?: Head
   const idAt = nextIdAt()
   hash(bytes.subarray(headerAt, headerEnd), ids, idAt)
   return new Change(
-    ...([ids, idAt, bytes, header, entriesAt, entriesEnd] as const),
-    ...([stateAt, stateEnd, standInAt, standInEnd] as const),
+    ids,
+    idAt,
+    bytes,
+    header,
+    entriesAt,
+    entriesEnd,
+    stateAt,
+    stateEnd,
+    standInAt,
+    standInEnd,
   )
 }
 

@@ -7,11 +7,24 @@ import { HASH_BYTES } from './hash.js'
 import { ACTOR_BYTES, type Header } from './header.js'
 import { type ActorId, type ChangeId, isChangeId } from './ids.js'
 import { IntList } from './int-list.js'
+import { IntTable } from './int-table.js'
 import { NodeSet } from './node-set.js'
 
 /** A change's number within one `Dag`: the order of its arrival. Means nothing outside of it. */
 export type Node = number
 export const NO_NODE: Node = -1
+
+/** What is kept of a node. */
+const ACTOR = 0
+const SEQ = 1
+const LAMPORT = 2
+/** The node of its actor's previous change. */
+const PREVIOUS = 3
+/** The nearest ancestor-or-self of the same actor that has a dep beside its actor's previous change. */
+const RUN_START = 4
+/** Where its deps begin in the list of all; they end where the next node's begin. */
+const DEPS_START = 5
+const COLUMNS = 6
 
 /**
  * The causal graph of one context: the headers' causal metadata and nothing else, about 100 bytes a change. A peer
@@ -26,13 +39,7 @@ export class Dag {
   /** By number, spelled when first asked for. */
   readonly #actorIds: ActorId[] = []
   readonly #lastOfActor = new IntList()
-  readonly #actor = new IntList()
-  readonly #seq = new IntList()
-  readonly #lamport = new IntList()
-  readonly #previous = new IntList()
-  /** The nearest ancestor-or-self of the same actor that has a dep beside its actor's previous change. */
-  readonly #runStart = new IntList()
-  readonly #depsStart = new IntList()
+  readonly #nodes = new IntTable(COLUMNS, 256)
   readonly #deps = new IntList()
   readonly #heads = new NodeSet()
   readonly #scratchId = new Uint8Array(HASH_BYTES)
@@ -86,31 +93,31 @@ export class Dag {
   }
 
   actorOf(node: Node): ActorId {
-    const number = this.#actor.at(node)
+    const number = this.#nodes.at(node, ACTOR)
     this.#actorIds[number] ??= toHex(this.#actors.key(number))
     return this.#actorIds[number]
   }
 
   compareActors(a: Node, b: Node): number {
-    const x = this.#actor.at(a)
-    const y = this.#actor.at(b)
+    const x = this.#nodes.at(a, ACTOR)
+    const y = this.#nodes.at(b, ACTOR)
     return x === y ? 0 : this.#actors.compare(x, y)
   }
 
   seq(node: Node): number {
-    return this.#seq.at(node)
+    return this.#nodes.at(node, SEQ)
   }
 
   lamport(node: Node): number {
-    return this.#lamport.at(node)
+    return this.#nodes.at(node, LAMPORT)
   }
 
   depCount(node: Node): number {
-    return this.#depsEnd(node) - this.#depsStart.at(node)
+    return this.#depsEnd(node) - this.#nodes.at(node, DEPS_START)
   }
 
   dep(node: Node, index: number): Node {
-    return this.#deps.at(this.#depsStart.at(node) + index)
+    return this.#deps.at(this.#nodes.at(node, DEPS_START) + index)
   }
 
   /** The actor's latest change here, or `NO_NODE`. */
@@ -165,18 +172,20 @@ export class Dag {
   #pushDeps(change: Change, previous: Node): number {
     const { header } = change
     const { bytes, depsAt, depsEnd, seq } = header
-    const expected = previous === NO_NODE ? 1 : this.#seq.at(previous) + 1
+    const expected = previous === NO_NODE ? 1 : this.#nodes.at(previous, SEQ) + 1
     if (seq < expected) throw equivocation(change, this.id(this.#atSeq(previous, seq)))
     const firstDep = this.#deps.length
     let lamport = 0
     let includesPrevious = previous === NO_NODE
     for (let at = depsAt; at < depsEnd; at += HASH_BYTES) {
-      const dep = this.#ids.find(bytes, at)
+      // Most changes depend on their actor's last one, which need not be searched for.
+      const continues = previous !== NO_NODE && this.#ids.is(previous, bytes, at)
+      const dep = continues ? previous : this.#ids.find(bytes, at)
       if (dep < 0) {
         this.#deps.length = firstDep
         throw depsMissing(change.id, this.missingDeps(header))
       }
-      lamport = Math.max(lamport, this.#lamport.at(dep))
+      lamport = Math.max(lamport, this.#nodes.at(dep, LAMPORT))
       if (dep === previous) includesPrevious = true
       this.#deps.push(dep)
     }
@@ -191,18 +200,20 @@ export class Dag {
   #insert({ ids, idAt, header }: Change, previous: Node, firstDep: number): Node {
     const node = this.#ids.insert(ids, idAt)
     const isNew = previous === NO_NODE
-    const actor = isNew ? this.#actors.insert(header.bytes, header.actorAt) : this.#actor.at(previous)
+    const actor = isNew ? this.#actors.insert(header.bytes, header.actorAt) : this.#nodes.at(previous, ACTOR)
     if (isNew) this.#lastOfActor.push(node)
     else this.#lastOfActor.set(actor, node)
-    this.#actor.push(actor)
-    this.#seq.push(header.seq)
-    this.#lamport.push(header.lamport)
-    this.#previous.push(previous)
-    this.#depsStart.push(firstDep)
+    const nodes = this.#nodes
+    nodes.add()
+    nodes.set(node, ACTOR, actor)
+    nodes.set(node, SEQ, header.seq)
+    nodes.set(node, LAMPORT, header.lamport)
+    nodes.set(node, PREVIOUS, previous)
+    nodes.set(node, DEPS_START, firstDep)
     for (let i = firstDep; i < this.#deps.length; i++) this.#heads.delete(this.#deps.at(i))
     this.#heads.add(node)
     const continuesRun = !isNew && this.#deps.length - firstDep === 1
-    this.#runStart.push(continuesRun ? this.#runStart.at(previous) : node)
+    nodes.set(node, RUN_START, continuesRun ? nodes.at(previous, RUN_START) : node)
     return node
   }
 
@@ -212,19 +223,19 @@ export class Dag {
    */
   isAncestor(ancestor: Node, node: Node): boolean {
     if (ancestor >= node) return false
-    if (this.#actor.at(ancestor) === this.#actor.at(node) || this.isDep(ancestor, node)) return true
-    const floor = this.#lamport.at(ancestor)
-    const actor = this.#actor.at(ancestor)
+    if (this.#nodes.at(ancestor, ACTOR) === this.#nodes.at(node, ACTOR) || this.isDep(ancestor, node)) return true
+    const floor = this.#nodes.at(ancestor, LAMPORT)
+    const actor = this.#nodes.at(ancestor, ACTOR)
     const seen = new Set<Node>()
     const stack = [node]
     for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
-      if (this.#actor.at(next) === actor && next >= ancestor) return true
-      const start = this.#runStart.at(next)
+      if (this.#nodes.at(next, ACTOR) === actor && next >= ancestor) return true
+      const start = this.#nodes.at(next, RUN_START)
       if (seen.has(start)) continue
       seen.add(start)
       for (let i = this.depCount(start) - 1; i >= 0; i--) {
         const dep = this.dep(start, i)
-        if (this.#lamport.at(dep) >= floor) stack.push(dep)
+        if (this.#nodes.at(dep, LAMPORT) >= floor) stack.push(dep)
       }
     }
     return false
@@ -246,11 +257,11 @@ export class Dag {
 
   #atSeq(last: Node, seq: number): Node {
     let node = last
-    while (this.#seq.at(node) > seq) node = this.#previous.at(node)
+    while (this.#nodes.at(node, SEQ) > seq) node = this.#nodes.at(node, PREVIOUS)
     return node
   }
 
   #depsEnd(node: Node): number {
-    return node + 1 < this.#depsStart.length ? this.#depsStart.at(node + 1) : this.#deps.length
+    return node + 1 < this.size ? this.#nodes.at(node + 1, DEPS_START) : this.#deps.length
   }
 }

@@ -2,7 +2,19 @@ import { compareText } from './bytes.js'
 import { type Dag, NO_NODE, type Node } from './dag.js'
 import type { Header } from './header.js'
 import { type BranchName, MAIN_BRANCH } from './ids.js'
-import { IntList } from './int-list.js'
+import { IntTable } from './int-table.js'
+
+/** What is kept of a node. */
+const PARENT = 0
+/** The first change of the run that it stands in. */
+const RUN_START = 1
+const JUMP = 2
+const DEPTH = 3
+/** The number of its branch. */
+const BRANCH = 4
+const BORN_LAMPORT = 5
+const BORN_INDEX = 6
+const COLUMNS = 7
 
 /**
  * The order of a context (ORD-1, ORD-2), as a comparator that adding changes never alters.
@@ -19,14 +31,7 @@ import { IntList } from './int-list.js'
  * Information Processing Letters 17 (1983).
  */
 export class OrderTree {
-  readonly #parent = new IntList()
-  /** The first change of the run that a change stands in. */
-  readonly #runStart = new IntList()
-  readonly #jump = new IntList()
-  readonly #depth = new IntList()
-  readonly #branch = new IntList()
-  readonly #bornLamport = new IntList()
-  readonly #bornIndex = new IntList()
+  readonly #nodes = new IntTable(COLUMNS, 256)
   readonly #branchNames: BranchName[] = []
   readonly #branchNumbers = new Map<BranchName, number>()
   readonly #forks = new Map<Node, readonly BranchName[]>()
@@ -35,11 +40,11 @@ export class OrderTree {
   constructor(private readonly dag: Dag) {}
 
   parent(node: Node): Node {
-    return this.#parent.at(node)
+    return this.#nodes.at(node, PARENT)
   }
 
   branchOf(node: Node): BranchName {
-    return this.#branchNames[this.#branch.at(node)]!
+    return this.#branchNames[this.#nodes.at(node, BRANCH)]!
   }
 
   /** Changes that fork a branch of this name. */
@@ -55,14 +60,15 @@ export class OrderTree {
       if (last === NO_NODE || this.compare(last, dep) < 0) last = dep
     }
     const branch = this.#branchNumber(header.branch)
-    const start = last === NO_NODE ? NO_NODE : this.#runStart.at(last)
-    const continues = last !== NO_NODE && this.#branch.at(last) === branch
+    const start = last === NO_NODE ? NO_NODE : this.#nodes.at(last, RUN_START)
+    const continues = last !== NO_NODE && this.#nodes.at(last, BRANCH) === branch
     const parent = continues ? last : start
-    this.#runStart.push(continues ? start : node)
-    this.#parent.push(parent)
-    this.#addJump(parent)
-    this.#branch.push(branch)
-    this.#addBirth(node, header.branch, branch)
+    this.#nodes.add()
+    this.#nodes.set(node, RUN_START, continues ? start : node)
+    this.#nodes.set(node, PARENT, parent)
+    this.#nodes.set(node, BRANCH, branch)
+    this.#setJump(node, parent)
+    this.#setBirth(node, header.branch, branch)
     const { forks } = header.notes
     if (forks === undefined) return
     this.#forks.set(node, forks)
@@ -76,27 +82,27 @@ export class OrderTree {
   /** Negative when `a` comes before `b`. A total order over the nodes added so far, and over any more. */
   compare(a: Node, b: Node): number {
     if (a === b) return 0
-    const depthA = this.#depth.at(a)
-    const depthB = this.#depth.at(b)
+    const depthA = this.#nodes.at(a, DEPTH)
+    const depthB = this.#nodes.at(b, DEPTH)
     let x = depthA > depthB ? this.#ancestorAt(a, depthB) : a
     let y = depthB > depthA ? this.#ancestorAt(b, depthA) : b
     if (x === y) return depthA - depthB
-    while (this.#parent.at(x) !== this.#parent.at(y)) {
-      const jumpX = this.#jump.at(x)
-      const jumpY = this.#jump.at(y)
+    while (this.#nodes.at(x, PARENT) !== this.#nodes.at(y, PARENT)) {
+      const jumpX = this.#nodes.at(x, JUMP)
+      const jumpY = this.#nodes.at(y, JUMP)
       const apart = jumpX !== jumpY
-      x = apart ? jumpX : this.#parent.at(x)
-      y = apart ? jumpY : this.#parent.at(y)
+      x = apart ? jumpX : this.#nodes.at(x, PARENT)
+      y = apart ? jumpY : this.#nodes.at(y, PARENT)
     }
     return this.compareSiblings(x, y)
   }
 
   compareSiblings(a: Node, b: Node): number {
-    const branchA = this.#branch.at(a)
-    const branchB = this.#branch.at(b)
+    const branchA = this.#nodes.at(a, BRANCH)
+    const branchB = this.#nodes.at(b, BRANCH)
     if (branchA !== branchB) {
-      const parent = this.#parent.at(a)
-      const runs = parent === NO_NODE ? -1 : this.#branch.at(parent)
+      const parent = this.#nodes.at(a, PARENT)
+      const runs = parent === NO_NODE ? -1 : this.#nodes.at(parent, BRANCH)
       if (branchA === runs) return -1
       if (branchB === runs) return 1
       return this.#compareBranches(a, b)
@@ -117,7 +123,7 @@ export class OrderTree {
   }
 
   #compareBirths(a: Node, b: Node): number {
-    return this.#bornLamport.at(a) - this.#bornLamport.at(b) || this.#bornIndex.at(a) - this.#bornIndex.at(b)
+    return this.#nodes.at(a, BORN_LAMPORT) - this.#nodes.at(b, BORN_LAMPORT) || this.#nodes.at(a, BORN_INDEX) - this.#nodes.at(b, BORN_INDEX)
   }
 
   #compareAuthors(a: Node, b: Node): number {
@@ -125,50 +131,46 @@ export class OrderTree {
     return byLamport || this.dag.compareActors(a, b) || this.dag.compareIds(a, b)
   }
 
-  #addJump(parent: Node): void {
+  #setJump(node: Node, parent: Node): void {
     if (parent === NO_NODE) {
-      this.#depth.push(0)
-      this.#jump.push(NO_NODE)
+      this.#nodes.set(node, JUMP, NO_NODE)
       return
     }
-    this.#depth.push(this.#depth.at(parent) + 1)
-    const jump = this.#jump.at(parent)
-    const farther = jump === NO_NODE ? NO_NODE : this.#jump.at(jump)
-    const parentLeap = this.#depth.at(parent) - this.#depthOr(jump)
+    this.#nodes.set(node, DEPTH, this.#nodes.at(parent, DEPTH) + 1)
+    const jump = this.#nodes.at(parent, JUMP)
+    const farther = jump === NO_NODE ? NO_NODE : this.#nodes.at(jump, JUMP)
+    const parentLeap = this.#nodes.at(parent, DEPTH) - this.#depthOr(jump)
     const jumpLeap = this.#depthOr(jump) - this.#depthOr(farther)
-    this.#jump.push(jump !== NO_NODE && parentLeap === jumpLeap ? farther : parent)
+    this.#nodes.set(node, JUMP, jump !== NO_NODE && parentLeap === jumpLeap ? farther : parent)
   }
 
   #depthOr(node: Node): number {
-    return node === NO_NODE ? -1 : this.#depth.at(node)
+    return node === NO_NODE ? -1 : this.#nodes.at(node, DEPTH)
   }
 
   #ancestorAt(node: Node, depth: number): Node {
     let at = node
-    while (this.#depth.at(at) > depth) {
-      const jump = this.#jump.at(at)
-      at = jump !== NO_NODE && this.#depth.at(jump) >= depth ? jump : this.#parent.at(at)
+    while (this.#nodes.at(at, DEPTH) > depth) {
+      const jump = this.#nodes.at(at, JUMP)
+      at = jump !== NO_NODE && this.#nodes.at(jump, DEPTH) >= depth ? jump : this.#nodes.at(at, PARENT)
     }
     return at
   }
 
-  /** When the node's branch was forked, as far as its own past tells. */
-  #addBirth(node: Node, branch: BranchName, number: number): void {
-    if (branch === MAIN_BRANCH) {
-      this.#pushBirth(0, 0)
-      return
-    }
+  /** When the node's branch was forked, as far as its own past tells; at 0 for `main`. */
+  #setBirth(node: Node, branch: BranchName, number: number): void {
+    if (branch === MAIN_BRANCH) return
     let first = NO_NODE
     for (let i = this.dag.depCount(node) - 1; i >= 0; i--) {
       const dep = this.dag.dep(node, i)
-      if (this.#branch.at(dep) !== number) continue
+      if (this.#nodes.at(dep, BRANCH) !== number) continue
       if (first === NO_NODE || this.#compareBirths(dep, first) < 0) first = dep
     }
-    if (first === NO_NODE) this.#addBirthByFork(node, branch)
-    else this.#pushBirth(this.#bornLamport.at(first), this.#bornIndex.at(first))
+    if (first === NO_NODE) this.#setBirthByFork(node, branch)
+    else this.#writeBirth(node, this.#nodes.at(first, BORN_LAMPORT), this.#nodes.at(first, BORN_INDEX))
   }
 
-  #addBirthByFork(node: Node, branch: BranchName): void {
+  #setBirthByFork(node: Node, branch: BranchName): void {
     let lamport = this.dag.lamport(node)
     let index = 0
     for (const fork of this.forksOf(branch)) {
@@ -178,12 +180,12 @@ export class OrderTree {
       lamport = at
       index = place
     }
-    this.#pushBirth(lamport, index)
+    this.#writeBirth(node, lamport, index)
   }
 
-  #pushBirth(lamport: number, index: number): void {
-    this.#bornLamport.push(lamport)
-    this.#bornIndex.push(index)
+  #writeBirth(node: Node, lamport: number, index: number): void {
+    this.#nodes.set(node, BORN_LAMPORT, lamport)
+    this.#nodes.set(node, BORN_INDEX, index)
   }
 
   #branchNumber(name: BranchName): number {
