@@ -174,8 +174,25 @@ describe('[CHG-4] [CHG-5] a state change names what is in its past, and nothing 
     for (const changes of [
       [root, tail],
       [root, tail, concurrent],
+      [root, concurrent, tail],
     ]) {
       expect(refusal(() => replicaOf(changes).add(hostile)).message).toMatch(/names an op/)
+    }
+  })
+
+  test('a dep that is concurrent to its change is refused, whichever of the two came first', () => {
+    const onBoth = made(b => b.put('/', 'x', 1, 'int'), eve, [root.state!, tail.state!, concurrent.state!])
+    const onOther = made(b => b.put('/', 'x', 1, 'int'), eve, [root.state!, concurrent.state!])
+    for (const state of [onBoth, onOther]) {
+      for (const changes of [
+        [root, tail, concurrent],
+        [root, concurrent, tail],
+      ]) {
+        const hostile = byEve(state, tail)
+        expect(refusal(() => replicaOf(changes).add(hostile)).message).toMatch(
+          /not in the past of its change/,
+        )
+      }
     }
   })
 

@@ -205,18 +205,7 @@ function readChange(bytes: Uint8Array, hash: Hash, verify: boolean, notes?: Head
   if (verify && stateAt !== ABSENT) checkPart('state', bytes, stateAt, stateEnd, header.stateHashAt, hash)
   const idAt = nextIdAt()
   hash(bytes.subarray(headerAt, headerEnd), ids, idAt)
-  return new Change(
-    ids,
-    idAt,
-    bytes,
-    header,
-    entriesAt,
-    entriesEnd,
-    stateAt,
-    stateEnd,
-    standInAt,
-    standInEnd,
-  )
+  return new Change(ids, idAt, bytes, header, entriesAt, entriesEnd, stateAt, stateEnd, standInAt, standInEnd)
 }
 
 function checkPart(

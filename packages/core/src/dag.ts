@@ -223,7 +223,8 @@ export class Dag {
    */
   isAncestor(ancestor: Node, node: Node): boolean {
     if (ancestor >= node) return false
-    if (this.#nodes.at(ancestor, ACTOR) === this.#nodes.at(node, ACTOR) || this.isDep(ancestor, node)) return true
+    if (this.#nodes.at(ancestor, ACTOR) === this.#nodes.at(node, ACTOR) || this.isDep(ancestor, node))
+      return true
     const floor = this.#nodes.at(ancestor, LAMPORT)
     const actor = this.#nodes.at(ancestor, ACTOR)
     const seen = new Set<Node>()
@@ -239,6 +240,11 @@ export class Dag {
       }
     }
     return false
+  }
+
+  /** Whether `earlier` is `node` or one that its actor wrote before it. */
+  isOwnPast(earlier: Node, node: Node): boolean {
+    return earlier <= node && this.#nodes.at(earlier, ACTOR) === this.#nodes.at(node, ACTOR)
   }
 
   isDep(dep: Node, node: Node): boolean {

@@ -123,7 +123,10 @@ export class OrderTree {
   }
 
   #compareBirths(a: Node, b: Node): number {
-    return this.#nodes.at(a, BORN_LAMPORT) - this.#nodes.at(b, BORN_LAMPORT) || this.#nodes.at(a, BORN_INDEX) - this.#nodes.at(b, BORN_INDEX)
+    return (
+      this.#nodes.at(a, BORN_LAMPORT) - this.#nodes.at(b, BORN_LAMPORT) ||
+      this.#nodes.at(a, BORN_INDEX) - this.#nodes.at(b, BORN_INDEX)
+    )
   }
 
   #compareAuthors(a: Node, b: Node): number {

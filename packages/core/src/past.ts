@@ -4,7 +4,7 @@ import { IntList } from './int-list.js'
 /**
  * Whether changes are in the past of others, asked of many at once. A **cut** is a change that had all others in its past
  * when it came: what came before a cut is behind whoever has the cut behind itself. So a question about old changes costs
- * nothing in a history that ran together since, and at most one walk otherwise.
+ * nothing in a history that ran together since, nor does one about the same author's; any other costs one walk at most.
  */
 export class Pasts {
   /** By node, as far as it was looked at: the last cut that it is or has in its past. */
@@ -21,7 +21,7 @@ export class Pasts {
     const missing = new Set<Node>()
     let least = Number.POSITIVE_INFINITY
     for (const node of wanted) {
-      if (node <= cut) continue
+      if (node <= cut || (heads.length === 1 && this.dag.isOwnPast(node, heads[0]!))) continue
       missing.add(node)
       least = Math.min(least, node)
     }
