@@ -1,5 +1,11 @@
-import { OVERLAY_WORKFLOW, RETENTION_OVERLAY } from '@weft/core'
-import { DEFAULT_LIMITS, ENGINE_RESERVE_BYTES, type TenantQuota, TokenBucket } from '@weft/peer'
+import { OVERLAY_WORKFLOW, RETENTION_OVERLAY, WAKES_BRANCH } from '@weft/core'
+import {
+  DEFAULT_LIMITS,
+  ENGINE_RESERVE_BYTES,
+  HOUSEKEEPING_RESERVE_BYTES,
+  type TenantQuota,
+  TokenBucket,
+} from '@weft/peer'
 import { defineContext } from '@weft/replica'
 import { pino } from 'pino'
 import { describe, expect, test } from 'vitest'
@@ -61,12 +67,46 @@ describe('[TEN-2] a tenant that stores as much as it may', () => {
     })
     await admin.overlays.publish('house', { prompt: 'stop' })
     expect((await harness.head(OVERLAY_WORKFLOW))?.count).toBe(1)
-    const large = admin.overlays.publish('house', { prompt: 'x'.repeat(900_000) })
-    await large
+    const large = 900_000
+    for (let room = ENGINE_RESERVE_BYTES - 1_000; room > large; room -= large)
+      await admin.overlays.publish('house', { prompt: 'x'.repeat(large) })
     await expect(admin.overlays.publish('house', { prompt: 'x'.repeat(900_000) })).rejects.toMatchObject({
       code: 'WEFT_QUOTA_BYTES',
     })
-    expect(ENGINE_RESERVE_BYTES).toBeGreaterThan(900_000)
+  })
+
+  test('can still acknowledge events, erase content and complete contexts, and so make room', async () => {
+    const harness = await PeerHarness.start(quotaOf({ bytes_max: 5_000 }))
+    const token = await harness.token({ scopes: ['read', 'write', 'admin'] })
+    const context = await (await harness.replica({ token })).open(Talk, { workflow: 'w', agent: 'a' })
+    const said = context.append('message', { text: TEXT })
+    await said.committed
+    const events = await context.subscribe('pool', { kinds: ['message'] })
+    const fill = async (): Promise<unknown> => {
+      for (;;) await context.append('message', { text: '' }).committed
+    }
+    await expect(fill()).rejects.toMatchObject({ code: 'WEFT_QUOTA_BYTES' })
+    await (await events.claim()).ack()
+    expect(await context.erase([said.change!], { reason: 'asked for' })).toMatchObject({ already: [] })
+    await context.complete({ reason: 'delivered' }).committed
+    await expect(fill()).rejects.toMatchObject({ code: 'WEFT_QUOTA_BYTES' })
+  })
+
+  test('uses that reserve up, and what binds the whole tenant has its own', async () => {
+    const harness = await PeerHarness.start(quotaOf({ bytes_max: 1 }))
+    const token = await harness.token({ scopes: ['read', 'write', 'admin'] })
+    const admin = await harness.replica({ token })
+    const client = await harness.following()
+    const filler = new Author(1, undefined, [], WAKES_BRANCH)
+    const large = 300_000
+    for (let room = HOUSEKEEPING_RESERVE_BYTES; room > large; room -= large) {
+      client.push(filler.append(large))
+      await client.next('log')
+    }
+    client.push(filler.append(large))
+    expect(await client.next('refuse')).toMatchObject({ code: 'WEFT_QUOTA_BYTES' })
+    await admin.overlays.publish('house', { prompt: 'stop' })
+    expect((await harness.head(OVERLAY_WORKFLOW))?.count).toBe(1)
   })
 
   test('can do so also when its quota was made smaller than what it has', async () => {

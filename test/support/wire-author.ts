@@ -1,4 +1,4 @@
-import { BranchWriter, type Change, ChangeSet, type Host, type JsonObject } from '@weft/core'
+import { BranchWriter, type Change, ChangeSet, type Host, type JsonObject, MAIN_BRANCH } from '@weft/core'
 import { seededHost } from './core-property.ts'
 
 /** Writes changes as one agent would, without any replica around it. */
@@ -10,10 +10,11 @@ export class Author {
     seed: number,
     readonly host: Host = seededHost(seed),
     known: readonly Change[] = [],
+    branch = MAIN_BRANCH,
   ) {
     this.set = new ChangeSet(host.hash)
     for (const change of known) this.set.add(change)
-    this.#writer = new BranchWriter(this.set, host, 'main', `agent-${seed}`)
+    this.#writer = new BranchWriter(this.set, host, branch, `agent-${seed}`)
   }
 
   /** One entry with a text of so many characters. */

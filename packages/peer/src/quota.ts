@@ -1,6 +1,7 @@
 import {
   type Change,
   type ChangeGate,
+  isEngineBranch,
   isEngineWorkflow,
   type Position,
   type TenantId,
@@ -20,10 +21,14 @@ export interface TenantQuota {
 }
 
 /**
- * Beyond the quota, or what was there when the peer began to count if that is more, for the engine's own workflows alone:
- * what is withdrawn and revoked must be written also then.
+ * Beyond the quota, or what was there when the peer began to count if that is more, for what ends work and adds none:
+ * contexts that are completed, content that is erased, events that are acknowledged. Without it a tenant that is at its
+ * end could not make room.
  */
-export const ENGINE_RESERVE_BYTES = 1_048_576
+export const HOUSEKEEPING_RESERVE_BYTES = 1_048_576
+
+/** As much again for the engine's own workflows alone: what is withdrawn and revoked must be written also then. */
+export const ENGINE_RESERVE_BYTES = 2 * HOUSEKEEPING_RESERVE_BYTES
 
 export function quotaOf(
   tenant: TenantId,
@@ -36,7 +41,8 @@ export function quotaOf(
 export class TenantMeter {
   #bytes: number
   #contexts: number
-  readonly #engineRoom: number
+  /** What the reserves come on top of. */
+  readonly #base: number
   readonly #exceeded = new Set<string>()
 
   /** @param exceeded told of each quota when it is first exceeded, and again after it no longer was */
@@ -47,7 +53,7 @@ export class TenantMeter {
   ) {
     this.#bytes = bytes
     this.#contexts = contexts
-    this.#engineRoom = Math.max(quota.bytes_max, bytes) + ENGINE_RESERVE_BYTES
+    this.#base = Math.max(quota.bytes_max, bytes)
   }
 
   /** A gate that also asks whether there is room. @param count of the log's changes */
@@ -72,10 +78,11 @@ export class TenantMeter {
   }
 
   /** @throws WEFT_QUOTA_BYTES · WEFT_QUOTA_CONTEXTS */
-  #check({ bytes }: Change, workflow: WorkflowId, isNew: boolean): void {
+  #check(change: Change, workflow: WorkflowId, isNew: boolean): void {
     const { bytes_max, contexts_max } = this.quota
     const isEngine = isEngineWorkflow(workflow)
-    if (this.#bytes + bytes.length > (isEngine ? this.#engineRoom : bytes_max))
+    const reserve = isEngine ? ENGINE_RESERVE_BYTES : isHousekeeping(change) ? HOUSEKEEPING_RESERVE_BYTES : 0
+    if (this.#bytes + change.bytes.length > (reserve === 0 ? bytes_max : this.#base + reserve))
       throw this.#refusal(outOfBytes(this.#bytes, bytes_max))
     if (isNew && !isEngine && this.#contexts >= contexts_max)
       throw this.#refusal(outOfContexts(this.#contexts, contexts_max))
@@ -88,6 +95,11 @@ export class TenantMeter {
     }
     return error
   }
+}
+
+function isHousekeeping({ header, state }: Change): boolean {
+  const { branch, kinds, notes } = header
+  return isEngineBranch(branch) || (notes.completes !== undefined && kinds.length === 0 && state === null)
 }
 
 function outOfBytes(stored: number, bytes_max: number): WeftError {
