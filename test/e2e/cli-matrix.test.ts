@@ -11,6 +11,7 @@ import {
   type Intruder,
   type Row,
   type Scene,
+  VICTIM,
   victimScene,
 } from '../support/intruders.ts'
 
@@ -72,6 +73,10 @@ const VERBS: Readonly<Record<string, Verb>> = {
     args: () => ['retain', '--dry-run'],
     row: ['0', FORBIDDEN, 'WEFT_SCOPE', 'WEFT_SCOPE', 'WEFT_SCOPE'],
   },
+  drop: {
+    args: () => ['drop', '--tenant', VICTIM, '--yes'],
+    row: ['WEFT_USAGE', FORBIDDEN, 'WEFT_SCOPE', 'WEFT_SCOPE', 'WEFT_SCOPE'],
+  },
   verify: reads('verify', 'w'),
   export: { args: () => ['export', 'w'], row: ['WEFT_USAGE', FORBIDDEN, 'may', 'WEFT_SCOPE', 'may'] },
   import: {
@@ -105,8 +110,8 @@ const OTHERS = [
   ],
   // As `open @overlays` is refused on the wire: it follows that.
   'overlay watch',
-  // Of a directory that no peer has open, and of the keys beside it.
-  ...['drop', 'key new', 'key rewrap'],
+  // Of the keys beside a directory.
+  ...['key new', 'key rewrap'],
 ]
 
 /** The verbs that a text of help lists. */

@@ -23,6 +23,8 @@ export class WebhookTarget {
   readonly answers: number[] = []
   /** What all of them are answered with. */
   always: number | undefined
+  /** Answers wait for it. */
+  held: Promise<void> = Promise.resolve()
   /** Called after each attempt. */
   onReceived: () => void = () => {}
   readonly #server: Server
@@ -40,7 +42,8 @@ export class WebhookTarget {
         if (status === 0) return
         if (status < 300) this.taken.push(received)
         this.onReceived()
-        response.writeHead(status, status === 302 ? { location: `${this.url}elsewhere` } : {}).end('text')
+        const headers = status === 302 ? { location: `${this.url}elsewhere` } : {}
+        void this.held.then(() => response.writeHead(status, headers).end('text'))
       })
     })
   }

@@ -128,7 +128,7 @@ export class ContextLog {
     return log
   }
 
-  /** Why nothing is read from it or written to it any more; undefined while all is well. */
+  /** Why nothing is read from it or written to it any more: it is damaged, or ended; undefined while all is well. */
   get damage(): WeftError | undefined {
     return this.#damage
   }
@@ -215,6 +215,15 @@ export class ContextLog {
   /** As `read`, when memory holds the record at `from`. */
   readTail(from: Position, bytes_max: number): readonly LogRecord[] | undefined {
     return this.#tail.read(from, bytes_max)
+  }
+
+  /** Nothing more is read from it or written to it; a write that is under way goes on. */
+  end(reason: WeftError): void {
+    if (this.#damage) return
+    this.#damage = reason
+    this.#admitted.clear()
+    this.#trials.clear()
+    for (const subscriber of [...this.#subscribers]) subscriber.failed(reason)
   }
 
   /** Resolves when everything taken so far is on disk, or the store has failed. */
@@ -375,11 +384,8 @@ export class ContextLog {
 
   #quarantine(error: WeftError): void {
     if (this.#damage) return
-    this.#damage = error
-    this.#admitted.clear()
-    this.#trials.clear()
     this.hooks.damaged(this.store.tenant, this.workflow, error)
-    for (const subscriber of [...this.#subscribers]) subscriber.failed(error)
+    this.end(error)
   }
 
   #tell(batch: readonly Admitted[], count: Position): void {

@@ -1,5 +1,13 @@
-import { OVERLAY_WORKFLOW, type Revocations, type Store, type TenantStore, type WeftError } from '@weft/core'
+import {
+  type Host,
+  OVERLAY_WORKFLOW,
+  type Revocations,
+  type Store,
+  type TenantStore,
+  type WeftError,
+} from '@weft/core'
 import { type ContextHooks, ContextLog, type ContextLogHost } from './context-log.js'
+import { beingDropped, type DroppedTenant, dropTenant } from './drop.js'
 import { isDamage } from './log-errors.js'
 import { TenantMeter, type TenantQuota } from './quota.js'
 import { type OverlayHost, TenantOverlays } from './tenant-overlays.js'
@@ -24,6 +32,9 @@ export interface QuotaHost {
   exceeded(tenant: string, error: WeftError): void
 }
 
+/** Of a tenant that is being dropped. */
+const ALL_REVOKED: Revocations = { tokens: {}, subjects: {}, all: Number.MAX_SAFE_INTEGER }
+
 /**
  * The contexts that are open, by tenant and workflow: each at most once, or two would give out the same positions.
  * One that nobody has used for a while is let go: it costs its records on disk and nothing here.
@@ -33,6 +44,8 @@ export class Contexts {
   readonly #tenants = new Map<string, Tenant>()
   /** Those that were found damaged when they were last read, tenant and workflow with a separator between. */
   readonly #quarantined = new Set<string>()
+  /** Tenants that are being dropped, each with who waits until nobody uses a context of it any more. */
+  readonly #drops = new Map<string, () => void>()
   #refusal: WeftError | undefined
 
   constructor(
@@ -62,10 +75,15 @@ export class Contexts {
 
   /**
    * Each `acquire` is followed by one `release`, also when it rejects.
-   * @throws WEFT_STORE_CORRUPT · WEFT_STORE_FAILED · WEFT_DRAINING
+   * @throws WEFT_STORE_CORRUPT · WEFT_STORE_FAILED · WEFT_DRAINING · WEFT_TOKEN_REVOKED
    */
   acquire(tenantId: string, workflow: string): Promise<ContextLog> {
     if (this.#refusal) return Promise.reject(this.#refusal)
+    if (this.#drops.has(tenantId)) {
+      const ending = this.#tenants.get(tenantId)?.contexts.get(workflow)
+      if (ending) ending.users++
+      return Promise.reject(beingDropped(tenantId))
+    }
     const tenant = this.#tenant(tenantId)
     let open = tenant.contexts.get(workflow)
     if (open === undefined) {
@@ -91,6 +109,7 @@ export class Contexts {
 
   /** What a tenant has revoked, whether it has a context open or not. */
   async revocations(tenantId: string): Promise<Revocations> {
+    if (this.#drops.has(tenantId)) return ALL_REVOKED
     const open = this.#tenants.get(tenantId)
     const overlays = open?.overlays ?? TenantOverlays.open(this.store.tenant(tenantId), this.host)
     return (await overlays).revocations
@@ -114,7 +133,7 @@ export class Contexts {
    * @throws what `isOver` throws · WEFT_STORE_FAILED · WEFT_DRAINING
    */
   async remove(tenantId: string, workflow: string, isOver: () => Promise<boolean>): Promise<boolean> {
-    if (this.#refusal) throw this.#refusal
+    this.#checkOpen(tenantId)
     const tenant = this.#tenant(tenantId)
     const open = tenant.contexts.get(workflow)
     if (open && open.users > 0) return false
@@ -127,9 +146,35 @@ export class Contexts {
     }
   }
 
+  /**
+   * Removes everything of a tenant (TEN-4). Until that is done nobody is let in, and from then on nobody whose token is as
+   * old as that.
+   * @param sendAway ends whatever was granted by tokens that are revoked
+   * @throws WEFT_STORE_FAILED · WEFT_DRAINING · WEFT_TOKEN_REVOKED when it is being dropped already
+   */
+  async drop(tenantId: string, sendAway: (revoked: Revocations) => void): Promise<DroppedTenant> {
+    this.#checkOpen(tenantId)
+    this.#drops.set(tenantId, () => {})
+    try {
+      sendAway(ALL_REVOKED)
+      const ending = [...(this.#tenants.get(tenantId)?.contexts.values() ?? [])]
+      await Promise.all(ending.map(({ opening }) => this.#end(opening, beingDropped(tenantId))))
+      await this.#unused(tenantId)
+      for (const key of this.#quarantined)
+        if (key.startsWith(keyOf(tenantId, ''))) this.#quarantined.delete(key)
+      this.#tenants.delete(tenantId)
+      const { hash, random, clock } = this.host
+      const host: Host = { hash, random, now: () => clock.now() }
+      return await dropTenant(this.store.tenant(tenantId), host)
+    } finally {
+      this.#drops.delete(tenantId)
+    }
+  }
+
   release(tenantId: string, workflow: string): void {
     const open = this.#tenants.get(tenantId)?.contexts.get(workflow)
     if (open === undefined || --open.users > 0) return
+    this.#drops.get(tenantId)?.()
     this.#letGoLater(tenantId, workflow, open)
   }
 
@@ -145,6 +190,29 @@ export class Contexts {
       }),
     )
     return unwritten.reduce((sum, count) => sum + count, 0)
+  }
+
+  #checkOpen(tenantId: string): void {
+    if (this.#refusal) throw this.#refusal
+    if (this.#drops.has(tenantId)) throw beingDropped(tenantId)
+  }
+
+  async #end(opening: Promise<ContextLog>, reason: WeftError): Promise<void> {
+    const log = await opening.catch(() => undefined)
+    log?.end(reason)
+    await log?.flush()
+  }
+
+  /** Resolves when nobody uses a context of a tenant that is being dropped. */
+  #unused(tenantId: string): Promise<void> {
+    const contexts = this.#tenants.get(tenantId)?.contexts
+    return new Promise(resolve => {
+      const look = (): void => {
+        if ([...(contexts?.values() ?? [])].every(({ users }) => users === 0)) resolve()
+      }
+      this.#drops.set(tenantId, look)
+      look()
+    })
   }
 
   async #remove(

@@ -10,7 +10,9 @@ import {
   WeftError,
 } from '@weft/core'
 import { type Context, Hono } from 'hono'
+import type { Logger } from 'pino'
 import type { Contexts } from './contexts.js'
+import type { LiveGrants } from './live-grants.js'
 import { runRetention } from './retention.js'
 import { listContexts } from './context-list.js'
 import { checkAdmin, checkPattern, checkReader, checkWriter, isAbout } from './rights.js'
@@ -22,6 +24,8 @@ import type { Webhooks } from './webhooks.js'
 export interface HttpApiHost {
   readonly verify: TokenVerifier
   readonly contexts: () => Contexts
+  readonly grants: LiveGrants
+  readonly log: Logger
   readonly clock: Clock
   readonly hash: Hash
   readonly feeds: Feeds
@@ -85,6 +89,16 @@ export function httpApi(host: HttpApiHost): RequestListener {
     const run = { dry_run, now_ms: host.clock.now(), hash: host.hash }
     return Response.json(await runRetention(host.contexts(), grant.tenant, run))
   })
+  app.post('/drop', async context => {
+    const grant = await verify(tokenOf(context))
+    checkAdmin(grant)
+    checkWriter(grant, OVERLAY_WORKFLOW)
+    const { tenant } = grant
+    checkMeant(tenant, context.req.query('tenant'))
+    const dropped = await host.contexts().drop(tenant, revoked => host.grants.recheck(tenant, revoked))
+    host.log.warn({ ...dropped, subject: grant.subject }, 'a tenant was dropped')
+    return Response.json(dropped)
+  })
   app.onError(problemResponse)
   app.notFound(() => problemResponse(nothingHere()))
   return getRequestListener(app.fetch, { overrideGlobalObjects: false, errorHandler: problemResponse })
@@ -122,6 +136,16 @@ function flagIn(name: string, text = 'false'): boolean {
   )
 }
 
+/** Whoever has a token of another tenant at hand than they think must not lose that one. @throws WEFT_USAGE */
+function checkMeant(tenant: string, named = ''): void {
+  if (named === tenant) return
+  throw new WeftError(
+    'WEFT_USAGE',
+    `the token is of tenant ${tenant}, and ${JSON.stringify(named.slice(0, 40))} is to be dropped`,
+    'name the tenant of the token: POST /drop?tenant=<tenant>',
+  )
+}
+
 /** @throws WEFT_FILTER_INVALID */
 function filterOf({ req }: Context): Filter {
   const { ref, kind, branch } = req.queries() as Partial<Record<string, string[]>>
@@ -136,6 +160,6 @@ function nothingHere(): WeftError {
   return new WeftError(
     'WEFT_REQUEST_UNKNOWN',
     'there is nothing at this path, or not with this method',
-    'use GET /feed/<workflow>, GET /contexts, GET /webhooks, POST /webhooks/<name>/<workflow>/resume, or POST /retention',
+    'use GET /feed/<workflow>, GET /contexts, GET /webhooks, POST /webhooks/<name>/<workflow>/resume, POST /retention, or POST /drop?tenant=<tenant>',
   )
 }

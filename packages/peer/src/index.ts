@@ -1,5 +1,6 @@
 export { type CloudEvent, cloudEvent, EVENT_TYPE } from './cloud-event.js'
 export { type ContextList, listContexts } from './context-list.js'
+export type { DroppedTenant } from './drop.js'
 export { DEFAULT_LIMITS, type PeerLimits } from './limits.js'
 export { listenError } from './listen-error.js'
 export { DEFAULT_PORT, type DrainReport, type Peer, type PeerOptions, startPeer } from './peer.js'

@@ -1,4 +1,5 @@
 import {
+  type ChangeId,
   type Clock,
   contextEvent,
   decodeChange,
@@ -54,8 +55,8 @@ export class WebhookDelivery {
   #failedAt: Position = 0
   #reason: string | undefined
   #parked = false
-  /** Nothing up to here is left to deliver, as far as the log that is open tells. */
-  #passed: Position = 0
+  /** Nothing up to here is left to deliver, of the log that has this change there. */
+  #passed: { readonly position: Position; readonly id: ChangeId | '' } = { position: 0, id: '' }
 
   constructor(
     readonly webhook: Webhook,
@@ -91,7 +92,9 @@ export class WebhookDelivery {
   /** Delivers what there is. @throws WEFT_STORE_*, and what the signal aborts with */
   async round(log: ContextLog, signal: AbortSignal): Promise<Round> {
     const marked = log.acknowledged(this.subscription)
-    let position = Math.max(marked, Math.min(this.#passed, log.count))
+    const { id, position: passed } = this.#passed
+    // A context that was removed may have begun anew.
+    let position = log.holds(passed, id) ? Math.max(marked, passed) : marked
     let delivered = 0
     let last = marked
     const mark = async (): Promise<void> => {
@@ -99,8 +102,9 @@ export class WebhookDelivery {
       delivered = 0
     }
     while (position < log.count) {
-      for (const { bytes } of await log.read(position + 1, READ_BYTES)) {
+      for (const { id, bytes } of await log.read(position + 1, READ_BYTES)) {
         signal.throwIfAborted()
+        if (log.damage) throw log.damage
         const change = decodeChange(bytes, this.host.hash)
         if (matchesFilter(this.webhook.filter, change.header)) {
           const event = contextEvent(position + 1, change)
@@ -112,7 +116,7 @@ export class WebhookDelivery {
           delivered++
           last = position + 1
         }
-        this.#passed = ++position
+        this.#passed = { position: ++position, id }
         if (delivered >= EVENTS_PER_MARK) await mark()
       }
     }

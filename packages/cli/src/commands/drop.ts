@@ -1,60 +1,96 @@
 import { resolve } from 'node:path'
-import { checkId, type Store } from '@weft/core'
-import { listContexts } from '@weft/peer'
+import { checkId, type LogHead, type Store, type TenantId } from '@weft/core'
+import { type DroppedTenant as DroppedByPeer, listContexts } from '@weft/peer'
 import { isEncrypted, openLevelStore } from '@weft/store-level'
 import type { Command } from 'commander'
 import { type Cli, required } from '../cli.js'
 import { keyFileOf, openingWith } from '../encryption.js'
 import { usage } from '../failure.js'
-import { withExamples, withJson, withSettings } from '../options.js'
+import { ask } from '../http-client.js'
+import { withExamples, withJson, withPeer, withSettings } from '../options.js'
+import type { Settings } from '../resolve-settings.js'
 import { checkHoldsStore } from '../store-check-process.js'
 import { plural } from '../text.js'
 
-interface DroppedTenant {
-  readonly tenant: string
-  readonly directory: string
-  readonly workflows: number
-  readonly changes: number
-  /** Whether there was a key of its own, without which older copies of its files cannot be read. */
-  readonly keyDestroyed: boolean
+interface DroppedTenant extends DroppedByPeer {
+  /** Of a directory: which, and whether there was a key of its own, without which older copies of its files cannot be read. */
+  readonly directory?: string
+  readonly keyDestroyed?: boolean
+}
+
+/** What is there of a tenant before it is dropped. */
+interface Holding {
+  readonly tenant: TenantId
+  readonly contexts: readonly Pick<LogHead, 'count'>[]
+  readonly damaged: readonly string[]
 }
 
 export function register(program: Command, cli: Cli): void {
   const command = program
     .command('drop')
     .description(
-      'Remove everything of one tenant from a data directory that no peer has open, and say what it was. Of an encrypted ' +
-        'directory the key of the tenant is destroyed first: older copies of the files, and what deleted records leave in ' +
-        'them, cannot be read then, unless the copy holds the key, too. Replicas that still hold a context bring it back ' +
-        'when they connect: revoke their tokens before.',
+      'Remove everything of one tenant, and say what it was. Asks a running peer, with a token of the tenant that has the ' +
+        'scope admin for all workflows: who is connected is sent away, and all tokens issued by then stay revoked, so that ' +
+        'no replica that still holds a context brings it back. With --data works on a directory that no peer has open, and ' +
+        'revokes nothing. Where data are encrypted the key of the tenant is destroyed first: older copies of the files, and ' +
+        'what deleted records leave in them, cannot be read then, unless the copy holds the key, too.',
     )
     .option('--yes', 'do it; without it nothing is removed')
     .action(async ({ yes = false }: { yes?: boolean }, self: Command) => {
       const settings = cli.settings(self)
       const tenant = checkId('tenant', required(settings, 'tenant'))
-      const directory = resolve(cli.cwd, required(settings, 'data'))
-      await checkHoldsStore(directory)
-      const store = await openLevelStore(directory, await openingWith(keyFileOf(cli, settings)))
-      try {
-        await checkThere(store, tenant, directory)
-        if (!yes) throw await unconfirmed(store, tenant)
-        const dropped = await store.tenant(tenant).drop()
-        const keyDestroyed = isEncrypted(directory)
-        cli.output.result<DroppedTenant>({ tenant, directory, ...dropped, keyDestroyed }, format)
-      } finally {
-        await store.close()
-      }
+      const { data } = settings
+      const dropped = await (data === undefined
+        ? dropFromPeer(cli, settings, tenant, yes)
+        : dropFromDirectory(cli, settings, tenant, resolve(cli.cwd, data.value), yes))
+      cli.output.result<DroppedTenant>(dropped, format)
     })
-  withSettings(command, 'tenant', 'data', 'encryptionKeyFile')
+  withSettings(withPeer(command), 'tenant', 'data', 'encryptionKeyFile')
   withExamples(
     withJson(command),
-    ['weft drop --tenant acme --data ./data', 'what would be removed; nothing is'],
-    ['weft drop --tenant acme --data ./data --yes', 'remove it for good'],
+    ['weft drop --tenant acme', 'what a running peer would remove; nothing is'],
+    ['weft drop --tenant acme --yes', 'remove it for good'],
+    ['weft drop --tenant acme --data ./data --yes', 'from a directory that no peer has open'],
   )
 }
 
+async function dropFromPeer(
+  cli: Cli,
+  settings: Settings,
+  tenant: TenantId,
+  yes: boolean,
+): Promise<DroppedTenant> {
+  const held = (await ask(cli, settings, 'GET', '/contexts')) as Holding
+  if (held.tenant !== tenant)
+    throw usage(
+      `the token is of tenant ${held.tenant}, not of ${tenant}`,
+      `use an admin's token of ${tenant}`,
+    )
+  if (!yes) throw unconfirmed(held)
+  return (await ask(cli, settings, 'POST', `/drop?tenant=${tenant}`)) as DroppedByPeer
+}
+
+async function dropFromDirectory(
+  cli: Cli,
+  settings: Settings,
+  tenant: TenantId,
+  directory: string,
+  yes: boolean,
+): Promise<DroppedTenant> {
+  await checkHoldsStore(directory)
+  const store = await openLevelStore(directory, await openingWith(keyFileOf(cli, settings)))
+  try {
+    await checkThere(store, tenant, directory)
+    if (!yes) throw unconfirmed(await listContexts(store.tenant(tenant)))
+    const dropped = await store.tenant(tenant).drop()
+    return { tenant, directory, ...dropped, keyDestroyed: isEncrypted(directory) }
+  } finally {
+    await store.close()
+  }
+}
+
 /** A name that was mistyped would be told of as removed. @throws WEFT_USAGE */
-async function checkThere(store: Store, tenant: string, directory: string): Promise<void> {
+async function checkThere(store: Store, tenant: TenantId, directory: string): Promise<void> {
   const there: string[] = []
   for await (const each of store.tenants()) there.push(each)
   if (there.includes(tenant)) return
@@ -64,8 +100,7 @@ async function checkThere(store: Store, tenant: string, directory: string): Prom
   )
 }
 
-async function unconfirmed(store: Store, tenant: string) {
-  const { contexts, damaged } = await listContexts(store.tenant(tenant))
+function unconfirmed({ tenant, contexts, damaged }: Holding) {
   const changes = contexts.reduce((sum, { count }) => sum + count, 0)
   const also = damaged.length === 0 ? '' : `, and ${plural(damaged.length, 'context')} that cannot be read`
   return usage(
@@ -74,9 +109,11 @@ async function unconfirmed(store: Store, tenant: string) {
   )
 }
 
-function format({ tenant, directory, workflows, changes, keyDestroyed }: DroppedTenant): string[] {
+function format({ tenant, directory, workflows, changes, keyDestroyed = false }: DroppedTenant): string[] {
+  const from = directory === undefined ? '' : ` from ${directory}`
   const key = keyDestroyed ? ', and its key is destroyed' : ''
+  const tokens = directory === undefined ? '; its tokens are revoked' : ''
   return [
-    `removed tenant ${tenant} from ${directory}: ${plural(workflows, 'context')} with ${plural(changes, 'change')}${key}`,
+    `removed tenant ${tenant}${from}: ${plural(workflows, 'context')} with ${plural(changes, 'change')}${key}${tokens}`,
   ]
 }

@@ -1,0 +1,198 @@
+import { OVERLAY_WORKFLOW, type Store } from '@weft/core'
+import { type DroppedTenant, type PeerOptions, signToken, type TokenRequest } from '@weft/peer'
+import { connect } from '@weft/replica'
+import { describe, expect, it } from 'vitest'
+import { MemoryDisk, MemoryStore } from '../support/memory-store.ts'
+import { PeerHarness, SECRET } from '../support/peer-harness.ts'
+import { overriding } from '../support/peer-store.ts'
+import { rejectionOf, until } from '../support/peer-until.ts'
+import { Research, textsOf } from '../support/replica-contexts.ts'
+import { SseReader } from '../support/sse-reader.ts'
+import { WebhookTarget } from '../support/webhook-target.ts'
+import { Author } from '../support/wire-author.ts'
+
+const HOOK = { name: 'crm', tenant: 'acme', secret: 'a secret of the webhook, shared' }
+const ADMIN = { scopes: ['read', 'write', 'admin'] as const }
+
+/** A tenant with two workflows, and a worker of it; another tenant, that has what nobody may take. */
+async function scene(options: Partial<PeerOptions> = {}) {
+  const harness = await PeerHarness.start(options, new MemoryDisk())
+  const ended: string[] = []
+  const worker = await harness.replica({
+    onEvent: event => void (event.type === 'failed' && ended.push(event.error.code)),
+  })
+  const open = (workflow: string) => worker.open(Research, { workflow, agent: 'planner' })
+  const contexts = await Promise.all(['v', 'w'].map(open))
+  for (const context of contexts) await context.append('message', { text: 'work' }).committed
+  const other = await harness.following({ tenant: 'zeta' })
+  other.push(new Author(1).append())
+  await other.next('log')
+  const drop = async (tenant = 'acme', request: Partial<TokenRequest> = ADMIN) => {
+    const headers = { authorization: `Bearer ${await harness.token(request)}` }
+    const { status, text } = await harness.http(`/drop?tenant=${tenant}`, { method: 'POST', headers })
+    return { status, body: JSON.parse(text) as Partial<DroppedTenant> & { code?: string } }
+  }
+  const workflows = (tenant = 'acme') => [...(harness.disk.tenants.get(tenant)?.keys() ?? [])].sort()
+  return { harness, worker, contexts, ended, drop, workflows }
+}
+
+/** Issued after whatever was dropped by now, as tokens tell time. */
+function later(request: Partial<TokenRequest> = {}): Promise<string> {
+  const all = { tenant: 'acme', scopes: ['read', 'write'] as const, lifetime: 600, ...request }
+  return signToken(SECRET, all, Date.now() + 2_000)
+}
+
+/** A store whose drop of a tenant waits until it may go on. */
+function holdingDrops(store: Store, held: Promise<void>, begun: () => void): Store {
+  return overriding(store, inner => ({
+    async drop() {
+      begun()
+      await held
+      return inner.drop()
+    },
+  }))
+}
+
+function gateOf(): { readonly opened: Promise<void>; readonly open: () => void } {
+  let open = (): void => {}
+  const opened = new Promise<void>(resolve => {
+    open = resolve
+  })
+  return { opened, open: () => open() }
+}
+
+describe('[TEN-4] a tenant that is dropped from a running peer', () => {
+  it('is gone with all that it has, and nothing else is', async () => {
+    const { harness, drop, workflows, ended } = await scene()
+    const [records] = [await harness.log('w', 'zeta')]
+    expect(await drop()).toEqual({ status: 200, body: { tenant: 'acme', workflows: 2, changes: 4 } })
+    await until(() => ended.length > 0, 'its worker hears of it')
+    expect(ended).toEqual(['WEFT_TOKEN_REVOKED'])
+    expect(workflows()).toEqual([OVERLAY_WORKFLOW])
+    expect(await harness.head(OVERLAY_WORKFLOW)).toMatchObject({ count: 1 })
+    expect(await harness.log('w', 'zeta')).toEqual(records)
+    const zeta = await harness.following({ tenant: 'zeta' })
+    zeta.push(new Author(2).append())
+    await until(async () => (await harness.head('w', 'zeta'))?.count === 2, 'the other goes on')
+    expect(await harness.metric('weft_store_failures_total')).toBe(0)
+  })
+
+  it('is brought back by nobody who has a context still, not even after a restart', async () => {
+    const { harness, worker, contexts, drop, workflows } = await scene()
+    const old = await harness.token()
+    contexts[0]!.append('message', { text: 'never sent' })
+    await drop()
+    for (const restarted of [false, true]) {
+      if (restarted) await harness.restart()
+      expect((await rejectionOf(connect({ url: harness.url, token: old }))).code).toBe('WEFT_TOKEN_REVOKED')
+      expect(workflows()).toEqual([OVERLAY_WORKFLOW])
+    }
+    expect(textsOf(contexts[0]!)).toContain('never sent')
+    await worker.close({ discard: true })
+  })
+
+  it('begins anew with whoever has a token that was issued after it', async () => {
+    const { harness, drop } = await scene()
+    await drop()
+    const replica = await harness.replica({ token: await later() })
+    const context = await replica.open(Research, { workflow: 'w', agent: 'planner' })
+    expect(context.entries()).toEqual([])
+    await context.append('message', { text: 'new' }).committed
+    expect(await harness.head('w')).toMatchObject({ count: 2 })
+    const again = await harness.http('/drop?tenant=acme', {
+      method: 'POST',
+      headers: { authorization: `Bearer ${await later(ADMIN)}` },
+    })
+    expect(JSON.parse(again.text)).toEqual({ tenant: 'acme', workflows: 2, changes: 3 })
+  })
+
+  it('keeps nothing of what is written to it meanwhile', async () => {
+    const { harness, contexts, drop, workflows, ended } = await scene()
+    let writing = true
+    const writers = contexts.map(async context => {
+      for (let i = 0; writing; i++) {
+        context.append('message', { text: `${i}` }).committed.catch(() => {})
+        await new Promise(resolve => setImmediate(resolve))
+      }
+    })
+    await new Promise(resolve => setTimeout(resolve, 20))
+    const { body } = await drop()
+    expect(body.changes).toBeGreaterThan(4)
+    await until(() => ended.length > 0, 'its worker hears of it')
+    writing = false
+    await Promise.all(writers)
+    expect(workflows()).toEqual([OVERLAY_WORKFLOW])
+    expect(await harness.metric('weft_store_failures_total')).toBe(0)
+  })
+
+  it('lets nobody in while that is done, whatever their token, and is dropped once', async () => {
+    const [held, begun] = [gateOf(), gateOf()]
+    const disk = new MemoryDisk()
+    const openStore = async () => holdingDrops(new MemoryStore(disk), held.opened, begun.open)
+    const { harness, drop } = await scene({ openStore })
+    const first = drop()
+    await begun.opened
+    for (const token of [await harness.token(), await later()]) {
+      expect((await rejectionOf(connect({ url: harness.url, token }))).code).toBe('WEFT_TOKEN_REVOKED')
+    }
+    expect((await drop()).body.code).toBe('WEFT_TOKEN_REVOKED')
+    await harness.following({ tenant: 'zeta' }, 'another')
+    held.open()
+    expect((await first).body).toMatchObject({ workflows: 2 })
+    await (await connect({ url: harness.url, token: await later() })).close()
+  })
+
+  it('ends its feeds, and a webhook is told of what begins anew from its first event on', async () => {
+    const target = await WebhookTarget.start()
+    const webhooks = [
+      { name: 'crm', tenant: 'acme', url: target.url, secret: 'a secret of the webhook, shared' },
+    ]
+    const { harness, drop } = await scene({ webhooks })
+    await until(() => target.taken.length >= 4, 'it is told of what there is')
+    const headers = { authorization: `Bearer ${await harness.token()}` }
+    const feed = await SseReader.open(`${harness.url.replace('ws', 'http')}/feed/w`, { headers })
+    await feed.take(2)
+    await drop()
+    expect(await feed.next()).toMatchObject({ event: 'fail', data: { code: 'WEFT_TOKEN_REVOKED' } })
+    expect(await feed.next()).toBeUndefined()
+    const before = target.taken.length
+    const replica = await harness.replica({ token: await later() })
+    const context = await replica.open(Research, { workflow: 'w', agent: 'planner' })
+    await context.append('message', { text: 'new' }).committed
+    await until(() => target.taken.length > before, 'it is told of what is new')
+    expect(target.sequences[before]).toBe(1)
+  })
+
+  it('waits for whoever has a context in use, and gives them no more of it', async () => {
+    const target = await WebhookTarget.start()
+    const gate = gateOf()
+    target.held = gate.opened
+    const webhooks = [{ ...HOOK, url: target.url, workflows: 'w' }]
+    const { harness, drop } = await scene({ webhooks })
+    await until(() => target.received.length > 0, 'it is told of the first event')
+    let isDropped = false
+    const dropping = drop().finally(() => {
+      isDropped = true
+    })
+    await new Promise(resolve => setTimeout(resolve, 50))
+    expect(isDropped).toBe(false)
+    gate.open()
+    await dropping
+    expect(target.received).toHaveLength(1)
+    expect(await harness.metric('weft_store_failures_total')).toBe(0)
+  })
+
+  it('is one that an admin of all of it has named, and no other', async () => {
+    const { drop, workflows } = await scene()
+    for (const [request, tenant, code] of [
+      [{ scopes: ['read', 'write'] as const }, 'acme', 'WEFT_SCOPE'],
+      [{ ...ADMIN, workflows: 'w*' }, 'acme', 'WEFT_WORKFLOW_FORBIDDEN'],
+      [ADMIN, 'zeta', 'WEFT_USAGE'],
+      [ADMIN, '', 'WEFT_USAGE'],
+    ] as const) {
+      expect((await drop(tenant, request)).body.code).toBe(code)
+    }
+    expect(workflows()).toEqual(['v', 'w'])
+    expect(workflows('zeta')).toEqual(['w'])
+  })
+})
