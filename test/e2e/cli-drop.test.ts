@@ -1,12 +1,13 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createHash } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect } from '@weft/replica'
 import { signToken } from '@weft/peer'
 import { expect, onTestFinished, test } from 'vitest'
-import { Run, SECRET } from '../support/cli-peer.ts'
-import { Running, weftHere, weftJson } from '../support/cli-run.ts'
+import { CliPeer, Run, SECRET } from '../support/cli-peer.ts'
+import { fingerprint } from '../support/raw-files.ts'
+import { Running, weft, weftHere, weftJson } from '../support/cli-run.ts'
 
 const ALL = ['read', 'write', 'admin'] as const
 
@@ -65,3 +66,25 @@ test('[TEN-4] weft drop removes a tenant from a running peer, with its key, and 
     ['zeta', 'w', true],
   ])
 }, 60_000)
+
+test.each([
+  ['drop', ['drop', '--tenant', 'acme', '--yes']],
+  ['retain', ['retain', '--keep', '1s']],
+])(
+  '[DUR-4] weft %s does not die with LevelDB when that aborts on a directory',
+  async (_, verb) => {
+    const cli = await CliPeer.start()
+    onTestFinished(() => rm(cli.folder, { recursive: true, force: true }))
+    await cli.seed('w')
+    await cli.peer.close()
+    const before = await fingerprint(cli.data)
+    const abort = join(cli.folder, 'abort.cjs')
+    await writeFile(abort, "if (process.argv[1].endsWith('store-check-child.js')) process.abort()")
+    const env = { NODE_OPTIONS: `--require ${abort}` }
+    const { code, stderr } = await weft([...verb, '--data', cli.data], { env })
+    expect(stderr).toMatch(/LevelDB ended the process that read the store in \S+ \(SIGABRT\)/)
+    expect(code).toBe(4)
+    expect(await fingerprint(cli.data)).toBe(before)
+  },
+  30_000,
+)

@@ -1,15 +1,15 @@
 import { resolve } from 'node:path'
 import { checkId, type LogHead, type Store, type TenantId } from '@weft/core'
 import { type DroppedTenant as DroppedByPeer, listContexts } from '@weft/peer'
-import { isEncrypted, openLevelStore } from '@weft/store-level'
+import { isEncrypted } from '@weft/store-level'
 import type { Command } from 'commander'
 import { type Cli, required } from '../cli.js'
-import { keyFileOf, openingWith } from '../encryption.js'
+import { keyFileOf } from '../encryption.js'
 import { usage } from '../failure.js'
 import { ask } from '../http-client.js'
+import { openDirectory } from '../open-directory.js'
 import { withExamples, withJson, withPeer, withSettings } from '../options.js'
 import type { Settings } from '../resolve-settings.js'
-import { checkHoldsStore } from '../store-check-process.js'
 import { plural } from '../text.js'
 
 interface DroppedTenant extends DroppedByPeer {
@@ -77,8 +77,7 @@ async function dropFromDirectory(
   directory: string,
   yes: boolean,
 ): Promise<DroppedTenant> {
-  await checkHoldsStore(directory)
-  const store = await openLevelStore(directory, await openingWith(keyFileOf(cli, settings)))
+  const store = await openDirectory(cli, { directory, keyFile: keyFileOf(cli, settings) })
   try {
     await checkThere(store, tenant, directory)
     if (!yes) throw unconfirmed(await listContexts(store.tenant(tenant)))

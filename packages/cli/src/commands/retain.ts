@@ -7,17 +7,16 @@ import {
   type RetentionRun,
   retentionRuleOf,
 } from '@weft/peer'
-import { openLevelStore } from '@weft/store-level'
 import type { Command } from 'commander'
 import type { Cli } from '../cli.js'
 import { sha256 } from '../context-copy.js'
 import { parseDuration } from '../duration.js'
-import { type DataDirectory, keyFileOf, openingWith } from '../encryption.js'
+import { type DataDirectory, keyFileOf } from '../encryption.js'
 import { usage } from '../failure.js'
 import { ask } from '../http-client.js'
+import { openDirectory } from '../open-directory.js'
 import { withExamples, withJson, withPeer, withSettings } from '../options.js'
 import { formatRule } from '../retention-format.js'
-import { checkHoldsStore } from '../store-check-process.js'
 import { clip, plural } from '../text.js'
 
 interface RetainFlags {
@@ -79,13 +78,12 @@ export function register(program: Command, cli: Cli): void {
 /** @throws WEFT_USAGE when nothing is there to go by, and as `planRetention` */
 async function retainAll(
   cli: Cli,
-  { directory, keyFile }: DataDirectory,
+  data: DataDirectory,
   only: string | undefined,
   fallback: RetentionRule | undefined,
   dryRun: boolean,
 ): Promise<void> {
-  await checkHoldsStore(directory)
-  const store = await openLevelStore(directory, await openingWith(keyFile))
+  const store = await openDirectory(cli, data)
   try {
     const tenants = only === undefined ? await listed(store.tenants()) : [only]
     for (const tenant of tenants) print(cli, await retainOne(store, tenant, fallback, dryRun))
