@@ -56,7 +56,7 @@ export function openRecord(
   if (key !== keys.record(workflow, position)) throw missing(keys, workflow, position)
   if (position > count) throw beyond(keys, workflow, position, count)
   try {
-    return { position, ...decodeRecord(key, cipher.open(key, value)) }
+    return decodeRecord(position, key, cipher.open(key, value))
   } catch (thrown) {
     throw corrupt(keys.tenant, workflow, position, reasonOf(thrown), thrown)
   }

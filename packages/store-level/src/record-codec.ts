@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib'
-import { type ChangeId, decodeChange } from '@weft/core'
+import { type ChangeId, decodeChange, type LogRecord, type Position } from '@weft/core'
 import { SHA256_BYTES, sha256 } from './hash.js'
 
 /*
@@ -25,14 +25,14 @@ export function changeBytesOf({ length }: Uint8Array, overhead_bytes: number): n
 }
 
 /** Verifies all of it (DUR-4). The bytes returned are a view of `value`. @throws Error that says what is damaged */
-export function decodeRecord(key: string, value: Uint8Array): { id: ChangeId; bytes: Uint8Array } {
+export function decodeRecord(position: Position, key: string, value: Uint8Array): LogRecord {
   if (value.length <= CHANGE_AT) throw new RangeError(`the record has only ${value.length} bytes`)
   const buffer = Buffer.from(value.buffer, value.byteOffset, value.length)
   if (buffer.readUInt32BE(KEY_SUM_AT) !== crc32(key)) throw new RangeError('it belongs under another key')
   // A Uint8Array, not a Buffer: the two differ in what slice() does.
   const bytes = new Uint8Array(value.buffer, value.byteOffset + CHANGE_AT, value.length - CHANGE_AT)
-  const { id } = decodeChange(bytes, sha256)
-  if (buffer.toString('hex', 0, SHA256_BYTES) !== id)
+  const { ids, idAt } = decodeChange(bytes, sha256)
+  if (buffer.compare(ids, idAt, idAt + SHA256_BYTES, 0, SHA256_BYTES) !== 0)
     throw new RangeError('its bytes are not those of its id')
-  return { id, bytes }
+  return { position, id: buffer.toString('hex', 0, SHA256_BYTES), bytes }
 }

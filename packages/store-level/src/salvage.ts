@@ -213,8 +213,7 @@ function soundRecord(
   value: Uint8Array,
 ): LogRecord | undefined {
   try {
-    const position = keys.positionOf(key)
-    return { position, ...decodeRecord(key, cipher.open(key, value)) }
+    return decodeRecord(keys.positionOf(key), key, cipher.open(key, value))
   } catch {
     return undefined
   }
