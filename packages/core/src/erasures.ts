@@ -61,16 +61,17 @@ export class Erasures {
 
   /** Takes in a change that erases others. @returns those that it names */
   add(change: Change): readonly ChangeId[] {
-    const { id, header } = change
-    if (header.notes.erases === undefined) return []
+    const { agent, time, notes } = change.header
+    // Before its id is spelled: nearly no change erases.
+    if (notes.erases === undefined) return []
+    const { id } = change
     this.#erasing.add(id)
-    const { agent, time, notes } = header
     const erased = Object.freeze({
       ...{ by: id, agent, time },
       ...(notes.reason !== undefined && { reason: notes.reason }),
     })
     const standIns = standInsOf(change, this.hash)
-    const named = unpackIds(header.notes.erases!)
+    const named = unpackIds(notes.erases)
     for (const each of named) {
       const standIn = standIns.get(each) ?? null
       this.#named.set(each, merged(this.#named.get(each), { erased, standIn }))

@@ -21,6 +21,8 @@ import type { Position, TenantId, WorkflowId } from '@weft/core'
 const SEPARATOR = '\0'
 const AFTER_SEPARATOR = '\x01'
 const POSITION_DIGITS = 14
+/** What stands before so many digits of a position. */
+const ZEROS = Array.from({ length: POSITION_DIGITS + 1 }, (_, digits) => '0'.repeat(POSITION_DIGITS - digits))
 
 export const FORMAT_KEY = '!format'
 export const SEAL_KEY = '!seal'
@@ -95,7 +97,8 @@ export class TenantKeys {
   }
 
   record(workflow: WorkflowId, position: Position): string {
-    return this.logs.gte + workflow + SEPARATOR + position.toString(16).padStart(POSITION_DIGITS, '0')
+    const digits = position.toString(16)
+    return this.logs.gte + workflow + SEPARATOR + ZEROS[digits.length] + digits
   }
 
   isHead(key: string): boolean {

@@ -27,12 +27,20 @@ export function changeBytesOf({ length }: Uint8Array, overhead_bytes: number): n
 /** Verifies all of it (DUR-4). The bytes returned are a view of `value`. @throws Error that says what is damaged */
 export function decodeRecord(position: Position, key: string, value: Uint8Array): LogRecord {
   if (value.length <= CHANGE_AT) throw new RangeError(`the record has only ${value.length} bytes`)
-  const buffer = Buffer.from(value.buffer, value.byteOffset, value.length)
-  if (buffer.readUInt32BE(KEY_SUM_AT) !== crc32(key)) throw new RangeError('it belongs under another key')
+  if (uint32At(value, KEY_SUM_AT) !== crc32(key)) throw new RangeError('it belongs under another key')
   // A Uint8Array, not a Buffer: the two differ in what slice() does.
   const bytes = new Uint8Array(value.buffer, value.byteOffset + CHANGE_AT, value.length - CHANGE_AT)
   const { ids, idAt } = decodeChange(bytes, sha256)
-  if (buffer.compare(ids, idAt, idAt + SHA256_BYTES, 0, SHA256_BYTES) !== 0)
-    throw new RangeError('its bytes are not those of its id')
-  return { position, id: buffer.toString('hex', 0, SHA256_BYTES), bytes }
+  for (let i = 0; i < SHA256_BYTES; i++) {
+    if (value[i] !== ids[idAt + i]) throw new RangeError('its bytes are not those of its id')
+    spelling[i] = value[i]!
+  }
+  return { position, id: spelling.toString('hex'), bytes }
+}
+
+/** Used again for each id: a view of every record's own would be thrown away at once. */
+const spelling = Buffer.alloc(SHA256_BYTES)
+
+function uint32At(bytes: Uint8Array, at: number): number {
+  return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0
 }
