@@ -46,8 +46,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'records under keys without their tenant',
     file: 'store-level/dist/keys.js',
-    from: 'return this.logs.gte + workflow + SEPARATOR + position',
-    to: "return 'all' + SEPARATOR + 'l' + SEPARATOR + workflow + SEPARATOR + position",
+    from: 'return this.logs.gte + workflow + SEPARATOR + ZEROS',
+    to: "return 'all' + SEPARATOR + 'l' + SEPARATOR + workflow + SEPARATOR + ZEROS",
     laws: ['TEN-1', 'TEN-2'],
   },
   {
@@ -123,7 +123,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'records that are not held against their ids',
     file: 'store-level/dist/record-codec.js',
-    from: "if (buffer.toString('hex', 0, SHA256_BYTES) !== id)",
+    from: 'if (value[i] !== ids[idAt + i])',
     to: 'if (false)',
     laws: ['DUR-4'],
   },
