@@ -6,6 +6,7 @@ import {
   type Intruder,
   type Row,
   type Scene,
+  VICTIM,
   victimScene,
 } from '../support/intruders.ts'
 import { until } from '../support/peer-until.ts'
@@ -76,6 +77,9 @@ const OF_THE_PEER: Readonly<Record<string, Asked>> = {
     row: ['WEFT_SUBSCRIPTION_UNKNOWN', FORBIDDEN, 'WEFT_SCOPE', 'WEFT_SCOPE', 'WEFT_SCOPE'],
   },
   'POST /retention': { row: ['200', FORBIDDEN, 'WEFT_SCOPE', 'WEFT_SCOPE', 'WEFT_SCOPE'] },
+  'POST /drop?tenant=<tenant>': {
+    row: ['WEFT_USAGE', FORBIDDEN, 'WEFT_SCOPE', 'WEFT_SCOPE', 'WEFT_SCOPE'],
+  },
 }
 
 interface Told {
@@ -114,6 +118,7 @@ function addressOf(template: string, { claim }: Scene): string {
     .replace('/overlays/{name}', '/overlays/house')
     .replace('{name}', 'pool')
     .replace('<name>', 'hook')
+    .replace('<tenant>', VICTIM)
     .replace('{claim}', claim.id)
 }
 
