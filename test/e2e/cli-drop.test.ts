@@ -1,5 +1,8 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect } from '@weft/replica'
@@ -88,3 +91,17 @@ test.each([
   },
   30_000,
 )
+
+test('a peer that does not answer in time may be at it still, and the command says so', async () => {
+  const silent = createServer(() => {}).listen(0, '127.0.0.1')
+  onTestFinished(() => {
+    silent.closeAllConnections()
+    silent.close()
+  })
+  await once(silent, 'listening')
+  const { port } = silent.address() as AddressInfo
+  const env = { WEFT_URL: `ws://127.0.0.1:${port}`, WEFT_TOKEN: 'any', WEFT_TIMEOUT: '1s' }
+  const { code, stderr } = await weftHere(['drop', '--tenant', 'acme', '--yes'], { env })
+  expect(stderr).toContain('WEFT_PEER_UNREACHABLE: the peer has not answered within 1 s, and may still do')
+  expect(code).toBe(3)
+})

@@ -14,14 +14,34 @@ export async function ask(cli: Cli, settings: Settings, method: string, path: st
   const timeout_ms = required(settings, 'timeout') * 1_000
   cli.output.progress(`connecting to ${url} …`)
   await reach(url, timeout_ms)
-  const response = await fetch(new URL(path, url.replace(/^ws/, 'http')), {
-    method,
-    headers: { authorization: `Bearer ${token}` },
-    signal: AbortSignal.timeout(timeout_ms),
-  })
-  const answer: unknown = response.status === 204 ? undefined : await response.json().catch(() => null)
-  if (response.ok) return answer
-  throw problemIn(answer, response.status)
+  const signal = AbortSignal.timeout(timeout_ms)
+  try {
+    const response = await fetch(new URL(path, url.replace(/^ws/, 'http')), {
+      method,
+      headers: { authorization: `Bearer ${token}` },
+      signal,
+    })
+    const answer: unknown = response.status === 204 ? undefined : await bodyOf(response, signal)
+    if (response.ok) return answer
+    throw problemIn(answer, response.status)
+  } catch (thrown) {
+    throw signal.aborted ? notInTime(timeout_ms) : thrown
+  }
+}
+
+/** Null for what is no JSON. */
+async function bodyOf(response: Response, signal: AbortSignal): Promise<unknown> {
+  const body: unknown = await response.json().catch(() => null)
+  signal.throwIfAborted()
+  return body
+}
+
+function notInTime(timeout_ms: number): WeftError {
+  return new WeftError(
+    'WEFT_PEER_UNREACHABLE',
+    `the peer has not answered within ${timeout_ms / 1_000} s, and may still do what it was asked`,
+    'look whether it was done, or ask again with more time (--timeout 60s)',
+  )
 }
 
 function problemIn(answer: unknown, status: number): WeftError {

@@ -162,11 +162,12 @@ export class Contexts {
       await this.#unused(tenantId)
       for (const key of this.#quarantined)
         if (key.startsWith(keyOf(tenantId, ''))) this.#quarantined.delete(key)
-      this.#tenants.delete(tenantId)
       const { hash, random, clock } = this.host
       const host: Host = { hash, random, now: () => clock.now() }
       return await dropTenant(this.store.tenant(tenantId), host)
     } finally {
+      // Not before: whoever asked in between would have made a new one of what is being removed.
+      this.#tenants.delete(tenantId)
       this.#drops.delete(tenantId)
     }
   }
