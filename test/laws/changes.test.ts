@@ -112,6 +112,24 @@ describe('[CHG-2] a change that lies about its causality is refused by name, and
   })
 })
 
+test('[CHG-2] actors whose ids begin alike are not one actor, however many there are', () => {
+  const set = new ChangeSet(sha256)
+  const root = new BranchWriter(set, seededHost(7), 'main', 'ada').write({
+    entries: [{ kind: 'message', value: 1 }],
+  })!
+  const actors = Array.from(
+    { length: 300 },
+    (_, at) => 'abcdef01'.padEnd(28, '0') + at.toString(16).padStart(4, '0'),
+  )
+  const firsts = actors.map(actor => forged(root, { actor, seq: 1, lamport: 2, deps: packed([root.id]) }))
+  for (const first of firsts) set.add(first)
+  for (const { id, header } of firsts) {
+    expect(set.dag.id(set.dag.lastOf(header.actor))).toBe(id)
+    set.add(forged(root, { actor: header.actor, seq: 2, lamport: 3, deps: packed([id]) }))
+  }
+  expect(set.size).toBe(1 + 2 * actors.length)
+})
+
 test('[CHG-2] a refused equivocation names both changes', () => {
   const { first, changes } = smallContext()
   const other = forged(first, { time: 1 })

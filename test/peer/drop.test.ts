@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { MemoryDisk, MemoryStore } from '../support/memory-store.ts'
 import { PeerHarness, SECRET } from '../support/peer-harness.ts'
 import { overriding } from '../support/peer-store.ts'
-import { rejectionOf, until } from '../support/peer-until.ts'
+import { gateOf, rejectionOf, until } from '../support/peer-until.ts'
 import { Research, textsOf } from '../support/replica-contexts.ts'
 import { SseReader } from '../support/sse-reader.ts'
 import { WebhookTarget } from '../support/webhook-target.ts'
@@ -51,14 +51,6 @@ function holdingDrops(store: Store, held: Promise<void>, begun: () => void): Sto
       return inner.drop()
     },
   }))
-}
-
-function gateOf(): { readonly opened: Promise<void>; readonly open: () => void } {
-  let open = (): void => {}
-  const opened = new Promise<void>(resolve => {
-    open = resolve
-  })
-  return { opened, open: () => open() }
 }
 
 describe('[TEN-4] a tenant that is dropped from a running peer', () => {
@@ -107,7 +99,9 @@ describe('[TEN-4] a tenant that is dropped from a running peer', () => {
   })
 
   it('keeps nothing of what is written to it meanwhile', async () => {
-    const { harness, contexts, drop, workflows, ended } = await scene()
+    // Each commit has a webhook open the context, also while it is being ended.
+    const webhooks = [{ ...HOOK, url: (await WebhookTarget.start()).url }]
+    const { harness, contexts, drop, workflows, ended } = await scene({ webhooks })
     let writing = true
     const writers = contexts.map(async context => {
       for (let i = 0; writing; i++) {
@@ -161,6 +155,25 @@ describe('[TEN-4] a tenant that is dropped from a running peer', () => {
     await context.append('message', { text: 'new' }).committed
     await until(() => target.taken.length > before, 'it is told of what is new')
     expect(target.sequences[before]).toBe(1)
+  })
+
+  it('leaves nothing of a delivery that was parked', async () => {
+    const target = await WebhookTarget.start()
+    target.always = 503
+    const limits = { webhook_backoff_ms: 1, webhook_attempts_max: 2 }
+    const { harness, drop } = await scene({
+      webhooks: [{ ...HOOK, url: target.url, workflows: 'w' }],
+      limits,
+    })
+    await until(async () => (await harness.metric('weft_webhooks_parked')) === 1, 'it is parked')
+    await drop()
+    expect(await harness.metric('weft_webhooks_parked')).toBe(0)
+    target.always = undefined
+    const replica = await harness.replica({ token: await later() })
+    const context = await replica.open(Research, { workflow: 'w', agent: 'planner' })
+    await context.append('message', { text: 'new' }).committed
+    await until(() => target.taken.length === 2, 'it is told of what is new')
+    expect(target.sequences).toEqual([1, 2])
   })
 
   it('waits for whoever has a context in use, and gives them no more of it', async () => {

@@ -6,7 +6,7 @@ import { describe, expect, it, onTestFinished, test } from 'vitest'
 import { MemoryDisk, MemoryStore } from '../support/memory-store.ts'
 import { PeerHarness } from '../support/peer-harness.ts'
 import { overriding } from '../support/peer-store.ts'
-import { rejectionOf, until } from '../support/peer-until.ts'
+import { gateOf, rejectionOf, until } from '../support/peer-until.ts'
 import { Research, textsOf } from '../support/replica-contexts.ts'
 import { researchOn, sharingStep, StockClient } from '../support/scratch-clients.ts'
 import { SseReader } from '../support/sse-reader.ts'
@@ -32,14 +32,6 @@ async function scene(options: Partial<PeerOptions> = {}) {
     return { replica, failed }
   }
   return { harness, admin, tokenOf, worker }
-}
-
-function signal(): { readonly given: Promise<void>; readonly give: () => void } {
-  let give = (): void => {}
-  const given = new Promise<void>(resolve => {
-    give = resolve
-  })
-  return { given, give: () => give() }
 }
 
 describe('[TEN-5] a token that is revoked', () => {
@@ -99,13 +91,13 @@ describe('[TEN-5] a token that is revoked', () => {
   })
 
   it('ends a feed whose context is still being opened', async () => {
-    const opening = signal()
-    const goOn = signal()
+    const opening = gateOf()
+    const goOn = gateOf()
     const store = overriding(new MemoryStore(new MemoryDisk()), inner => ({
       async head(workflow) {
         if (workflow === 'slow') {
-          opening.give()
-          await goOn.given
+          opening.open()
+          await goOn.opened
         }
         return inner.head(workflow)
       },
@@ -113,9 +105,9 @@ describe('[TEN-5] a token that is revoked', () => {
     const { harness, admin, tokenOf } = await scene({ openStore: async () => store })
     const headers = { authorization: `Bearer ${await tokenOf('a')}` }
     const feed = harness.http('/feed/slow', { headers })
-    await opening.given
+    await opening.opened
     await revokeTokens(admin, { subject: 'a' })
-    goOn.give()
+    goOn.open()
     const { status, text } = await feed
     expect([status, JSON.parse(text).code]).toEqual([401, 'WEFT_TOKEN_REVOKED'])
   })

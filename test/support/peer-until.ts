@@ -26,3 +26,12 @@ export async function rejectionOf(promise: Promise<unknown>): Promise<{ code: st
   }
   throw thrown
 }
+
+/** A promise that somebody else resolves. */
+export function gateOf(): { readonly opened: Promise<void>; readonly open: () => void } {
+  let open = (): void => {}
+  const opened = new Promise<void>(resolve => {
+    open = resolve
+  })
+  return { opened, open: () => open() }
+}

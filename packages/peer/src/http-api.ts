@@ -96,6 +96,7 @@ export function httpApi(host: HttpApiHost): RequestListener {
     const { tenant } = grant
     checkMeant(tenant, context.req.query('tenant'))
     const dropped = await host.contexts().drop(tenant, revoked => host.grants.recheck(tenant, revoked))
+    webhooks.forget(tenant)
     host.log.warn({ ...dropped, subject: grant.subject }, 'a tenant was dropped')
     return Response.json(dropped)
   })

@@ -59,6 +59,15 @@ export class Webhooks {
     return [...this.#deliveries.values()].filter(({ isParked }) => isParked).length
   }
 
+  /** Nothing is left of a tenant that was dropped: what begins anew is delivered anew, whatever became of it before. */
+  forget(tenant: string): void {
+    for (const [key, delivery] of this.#deliveries) {
+      if (delivery.webhook.tenant !== tenant) continue
+      this.#deliveries.delete(key)
+      this.#queue.delete(delivery)
+    }
+  }
+
   /** The deliveries to a tenant's webhooks that are not all well: those parked first. */
   list(tenant: string): DeliveryStatus[] {
     const all = [...this.#deliveries.values()].filter(({ webhook }) => webhook.tenant === tenant)
@@ -84,10 +93,16 @@ export class Webhooks {
   }
 
   #enqueue(delivery: WebhookDelivery): void {
-    if (this.#contexts === undefined || delivery.isParked) return
+    if (this.#contexts === undefined || delivery.isParked || !this.#isKnown(delivery)) return
     if (this.#running.has(delivery)) this.#again.add(delivery)
     else this.#queue.add(delivery)
     this.#startNext()
+  }
+
+  /** One that was forgotten may have been about to try again. */
+  #isKnown(delivery: WebhookDelivery): boolean {
+    const { webhook, workflow } = delivery
+    return this.#deliveries.get(keyOf(webhook.tenant, webhook.name, workflow)) === delivery
   }
 
   #startNext(): void {
