@@ -1,26 +1,33 @@
 import type { Dag, Node } from './dag.js'
 import { type BranchName, MAIN_BRANCH } from './ids.js'
+import { NodeMarks } from './node-marks.js'
+
+interface Tip {
+  readonly heads: Node[]
+  /** What was walked to tell which heads fall behind; kept while there are several, begun anew when there is one. */
+  walked: NodeMarks | undefined
+}
 
 /**
  * Branch names and their heads: the changes that carry the name or fork it, less those in the past of another such.
  * `main` is always there, even without a change.
  */
 export class Branches {
-  readonly #heads = new Map<BranchName, Node[]>([[MAIN_BRANCH, []]])
+  readonly #tips = new Map<BranchName, Tip>([[MAIN_BRANCH, { heads: [], walked: undefined }]])
 
   constructor(private readonly dag: Dag) {}
 
   has(name: BranchName): boolean {
-    return this.#heads.has(name)
+    return this.#tips.has(name)
   }
 
   names(): BranchName[] {
-    return [...this.#heads.keys()]
+    return [...this.#tips.keys()]
   }
 
   /** Good until the next `add`. */
   heads(name: BranchName): readonly Node[] {
-    return this.#heads.get(name) ?? []
+    return this.#tips.get(name)?.heads ?? NONE
   }
 
   add(node: Node, branch: BranchName, forks: readonly BranchName[]): void {
@@ -29,22 +36,24 @@ export class Branches {
   }
 
   #extend(name: BranchName, node: Node): void {
-    const heads = this.#heads.get(name)
-    if (heads === undefined) {
-      this.#heads.set(name, [node])
+    const tip = this.#tips.get(name)
+    if (tip === undefined) {
+      this.#tips.set(name, { heads: [node], walked: undefined })
       return
     }
+    const { heads } = tip
+    if (heads.length === 1 && this.dag.isDep(heads[0]!, node)) {
+      heads[0] = node
+      return
+    }
+    tip.walked ??= new NodeMarks()
+    const isBehind = this.dag.behind(heads, [node], tip.walked)
     let kept = 0
-    for (const head of heads) if (!this.dag.isAncestor(head, node)) heads[kept++] = head
+    for (const head of heads) if (head !== node && !isBehind(head)) heads[kept++] = head
     heads[kept++] = node
     if (kept < heads.length) heads.length = kept
+    if (kept === 1) tip.walked = undefined
   }
 }
 
-/** The nodes of `heads` that are not in the past of another one. */
-export function maximal(dag: Dag, heads: Iterable<Node>): Node[] {
-  const nodes = [...heads]
-  if (nodes.length === 1) return nodes
-  const all = [...new Set(nodes)]
-  return all.filter(node => !all.some(other => other !== node && dag.isAncestor(node, other)))
-}
+const NONE: readonly Node[] = Object.freeze([])

@@ -8,6 +8,7 @@ import { ACTOR_BYTES, type Header } from './header.js'
 import { type ActorId, type ChangeId, isChangeId } from './ids.js'
 import { IntList } from './int-list.js'
 import { IntTable } from './int-table.js'
+import { NodeMarks } from './node-marks.js'
 import { NodeSet } from './node-set.js'
 
 /** A change's number within one `Dag`: the order of its arrival. Means nothing outside of it. */
@@ -50,7 +51,7 @@ export class Dag {
   }
 
   /** The changes that nothing depends on yet. */
-  get heads(): Iterable<Node> {
+  get heads(): Iterable<Node> & { readonly size: number } {
     return this.#heads
   }
 
@@ -240,6 +241,32 @@ export class Dag {
       }
     }
     return false
+  }
+
+  /**
+   * Which of some nodes are in the past of others: one walk for all of them, by runs as that of `isAncestor`.
+   * @param walked runs that were walked before, for whoever asks again about what is left of the nodes and what came since
+   */
+  behind(nodes: readonly Node[], others: readonly Node[], walked = new NodeMarks()): (node: Node) => boolean {
+    const floor = nodes.reduce((least, node) => Math.min(least, this.lamport(node)), Number.POSITIVE_INFINITY)
+    const latest = new Map<number, Node>()
+    const stack: Node[] = []
+    const pushDeps = (node: Node): void => {
+      for (let i = this.depCount(node) - 1; i >= 0; i--) {
+        const dep = this.dep(node, i)
+        if (this.lamport(dep) >= floor) stack.push(dep)
+      }
+    }
+    for (const other of others) pushDeps(other)
+    for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
+      const actor = this.#nodes.at(next, ACTOR)
+      if (next > (latest.get(actor) ?? NO_NODE)) latest.set(actor, next)
+      const start = this.#nodes.at(next, RUN_START)
+      if (walked.has(start)) continue
+      walked.add(start)
+      pushDeps(start)
+    }
+    return node => node <= (latest.get(this.#nodes.at(node, ACTOR)) ?? NO_NODE)
   }
 
   /** Whether `earlier` is `node` or one that its actor wrote before it. */

@@ -11,6 +11,14 @@ export class NodeSet {
   /** Where an item stands in `#items`, or `ABSENT`. */
   readonly #places = new IntList()
 
+  get size(): number {
+    return this.#items.length
+  }
+
+  has(item: number): boolean {
+    return item < this.#places.length && this.#places.at(item) !== ABSENT
+  }
+
   /** Adds a number that is not here. */
   add(item: number): void {
     while (this.#places.length <= item) this.#places.push(ABSENT)

@@ -1,6 +1,7 @@
 import type { Branches } from './branches.js'
 import type { Dag, Node } from './dag.js'
 import { WeftError } from './errors.js'
+import { unseen } from './frontier.js'
 import type { Header } from './header.js'
 import type { BranchName, ChangeId } from './ids.js'
 import { pointerOf, readableRef, touches } from './ref.js'
@@ -52,35 +53,25 @@ export function checkPreconditions(log: LogView, header: Header, { heads, unmove
 
 /** The writes to `refs` outside of the past of a change with this header. */
 function movedSince(log: LogView, header: Header, refs: readonly string[]): Moved[] {
-  const deps = header.deps.map(id => log.dag.node(id))
-  const known = (node: Node): boolean => deps.some(dep => dep === node || log.dag.isAncestor(node, dep))
+  const { dag, branches } = log
+  const deps = header.deps.map(id => dag.node(id))
   const reads = refs.map(readableRef)
   const moved: Moved[] = []
   const look = (node: Node): void => {
     for (const wrote of log.writesAt(node)) {
       const hit = reads.find(read => touches(readableRef(wrote), read))
-      if (hit) moved.push({ ref: hit.ref, wrote, change: log.dag.id(node) })
+      if (hit) moved.push({ ref: hit.ref, wrote, change: dag.id(node) })
     }
   }
-  if (reads.some(isState)) for (const node of unseenOn(log, header.branch, known)) look(node)
-  for (const { ref } of reads.filter(read => !isState(read))) {
-    for (const node of log.writersOf(ref)) if (!known(node)) look(node)
-  }
+  if (reads.some(isState)) for (const node of unseen(dag, branches.heads(header.branch), deps)) look(node)
+  const writers = reads.filter(read => !isState(read)).flatMap(({ ref }) => log.writersOf(ref))
+  const isBehind = dag.behind(writers, deps)
+  const isDep = new Set(deps)
+  for (const node of writers) if (!isDep.has(node) && !isBehind(node)) look(node)
   return moved
 }
 
 const isState = ({ ref }: { readonly ref: string }): boolean => pointerOf(ref) !== undefined
-
-/** What a branch shows beyond what is known, a later change before what it depends on. */
-function unseenOn(log: LogView, branch: BranchName, known: (node: Node) => boolean): Node[] {
-  const unseen = new Set<Node>()
-  log.dag.walk(log.branches.heads(branch), node => {
-    if (unseen.has(node) || known(node)) return false
-    unseen.add(node)
-    return true
-  })
-  return [...unseen].sort((a, b) => b - a)
-}
 
 function sameIds(a: readonly ChangeId[], b: readonly ChangeId[]): boolean {
   return a.length === b.length && a.every((id, index) => id === b[index])
