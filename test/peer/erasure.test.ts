@@ -72,6 +72,24 @@ describe('[ERA-1] [CHG-5] a change that erases is refused', () => {
     expect((await harness.log())[0]!.bytes).toEqual(said.bytes)
   })
 
+  test('when it names nothing, so that nobody can put what erases nothing into the past of what does', async () => {
+    const { harness, author, said } = await scene()
+    const writer = await harness.following()
+    const entries = [{ kind: 'message', value: 'x' }]
+    const [before, ...loose] = [[], [0]].map(
+      at => new BranchWriter(author.set, author.host, ERASURES_BRANCH, 'mallory').write({ entries, at })!,
+    )
+    for (const change of [before!, ...loose]) expect(await refusal(writer, change)).toBe('WEFT_ERASE_REFUSED')
+    const forks = { notes: { forks: [ERASURES_BRANCH] }, at: [0] }
+    const forking = new BranchWriter(author.set, author.host, 'main', 'mallory').write(forks)!
+    expect(await refusal(writer, forking)).toBe('WEFT_ID_INVALID')
+
+    const admin = await harness.replica({ token: await harness.token({ scopes: [...ADMIN.scopes] }) })
+    const context = await admin.open(ANY_CONTEXT, { workflow: 'w', agent: 'admin' })
+    await context.erase([said.id])
+    expect(await harness.ids()).toHaveLength(4)
+  })
+
   test('when what it brings to stand in for a state is not that state without its values', async () => {
     const { harness, client, author, said, wrote, rest } = await scene()
     const right = erasing(author, wrote)

@@ -98,6 +98,7 @@ describe('writing', () => {
     ],
     ['WEFT_BRANCH_UNKNOWN', 'a merge of nothing known', context => context.merge('nowhere')],
     ['WEFT_BRANCH_EXISTS', 'a fork of a name in use', context => context.fork('main')],
+    ['WEFT_ID_INVALID', 'a fork of the engine’s own branch', context => context.fork('weft.erasures')],
     ['WEFT_ID_INVALID', 'a fork of a name that is none', context => context.fork('a/b')],
     ['WEFT_POINTER_INVALID', 'a pointer that is none', context => context.resolve('plan', 1)],
     ['WEFT_POINTER_INVALID', 'a pointer into nothing', context => context.resolve('/a/b/c', 1)],

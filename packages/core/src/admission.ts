@@ -1,9 +1,11 @@
 import { Branches } from './branches.js'
 import type { Change } from './change.js'
+import { checkHeads } from './context-heads.js'
 import { Dag, NO_NODE, type Node } from './dag.js'
 import { checkComplete, checkErasing, Erasures } from './erasures.js'
 import { Leases } from './leases.js'
 import { checkManifest } from './manifest.js'
+import { checkBranch, ERASURES_BRANCH } from './ids.js'
 import type { Hash } from './ports.js'
 import { checkPreconditions, type LogView, type Preconditions } from './preconditions.js'
 import { pointerOf, readableRef } from './ref.js'
@@ -46,7 +48,8 @@ export class Admission implements LogView {
    * @param preconditions given with a change that is offered for the first time and on condition: only such a change
    *   can begin a lease at this moment; any other may be history, offered again
    * @throws as `Dag.add`, WEFT_CHANGE_STATE, WEFT_ENTRY_UNKNOWN, WEFT_LEASE_*, WEFT_PRECONDITION,
-   *   WEFT_POSITION_UNKNOWN, WEFT_ERASE_REFUSED, WEFT_CHANGE_MALFORMED; then nothing has changed
+   *   WEFT_POSITION_UNKNOWN, WEFT_ERASE_REFUSED, WEFT_CHANGE_MALFORMED, WEFT_CONTEXT_HEADS, WEFT_ID_INVALID; then nothing
+   *   has changed
    */
   admit(change: Change, now_ms: number, preconditions?: Preconditions): void {
     this.#checkHeader(change, now_ms, preconditions)
@@ -63,7 +66,9 @@ export class Admission implements LogView {
   #checkHeader(change: Change, now_ms: number, preconditions: Preconditions | undefined): void {
     const { header } = change
     checkComplete(change, this.erasures)
-    if (header.notes.erases !== undefined) {
+    checkHeads(this.dag, change)
+    header.notes.forks?.forEach(checkBranch)
+    if (header.notes.erases !== undefined || header.branch === ERASURES_BRANCH) {
       checkErasing(change, this.dag, node => node !== NO_NODE && this.erasures.isErasing(this.dag.id(node)))
     }
     // Only the headers are here: how many entries a change has is for its readers to see.

@@ -5,7 +5,7 @@ import { checkPointer } from './conflicts.js'
 import { NO_NODE, type Node } from './dag.js'
 import { WeftError } from './errors.js'
 import { ACTOR_BYTES, type HeaderNotes, type ManifestRef, NO_NOTES } from './header.js'
-import { type ActorId, type AgentId, type BranchName, type ChangeId, checkId } from './ids.js'
+import { type ActorId, type AgentId, type BranchName, type ChangeId, checkBranch, checkId } from './ids.js'
 import type { Json, JsonObject } from './json.js'
 import type { EpochsNote } from './lease-notes.js'
 import { checkManifest } from './manifest.js'
@@ -131,7 +131,7 @@ export class BranchWriter {
   /** That branches of these names can begin. @throws WEFT_ID_INVALID · WEFT_BRANCH_EXISTS */
   checkNew(names: readonly BranchName[]): void {
     for (const [index, name] of names.entries()) {
-      checkId('branch', name)
+      checkBranch(name)
       if (!this.set.branches.has(name) && names.indexOf(name) === index) continue
       throw new WeftError(
         'WEFT_BRANCH_EXISTS',

@@ -9,7 +9,7 @@ import { type ActorId, type ChangeId, isChangeId } from './ids.js'
 import { IntList } from './int-list.js'
 import { IntTable } from './int-table.js'
 import { NodeMarks } from './node-marks.js'
-import { NodeSet } from './node-set.js'
+import { NodeSet, type ReadonlyNodeSet } from './node-set.js'
 
 /** A change's number within one `Dag`: the order of its arrival. Means nothing outside of it. */
 export type Node = number
@@ -51,7 +51,7 @@ export class Dag {
   }
 
   /** The changes that nothing depends on yet. */
-  get heads(): Iterable<Node> & { readonly size: number } {
+  get heads(): ReadonlyNodeSet {
     return this.#heads
   }
 

@@ -110,27 +110,29 @@ function isSame(a: Uint8Array, b: Uint8Array | null): boolean {
 }
 
 /**
- * Whether a change may erase others in a log: it does nothing else, and is in nobody's past but that of its like, so that
- * it can be brought before what it erases when a log is filled again.
+ * Whether a change may erase others in a log, or stand on their branch: it does nothing else, and is in nobody's past but
+ * that of its like, so that it can be brought before what it erases when a log is filled again.
  * @throws WEFT_ERASE_REFUSED
  */
 export function checkErasing({ id, header }: Change, dag: Dag, isErasing: (node: Node) => boolean): void {
-  const { branch, kinds, writes, reads, stateHashAt } = header
+  const { branch, kinds, writes, reads, stateHashAt, notes } = header
   const reason =
     branch !== ERASURES_BRANCH
       ? `it is on branch ${branch}`
-      : kinds.some(kind => kind !== STAND_IN_KIND) ||
-          writes.length > 0 ||
-          reads.length > 0 ||
-          stateHashAt !== ABSENT
-        ? 'it does something else as well'
-        : dag.depsOf(header).every(isErasing)
-          ? undefined
-          : 'it depends on a change that erases nothing'
+      : notes.erases === undefined
+        ? 'it names none'
+        : kinds.some(kind => kind !== STAND_IN_KIND) ||
+            writes.length > 0 ||
+            reads.length > 0 ||
+            stateHashAt !== ABSENT
+          ? 'it does something else as well'
+          : dag.depsOf(header).every(isErasing)
+            ? undefined
+            : 'it depends on a change that erases nothing'
   if (reason === undefined) return
   throw new WeftError(
     'WEFT_ERASE_REFUSED',
-    `change ${id.slice(0, 12)} erases others, and ${reason}`,
+    `change ${id.slice(0, 12)} is to erase others, and ${reason}`,
     'let a Weft replica make the change that erases: `weft erase`, or `context.erase`',
     { change: id },
   )

@@ -31,6 +31,17 @@ export function isEngineBranch(branch: BranchName): boolean {
   return branch === WAKES_BRANCH || branch === ERASURES_BRANCH
 }
 
+/** Returns `name` if work may be done on a branch of this name. @throws WEFT_ID_INVALID */
+export function checkBranch(name: unknown): BranchName {
+  if (!isEngineBranch(checkId('branch', name))) return name as BranchName
+  throw new WeftError(
+    'WEFT_ID_INVALID',
+    `the branch ${String(name)} is the engine's own`,
+    'choose another name',
+    { branch: name },
+  )
+}
+
 /** The engine's own workflow that holds a tenant's overlays: the one that begins with `@` and that a peer lets in. */
 export const OVERLAY_WORKFLOW: WorkflowId = '@overlays'
 

@@ -4,6 +4,10 @@ export const LIMITS = {
   header_bytes_max: 65_536,
   deps_max: 1_024,
   entries_per_change_max: 4_096,
+  /** Of a branch before its peer joins them: so a writer can name them all, and a merge those of two such branches, twice. */
+  branch_heads_max: 480,
+  /** Of a context, all its branches together. */
+  context_heads_max: 4_096,
   refs_per_change_max: 4_096,
   ref_chars_max: 1_024,
   label_chars_max: 1_024,

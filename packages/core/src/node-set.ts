@@ -2,11 +2,16 @@ import { IntList } from './int-list.js'
 
 const ABSENT = -1
 
+export interface ReadonlyNodeSet extends Iterable<number> {
+  readonly size: number
+  has(item: number): boolean
+}
+
 /**
  * A set of small whole numbers that adds and removes in O(1) without allocating, where a `Set` under steady exchange of
  * its items is rehashed again and again. Iterates in no particular order.
  */
-export class NodeSet {
+export class NodeSet implements ReadonlyNodeSet {
   readonly #items = new IntList()
   /** Where an item stands in `#items`, or `ABSENT`. */
   readonly #places = new IntList()

@@ -1,9 +1,11 @@
 import {
   Admission,
+  type BranchName,
   type Change,
   type ChangeGate,
   type ChangeId,
   type Clock,
+  crowdedBy,
   decodeChange,
   type Hash,
   type LogRecord,
@@ -12,6 +14,7 @@ import {
   type Position,
   type Preconditions,
   type Random,
+  sealJoin,
   sealMark,
   type TenantStore,
   type WeftError,
@@ -21,6 +24,7 @@ import { type Admitted, AdmittedQueue, newRecords } from './admitted-queue.js'
 import { contentMissing, erases, rewrittenBy } from './erasing.js'
 import { isDamage, isKeyless } from './log-errors.js'
 import { LogTail } from './log-tail.js'
+import { authorOf, NOBODY, reached, submitOwn } from './own-changes.js'
 import type { StateTrial } from './state-trial.js'
 import { type Offered, TrialQueue } from './trial-queue.js'
 import { costOf, SLICE_COST } from './turns.js'
@@ -47,6 +51,8 @@ export interface ContextLogHost {
   /** Resolves when it is a tenant's turn to have this much done for it (turns.ts). */
   readonly turn: (tenant: string, cost: number) => Promise<void>
   readonly shares: WriteShares
+  /** Of a branch before its heads are joined. */
+  readonly branch_heads_max: number
 }
 
 export interface ContextHooks {
@@ -238,15 +244,7 @@ export class ContextLog {
   /** Resolves when everything admitted so far is on disk, or the store has failed. */
   async settled(): Promise<void> {
     const admitted = this.#admission.dag.size
-    if (this.#committed >= admitted) return
-    let watcher: Subscriber | undefined
-    const reached = new Promise<void>(resolve => {
-      const committed = (count: Position): void => void (count >= admitted && resolve())
-      watcher = { committed, duplicate: () => {}, refused: () => {}, failed: () => resolve() }
-      this.subscribe(watcher)
-    })
-    await Promise.race([reached, this.#written()])
-    this.unsubscribe(watcher!)
+    if (this.#committed < admitted) await reached(this, admitted, this.#written())
   }
 
   async #written(): Promise<void> {
@@ -266,24 +264,7 @@ export class ContextLog {
 
   /** Resolves when it is on disk how far a subscription is; rejects with why it may not be taken. */
   acknowledge(mark: OwnMark): Promise<void> {
-    const { hash, random, clock } = this.host
-    const change = sealMark(this.#admission, mark, { hash, random, now: () => clock.now() })
-    return new Promise((resolve, reject) => {
-      const subscriber: Subscriber = {
-        committed: (_, own) => {
-          if (own.length > 0) settle(resolve)
-        },
-        duplicate: () => settle(resolve),
-        refused: (_, error) => settle(() => reject(error)),
-        failed: error => settle(() => reject(error)),
-      }
-      const settle = (then: () => void): void => {
-        this.unsubscribe(subscriber)
-        then()
-      }
-      this.subscribe(subscriber)
-      this.submit([change], subscriber, { heads: [], unmoved: [] })
-    })
+    return submitOwn(this, sealMark(this.#admission, mark, authorOf(this.host)))
   }
 
   /** @param bare is told which changes lack a part */
@@ -310,14 +291,28 @@ export class ContextLog {
     try {
       this.gate.check(change)
       this.#admission.admit(change, this.host.clock.steady(), preconditions)
-      const position = this.#admission.dag.size
-      this.gate.admitted(change, position)
-      if (change.standIn !== null) this.#trials.noteStandIn(position, change)
-      const record = { position, id, bytes }
-      this.#wait({ record, origin, ...(erases(change) && { erasing: change }) })
     } catch (error) {
       origin.refused(id, error)
+      return
     }
+    this.#number(change, origin)
+    if (change.standIn !== null) this.#trials.noteStandIn(this.#admission.dag.size, change)
+    const { branches } = this.#admission
+    for (const branch of crowdedBy(change.header, branches, this.host.branch_heads_max)) this.#join(branch)
+  }
+
+  #join(branch: BranchName): void {
+    const join = sealJoin(this.#admission, branch, authorOf(this.host))
+    this.#admission.admit(join, this.host.clock.steady())
+    this.#number(join, NOBODY)
+  }
+
+  /** Gives a change that was just admitted its position. */
+  #number(change: Change, origin: Subscriber): void {
+    const position = this.#admission.dag.size
+    this.gate.admitted(change, position)
+    const record = { position, id: change.id, bytes: change.bytes }
+    this.#wait({ record, origin, ...(erases(change) && { erasing: change }) })
   }
 
   #admitTried({ change, origin, preconditions }: Offered): Position | undefined {

@@ -1,4 +1,4 @@
-import type { TenantId } from '@weft/core'
+import { LIMITS, type TenantId } from '@weft/core'
 import type { ScratchLimits } from '@weft/scratch'
 import type { TenantQuota } from './quota.js'
 
@@ -29,6 +29,8 @@ export interface PeerLimits {
    * waits, and the slower are they.
    */
   readonly share_cost: number
+  /** Of a branch before the peer joins its heads with a change of its own. */
+  readonly branch_heads_max: number
   /** How long a context that nobody uses stays open. */
   readonly idle_ms: number
   /** How often an event is offered to a webhook before its delivery is parked. */
@@ -66,6 +68,7 @@ export const DEFAULT_LIMITS: PeerLimits = {
   buffered_bytes_max: 16_777_216,
   inbox_bytes_max: 131_072,
   share_cost: 8_192,
+  branch_heads_max: LIMITS.branch_heads_max,
   idle_ms: 10_000,
   webhook_attempts_max: 10,
   webhook_backoff_ms: 1_000,

@@ -106,6 +106,7 @@ export class PeerService {
     const host = {
       ...{ hash, random, clock, started_ms, trial, overlay_lease_ms, turn },
       shares: new WriteShares(clock, limits.share_cost),
+      branch_heads_max: limits.branch_heads_max,
       quotaOf: (tenant: string) => quotaOf(tenant, limits),
       exceeded: (tenant: string, { code, message }: WeftError) => options.log.warn({ tenant, code }, message),
     }

@@ -1,4 +1,4 @@
-import { DEFAULT_LIMITS, InlineTrial, type PeerLimits, peerMetrics, PeerService } from '@weft/peer'
+import { InlineTrial, peerMetrics, PeerService } from '@weft/peer'
 import { openStoreOn } from '@weft/store-level'
 import { pino } from 'pino'
 import { sessionSigner, verifyToken } from './credentials.js'
@@ -9,18 +9,7 @@ import { SimLevel } from './level.js'
 import type { SimNetwork } from './network.js'
 import { type Skew, SimProcess } from './process.js'
 import type { Scheduler } from './scheduler.js'
-
-/** Everything that a peer waits for happens in a simulation of seconds. */
-const LIMITS: PeerLimits = {
-  ...DEFAULT_LIMITS,
-  auth_deadline_ms: 400,
-  ping_ms: 250,
-  congested_bytes: 512,
-  buffered_bytes_max: 262_144,
-  share_cost: 600,
-  idle_ms: 120,
-  overlay_lease_ms: 120,
-}
+import { SIM_LIMITS } from './sim-limits.js'
 
 const log = pino({ level: 'silent' })
 const metrics = peerMetrics({
@@ -81,14 +70,14 @@ export class SimPeer {
           }),
         verify: verifyToken,
         sessions: sessionSigner,
-        limits: LIMITS,
+        limits: SIM_LIMITS,
         metrics,
         log,
         clock,
         soon: fn => void clock.after(0, fn),
         hash: sha256,
         random: (target, at, length) => dice.fill(target, at, length),
-        trial: new InlineTrial(sha256, LIMITS.trial_bytes_max),
+        trial: new InlineTrial(sha256, SIM_LIMITS.trial_bytes_max),
       },
       { opened: () => {}, advanced: () => {}, failed: () => {} },
     )

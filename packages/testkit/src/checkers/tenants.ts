@@ -1,6 +1,7 @@
-import type { ChangeId } from '@weft/core'
+import { type Change, type ChangeId, WEFT_AGENT } from '@weft/core'
 import { type Checker, entryOf, type Report, short } from '../checker.js'
 import type { Place } from '../observation.js'
+import { SIM_LIMITS } from '../sim-limits.js'
 
 /**
  * What a tenant's workers have not written is nowhere to be found under its name: not on the disk, not on the way to a
@@ -9,6 +10,8 @@ import type { Place } from '../observation.js'
 export function tenants(): Checker {
   /** Who has offered a change. The same initial state is written by several. */
   const authors = new Map<ChangeId, Set<string>>()
+
+  const authorsOf = (id: ChangeId): Set<string> => entryOf(authors, id, () => new Set())
 
   const check = (where: string, law: string, at: Place, id: ChangeId, report: Report): void => {
     const by = authors.get(id)
@@ -19,14 +22,29 @@ export function tenants(): Checker {
   return {
     name: 'tenants',
     on: {
-      offered: ({ at, change }) => void entryOf(authors, change.id, () => new Set()).add(at.tenant),
+      offered: ({ at, change }) => void authorsOf(change.id).add(at.tenant),
       stray: ({ key }, report) =>
         report('TEN-2', `the disk holds a row that names no tenant: ${JSON.stringify(key.slice(0, 80))}`),
-      durable: ({ change, at }, report) => check('the disk', 'TEN-2', at, change.id, report),
+      durable: ({ change, at }, report) => {
+        if (isJoin(change)) authorsOf(change.id).add(at.tenant)
+        check('the disk', 'TEN-2', at, change.id, report)
+      },
       served: ({ process, change, at }, report) => check(process, 'TEN-1', at, change.id, report),
       garbled: ({ process, position, at }, report) =>
         report('DUR-4', `${process}: what was sent of ${at.key} at ${position} is no change`),
       acked: ({ process, id, at }, report) => check(process, 'TEN-1', at, id, report),
     },
   }
+}
+
+/** The one change that a peer writes by itself: it depends on too many heads, and holds nothing. */
+function isJoin({ header, state }: Change): boolean {
+  const { agent, deps, kinds, writes, reads, notes } = header
+  return (
+    agent === WEFT_AGENT &&
+    deps.length > SIM_LIMITS.branch_heads_max &&
+    state === null &&
+    [kinds, writes, reads].every(list => list.length === 0) &&
+    Object.keys(notes).join() === 'reason'
+  )
 }
