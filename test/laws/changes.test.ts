@@ -4,7 +4,9 @@ import {
   ChangeSet,
   decodeChange,
   digest,
+  encodeUtf8,
   type ErrorCode,
+  fromHex,
   Intake,
   isWeftError,
   LIMITS,
@@ -260,6 +262,18 @@ function decodedOrRefused(bytes: Uint8Array): Change | undefined {
     return undefined
   }
 }
+
+test.each<[string, Write]>([
+  ['writes', { writes: ['state:/x'] }],
+  ['reads', { entries: [{ kind: 'message', value: 1 }], reads: [{ ref: 'state:/x' }] }],
+])('[CHG-5] a change that %s what is no pointer is refused: it could not be held against others', (_, write) => {
+  const { set, host } = smallContext()
+  const sound = new BranchWriter(set, host, 'main', 'eve').write(write)!
+  const [header, entries, state] = frameOf(sound)
+  const [said, none] = ['state:/x', 'state:xx'].map(ref => toHex(encodeUtf8(ref)))
+  const bad = fromHex(toHex(header!).replace(said!, none!))
+  expect(codeOf(() => decodeChange(framed([bad, entries!, state!]), sha256))).toBe('WEFT_CHANGE_MALFORMED')
+})
 
 test('[CHG-5] a change that came without one of its parts is refused', () => {
   const { changes, next } = smallContext()

@@ -8,6 +8,7 @@ import {
   digest,
   ERASURES_BRANCH,
   erasureOf,
+  fromHex,
   type Host,
   pointersOf,
   resolveOptions,
@@ -90,6 +91,28 @@ test('[ERA-1] [CHG-4] replicas that held what was erased and replicas that never
     },
     40,
   )
+})
+
+test('[ERA-1] what erases nothing that is here, or what is erased already, makes nobody begin anew', () => {
+  const host = seededHost(3)
+  const set = new ChangeSet(sha256)
+  const said = new BranchWriter(set, host, 'main', 'agent').write({ entries: [{ kind: 'note', value: 1 }] })!
+  const eraser = (): BranchWriter => new BranchWriter(set, host, ERASURES_BRANCH, 'admin')
+  const erases = (id: ChangeId) => eraser().write({ notes: { erases: fromHex(id) }, at: [] })!
+  const entries = set.entries(set.everything())
+  erases('ab'.repeat(32))
+  expect(set.forgotten).toBe(0)
+  expect(set.entries(set.everything())[0]).toBe(entries[0])
+
+  const ids = [erases(said.id).id]
+  expect(set.forgotten).toBe(1)
+  for (let more = 0; more < 50; more++) {
+    const before = set.forgotten
+    ids.push(erases(said.id).id)
+    // Of several the first by id is told of, so only such a one is news.
+    expect(set.forgotten - before).toBe(ids.at(-1) === ids.toSorted()[0] ? 1 : 0)
+    expect(set.entries(set.everything())[0]!.erased!.by).toBe(ids.toSorted()[0])
+  }
 })
 
 test('[ERA-1] [CHG-4] whoever knows of an erasure and whoever does not write on, and agree when they have met', () => {

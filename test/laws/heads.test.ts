@@ -1,4 +1,4 @@
-import { Admission, type BranchName, type Change, ChangeSet, sealChange } from '@weft/core'
+import { Admission, type BranchName, type Change, type ChangeId, ChangeSet, sealChange } from '@weft/core'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { deliver, deliveries, histories } from '../support/core-history.ts'
@@ -104,4 +104,32 @@ test('[ORD-1] which of some changes are in the past of others, and of each other
     }
     expect(set.ids(set.maximal(set.nodes(asked)))).toEqual(oracle.maximal(asked).toSorted())
   })
+})
+
+test('[ORD-1] what of some changes others have not seen is what cannot be reached, asked at any time', () => {
+  const asked = fc.array(fc.record({ at: fc.nat(), wanted: fc.nat(0xffff), heads: fc.nat(0xffff) }), {
+    minLength: 1,
+    maxLength: 6,
+  })
+  holds(
+    fc.tuple(wildChanges, asked),
+    ([plan, questions]) => {
+      const changes = wild(plan)
+      const oracle = new Oracle(changes)
+      const admission = new Admission(sha256)
+      changes.forEach((change, index) => {
+        admission.admit(change, 0)
+        for (const { at, wanted, heads } of questions) {
+          if (at % changes.length !== index) continue
+          const known = changes.slice(0, index + 1).map(({ id }) => id)
+          const [these, others] = [pickSome(known, wanted), pickSome(known, heads)]
+          const nodes = (ids: readonly ChangeId[]) => ids.map(id => admission.dag.node(id))
+          const seen = new Set(others.flatMap(id => [id, ...oracle.past(id)]))
+          const unseen = these.filter(id => !seen.has(id))
+          expect(admission.pasts.outside(nodes(these), nodes(others))).toEqual(nodes(unseen))
+        }
+      })
+    },
+    400,
+  )
 })

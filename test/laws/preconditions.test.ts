@@ -7,6 +7,7 @@ import {
   decodeChange,
   isWeftError,
   lastWriters,
+  LIMITS,
   type Moved,
   parseRef,
   pointersOf,
@@ -120,6 +121,36 @@ describe('preconditions', () => {
       400,
     )
     expect(Math.min(refused, taken), 'both answers are given often').toBeGreaterThan(50)
+  })
+
+  it('[DUR-6] tell of one write once, however often it is named, and are refused where more was written than is looked at', () => {
+    const set = new ChangeSet(sha256)
+    const host = seededHost(1)
+    const admission = new Admission(sha256)
+    const written = (...writes: string[]): Change => {
+      const change = new BranchWriter(set, host, 'main', 'author').write({ writes })!
+      admission.restore(change, 0)
+      return change
+    }
+    const offered = (known: Change, unmoved: string[]): WeftError | undefined => {
+      const at = [set.dag.node(known.id)]
+      const change = new BranchWriter(set, host, 'side', 'late').seal({ writes: ['ext:mine'], at })!
+      return refusalOf(() => admission.check(change, 0, { heads: [], unmoved }))
+    }
+    const first = written('ext:begin')
+    written(...Array.from({ length: LIMITS.refs_per_change_max }, () => 'ext:a'))
+    const refused = offered(first, ['ext:a', 'ext:a', 'ext:b', 'ext:a'])
+    expect(refused?.details.moved).toEqual([{ ref: 'ext:a', wrote: 'ext:a', change: set.ids([1])[0] }])
+
+    const many = Array.from({ length: LIMITS.refs_per_change_max - 1 }, (_, index) => `ext:${index}`)
+    let last = first
+    for (let changes = 0; changes < 9; changes++) last = written(...many, 'ext:often@v1')
+    // The very version that was read is no news; but not all of them are looked through for that.
+    expect(offered(first, ['ext:often@v1'])).toMatchObject({
+      code: 'WEFT_PRECONDITION',
+      message: expect.stringContaining('looked through') as string,
+    })
+    expect(offered(last, ['ext:often'])).toBeUndefined()
   })
 
   it('[DUR-6] the last writers of a pointer are those that no other write to it has in its past', () => {

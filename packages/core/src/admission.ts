@@ -1,13 +1,14 @@
 import { Branches } from './branches.js'
 import type { Change } from './change.js'
-import { checkHeads } from './context-heads.js'
+import { checkForks, checkHeads } from './context-heads.js'
 import { Dag, NO_NODE, type Node } from './dag.js'
 import { checkComplete, checkErasing, Erasures } from './erasures.js'
 import { Leases } from './leases.js'
 import { checkManifest } from './manifest.js'
-import { checkBranch, ERASURES_BRANCH } from './ids.js'
+import { ERASURES_BRANCH } from './ids.js'
 import type { Hash } from './ports.js'
 import { checkPreconditions, type LogView, type Preconditions } from './preconditions.js'
+import { Pasts } from './past.js'
 import { pointerOf, readableRef } from './ref.js'
 import { StateLedger } from './state-ledger.js'
 import { checkMark, Wakes } from './wakes.js'
@@ -21,6 +22,7 @@ import { checkMark, Wakes } from './wakes.js'
 export class Admission implements LogView {
   readonly dag = new Dag()
   readonly branches = new Branches(this.dag)
+  readonly pasts = new Pasts(this.dag, this.branches)
   readonly leases = new Leases()
   readonly wakes = new Wakes()
   readonly erasures: Erasures
@@ -32,7 +34,7 @@ export class Admission implements LogView {
 
   constructor(hash: Hash) {
     this.erasures = new Erasures(hash)
-    this.#ledger = new StateLedger(this.dag, hash)
+    this.#ledger = new StateLedger(this.dag, this.pasts, hash)
   }
 
   /**
@@ -48,7 +50,8 @@ export class Admission implements LogView {
    * @param preconditions given with a change that is offered for the first time and on condition: only such a change
    *   can begin a lease at this moment; any other may be history, offered again
    * @throws as `Dag.add`, WEFT_CHANGE_STATE, WEFT_ENTRY_UNKNOWN, WEFT_LEASE_*, WEFT_PRECONDITION,
-   *   WEFT_POSITION_UNKNOWN, WEFT_ERASE_REFUSED, WEFT_CHANGE_MALFORMED, WEFT_CONTEXT_HEADS, WEFT_ID_INVALID; then nothing
+   *   WEFT_POSITION_UNKNOWN, WEFT_ERASE_REFUSED, WEFT_CHANGE_MALFORMED, WEFT_CONTEXT_HEADS, WEFT_ID_INVALID, WEFT_BRANCH_EXISTS; then
+   *   nothing
    *   has changed
    */
   admit(change: Change, now_ms: number, preconditions?: Preconditions): void {
@@ -67,7 +70,7 @@ export class Admission implements LogView {
     const { header } = change
     checkComplete(change, this.erasures)
     checkHeads(this.dag, change)
-    header.notes.forks?.forEach(checkBranch)
+    if (header.notes.forks !== undefined) checkForks(this.branches, header.notes.forks)
     if (header.notes.erases !== undefined || header.branch === ERASURES_BRANCH) {
       checkErasing(change, this.dag, node => node !== NO_NODE && this.erasures.isErasing(this.dag.id(node)))
     }
@@ -113,8 +116,8 @@ export class Admission implements LogView {
   #addWriter(wrote: string, node: Node): void {
     const { ref } = readableRef(wrote)
     const writers = this.#writers.get(ref)
-    if (writers) writers.push(node)
-    else this.#writers.set(ref, [node])
+    if (writers === undefined) this.#writers.set(ref, [node])
+    else if (writers.at(-1) !== node) writers.push(node)
   }
 
   #shared(writes: readonly string[]): readonly string[] {

@@ -1,8 +1,11 @@
 import type { Dag, Node } from './dag.js'
 import { type BranchName, MAIN_BRANCH } from './ids.js'
+import { IntList } from './int-list.js'
 import { NodeMarks } from './node-marks.js'
 
 interface Tip {
+  /** By the order in which branches came; `main` is 0. */
+  readonly number: number
   readonly heads: Node[]
   /** What was walked to tell which heads fall behind; kept while there are several, begun anew when there is one. */
   walked: NodeMarks | undefined
@@ -13,7 +16,9 @@ interface Tip {
  * `main` is always there, even without a change.
  */
 export class Branches {
-  readonly #tips = new Map<BranchName, Tip>([[MAIN_BRANCH, { heads: [], walked: undefined }]])
+  readonly #tips = new Map<BranchName, Tip>([[MAIN_BRANCH, { number: 0, heads: [], walked: undefined }]])
+  /** By node: the number of its branch, doubled; and one more where it was the only head when it came. */
+  readonly #places = new IntList()
 
   constructor(private readonly dag: Dag) {}
 
@@ -30,29 +35,55 @@ export class Branches {
     return this.#tips.get(name)?.heads ?? NONE
   }
 
-  add(node: Node, branch: BranchName, forks: readonly BranchName[]): void {
-    this.#extend(branch, node)
-    for (const fork of forks) this.#extend(fork, node)
+  /** The number of a node's branch: the same for all that carry its name. */
+  numberOf(node: Node): number {
+    return this.#places.at(node) >> 1
   }
 
-  #extend(name: BranchName, node: Node): void {
-    const tip = this.#tips.get(name)
-    if (tip === undefined) {
-      this.#tips.set(name, { heads: [node], walked: undefined })
-      return
+  /** Whether a node had all that was on its branch in its past when it came. */
+  wasAlone(node: Node): boolean {
+    return (this.#places.at(node) & 1) === 1
+  }
+
+  add(node: Node, branch: BranchName, forks: readonly BranchName[]): void {
+    const tip = this.#tip(branch)
+    if (!this.#goesOn(tip, node)) this.#drop([tip], node)
+    this.#places.push(tip.number * 2 + (tip.heads.length === 1 ? 1 : 0))
+    if (forks.length === 0) return
+    const begun = [...new Set(forks)].map(name => this.#tip(name))
+    const others = begun.filter(each => !this.#goesOn(each, node))
+    if (others.length > 0) this.#drop(others, node)
+  }
+
+  #tip(name: BranchName): Tip {
+    const known = this.#tips.get(name)
+    if (known !== undefined) return known
+    const begun = { number: this.#tips.size, heads: [], walked: undefined }
+    this.#tips.set(name, begun)
+    return begun
+  }
+
+  /** Whether a node takes the place of the one head that there may be; then it has. */
+  #goesOn({ heads }: Tip, node: Node): boolean {
+    if (heads.length > 1 || (heads.length === 1 && !this.dag.isDep(heads[0]!, node))) return false
+    heads[0] = node
+    return true
+  }
+
+  /** Takes away the heads that are in the past of a node, which is one now. */
+  #drop(tips: readonly Tip[], node: Node): void {
+    const heads = tips.flatMap(tip => tip.heads)
+    // Of one branch, what was walked is remembered; those that a change begins are many, and walked at once.
+    const [alone] = tips.length === 1 ? tips : []
+    if (alone) alone.walked ??= new NodeMarks()
+    const isBehind = this.dag.behind(heads, [node], alone?.walked)
+    for (const { heads } of tips) {
+      let kept = 0
+      for (const head of heads) if (head !== node && !isBehind(head)) heads[kept++] = head
+      heads[kept++] = node
+      if (kept < heads.length) heads.length = kept
     }
-    const { heads } = tip
-    if (heads.length === 1 && this.dag.isDep(heads[0]!, node)) {
-      heads[0] = node
-      return
-    }
-    tip.walked ??= new NodeMarks()
-    const isBehind = this.dag.behind(heads, [node], tip.walked)
-    let kept = 0
-    for (const head of heads) if (head !== node && !isBehind(head)) heads[kept++] = head
-    heads[kept++] = node
-    if (kept < heads.length) heads.length = kept
-    if (kept === 1) tip.walked = undefined
+    for (const each of tips) if (each.heads.length === 1) each.walked = undefined
   }
 }
 

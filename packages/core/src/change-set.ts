@@ -12,6 +12,8 @@ import { type ActorId, type BranchName, type ChangeId, entryId } from './ids.js'
 import { deepFreeze } from './json.js'
 import { Leases } from './leases.js'
 import { OrderTree } from './order.js'
+import { unpackIds } from './packed-ids.js'
+import { Pasts } from './past.js'
 import type { Hash } from './ports.js'
 import { Reverts } from './reverts.js'
 import { SideEffects } from './side-effects.js'
@@ -43,12 +45,13 @@ export class ChangeSet {
   readonly #changes: Change[] = []
   readonly #entries: (readonly Entry[] | undefined)[] = []
   readonly #views = new Map<BranchName, View>()
+  #forgotten = 0
   #lists = this.#newLists()
   #everything: View | undefined
 
   constructor(hash: Hash) {
     this.erasures = new Erasures(hash)
-    this.ledger = new StateLedger(this.dag, hash)
+    this.ledger = new StateLedger(this.dag, new Pasts(this.dag, this.branches), hash)
     this.states = new AppliedStates(this, hash)
   }
 
@@ -118,14 +121,25 @@ export class ChangeSet {
     if (notes.erases !== undefined) this.#erase(node)
   }
 
+  /** How often a change that was here has been erased. Who keeps what was made of content begins anew when it has grown. */
+  get forgotten(): number {
+    return this.#forgotten
+  }
+
   /** Lets go of content that is here, and of what was made of it. */
   #erase(by: Node): void {
-    for (const id of this.erasures.add(this.change(by))) {
-      const node = this.dag.find(id)
-      if (node === NO_NODE) continue
-      this.#changes[node] = this.erasures.kept(this.change(node))
-      this.#entries[node] = undefined
-    }
+    const named = unpackIds(this.change(by).header.notes.erases!).map(id => this.dag.find(id))
+    const here = named.filter(node => node !== NO_NODE)
+    const said = here.map(node => this.erasedAt(node))
+    this.erasures.add(this.change(by))
+    const changed = here.filter((node, at) => {
+      const change = this.change(node)
+      this.#changes[node] = this.erasures.kept(change)
+      return this.change(node) !== change || this.erasedAt(node) !== said[at]
+    })
+    if (changed.length === 0) return
+    this.#forgotten += changed.length
+    for (const node of changed) this.#entries[node] = undefined
     this.#lists = this.#newLists()
     this.states.reset()
   }

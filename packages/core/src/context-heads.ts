@@ -1,7 +1,8 @@
 import type { Change } from './change.js'
 import type { Dag } from './dag.js'
 import { WeftError } from './errors.js'
-import { isEngineBranch } from './ids.js'
+import type { Branches } from './branches.js'
+import { type BranchName, checkBranch, isEngineBranch } from './ids.js'
 import { LIMITS } from './limits.js'
 
 /**
@@ -20,4 +21,23 @@ export function checkHeads(dag: Dag, change: Change): void {
     'merge branches that are done, or write on top of what is there',
     { heads: heads.size },
   )
+}
+
+/**
+ * That branches of these names may begin. Several who do not know of each other may begin the same one; but each adds
+ * a head to every branch that it names, and nobody writes on those to join them.
+ * @throws WEFT_ID_INVALID · WEFT_BRANCH_EXISTS
+ */
+export function checkForks(branches: Branches, forks: readonly BranchName[]): void {
+  for (const name of forks) {
+    checkBranch(name)
+    const { length } = branches.heads(name)
+    if (length < LIMITS.branch_heads_max) continue
+    throw new WeftError(
+      'WEFT_BRANCH_EXISTS',
+      `the branch ${name} has begun already, ${length} times and more`,
+      'choose another name, or open that branch instead of forking it',
+      { branch: name },
+    )
+  }
 }

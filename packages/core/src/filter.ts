@@ -5,7 +5,8 @@ import { type BranchName, checkId } from './ids.js'
 import { isPlainObject } from './json.js'
 import { isFencedRef } from './lease-refs.js'
 import { LIMITS } from './limits.js'
-import { parseRef, readableRef, touches } from './ref.js'
+import { ReadRefs } from './read-refs.js'
+import { parseRef } from './ref.js'
 import { isEngineKind } from './side-effects.js'
 
 /**
@@ -70,8 +71,13 @@ function isEvent({ kinds, stateHashAt, writes, notes }: Header): boolean {
   )
 }
 
+/** By the list of a filter, which is held against change after change. */
+const readRefs = new WeakMap<readonly string[], ReadRefs>()
+
 function writesAny({ writes }: Header, refs: readonly string[]): boolean {
-  return writes.some(wrote => refs.some(ref => touches(readableRef(wrote), readableRef(ref))))
+  const reads = readRefs.get(refs) ?? new ReadRefs(refs)
+  readRefs.set(refs, reads)
+  return writes.some(wrote => reads.touchedBy(wrote) !== undefined)
 }
 
 function invalid(reason: string): WeftError {

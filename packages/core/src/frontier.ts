@@ -39,3 +39,12 @@ export function unseen(dag: Dag, from: Iterable<Node>, known: readonly Node[]): 
   }
   return found
 }
+
+/** A node and all that have it in their past. */
+export function withDescendants(dag: Dag, node: Node): Set<Node> {
+  const found = new Set([node])
+  for (let next = node + 1; next < dag.size; next++) {
+    for (let i = dag.depCount(next) - 1; i >= 0; i--) if (found.has(dag.dep(next, i))) found.add(next)
+  }
+  return found
+}

@@ -92,7 +92,7 @@ export class Header {
     if ((this.entriesHashAt === ABSENT) !== (this.kinds.length === 0)) {
       throw new RangeError('kinds without entries, or the reverse')
     }
-    this.writes = readList(reader, LIMITS.refs_per_change_max, readWrite)
+    this.writes = readList(reader, LIMITS.refs_per_change_max, readRef)
     this.reads = readList(reader, LIMITS.refs_per_change_max, readManifestRef)
     this.notes = written ?? readNotes(reader)
     if (written !== undefined && written !== NO_NOTES) checkNotes(written)
@@ -157,11 +157,10 @@ function readItems<T>(reader: CborReader, length: number, read: (reader: CborRea
 }
 
 const readKind = (reader: CborReader): string => reader.id('kind')
-const readRef = (reader: CborReader): string => reader.text(LIMITS.ref_chars_max)
 
-/** A written state pointer is parsed when conflicts are looked for: one that is none must not get that far. */
-function readWrite(reader: CborReader): string {
-  const ref = readRef(reader)
+/** The pointers of the state are parsed when it is asked what a change touches: one that is none must not get that far. */
+function readRef(reader: CborReader): string {
+  const ref = reader.text(LIMITS.ref_chars_max)
   if (ref.startsWith(STATE_REF)) parsePointer(ref.slice(STATE_REF.length))
   return ref
 }

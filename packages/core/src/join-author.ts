@@ -1,25 +1,10 @@
 import type { Admission } from './admission.js'
-import type { Branches } from './branches.js'
 import { newActor } from './branch-writer.js'
 import { type Change, sealChange } from './change.js'
 import { WEFT_AGENT } from './derived-change.js'
-import type { Header } from './header.js'
-import { type BranchName, ERASURES_BRANCH } from './ids.js'
+import type { BranchName } from './ids.js'
 import { LIMITS } from './limits.js'
 import type { Host } from './ports.js'
-
-/** The branches that a change is on or begins, and that have more heads than they should. */
-export function crowdedBy(
-  { branch, notes }: Header,
-  branches: Branches,
-  heads_max: number,
-): readonly BranchName[] {
-  // What erases depends on its like alone, and only an admin can write it.
-  const isCrowded = (name: BranchName): boolean =>
-    branches.heads(name).length > heads_max && name !== ERASURES_BRANCH
-  if (notes.forks === undefined) return isCrowded(branch) ? [branch] : NONE
-  return [...new Set([branch, ...notes.forks])].filter(isCrowded)
-}
 
 /**
  * The change that has the heads of a branch in its past and does nothing else, by an actor of its own: a peer puts it
@@ -46,5 +31,3 @@ export function sealJoin({ dag, branches }: Admission, branch: BranchName, host:
     host,
   )
 }
-
-const NONE: readonly never[] = Object.freeze([])

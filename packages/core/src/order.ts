@@ -176,10 +176,12 @@ export class OrderTree {
   #setBirthByFork(node: Node, branch: BranchName): void {
     let lamport = this.dag.lamport(node)
     let index = 0
-    for (const fork of this.forksOf(branch)) {
+    const forks = this.forksOf(branch)
+    const isBehind = this.dag.behind(forks, [node])
+    for (const fork of forks) {
       const at = this.dag.lamport(fork)
       const place = 1 + this.#forks.get(fork)!.indexOf(branch)
-      if (at > lamport || (at === lamport && place >= index) || !this.dag.isAncestor(fork, node)) continue
+      if (at > lamport || (at === lamport && place >= index) || !isBehind(fork)) continue
       lamport = at
       index = place
     }

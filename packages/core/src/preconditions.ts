@@ -4,7 +4,9 @@ import { WeftError } from './errors.js'
 import { unseen } from './frontier.js'
 import type { Header } from './header.js'
 import type { BranchName, ChangeId } from './ids.js'
-import { pointerOf, readableRef, touches } from './ref.js'
+import type { Pasts } from './past.js'
+import { ReadRefs } from './read-refs.js'
+import { pointerOf, type VersionedRef } from './ref.js'
 
 /**
  * What must hold of the committed log at the moment at which it takes a change (DUR-6). It belongs to the offer, not to
@@ -28,6 +30,7 @@ export interface LogView {
   writesAt(node: Node): readonly string[]
   /** The changes that wrote a ref which is not of the state, oldest first. */
   writersOf(ref: string): readonly Node[]
+  readonly pasts: Pasts
 }
 
 /** A write that the author of a change had not seen, to something that must not have moved. */
@@ -39,6 +42,8 @@ export interface Moved {
 
 /** Enough to see what is the matter, and to fit into one answer. */
 const TOLD_MAX = 16
+/** Writes: whoever has not seen more of what might concern it has to look before it can say what must not have moved. */
+const LOOKED_AT_MAX = 32_768
 
 /** @throws WEFT_PRECONDITION, with what it would have needed in `details`; the deps of the change must be known */
 export function checkPreconditions(log: LogView, header: Header, { heads, unmoved }: Preconditions): void {
@@ -46,32 +51,37 @@ export function checkPreconditions(log: LogView, header: Header, { heads, unmove
     const actual = [...log.branches.heads(branch)].map(node => log.dag.id(node)).sort()
     return sameIds(actual, [...ids].sort()) ? [] : [{ branch, heads: actual.slice(0, TOLD_MAX) }]
   })
-  const moved = unmoved.length === 0 ? [] : movedSince(log, header, unmoved)
+  const moved = unmoved.length === 0 ? [] : movedSince(log, header, new ReadRefs(unmoved))
   if (others.length === 0 && moved.length === 0) return
   throw refused(others, moved)
 }
 
-/** The writes to `refs` outside of the past of a change with this header. */
-function movedSince(log: LogView, header: Header, refs: readonly string[]): Moved[] {
-  const { dag, branches } = log
-  const deps = header.deps.map(id => dag.node(id))
-  const reads = refs.map(readableRef)
+/** The first writes to what was read, as many as are told, outside of the past of a change with this header. */
+function movedSince(log: LogView, header: Header, reads: ReadRefs): Moved[] {
   const moved: Moved[] = []
-  const look = (node: Node): void => {
-    for (const wrote of log.writesAt(node)) {
-      const hit = reads.find(read => touches(readableRef(wrote), read))
-      if (hit) moved.push({ ref: hit.ref, wrote, change: dag.id(node) })
+  let looked = 0
+  for (const node of unseenWriters(log, header, reads)) {
+    for (const wrote of new Set(log.writesAt(node))) {
+      if (++looked > LOOKED_AT_MAX) throw tooFarBehind()
+      const hit = reads.touchedBy(wrote)
+      if (hit) moved.push({ ref: hit.ref, wrote, change: log.dag.id(node) })
+      if (moved.length === TOLD_MAX) return moved
     }
   }
-  if (reads.some(isState)) for (const node of unseen(dag, branches.heads(header.branch), deps)) look(node)
-  const writers = reads.filter(read => !isState(read)).flatMap(({ ref }) => log.writersOf(ref))
-  const isBehind = dag.behind(writers, deps)
-  const isDep = new Set(deps)
-  for (const node of writers) if (!isDep.has(node) && !isBehind(node)) look(node)
   return moved
 }
 
-const isState = ({ ref }: { readonly ref: string }): boolean => pointerOf(ref) !== undefined
+/** What may have written to what was read and is not in the past of a change with this header. */
+function unseenWriters(log: LogView, header: Header, reads: ReadRefs): Set<Node> {
+  const { dag, branches } = log
+  const deps = header.deps.map(id => dag.node(id))
+  const others = [...reads].filter(read => !isState(read))
+  const onBranch = others.length < [...reads].length ? unseen(dag, branches.heads(header.branch), deps) : []
+  const writers = others.flatMap(({ ref }) => log.writersOf(ref))
+  return new Set([...onBranch, ...log.pasts.outside(writers, deps)])
+}
+
+const isState = ({ ref }: VersionedRef): boolean => pointerOf(ref) !== undefined
 
 function sameIds(a: readonly ChangeId[], b: readonly ChangeId[]): boolean {
   return a.length === b.length && a.every((id, index) => id === b[index])
@@ -91,7 +101,16 @@ function refused(
     'WEFT_PRECONDITION',
     `it was to be taken only if nothing had moved: ${causes.slice(0, 3).join('; ')}${causes.length > 3 ? ' …' : ''}`,
     'read what has been written since, decide again, and offer a new change',
-    { heads, moved: moved.slice(0, TOLD_MAX) },
+    { heads, moved },
+  )
+}
+
+function tooFarBehind(): WeftError {
+  return new WeftError(
+    'WEFT_PRECONDITION',
+    `more has been written since than is looked through: ${LOOKED_AT_MAX} writes`,
+    'read what has been written since, decide again, and offer a new change',
+    { heads: [], moved: [] },
   )
 }
 

@@ -4,7 +4,7 @@ import type { Change } from './change.js'
 import { type Dag, NO_NODE, type Node } from './dag.js'
 import { readStandIn } from './stand-in.js'
 import type { ActorId } from './ids.js'
-import { Pasts } from './past.js'
+import type { Pasts } from './past.js'
 import type { Hash } from './ports.js'
 
 /** A state change that is here: the numbers of its ops, the last being that of all that it depends on if it has none. */
@@ -28,16 +28,14 @@ export class StateLedger {
   readonly #hashes = new Map<Node, string>()
   /** Each actor's state changes, by seq. */
   readonly #byActor = new Map<ActorId, Taken[]>()
-  readonly #pasts: Pasts
   /** What was read of changes that were looked at before they were taken. */
   readonly #read = new WeakMap<Change, StateChunk>()
 
   constructor(
     private readonly dag: Dag,
+    private readonly pasts: Pasts,
     private readonly hash: Hash,
-  ) {
-    this.#pasts = new Pasts(dag)
-  }
+  ) {}
 
   /** @throws WEFT_CHANGE_STATE · WEFT_CHANGE_TOO_LARGE when the change's state part contradicts its header or its past */
   check(change: Change): StateChunk | undefined {
@@ -52,7 +50,7 @@ export class StateLedger {
       throw badState(`it has Automerge seq ${chunk.seq} where the actor's next is ${own.length + 1}`)
     const deps = chunk.deps.map(dep => this.#byHash.get(dep))
     const known = deps.every(dep => dep !== undefined)
-    if (!known || !this.#pasts.include(nodesOf(deps), this.dag.depsOf(change.header)))
+    if (!known || !this.pasts.include(nodesOf(deps), this.dag.depsOf(change.header)))
       throw badState('it depends on a state change that is not in the past of its change')
     this.#checkOps(chunk, deps, own.at(-1))
     return chunk
@@ -86,7 +84,7 @@ export class StateLedger {
       for (const counter of counters) behind.add(holderOf(taken, counter))
     }
     const overlaps = previous !== undefined && previous.lastOp >= startOp
-    if (overlaps || behind.has(NO_NODE) || !this.#pasts.include(behind, nodesOf(deps)))
+    if (overlaps || behind.has(NO_NODE) || !this.pasts.include(behind, nodesOf(deps)))
       throw badState('it names an op, or follows one of its author, that is not in its past')
   }
 }

@@ -57,7 +57,7 @@ export type Window<As extends WindowFormat = WindowFormat> = WindowReport &
 /** Makes windows of one view: functions of its set, its renderers, a recipe and a counter (WIN-4). */
 export class Windows {
   #index: WindowIndex
-  #erasures = 0
+  #forgotten = 0
   /** Tokens of what overlays say: it is in every window, and seldom another. */
   readonly #overlaySizes = new TileSizes()
 
@@ -80,7 +80,7 @@ export class Windows {
     counter: TokenCounter,
     overlays: readonly ToldOverlay[] = [],
   ): Window<As> {
-    if (this.#erasures !== this.set.erasures.count) this.#beginAnew()
+    if (this.#forgotten !== this.set.forgotten) this.#beginAnew()
     this.#index.catchUp()
     this.staleness.catchUp()
     const { size } = this.view
@@ -109,7 +109,7 @@ export class Windows {
 
   /** What was made of entries that have been erased since is let go of. */
   #beginAnew(): void {
-    this.#erasures = this.set.erasures.count
+    this.#forgotten = this.set.forgotten
     this.#index = new WindowIndex(this.set, this.view, this.renderers)
   }
 

@@ -5,8 +5,8 @@ import {
   type ChangeGate,
   type ChangeId,
   type Clock,
-  crowdedBy,
   decodeChange,
+  ERASURES_BRANCH,
   type Hash,
   type LogRecord,
   NO_NODE,
@@ -297,11 +297,13 @@ export class ContextLog {
     }
     this.#number(change, origin)
     if (change.standIn !== null) this.#trials.noteStandIn(this.#admission.dag.size, change)
-    const { branches } = this.#admission
-    for (const branch of crowdedBy(change.header, branches, this.host.branch_heads_max)) this.#join(branch)
+    this.#joinHeads(change.header.branch)
   }
 
-  #join(branch: BranchName): void {
+  #joinHeads(branch: BranchName): void {
+    const { length } = this.#admission.branches.heads(branch)
+    // What erases depends on its like alone, and only an admin can write it.
+    if (length <= this.host.branch_heads_max || branch === ERASURES_BRANCH) return
     const join = sealJoin(this.#admission, branch, authorOf(this.host))
     this.#admission.admit(join, this.host.clock.steady())
     this.#number(join, NOBODY)

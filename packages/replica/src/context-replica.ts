@@ -1,5 +1,4 @@
 import {
-  audit,
   type Change,
   type ChangeId,
   ChangeSet,
@@ -22,6 +21,7 @@ import type { ReplicaHost } from './node-host.js'
 import { Proposals } from './proposals.js'
 import { checkMayErase, refillOf } from './refill.js'
 import { type Deferred, deferred, type WaitOptions, within } from './waiting.js'
+import { withdrawalOf } from './withdrawal.js'
 
 /** Told after changes have been taken in, local or not, and after some were withdrawn: then none of `changes` is new. */
 export type ChangeListener = (changes: readonly ChangeId[]) => void
@@ -150,7 +150,7 @@ export class ContextReplica {
   /** Takes in changes from elsewhere and queues them; returns how many were new. */
   adopt(changes: Iterable<Uint8Array>): number {
     const intake = new Intake(this.#set)
-    const erasures = this.#set.erasures.count
+    const forgetErased = this.#watchErasures()
     let adopted = 0
     try {
       for (const bytes of changes) {
@@ -162,7 +162,7 @@ export class ContextReplica {
         if (refused[0]) throw refused[0].error
       }
     } finally {
-      this.#forgetErased(erasures)
+      forgetErased()
     }
     if (intake.waiting === 0) return adopted
     throw new WeftError(
@@ -188,7 +188,7 @@ export class ContextReplica {
 
   deliver(from: Position, items: readonly LogItem[]): void {
     const arrived: ChangeId[] = []
-    const erasures = this.#set.erasures.count
+    const forgetErased = this.#watchErasures()
     let position = from - 1
     try {
       for (const item of items) {
@@ -208,7 +208,7 @@ export class ContextReplica {
     const last = this.index.idAt(position)
     if (last !== undefined) this.session.delivered(this.workflow, position, last)
     if (arrived.length > 0) this.#tell(arrived)
-    this.#forgetErased(erasures)
+    forgetErased()
     for (const listener of this.#positionListeners) listener()
   }
 
@@ -246,20 +246,7 @@ export class ContextReplica {
         this.onEvent({ type: 'refused', workflow: this.workflow, change: id, error: cause })
       return
     }
-    const view = this.#set.everything()
-    const lost = (change: ChangeId): boolean => {
-      const node = this.#set.dag.node(change)
-      return node === refusedNode || this.#set.dag.isAncestor(refusedNode, node)
-    }
-    const withdrawn = [...audit(this.#set, view)].filter(record => lost(record.change))
-    const ids = new Set(withdrawn.map(record => record.change))
-    const error = new WeftError(
-      cause.code,
-      `the peer refused change ${id.slice(0, 12)}: ${cause.message}`,
-      cause.cure,
-      { ...cause.details, refused: id, withdrawn },
-      { cause },
-    )
+    const { ids, error } = withdrawalOf(this.#set, refusedNode, cause)
     this.#remake(change => !ids.has(change.id))
     this.session.withdraw(this.workflow, ids)
     for (const each of ids) this.#own.delete(each)
@@ -303,10 +290,14 @@ export class ContextReplica {
    * What was made of content that is erased now is let go of: all of it is made anew from what is left. After what came
    * with the erasure was told of, for who compares before and after begins anew, too.
    */
-  #forgetErased(erasures: number): void {
-    if (this.#set.erasures.count === erasures) return
-    this.#remake(() => true)
-    this.#tell([])
+  #watchErasures(): () => void {
+    const set = this.#set
+    const { forgotten } = set
+    return () => {
+      if (this.#set === set && set.forgotten === forgotten) return
+      this.#remake(() => true)
+      this.#tell([])
+    }
   }
 
   #remake(isKept: (change: Change) => boolean): void {
