@@ -3,14 +3,16 @@ import { fuzzChanges } from './changes.js'
 import { Harm, saveFailure } from './corpus.js'
 import { fuzzFrames } from './frames.js'
 import { fuzzBodies } from './bodies.js'
+import { fuzzHistories } from './histories.js'
 import { fuzzReplica } from './replica-frames.js'
 import { fuzzUpdates } from './updates.js'
 import { Watch } from './watch.js'
 
 const HELP = `npm run fuzz -- [--frames N] [--changes N] [--seed N]
 
-Malformed frames against a peer, and a tenth as many against a replica; hostile changes against a peer, as many Yjs updates
-against what a relay holds of a scratch, and a tenth as many HTTP requests against a gateway.`
+Malformed frames against a peer, and a tenth as many against a replica; hostile changes against a peer, and histories of hostile
+shapes, each a fifth as long; as many Yjs updates against what a relay holds of a scratch, and a tenth as many HTTP requests
+against a gateway.`
 
 const { values } = parseArgs({
   options: {
@@ -37,6 +39,7 @@ async function main(): Promise<number> {
   try {
     told(await fuzzFrames(frames, seed, watch))
     told(await fuzzChanges(changes, seed, watch))
+    told(await fuzzHistories(Math.ceil(changes / 5), seed, watch))
     told(await fuzzReplica(Math.ceil(frames / 10), seed))
     told(fuzzUpdates(changes, seed))
     told(await fuzzBodies(Math.ceil(changes / 10), seed))
