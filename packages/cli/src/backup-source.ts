@@ -1,5 +1,5 @@
 import { isWeftError, type LogHead, type LogRecord, reasonOf, type Store, wholeLog } from '@weft/core'
-import { type ContextList, listContexts } from '@weft/peer'
+import { type ContextList, listContexts } from '@weft/peer/parts'
 import { ANY_CONTEXT } from '@weft/replica'
 import { borrowStore, checkKeys, openLevelStore } from '@weft/store-level'
 import type { LeftOut } from './backup-format.js'

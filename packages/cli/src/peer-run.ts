@@ -1,12 +1,13 @@
 import { resolve } from 'node:path'
 import { WeftError } from '@weft/core'
-import { GatewayThread } from '@weft/gateway'
+import { GatewayThread } from '@weft/gateway/thread'
 import { type DrainReport, type Peer, type PeerOptions, startPeer } from '@weft/peer'
 import { type LevelStoreOptions, openLevelStore } from '@weft/store-level'
-import { type Logger, pino } from 'pino'
+import type { Logger } from 'pino'
 import { type Cli, required } from './cli.js'
 import { EXIT } from './failure.js'
 import type { Settings } from './resolve-settings.js'
+import { stderrLogger } from './stderr-logger.js'
 import { plural } from './text.js'
 
 export interface RunningPeer {
@@ -100,8 +101,4 @@ export function untilSignal(): Promise<void> {
     process.on('SIGTERM', onSignal)
     process.on('SIGINT', onSignal)
   })
-}
-
-export function stderrLogger(level: string): Logger {
-  return pino({ level, name: 'weft' }, pino.destination({ fd: 2, sync: true }))
 }

@@ -1,6 +1,6 @@
 import { Command, type CommanderError } from 'commander'
 import type { Cli } from './cli.js'
-import { COMMANDS } from './commands.js'
+import { commandsFor } from './commands.js'
 import { EXIT_CODES_HELP, usage } from './failure.js'
 
 const EPILOGUE = `
@@ -13,8 +13,8 @@ Example:
   $ weft dev                             a peer to try things on; prints WEFT_URL and WEFT_TOKEN to paste
   $ weft demo                            agents, forks, kills and merges, checked before your eyes`
 
-/** The `weft` program with all its commands. Nothing is run, and commander neither prints errors nor exits. */
-export function buildProgram(cli: Cli): Command {
+/** The `weft` program with what it takes for a command line. Nothing is run, and commander neither prints errors nor exits. */
+export async function buildProgram(cli: Cli, args: readonly string[]): Promise<Command> {
   const program = new Command('weft')
     .description('Context integrity for pools of AI agents: replicated, causal, durable, tenant-scoped.')
     .version(cli.version, '-V, --version', 'print the version')
@@ -24,7 +24,7 @@ export function buildProgram(cli: Cli): Command {
     .configureOutput({ ...cli.output.help, outputError: () => {} })
     .exitOverride()
     .addHelpText('after', EPILOGUE)
-  for (const register of COMMANDS) register(program, cli)
+  for (const register of await commandsFor(args)) register(program, cli)
   return program
 }
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { checkId, reasonOf } from '@weft/core'
-import { DEFAULT_LIMITS, type PeerLimits, type TenantQuota } from '@weft/peer'
+import { DEFAULT_LIMITS, type PeerLimits, type TenantQuota } from '@weft/peer/parts'
 import type { Cli } from './cli.js'
 import { usage } from './failure.js'
 import type { Settings } from './resolve-settings.js'

@@ -25,7 +25,7 @@ export async function runCommand(args: readonly string[], { output, env, cwd }: 
 }
 
 async function run(cli: Cli, args: readonly string[]): Promise<void> {
-  const program = buildProgram(cli)
+  const program = await buildProgram(cli, args)
   try {
     await program.parseAsync([...args], { from: 'user' })
   } catch (thrown) {

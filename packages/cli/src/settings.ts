@@ -1,5 +1,5 @@
-import { DEFAULT_AUDIENCE, DEFAULT_PORT } from '@weft/peer'
-import { checkPeerUrl } from '@weft/replica'
+import { DEFAULT_AUDIENCE, DEFAULT_PORT } from '@weft/peer/parts'
+import { checkPeerUrl } from '@weft/replica/peer-url'
 import { parseDuration } from './duration.js'
 import { usage } from './failure.js'
 

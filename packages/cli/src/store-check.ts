@@ -1,5 +1,5 @@
 import { isWeftError, type Store, type TenantStore, type WeftError, wholeLog } from '@weft/core'
-import { listContexts } from '@weft/peer'
+import { listContexts } from '@weft/peer/parts'
 import {
   borrowStore,
   checkFiles,

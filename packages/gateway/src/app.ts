@@ -1,6 +1,6 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import { isWeftError, reasonOf, WeftError } from '@weft/core'
-import { problemResponse } from '@weft/peer'
+import { problemResponse } from '@weft/peer/http-parts'
 import { HTTPException } from 'hono/http-exception'
 import type { Host } from './asking.js'
 import { routeChange } from './route-change.js'

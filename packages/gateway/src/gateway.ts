@@ -8,7 +8,7 @@ import {
 import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import { WeftError } from '@weft/core'
-import { listenError, problemHeaders, problemOf, problemResponse, problemText } from '@weft/peer'
+import { listenError, problemHeaders, problemOf, problemResponse, problemText } from '@weft/peer/http-parts'
 import { checkPeerUrl } from '@weft/replica'
 import { buildApp, codedOf } from './app.js'
 import { Bearers } from './bearer.js'

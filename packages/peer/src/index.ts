@@ -1,9 +1,10 @@
 export { type CloudEvent, cloudEvent, EVENT_TYPE } from './cloud-event.js'
 export { type ContextList, listContexts } from './context-list.js'
+export { DEFAULT_AUDIENCE, DEFAULT_PORT } from './defaults.js'
 export type { DroppedTenant } from './drop.js'
 export { DEFAULT_LIMITS, type PeerLimits } from './limits.js'
 export { listenError } from './listen-error.js'
-export { DEFAULT_PORT, type DrainReport, type Peer, type PeerOptions, startPeer } from './peer.js'
+export { type DrainReport, type Peer, type PeerOptions, startPeer } from './peer.js'
 export { type PeerMetrics, peerMetrics } from './peer-metrics.js'
 export { PeerService, type ServiceHooks, type ServiceOptions } from './service.js'
 export type { SessionMark, SessionSigner } from './session-tokens.js'
@@ -20,7 +21,6 @@ export type { TrialBounds } from './trial-thread.js'
 export { type Problem, problemHeaders, problemOf, problemResponse, problemText } from './problem.js'
 export { STATUS_OF } from './problem-status.js'
 export {
-  DEFAULT_AUDIENCE,
   signToken,
   type TokenGrant,
   type TokenKey,

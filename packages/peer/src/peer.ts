@@ -6,6 +6,7 @@ import { WIRE_LIMITS } from '@weft/protocol'
 import { isScratchPath, type ScratchRelay } from '@weft/scratch'
 import { type Logger, pino } from 'pino'
 import { type ServerOptions, WebSocketServer } from 'ws'
+import { DEFAULT_AUDIENCE, DEFAULT_PORT } from './defaults.js'
 import { Feeds } from './feeds.js'
 import { gatewayDoor } from './gateway-door.js'
 import { httpApi } from './http-api.js'
@@ -18,7 +19,7 @@ import { PeerService } from './service.js'
 import { SessionTokens } from './session-tokens.js'
 import type { TrialAnswer, TrialQuestion } from './state-trial.js'
 import { sharedLanes, type TrialLanes } from './trial-lanes.js'
-import { DEFAULT_AUDIENCE, type TokenKey, type TokenVerifier, tokenVerifier } from './token.js'
+import { type TokenKey, type TokenVerifier, tokenVerifier } from './token.js'
 import { checkWebhooks, type WebhookConfig } from './webhook-config.js'
 import { Webhooks } from './webhooks.js'
 
@@ -58,8 +59,6 @@ export interface Peer {
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
-
-export const DEFAULT_PORT = 7600
 
 const systemClock: Clock = {
   now: () => Date.now(),

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { checkId, type ErrorCode, WeftError } from '@weft/core'
 import type { Grant, Scope } from '@weft/protocol'
 import { errors, importSPKI, type JWTPayload, jwtVerify, SignJWT } from 'jose'
+import { DEFAULT_AUDIENCE } from './defaults.js'
 
-export const DEFAULT_AUDIENCE = 'weft'
 const SCOPES: readonly Scope[] = ['read', 'write', 'admin']
 const SECRET_BYTES_MIN = 32
 

@@ -8,7 +8,8 @@ import type { Command } from 'commander'
 import { type Cli, required } from '../cli.js'
 import { keyFileOf, openingWith } from '../encryption.js'
 import { withExamples, withJson, withSettings } from '../options.js'
-import { reportDrain, runPeer, stderrLogger } from '../peer-run.js'
+import { reportDrain, runPeer } from '../peer-run.js'
+import { stderrLogger } from '../stderr-logger.js'
 
 const TENANT = 'dev'
 const LIFETIME_S = 24 * 3_600

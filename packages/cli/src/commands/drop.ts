@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { checkId, type LogHead, type Store, type TenantId } from '@weft/core'
-import { type DroppedTenant as DroppedByPeer, listContexts } from '@weft/peer'
+import type { DroppedTenant as DroppedByPeer } from '@weft/peer'
+import { listContexts } from '@weft/peer/parts'
 import { isEncrypted } from '@weft/store-level'
 import type { Command } from 'commander'
 import { type Cli, required } from '../cli.js'

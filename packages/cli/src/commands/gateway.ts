@@ -3,8 +3,9 @@ import { DEFAULT_GATEWAY_PORT, startGateway } from '@weft/gateway'
 import type { Command } from 'commander'
 import { type Cli, required } from '../cli.js'
 import { withExamples, withJson, withSettings } from '../options.js'
-import { stderrLogger, untilSignal } from '../peer-run.js'
+import { untilSignal } from '../peer-run.js'
 import { parsePort } from '../settings.js'
+import { stderrLogger } from '../stderr-logger.js'
 
 export function register(program: Command, cli: Cli): void {
   const command = program

@@ -3,10 +3,10 @@ import { type Command, Option } from 'commander'
 import { type Cli, required } from '../cli.js'
 import { keyFileOf, openingWith } from '../encryption.js'
 import { withExamples, withJson, withSettings } from '../options.js'
-import { reportDrain, runPeer, stderrLogger } from '../peer-run.js'
 import { readQuotas } from '../quota-file.js'
 import { tokenKey } from '../signing-key.js'
 import { checkAtStart } from '../start-check.js'
+import { stderrLogger } from '../stderr-logger.js'
 import { CHECKS, type CheckDepth } from '../store-check.js'
 import { readWebhooks } from '../webhook-file.js'
 
@@ -36,7 +36,11 @@ export function register(program: Command, cli: Cli): void {
       const logger = stderrLogger(required(settings, 'logLevel'))
       const keyFile = keyFileOf(cli, settings)
       const opening = await openingWith(keyFile)
-      if (verify !== 'none') await checkAtStart(cli, { directory: data, keyFile }, verify, logger)
+      // What a peer is made of is loaded while the other process checks.
+      const [{ reportDrain, runPeer }] = await Promise.all([
+        import('../peer-run.js'),
+        verify === 'none' ? undefined : checkAtStart(cli, { directory: data, keyFile }, verify, logger),
+      ])
       const peer = await runPeer(cli, settings, data, opening, options, logger)
       const { url, port } = peer
       cli.output.result({ event: 'listening', url, port, data, pid: process.pid }, () => [url])

@@ -1,0 +1,4 @@
+/** What another server over HTTP shares with a peer, without one: how it says what is wrong. */
+export { listenError } from './listen-error.js'
+export { type Problem, problemHeaders, problemOf, problemResponse, problemText } from './problem.js'
+export { STATUS_OF } from './problem-status.js'
