@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { type Answer, GatewayHarness } from '../support/gateway-harness.ts'
@@ -207,6 +209,17 @@ describe('requests', () => {
     expect((await writing).status).toBe(504)
     await api.gateway.close()
     release()
+  })
+
+  test('are waited for when it closes, and not connections over which nothing was asked', async () => {
+    const api = await GatewayHarness.start({ limits: { drain_ms: 2_147_483_647 } })
+    const silent = connect(api.gateway.port, '127.0.0.1')
+    const gone = once(silent, 'close')
+    await once(silent, 'connect')
+    // By now it has been taken, too.
+    await api.get(`${W}/state`)
+    await api.gateway.close()
+    await gone
   })
 
   test('find nothing of what is not durable yet', async () => {

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { ChangeSet, decodeChange, type Store } from '@weft/core'
 import { defineContext } from '@weft/replica'
@@ -171,6 +173,17 @@ describe('[DUR-3] a store that fails a write', () => {
 })
 
 describe('draining', () => {
+  test('does not wait for a connection over which nothing was asked', async () => {
+    const harness = await PeerHarness.start({ limits: { drain_ms: 2_147_483_647 } })
+    const silent = connect(harness.peer.port, '127.0.0.1')
+    const gone = once(silent, 'close')
+    await once(silent, 'connect')
+    // By now it has been taken, too.
+    await harness.http('/readyz')
+    await harness.peer.drain()
+    await gone
+  })
+
   test('what is under way is written and acknowledged, nothing more is taken, and the report says zero', async () => {
     const harness = await PeerHarness.start()
     const client = await harness.following()

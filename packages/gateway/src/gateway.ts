@@ -8,7 +8,14 @@ import {
 import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import { WeftError } from '@weft/core'
-import { listenError, problemHeaders, problemOf, problemResponse, problemText } from '@weft/peer/http-parts'
+import {
+  closerOf,
+  listenError,
+  problemHeaders,
+  problemOf,
+  problemResponse,
+  problemText,
+} from '@weft/peer/http-parts'
 import { checkPeerUrl } from '@weft/replica'
 import { buildApp, codedOf } from './app.js'
 import { Bearers } from './bearer.js'
@@ -66,6 +73,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 
 class GatewayServer implements Gateway {
   readonly #server: Server
+  readonly #closeServer: () => Promise<void>
   #running = 0
   #bodyBytes = 0
   #closed: Promise<void> | undefined
@@ -85,6 +93,7 @@ class GatewayServer implements Gateway {
       })
       void this.#answer(request, response)
     })
+    this.#closeServer = closerOf(this.#server)
   }
 
   get port(): number {
@@ -120,10 +129,7 @@ class GatewayServer implements Gateway {
   async #close(): Promise<void> {
     this.closing.abort(draining())
     const deadline = setTimeout(() => this.#server.closeAllConnections(), this.limits.drain_ms)
-    await new Promise<void>(resolve => {
-      this.#server.close(() => resolve())
-      this.#server.closeIdleConnections()
-    })
+    await this.#closeServer()
     clearTimeout(deadline)
     await this.bearers.close()
   }

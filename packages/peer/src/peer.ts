@@ -6,6 +6,7 @@ import { WIRE_LIMITS } from '@weft/protocol'
 import { isScratchPath, type ScratchRelay } from '@weft/scratch'
 import { type Logger, pino } from 'pino'
 import { type ServerOptions, WebSocketServer } from 'ws'
+import { closerOf } from './close-server.js'
 import { DEFAULT_AUDIENCE, DEFAULT_PORT } from './defaults.js'
 import { Feeds } from './feeds.js'
 import { gatewayDoor } from './gateway-door.js'
@@ -87,6 +88,7 @@ class PeerProcess implements Peer {
   readonly #log: Logger
   readonly #metrics: PeerMetrics
   readonly #server: Server
+  readonly #closeServer: () => Promise<void>
   readonly #sockets: WebSocketServer
   readonly #scratch: ScratchRelay
   readonly #service: PeerService
@@ -180,6 +182,7 @@ class PeerProcess implements Peer {
       ...(gateway && { gateway: gatewayDoor(gateway) }),
     }
     this.#server = createServer(httpDoor(door))
+    this.#closeServer = closerOf(this.#server)
     // `maxFragments` is newer than the types of ws.
     const bounds: ServerOptions & { maxFragments: number } = {
       noServer: true,
@@ -264,10 +267,7 @@ class PeerProcess implements Peer {
       this.#server.closeAllConnections()
     }, this.#limits.drain_ms)
     this.#sockets.close()
-    await new Promise<void>(resolve => {
-      this.#server.close(() => resolve())
-      this.#server.closeIdleConnections()
-    })
+    await this.#closeServer()
     clearTimeout(deadline)
   }
 }
