@@ -1,12 +1,12 @@
 import { resolve } from 'node:path'
 import { WeftError } from '@weft/core'
-import { GatewayThread } from '@weft/gateway/thread'
+import { GatewayThread } from '@weft/gateway/parts'
 import { type DrainReport, type Peer, type PeerOptions, startPeer } from '@weft/peer'
 import { type LevelStoreOptions, openLevelStore } from '@weft/store-level'
 import type { Logger } from 'pino'
 import { type Cli, required } from './cli.js'
-import { EXIT } from './failure.js'
 import type { Settings } from './resolve-settings.js'
+import { untilSignal } from './signals.js'
 import { stderrLogger } from './stderr-logger.js'
 import { plural } from './text.js'
 
@@ -87,18 +87,4 @@ export function reportDrain({ output, json }: Cli, { unacked }: DrainReport): vo
     output.note(
       `drained: ${plural(unacked, 'change')} received, not written and not acknowledged; their replicas keep them`,
     )
-}
-
-/** The first signal asks to drain. Whoever sends a second one does not want to wait for that. */
-export function untilSignal(): Promise<void> {
-  return new Promise(resolve => {
-    let asked = false
-    const onSignal = (): void => {
-      if (asked) process.exit(EXIT.interrupted)
-      asked = true
-      resolve()
-    }
-    process.on('SIGTERM', onSignal)
-    process.on('SIGINT', onSignal)
-  })
 }

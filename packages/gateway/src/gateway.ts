@@ -19,6 +19,7 @@ import {
 import { checkPeerUrl } from '@weft/replica'
 import { buildApp, codedOf } from './app.js'
 import { Bearers } from './bearer.js'
+import { DEFAULT_GATEWAY_PORT } from './defaults.js'
 import { readBody } from './body.js'
 import { DEFAULT_LIMITS, type GatewayLimits } from './limits.js'
 import { NO_SCHEMAS, readSchemas } from './schemas.js'
@@ -46,7 +47,6 @@ export interface Gateway {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-export const DEFAULT_GATEWAY_PORT = 7601
 /** How long a request may take to come in. */
 const REQUEST_MS = 60_000
 

@@ -1,5 +1,6 @@
 export { buildApp } from './app.js'
-export { DEFAULT_GATEWAY_PORT, type Gateway, type GatewayOptions, startGateway } from './gateway.js'
+export { DEFAULT_GATEWAY_PORT } from './defaults.js'
+export { type Gateway, type GatewayOptions, startGateway } from './gateway.js'
 export { GatewayThread, type GatewayThreadOptions } from './gateway-thread.js'
 export { applyPatch, type Operation } from './json-patch.js'
 export { DEFAULT_LIMITS as DEFAULT_GATEWAY_LIMITS, type GatewayLimits } from './limits.js'

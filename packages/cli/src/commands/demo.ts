@@ -1,7 +1,6 @@
 import type { Command } from 'commander'
 import type { Cli } from '../cli.js'
 import { withExamples, withJson } from '../options.js'
-import { replayFile } from '../replay/command.js'
 import { SAMPLE_TRACES } from '../replay/trace-file.js'
 
 interface DemoFlags {
@@ -18,10 +17,11 @@ export function register(program: Command, cli: Cli): void {
     )
     .option('--traces <file>', 'recorded runs to play instead of the sample', SAMPLE_TRACES)
     .option('--workers <n>', 'worker processes', '4')
-    .action(({ traces, workers }: DemoFlags) => {
+    .action(async ({ traces, workers }: DemoFlags) => {
       cli.output.note(
         'weft demo: a durable peer, workers and two tenants, each worker and the peer in a process of its own.',
       )
+      const { replayFile } = await import('../replay/command.js')
       return replayFile(cli, traces, { workers, killWorker: true, killPeer: true })
     })
   withExamples(

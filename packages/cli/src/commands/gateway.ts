@@ -1,10 +1,10 @@
 import { resolve } from 'node:path'
-import { DEFAULT_GATEWAY_PORT, startGateway } from '@weft/gateway'
+import { DEFAULT_GATEWAY_PORT } from '@weft/gateway/parts'
 import type { Command } from 'commander'
 import { type Cli, required } from '../cli.js'
 import { withExamples, withJson, withSettings } from '../options.js'
-import { untilSignal } from '../peer-run.js'
 import { parsePort } from '../settings.js'
+import { untilSignal } from '../signals.js'
 import { stderrLogger } from '../stderr-logger.js'
 
 export function register(program: Command, cli: Cli): void {
@@ -21,16 +21,19 @@ export function register(program: Command, cli: Cli): void {
       const peer = required(settings, 'url')
       const logger = stderrLogger(required(settings, 'logLevel'))
       const schemas = settings.schemas && resolve(cli.cwd, settings.schemas.value)
+      const port = flags.port === undefined ? DEFAULT_GATEWAY_PORT : parsePort(flags.port)
       const signal = untilSignal()
+      // Not until there is something to run: what is refused is refused at once.
+      const { startGateway } = await import('@weft/gateway')
       const gateway = await startGateway({
         url: peer,
         host: required(settings, 'host'),
-        port: flags.port === undefined ? DEFAULT_GATEWAY_PORT : parsePort(flags.port),
+        port,
         onDefect: error => logger.error({ err: error }, 'the gateway failed at a request'),
         ...(schemas !== undefined && { schemas }),
       })
-      const { url, port } = gateway
-      cli.output.result({ event: 'listening', url, port, peer, pid: process.pid }, () => [url])
+      const { url } = gateway
+      cli.output.result({ event: 'listening', url, port: gateway.port, peer, pid: process.pid }, () => [url])
       await signal
       await gateway.close()
       if (cli.json) cli.output.data({ event: 'closed' })

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { Cli } from '../cli.js'
 import { withExamples, withJson } from '../options.js'
-import { type ReplayFlags, replayFile } from '../replay/command.js'
+import type { ReplayFlags } from '../replay/command.js'
 
 export function register(program: Command, cli: Cli): void {
   const command = program
@@ -15,7 +15,10 @@ export function register(program: Command, cli: Cli): void {
     .option('--workers <n>', 'worker processes', '4')
     .option('--kill-worker', 'kill a worker (SIGKILL) in the middle of an attempt; another resumes it')
     .option('--kill-peer', 'kill the peer (SIGKILL) halfway through and start it again')
-    .action((file: string, flags: ReplayFlags) => replayFile(cli, file, flags))
+    .action(async (file: string, flags: ReplayFlags) => {
+      const { replayFile } = await import('../replay/command.js')
+      return replayFile(cli, file, flags)
+    })
   withExamples(
     withJson(command, 'print one JSON object: what was counted, and `ok`'),
     ['weft replay runs.jsonl --kill-worker --kill-peer', 'the whole story on your own runs'],

@@ -1,0 +1,1 @@
+export const DEFAULT_GATEWAY_PORT = 7601
