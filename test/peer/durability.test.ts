@@ -173,6 +173,21 @@ describe('[DUR-3] a store that fails a write', () => {
 })
 
 describe('draining', () => {
+  test('does not wait for whoever was being sent away already', async () => {
+    const harness = await PeerHarness.start({ limits: { drain_ms: 2_147_483_647 } })
+    const client = await harness.following()
+    client.socket.pause()
+    client.socket.send('no frame')
+    await until(async () => (await harness.metric('weft_connections_failed_total')) > 0, 'it is sent away')
+    let isDrained = false
+    const drained = harness.peer.drain().then(() => {
+      isDrained = true
+    })
+    client.socket.resume()
+    await until(() => isDrained, 'it is drained')
+    await drained
+  })
+
   test('does not wait for a connection over which nothing was asked', async () => {
     const harness = await PeerHarness.start({ limits: { drain_ms: 2_147_483_647 } })
     const silent = connect(harness.peer.port, '127.0.0.1')

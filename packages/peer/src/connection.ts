@@ -92,6 +92,8 @@ export class Connection implements Flow {
 
   /** Leaves what comes from now on unread, while what came before is being answered. */
   pause(): void {
+    // Of one that is being closed only the other side's half of the closing handshake is yet to come.
+    if (this.socket.readyState !== TRANSPORT_OPEN) return
     this.#paused = true
     this.socket.pause()
   }
