@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { PeerHarness } from '../support/peer-harness.ts'
 import { Research } from '../support/replica-contexts.ts'
+import { StalledPeer } from '../support/stalled-peer.ts'
 
 /** Long enough to be renewed on a machine that is busy. */
 const SHORT_MS = 400
@@ -44,6 +45,24 @@ describe('[HND-3] a lease on a branch', () => {
     // Who gave it back writes as anybody does: not while somebody else holds it.
     await expect(first!.append('message', { text: 'still here?' }).committed).rejects.toMatchObject({
       code: 'WEFT_LEASE_HELD',
+    })
+  })
+
+  it('is not lost to one who asks for it and does not hear that others were quicker, but held', async () => {
+    const harness = await PeerHarness.start()
+    const quick = await (await harness.replica()).open(Research, { workflow: 'w', agent: 'quick' })
+    const link = await StalledPeer.before(harness.url)
+    const slow = await (await harness.replica({ url: link.url })).open(Research, {
+      workflow: 'w',
+      agent: 'slow',
+    })
+    await slow.append('message', { text: 'here' }).committed
+    link.hold('log')
+    await (await quick.lease()).release()
+    await expect(slow.lease({ timeout_ms: SHORT_MS })).rejects.toMatchObject({
+      code: 'WEFT_LEASE_HELD',
+      message: expect.stringContaining('was granted to somebody else while it was asked for') as string,
+      details: { on: 'branch:main' },
     })
   })
 

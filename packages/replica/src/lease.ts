@@ -211,7 +211,10 @@ export function isTaken(error: unknown, on: string): error is WeftError {
   return taken && error.details.on === on
 }
 
-/** Resolves when another grant or a release is here than was `seen`, or when the lease in force has run out. */
+/**
+ * Resolves when another grant or a release is here than was `seen`, or when the lease in force has run out.
+ * @throws WEFT_LEASE_HELD when `timeout_ms` passes first · WEFT_ABORTED
+ */
 export async function untilMoved(
   { context }: ProposalScope,
   on: string,
@@ -228,7 +231,7 @@ export async function untilMoved(
   look()
   const { left_ms } = refusal.details
   const cancel = typeof left_ms === 'number' ? clock.after(left_ms + 1, () => moved.resolve()) : () => {}
-  await within(clock, moved.promise, options, () => refusal).finally(() => {
+  await within(clock, moved.promise, options, () => heldSince(refusal)).finally(() => {
     stop()
     cancel()
   })
@@ -258,5 +261,18 @@ function givenBack({ on, epoch }: Lease): WeftError {
     `the lease on ${on} under epoch ${epoch} was given back`,
     'ask for it again before writing',
     { on, epoch },
+  )
+}
+
+/** Who asks for a lease has none that could be lost: somebody else was quicker, and has been since. */
+function heldSince(refusal: WeftError): WeftError {
+  if (refusal.code === 'WEFT_LEASE_HELD') return refusal
+  const { on } = refusal.details
+  return new WeftError(
+    'WEFT_LEASE_HELD',
+    `${String(on)} was granted to somebody else while it was asked for`,
+    'wait until it is given back or runs out, and ask for the lease; or write on a branch of your own',
+    { on },
+    { cause: refusal },
   )
 }
