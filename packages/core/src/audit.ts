@@ -1,5 +1,5 @@
 import type { ChangeSet } from './change-set.js'
-import { checkPointer, pointersOf } from './conflicts.js'
+import { checkPointer } from './conflicts.js'
 import type { Node } from './dag.js'
 import type { Entry } from './entry.js'
 import type { Erased } from './erasures.js'
@@ -9,6 +9,7 @@ import { pointersTouch } from './json.js'
 import type { LeaseNote } from './lease-notes.js'
 import { unpackIds } from './packed-ids.js'
 import type { View } from './view.js'
+import { pointersOf } from './ref.js'
 
 export interface AuditFilter {
   /** Changes that wrote this state pointer, something above it or something below it. */

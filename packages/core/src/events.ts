@@ -1,9 +1,9 @@
 import type { Change } from './change.js'
-import { pointersOf } from './conflicts.js'
 import { type Filter, matchesFilter } from './filter.js'
 import { type AgentId, type BranchName, type ChangeId, type EntryId, entryId, type Position } from './ids.js'
 import type { Json } from './json.js'
 import { unpackIds } from './packed-ids.js'
+import { pointersOf } from './ref.js'
 
 /** What happened at a position of a context's committed log: one change, as whoever waits for it reads it. */
 export interface ContextEvent {

@@ -12,7 +12,6 @@ export {
   type ConflictValue,
   checkPointer,
   findConflicts,
-  pointersOf,
 } from './conflicts.js'
 export { Dag, NO_NODE, type Node } from './dag.js'
 export { equivocation } from './dag-errors.js'
@@ -90,6 +89,7 @@ export {
   formatRef,
   parseRef,
   pointerOf,
+  pointersOf,
   stateRef,
   touches,
   type VersionedRef,

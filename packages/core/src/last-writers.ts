@@ -1,8 +1,7 @@
 import type { ChangeSet } from './change-set.js'
 import type { ChangeId } from './ids.js'
-import { parsePointer, pointersTouch } from './json.js'
-import type { Node } from './dag.js'
-import { pointerOf } from './ref.js'
+import { parsePointer } from './json.js'
+import { openWritesOf } from './open-writes.js'
 import type { View } from './view.js'
 
 /**
@@ -11,16 +10,6 @@ import type { View } from './view.js'
  */
 export function lastWriters(set: ChangeSet, view: View, pointer: string): ChangeId[] {
   parsePointer(pointer)
-  let last: Node[] = []
-  for (const node of view.arrived) {
-    if (!set.change(node).header.writes.some(ref => writesTo(ref, pointer))) continue
-    last = last.filter(writer => !set.dag.isAncestor(writer, node))
-    last.push(node)
-  }
-  return set.ids(last)
-}
-
-function writesTo(ref: string, pointer: string): boolean {
-  const written = pointerOf(ref)
-  return written !== undefined && pointersTouch(written, pointer)
+  // A write that is not open was covered by one which touches the pointer too, and came after it.
+  return set.ids(set.maximal(openWritesOf(set, view).open.touching(pointer)))
 }

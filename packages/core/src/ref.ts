@@ -29,6 +29,11 @@ export function pointerOf(ref: string): string | undefined {
   return ref.startsWith(STATE_REF) ? ref.slice(STATE_REF.length) : undefined
 }
 
+/** The state pointers a change wrote. */
+export function pointersOf(writes: readonly string[]): string[] {
+  return writes.flatMap(ref => pointerOf(ref) ?? [])
+}
+
 /** The entry of an `entry:` ref, or undefined for other refs. */
 export function entryOf(ref: string): string | undefined {
   return ref.startsWith(ENTRY) ? ref.slice(ENTRY.length) : undefined

@@ -1,18 +1,13 @@
 import type { ChangeSet } from './change-set.js'
-import {
-  addWriter,
-  type ConflictValue,
-  checkPointer,
-  conflictAt,
-  type LastWriters,
-  pointersOf,
-  readablePointer,
-} from './conflicts.js'
+import { type ConflictValue, checkPointer, disagreeing, readablePointer } from './conflicts.js'
 import type { Node } from './dag.js'
 import type { AgentId, BranchName, ChangeId } from './ids.js'
 import { type Json, pointersTouch } from './json.js'
+import { type Dispute, openWritesOf } from './open-writes.js'
+import { pointersOf } from './ref.js'
 import type { StateDoc } from './state-doc.js'
 import type { View } from './view.js'
+import { type Act, WriteHistory } from './write-history.js'
 
 /** A change that closed a conflict which its author had seen: who chose what, and why. */
 export interface Resolution {
@@ -37,58 +32,59 @@ export interface Resolution {
  */
 export function findResolutions(set: ChangeSet, view: View, state: StateDoc, pointer?: string): Resolution[] {
   if (pointer !== undefined) checkPointer(pointer)
-  const contested = contestedPointers(set, view)
+  const { contested, pasts } = openWritesOf(set, view)
   if (contested.size === 0) return []
-  const touches = (written: string): boolean => [...contested].some(other => pointersTouch(written, other))
-  const writers = [...view.arrived].filter(node => pointersOf(set.change(node).header.writes).some(touches))
-  return writers
-    .sort((a, b) => set.tree.compare(a, b))
-    .flatMap(node => closedBy(set, state, writers, node))
-    .filter(closed => pointer === undefined || pointersTouch(closed.pointer, pointer))
-}
-
-/** Pointers that a change wrote while a concurrent write touched them. More than the conflicts there were, never less. */
-function contestedPointers(set: ChangeSet, view: View): ReadonlySet<string> {
-  const contested = new Set<string>()
-  const last: LastWriters = new Map()
-  for (const node of view.arrived) {
-    for (const pointer of pointersOf(set.change(node).header.writes)) {
-      for (const [other, nodes] of last) {
-        if (!pointersTouch(pointer, other)) continue
-        if (nodes.every(writer => set.dag.isAncestor(writer, node))) continue
-        contested.add(pointer).add(other)
-      }
+  const history = new WriteHistory(pasts, contested)
+  for (const node of view.flatten()) history.add(node, pointersOf(set.change(node).header.writes))
+  const closed = new Map<Node, Map<string, Closed>>()
+  history.eachAct((act, before, after) => {
+    for (const each of closedBy(set, state, act, before, after)) {
+      const known = closed.get(act.node) ?? new Map<string, Closed>()
+      closed.set(act.node, known.set(each.pointer, each))
     }
-    addWriter(set, last, node)
-  }
-  return contested
+  })
+  return [...closed]
+    .sort(([a], [b]) => set.tree.compare(a, b))
+    .flatMap(([node, all]) =>
+      [...all.values()].sort((a, b) => a.rank - b.rank).map(each => describe(set, state, node, each)),
+    )
+    .filter(resolution => pointer === undefined || pointersTouch(resolution.pointer, pointer))
 }
 
-/** `writers` are in a causal order. */
-function closedBy(set: ChangeSet, state: StateDoc, writers: readonly Node[], node: Node): Resolution[] {
+interface Closed {
+  readonly pointer: string
+  readonly rank: number
+  readonly settled: readonly ConflictValue[]
+}
+
+/** What was in conflict where a change wrote, before it did, and is no longer. */
+function closedBy(
+  set: ChangeSet,
+  state: StateDoc,
+  { writes }: Act,
+  before: readonly Dispute[],
+  after: readonly Dispute[],
+): Closed[] {
+  const left = new Map(after.map(({ pointer, writers }) => [pointer, writers]))
+  return before.flatMap(({ pointer, rank, writers }) => {
+    if (!writes.some(written => pointersTouch(written.pointer, pointer))) return []
+    const settled = disagreeing(set, state, writers)
+    if (settled === undefined) return []
+    const still = left.get(pointer)
+    return still && disagreeing(set, state, still) !== undefined ? [] : [{ pointer, rank, settled }]
+  })
+}
+
+function describe(set: ChangeSet, state: StateDoc, node: Node, { pointer, settled }: Closed): Resolution {
   const { id, header } = set.change(node)
-  const last: LastWriters = new Map()
-  for (const writer of writers) if (set.dag.isAncestor(writer, node)) addWriter(set, last, writer)
-  const written = pointersOf(header.writes)
-  const open = [...last.keys()]
-    .filter(pointer => written.some(other => pointersTouch(pointer, other)))
-    .flatMap(pointer => {
-      const settled = conflictAt(set, state, last, pointer)
-      return settled === undefined ? [] : [{ pointer, settled }]
-    })
-  addWriter(set, last, node)
-  const isClosed = (pointer: string): boolean =>
-    !last.has(pointer) || conflictAt(set, state, last, pointer) === undefined
-  return open
-    .filter(({ pointer }) => isClosed(pointer))
-    .map(({ pointer, settled }) => ({
-      pointer,
-      value: state.readAfter(node, readablePointer(pointer)),
-      change: id,
-      agent: header.agent,
-      branch: header.branch,
-      time: header.time,
-      reason: header.notes.reason,
-      settled,
-    }))
+  return {
+    pointer,
+    value: state.readAfter(node, readablePointer(pointer)),
+    change: id,
+    agent: header.agent,
+    branch: header.branch,
+    time: header.time,
+    reason: header.notes.reason,
+    settled,
+  }
 }

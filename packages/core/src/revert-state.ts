@@ -1,10 +1,10 @@
 import type { ChangeSet } from './change-set.js'
-import { pointersOf } from './conflicts.js'
 import type { Node } from './dag.js'
 import type { ChangeId } from './ids.js'
 import { isJsonArray, type Json, type JsonObject, parsePointer, pointersTouch, valueAt } from './json.js'
 import type { StateDoc } from './state-doc.js'
 import type { View } from './view.js'
+import { pointersOf } from './ref.js'
 
 /** A pointer that a revert writes: what it holds now, and what it will; undefined where there is nothing. */
 export interface RevertedPointer {

@@ -1,6 +1,5 @@
 import type { ChangeSet } from './change-set.js'
 import type { CommitIndex } from './commit-index.js'
-import { pointersOf } from './conflicts.js'
 import { NO_NODE, type Node } from './dag.js'
 import { WeftError } from './errors.js'
 import { WEFT_AGENT } from './derived-change.js'
@@ -10,6 +9,7 @@ import { type KeptPointer, type RevertedPointer, RevertedState, type Turn } from
 import { Staleness } from './staleness.js'
 import type { StateDoc } from './state-doc.js'
 import type { View } from './view.js'
+import { pointersOf } from './ref.js'
 
 /** What to undo: all that an actor wrote, one change (a step), some, a range of the log, or what a ref led to. */
 export type RevertTarget =

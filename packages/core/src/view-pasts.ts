@@ -1,0 +1,58 @@
+import { NO_NODE, type Dag, type Node } from './dag.js'
+import { IntList } from './int-list.js'
+import type { View } from './view.js'
+
+const NOWHERE = -1
+
+/**
+ * Whether changes of a view are in the past of another one. A **cut** is a change that had all others in its past when the
+ * view grew by it: what the view showed before a cut is behind whoever has the cut behind itself. Unlike those of the
+ * whole context, the cuts of a view do not end while a branch that it does not show is open.
+ */
+export class ViewPasts {
+  #caughtUp = 0
+  /** By node: its place in the view. */
+  readonly #places = new IntList()
+  /** By node: the place of the last cut that it is or has in its past. */
+  readonly #cuts = new IntList()
+  readonly #isHead: boolean[] = []
+  #heads = 0
+
+  constructor(
+    private readonly dag: Dag,
+    private readonly view: View,
+  ) {}
+
+  /** Which of some changes are in the past of another: by their places, or by one walk for all that these do not tell of. */
+  seenBy(node: Node, others: readonly Node[]): (other: Node) => boolean {
+    this.#catchUp()
+    const cut = this.#cuts.at(node)
+    const isKnown = (other: Node): boolean => this.#places.at(other) <= cut || this.dag.isOwnPast(other, node)
+    const open = others.filter(other => !isKnown(other))
+    if (open.length === 0) return () => true
+    const isBehind = this.dag.behind(open, [node])
+    return other => isKnown(other) || isBehind(other)
+  }
+
+  #catchUp(): void {
+    const { dag } = this
+    for (; this.#caughtUp < this.view.size; this.#caughtUp++) {
+      const node = this.view.arrived.at(this.#caughtUp)
+      let cut = NOWHERE
+      for (let i = dag.depCount(node) - 1; i >= 0; i--) {
+        const dep = dag.dep(node, i)
+        cut = Math.max(cut, this.#cuts.at(dep))
+        if (this.#isHead[dep]) this.#heads--
+        this.#isHead[dep] = false
+      }
+      this.#isHead[node] = true
+      this.#heads++
+      while (this.#places.length <= node) {
+        this.#places.push(NO_NODE)
+        this.#cuts.push(NOWHERE)
+      }
+      this.#places.set(node, this.#caughtUp)
+      this.#cuts.set(node, this.#heads === 1 ? this.#caughtUp : cut)
+    }
+  }
+}
