@@ -1,4 +1,4 @@
-import type { Dag, Node } from './dag.js'
+import { type Dag, NO_NODE, type Node } from './dag.js'
 
 /** The nodes of `heads` that are not in the past of another one. */
 export function maximal(dag: Dag, heads: Iterable<Node>): Node[] {
@@ -17,18 +17,21 @@ const KNOWN = 2
  * at nothing that came before the first of them.
  */
 export function unseen(dag: Dag, from: Iterable<Node>, known: readonly Node[]): Node[] {
-  const marks = new Uint8Array(dag.size)
+  const begin = [...from]
+  let last = NO_NODE
+  for (const nodes of [begin, known]) for (const node of nodes) last = Math.max(last, node)
+  const marks = new Uint8Array(last + 1)
   let open = 0
   const mark = (node: Node, as: number): void => {
     if (marks[node] === UNSEEN && as === KNOWN) open--
     if (marks[node] === 0 && as === UNSEEN) open++
     if (marks[node] !== KNOWN) marks[node] = as
   }
-  for (const node of from) mark(node, UNSEEN)
+  for (const node of begin) mark(node, UNSEEN)
   for (const node of known) mark(node, KNOWN)
   const found: Node[] = []
   // A node's deps have lower numbers, so what is to be found out about it is settled when its turn comes.
-  for (let node = dag.size - 1; open > 0; node--) {
+  for (let node = last; open > 0; node--) {
     const as = marks[node]!
     if (as === 0) continue
     if (as === UNSEEN) {

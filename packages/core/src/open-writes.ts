@@ -3,7 +3,7 @@ import type { Node } from './dag.js'
 import { PointerTree, type Spot, subtree } from './pointer-tree.js'
 import { pointersOf } from './ref.js'
 import type { View } from './view.js'
-import { ViewPasts } from './view-pasts.js'
+import { pastsOf, type ViewPasts } from './view-pasts.js'
 
 /** The end of a list, as RFC 6902 writes it: an insertion. Concurrent insertions both stay, so they never conflict. */
 export const LIST_END = '/-'
@@ -202,7 +202,7 @@ export function openWritesOf(set: ChangeSet, view: View): Omit<Kept, 'caughtUp'>
 
 function newKept({ dag }: ChangeSet, view: View): Kept {
   const contested = new Set<string>()
-  const pasts = new ViewPasts(dag, view)
+  const pasts = pastsOf(dag, view)
   const kept = { open: new OpenWrites(pasts, contested), contested, pasts, caughtUp: 0 }
   KEPT.set(view, kept)
   return kept

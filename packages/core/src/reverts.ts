@@ -14,18 +14,10 @@ export class Reverts {
 
   /** Takes in a change that reverts others. It cannot revert what its author had not seen. */
   add(node: Node, packed: Uint8Array): void {
-    const named = unpackIds(packed).map(id => this.dag.find(id))
-    const oldest = Math.min(...named.filter(each => each !== NO_NODE))
-    const past = new Set<Node>()
-    this.dag.walk([node], at => {
-      if (past.has(at)) return false
-      past.add(at)
-      return at > oldest
-    })
-    this.#named.set(
-      node,
-      named.filter(each => each !== node && past.has(each)),
-    )
+    const named = unpackIds(packed)
+      .map(id => this.dag.find(id))
+      .filter(each => each !== NO_NODE)
+    this.#named.set(node, named.filter(this.dag.behind(named, [node])))
   }
 
   /** Whether any change of the context reverts another. */
@@ -35,6 +27,11 @@ export class Reverts {
 
   has(node: Node): boolean {
     return this.#named.has(node)
+  }
+
+  /** The changes that revert others, in order of arrival. */
+  nodes(): Iterable<Node> {
+    return this.#named.keys()
   }
 
   /** What the change at `node` reverts. */

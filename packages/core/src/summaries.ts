@@ -1,4 +1,5 @@
 import { type Dag, NO_NODE, type Node } from './dag.js'
+import { unseen } from './frontier.js'
 import { type HeaderNotes, unpackIds } from './header.js'
 import type { BranchName } from './ids.js'
 import { NodeBits } from './node-bits.js'
@@ -42,11 +43,13 @@ export class Summaries {
   /** Takes in a change whose notes name a range. */
   add(node: Node, { from, to }: NonNullable<HeaderNotes['summary']>, kinds: readonly string[]): void {
     if (kinds.length !== 1 || kinds[0] !== SUMMARY_KIND) return
-    const seen = (packed: Uint8Array): Node[] =>
+    const known = (packed: Uint8Array): Node[] =>
       unpackIds(packed)
         .map(id => this.dag.find(id))
-        .filter(each => each !== NO_NODE && this.dag.isAncestor(each, node))
-    this.#frontiers.set(node, { from: seen(from), to: seen(to) })
+        .filter(each => each !== NO_NODE)
+    const [begin, end] = [known(from), known(to)]
+    const isSeen = this.dag.behind([...begin, ...end], [node])
+    this.#frontiers.set(node, { from: begin.filter(isSeen), to: end.filter(isSeen) })
   }
 
   has(node: Node): boolean {
@@ -67,25 +70,19 @@ export class Summaries {
     return range
   }
 
-  /**
-   * Whether a change came late to what a summary stands for: written beside it on one of its branches, by somebody who
-   * had not seen the whole range. It is no part of the range, and the summary does not know of it.
-   */
-  isLate(summary: Node, node: Node): boolean {
-    const { dag } = this
-    if (node === summary || dag.isAncestor(summary, node) || dag.isAncestor(node, summary)) return false
-    const { branches, to } = this.rangeOf(summary)
-    return branches.has(this.tree.branchOf(node)) && !to.every(head => dag.isAncestor(head, node))
-  }
-
   #find(summary: Node, { from, to }: Frontiers): Range {
     const nodes = rangeBetween(this.dag, from, to)
     const bits = new NodeBits(nodes)
     const branches = new Set(nodes.map(node => this.tree.branchOf(node)))
     const first = nodes.reduce((a, b) => (this.tree.compare(a, b) < 0 ? a : b), nodes[0] ?? summary)
-    const then = this.reverts.standing(new NodeBits(rangeBetween(this.dag, [], [summary])))
-    const reverted = new Set([...then.keys()].filter(node => bits.has(node)))
-    return { nodes: bits, to, branches, first, reverted }
+    return { nodes: bits, to, branches, first, reverted: this.#revertedIn(bits, summary) }
+  }
+
+  #revertedIn(nodes: NodeBits, summary: Node): ReadonlySet<Node> {
+    const reverts = [...this.reverts.nodes()].filter(node => node < summary)
+    const isSeen = this.dag.behind(reverts, [summary])
+    const then = this.reverts.standing({ has: node => node === summary || (node < summary && isSeen(node)) })
+    return new Set([...then.keys()].filter(node => nodes.has(node)))
   }
 }
 
@@ -93,10 +90,5 @@ const NOTHING: Frontiers = { from: [], to: [] }
 
 /** The changes in `to` and its past that are not in `from` and its past. */
 export function rangeBetween(dag: Dag, from: readonly Node[], to: readonly Node[]): Node[] {
-  const seen = new Set<Node>()
-  const enter = (node: Node): boolean => !seen.has(node) && !!seen.add(node)
-  dag.walk(from, enter)
-  const nodes: Node[] = []
-  dag.walk(to, node => enter(node) && nodes.push(node) > 0)
-  return nodes
+  return unseen(dag, to, from)
 }

@@ -23,6 +23,18 @@ export class ViewPasts {
     private readonly view: View,
   ) {}
 
+  /** The place of a change in the view. */
+  placeOf(node: Node): number {
+    this.#catchUp()
+    return this.#places.at(node)
+  }
+
+  /** The place of the last cut that a change is or has in its past; -1 of none. */
+  cutOf(node: Node): number {
+    this.#catchUp()
+    return this.#cuts.at(node)
+  }
+
   /** Which of some changes are in the past of another: by their places, or by one walk for all that these do not tell of. */
   seenBy(node: Node, others: readonly Node[]): (other: Node) => boolean {
     this.#catchUp()
@@ -55,4 +67,15 @@ export class ViewPasts {
       this.#cuts.set(node, this.#heads === 1 ? this.#caughtUp : cut)
     }
   }
+}
+
+const PASTS = new WeakMap<View, ViewPasts>()
+
+/** Those of a view, kept up to date as it grows. */
+export function pastsOf(dag: Dag, view: View): ViewPasts {
+  const known = PASTS.get(view)
+  if (known) return known
+  const pasts = new ViewPasts(dag, view)
+  PASTS.set(view, pasts)
+  return pasts
 }

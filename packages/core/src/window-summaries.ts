@@ -1,5 +1,6 @@
 import type { Node } from './dag.js'
 import { NodeBits } from './node-bits.js'
+import { RangeIndex } from './range-index.js'
 import type { WindowIndex } from './window-index.js'
 
 /** A summary that does not stand for its range, and why. */
@@ -15,6 +16,7 @@ export class ShownSummaries {
   readonly fallen: ReadonlyMap<Node, FallenSummary>
   /** With those that another one stands for: what they stand for stays away too. */
   readonly #sound: readonly Node[]
+  readonly #ranges = new RangeIndex()
 
   /** @param dropped whether a summary is stale, and to be dropped for that */
   constructor(
@@ -49,7 +51,8 @@ export class ShownSummaries {
 
   /** The summary that stands for a change, or undefined. */
   standsFor(node: Node): Node | undefined {
-    return this.#sound.find(summary => this.index.set.summaries.rangeOf(summary).nodes.has(node))
+    const { value } = this.#ranges.standingFor(node).next()
+    return value as Node | undefined
   }
 
   /** Whether of its range other changes are reverted now than when the summary was written. */
@@ -71,10 +74,21 @@ export class ShownSummaries {
     const byRange = [...sound].sort((a, b) => rangeOf(b).size - rangeOf(a).size || set.tree.compare(a, b))
     const kept: Node[] = []
     for (const summary of byRange) {
-      const larger = kept.find(other => rangeOf(summary).isWithin(rangeOf(other)))
-      if (larger === undefined) kept.push(summary)
-      else fallen.set(summary, { why: 'summarised', detail: `${set.dag.id(larger)}.0` })
+      const range = rangeOf(summary)
+      const larger = this.#firstWith(range, kept)
+      if (larger === undefined) {
+        kept.push(summary)
+        this.#ranges.add(summary, range)
+      } else fallen.set(summary, { why: 'summarised', detail: `${set.dag.id(larger)}.0` })
     }
     return kept
+  }
+
+  /** The first summary of those kept whose range has all of a range. */
+  #firstWith(range: NodeBits, kept: readonly Node[]): Node | undefined {
+    if (range.size === 0) return kept[0]
+    for (const other of this.#ranges.standingFor(range.least))
+      if (range.isWithin(this.index.set.summaries.rangeOf(other).nodes)) return other
+    return undefined
   }
 }
