@@ -47,9 +47,14 @@ export class EntryLists {
 
   /** Undefined when what has come since is not all at the end, or may take something back. */
   #goOn({ size, entries }: Listed, view: View, options: EntriesOptions): Entry[] | undefined {
-    if (options.order === 'interleaved' || this.reverts.any) return undefined
+    if (options.order === 'interleaved') return undefined
     const fresh = new Set<Node>()
-    for (let at = size; at < view.size; at++) fresh.add(view.arrived.at(at))
+    for (let at = size; at < view.size; at++) {
+      const node = view.arrived.at(at)
+      // A revert takes back what came before it, so nothing else is reverted by what has come.
+      if (this.reverts.has(node) && !options.reverted) return undefined
+      fresh.add(node)
+    }
     const last: Node[] = []
     for (const node of view.backwards()) {
       if (last.length === fresh.size) break
