@@ -10,6 +10,7 @@ import { IntList } from './int-list.js'
 import { IntTable } from './int-table.js'
 import { NodeMarks } from './node-marks.js'
 import { NodeSet, type ReadonlyNodeSet } from './node-set.js'
+import { PastWalk } from './past-walk.js'
 
 /** A change's number within one `Dag`: the order of its arrival. Means nothing outside of it. */
 export type Node = number
@@ -111,6 +112,16 @@ export class Dag {
 
   lamport(node: Node): number {
     return this.#nodes.at(node, LAMPORT)
+  }
+
+  /** Of the actor that wrote it, within this graph. */
+  actorNumber(node: Node): number {
+    return this.#nodes.at(node, ACTOR)
+  }
+
+  /** The change with which the run begins that a change is part of: one actor's, each of which depends on the last alone. */
+  runStart(node: Node): Node {
+    return this.#nodes.at(node, RUN_START)
   }
 
   depCount(node: Node): number {
@@ -248,25 +259,9 @@ export class Dag {
    * @param walked runs that were walked before, for whoever asks again about what is left of the nodes and what came since
    */
   behind(nodes: readonly Node[], others: readonly Node[], walked = new NodeMarks()): (node: Node) => boolean {
-    const floor = nodes.reduce((least, node) => Math.min(least, this.lamport(node)), Number.POSITIVE_INFINITY)
-    const latest = new Map<number, Node>()
-    const stack: Node[] = []
-    const pushDeps = (node: Node): void => {
-      for (let i = this.depCount(node) - 1; i >= 0; i--) {
-        const dep = this.dep(node, i)
-        if (this.lamport(dep) >= floor) stack.push(dep)
-      }
-    }
-    for (const other of others) pushDeps(other)
-    for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
-      const actor = this.#nodes.at(next, ACTOR)
-      if (next > (latest.get(actor) ?? NO_NODE)) latest.set(actor, next)
-      const start = this.#nodes.at(next, RUN_START)
-      if (walked.has(start)) continue
-      walked.add(start)
-      pushDeps(start)
-    }
-    return node => node <= (latest.get(this.#nodes.at(node, ACTOR)) ?? NO_NODE)
+    const walk = new PastWalk(this, others, walked)
+    walk.reach(nodes.reduce((least, node) => Math.min(least, this.lamport(node)), Number.POSITIVE_INFINITY))
+    return node => walk.has(node)
   }
 
   /** Whether `earlier` is `node` or one that its actor wrote before it. */
