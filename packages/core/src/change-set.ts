@@ -11,6 +11,7 @@ import { type Header, NO_NOTES } from './header.js'
 import { type ActorId, type BranchName, type ChangeId, entryId } from './ids.js'
 import { deepFreeze } from './json.js'
 import { Leases } from './leases.js'
+import { readsByEntry } from './manifest.js'
 import { OrderTree } from './order.js'
 import { unpackIds } from './packed-ids.js'
 import { Pasts } from './past.js'
@@ -225,6 +226,7 @@ function makeEntries(change: Change, actor: ActorId, erased: Erased | undefined)
   const values = readable(change)
   if (values === undefined) return NO_ENTRIES
   const gone = change.lacksEntries ? erased : undefined
+  const readsOf = readsByEntry(reads)
   return kinds.map((kind, index) =>
     Object.freeze({
       id: entryId(change.id, index),
@@ -237,7 +239,7 @@ function makeEntries(change: Change, actor: ActorId, erased: Erased | undefined)
       actor,
       lamport,
       time,
-      reads: reads.length === 0 ? reads : reads.filter(ref => ref.entry === undefined || ref.entry === index),
+      reads: readsOf(index),
       ...(gone && { erased: gone }),
     }),
   )

@@ -19,6 +19,21 @@ export function checkManifest(
   }
 }
 
+/**
+ * What each entry of a change was derived from. Entries that name nothing of their own share one list: 4,096 entries with
+ * 4,096 reads would have 16 million.
+ */
+export function readsByEntry(reads: readonly ManifestRef[]): (entry: number) => readonly ManifestRef[] {
+  const named = new Set(reads.flatMap(({ entry }) => entry ?? []))
+  if (named.size === 0) {
+    const all = Object.freeze(reads)
+    return () => all
+  }
+  const shared = Object.freeze(reads.filter(read => read.entry === undefined))
+  return entry =>
+    named.has(entry) ? reads.filter(read => read.entry === undefined || read.entry === entry) : shared
+}
+
 function unknown(entry: EntryId): WeftError {
   return new WeftError(
     'WEFT_ENTRY_UNKNOWN',
