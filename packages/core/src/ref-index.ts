@@ -2,7 +2,7 @@ import { parsePointer } from './json.js'
 import { pointerOf } from './ref.js'
 
 interface TrieNode<T> {
-  readonly items: T[]
+  items: T[]
   readonly children: Map<string, TrieNode<T>>
 }
 
@@ -10,10 +10,6 @@ interface TrieNode<T> {
 export class RefIndex<T> {
   readonly #exact = new Map<string, T[]>()
   readonly #pointers: TrieNode<T> = newNode()
-
-  add(ref: string, item: T): void {
-    this.itemsAt(ref).push(item)
-  }
 
   /** The items of exactly this ref; the list is live. */
   itemsAt(ref: string): T[] {
@@ -40,11 +36,35 @@ export class RefIndex<T> {
       node = node.children.get(key)
       if (node === undefined) return
     }
-    yield* subtree(node)
+    for (const below of subtree(node)) yield* below.items
+  }
+
+  /** As `touching`, and takes the items out: what is taken once costs nothing later. */
+  take(ref: string): T[] {
+    const pointer = pointerOf(ref)
+    if (pointer === undefined) {
+      const items = this.#exact.get(ref) ?? []
+      this.#exact.delete(ref)
+      return items
+    }
+    const taken: T[] = []
+    const takeFrom = (node: TrieNode<T>): void => {
+      for (const item of node.items) taken.push(item)
+      node.items = []
+    }
+    let node: TrieNode<T> | undefined = this.#pointers
+    for (const key of parsePointer(pointer)) {
+      takeFrom(node)
+      node = node.children.get(key)
+      if (node === undefined) return taken
+    }
+    for (const below of subtree(node)) takeFrom(below)
+    node.children.clear()
+    return taken
   }
 }
 
-function entry<T>(map: Map<string, T>, key: string, make: () => T): T {
+export function entry<K, T>(map: Map<K, T>, key: K, make: () => T): T {
   const known = map.get(key)
   if (known !== undefined) return known
   const made = make()
@@ -56,10 +76,11 @@ function newNode<T>(): TrieNode<T> {
   return { items: [], children: new Map() }
 }
 
-function* subtree<T>(root: TrieNode<T>): Generator<T> {
+function* subtree<T>(root: TrieNode<T>): Generator<TrieNode<T>> {
   const stack = [root]
   for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
-    yield* node.items
-    stack.push(...node.children.values())
+    yield node
+    // Not `push(...)`: what has more children than there can be arguments would end in a RangeError.
+    for (const child of node.children.values()) stack.push(child)
   }
 }

@@ -1,23 +1,22 @@
 import { Arrows } from './arrows.js'
 import { describeRadius } from './blast-radius.js'
 import type { ChangeSet } from './change-set.js'
+import { Cuts } from './cuts.js'
 import type { Node } from './dag.js'
 import { changeOfEntry, type EntryId, entryId } from './ids.js'
-import { entryOf, entryRef, parseRef, readableRef, touches, type VersionedRef } from './ref.js'
-import { RefIndex } from './ref-index.js'
-import type { BlastRadius, Stale, StaleCause } from './stale.js'
+import { IntList } from './int-list.js'
+import { readsByEntry } from './manifest.js'
+import { NodeMarks } from './node-marks.js'
+import { pastOf } from './past-walk.js'
+import { entryOf, entryRef, parseRef, readableRef, type VersionedRef } from './ref.js'
+import { RefReaders } from './ref-readers.js'
+import { type IsBehind, RefWrites } from './ref-writes.js'
+import type { BlastRadius, Stale } from './stale.js'
+import { StaleCauses } from './stale-causes.js'
+import { describeStale } from './stale-units.js'
 import { SummaryReads } from './summary-reads.js'
-import { type Unit, Units } from './units.js'
+import { type Reader, type Unit, Units } from './units.js'
 import type { View } from './view.js'
-
-/** Those that read one version of a ref, one after the other. */
-interface Readers extends VersionedRef {
-  readonly units: Unit[]
-}
-
-interface Write extends VersionedRef {
-  readonly node: Node
-}
 
 /**
  * What is stale in one view: a function of the view's set, kept up to date as the view grows. Direct causes are not
@@ -26,61 +25,79 @@ interface Write extends VersionedRef {
 export class Staleness {
   #caughtUp = 0
   readonly #units: Units
-  readonly #reads = new RefIndex<Readers>()
-  readonly #writes = new RefIndex<Write>()
-  /** Per ref, the writes that no other write to that very ref has in its past. */
-  readonly #lastWrites = new RefIndex<Write>()
-  readonly #readsOf: (readonly VersionedRef[])[] = []
+  readonly #cuts: Cuts
+  readonly #reads = new RefReaders()
+  /** Of `#reads`, those that nothing has made stale: what a write meets it makes stale, and the next need not meet it. */
+  readonly #open = new RefReaders()
+  readonly #writes = new RefWrites()
   /** What read an entry, by that entry. */
   readonly #dependents = new Arrows()
   /** What read an entry that the view does not show, or not yet. */
-  readonly #awaiting = new Map<EntryId, Unit[]>()
+  readonly #awaiting = new Map<EntryId, Reader[]>()
   readonly #stale = new Set<Unit>()
+  /** The same, in the order in which they became so. */
+  readonly #became = new IntList()
+  /** Changes all of whose entries are stale by what they read together. */
+  readonly #wholes = new NodeMarks()
   readonly #summaries: SummaryReads
+  readonly #causes: StaleCauses
 
   constructor(
     private readonly set: ChangeSet,
     private readonly view: View,
   ) {
     this.#units = new Units(set, view)
+    this.#cuts = new Cuts(set.dag)
     this.#summaries = new SummaryReads(set, view)
+    this.#causes = new StaleCauses(set, this.#writes, this.#cuts)
   }
 
   /** Takes in what the view has grown by, and says what has become stale by it (STL-5), in order. */
   catchUp(): Stale[] {
-    return this.#describe(this.#takeIn())
+    return this.since(this.#became.length)
   }
 
   /** So many are stale, in the order in which they became so, when all of the view has been taken in. */
   get count(): number {
-    this.#takeIn()
-    return this.#stale.size
+    this.takeIn()
+    return this.#became.length
   }
 
-  /** What has become stale since `count` was this. Each who asks keeps a count of their own. */
-  since(count: number): Stale[] {
-    this.#takeIn()
-    return count === this.#stale.size ? [] : this.#describe([...this.#stale].slice(count))
-  }
-
-  #takeIn(): Unit[] {
+  /**
+   * What has become stale since `count` was this. Each who asks keeps a count of their own.
+   * @param isWanted says of an entry, by its place in its change, whether it is asked about
+   */
+  since(count: number, isWanted: (node: Node, entry: number) => boolean = () => true): Stale[] {
+    this.takeIn()
     const fresh: Unit[] = []
+    for (let i = count; i < this.#became.length; i++) {
+      const unit = this.#became.at(i)
+      const node = this.#units.nodeOf(unit)
+      if (isWanted(node, unit - this.#units.firstOf(node))) fresh.push(unit)
+    }
+    return fresh.length === 0 ? [] : this.#describe(fresh)
+  }
+
+  /** As `catchUp`, for whoever need not know the causes. */
+  takeIn(): void {
     for (; this.#caughtUp < this.view.arrived.length; this.#caughtUp++) {
       const node = this.view.arrived.at(this.#caughtUp)
       const first = this.#units.add(node)
+      this.#cuts.add(node, first)
+      const isOld = (earlier: Node): boolean => this.#units.firstOf(earlier) <= this.#cuts.at(node)
+      const isBehind = pastOf(this.set.dag, node, isOld)
       this.#addUnits(first)
-      this.#addWrites(node, fresh)
-      this.#addReads(node, first, fresh)
+      this.#addWrites(node, first, isBehind)
+      this.#addReads(node, first, isBehind)
       for (const summary of this.#summaries.add(node, this.#staleNodes())) {
-        this.#mark(this.#units.firstOf(summary), fresh)
+        this.#mark(this.#units.firstOf(summary))
       }
     }
-    return fresh
   }
 
   /** All that is stale, in order. */
   all(): Stale[] {
-    this.#takeIn()
+    this.takeIn()
     return this.#describe([...this.#stale])
   }
 
@@ -88,6 +105,12 @@ export class Staleness {
   why(entry: EntryId): Stale | undefined {
     const unit = this.#known(entry)
     return unit !== undefined && this.#stale.has(unit) ? this.#describe([unit])[0] : undefined
+  }
+
+  /** Whether an entry of the view is stale, by its place in its change. */
+  isStale(node: Node, entry: number): boolean {
+    this.takeIn()
+    return this.isStaleAt(node, entry)
   }
 
   /** Whether an entry was stale when this last caught up, by its place in its change. */
@@ -98,37 +121,39 @@ export class Staleness {
   /** What an entry was derived from. @throws WEFT_CHANGE_UNKNOWN */
   derivedFrom(entry: EntryId): readonly VersionedRef[] {
     const unit = this.#known(entry)
-    return unit === undefined ? NONE : this.#readsOf[unit]!
+    if (unit === undefined) return NONE
+    const node = this.#units.nodeOf(unit)
+    return readsByEntry(this.set.change(node).header.reads)(unit - this.#units.firstOf(node))
   }
 
   /** @throws WEFT_REF_INVALID */
   blastRadius(ref: string): BlastRadius {
-    this.#takeIn()
+    this.takeIn()
     const named = parseRef(ref)
     const isHit = new Uint8Array(this.#units.size)
-    for (const { version, units } of this.#reads.touching(named.ref)) {
-      if (named.version === undefined || named.version === version) for (const unit of units) isHit[unit] = 1
-    }
-    const count = this.#closure(isHit)
+    const count = this.#closure(isHit, this.#reads.of(named))
     return describeRadius(this.set, this.#units, this.#units.markedInOrder(isHit, count))
   }
 
   /**
-   * Marks all that was derived from what is marked; returns how many are marked then. It nearly always came later, so one
+   * Marks some and all that was derived from them; returns how many are marked then. It nearly always came later, so one
    * pass upwards meets it; what was here before its source is gone after at once.
    */
-  #closure(isHit: Uint8Array): number {
+  #closure(isHit: Uint8Array, readers: Iterable<Reader>): number {
     let count = 0
+    let at = 0
     const before: Unit[] = []
-    let unit = 0
-    const reach = (dependent: Unit): void => {
-      if (isHit[dependent] === 1) return
-      isHit[dependent] = 1
-      if (dependent < unit) before.push(dependent)
+    const wholes = new NodeMarks()
+    const hit = (unit: Unit): void => {
+      if (isHit[unit] === 1) return
+      isHit[unit] = 1
+      if (unit < at) before.push(unit)
     }
-    for (; unit < isHit.length; unit++) {
-      if (isHit[unit] === 0) continue
-      for (let next: Unit | undefined = unit; next !== undefined; next = before.pop()) {
+    const reach = (reader: Reader): void => this.#units.eachOf(reader, wholes, hit)
+    for (const reader of readers) reach(reader)
+    for (; at < isHit.length; at++) {
+      if (isHit[at] === 0) continue
+      for (let next: Unit | undefined = at; next !== undefined; next = before.pop()) {
         count++
         this.#eachDependent(next, reach)
       }
@@ -139,7 +164,6 @@ export class Staleness {
   /** What has read the entries of a change that has just come was derived from them all along. */
   #addUnits(first: Unit): void {
     for (let unit = first; unit < this.#units.size; unit++) {
-      this.#readsOf.push(NONE)
       const entry = this.#awaiting.size === 0 ? undefined : this.#units.entryOf(unit)
       const awaiting = entry && this.#awaiting.get(entry)
       if (!awaiting) continue
@@ -148,20 +172,11 @@ export class Staleness {
     }
   }
 
-  #addWrites(node: Node, fresh: Unit[]): void {
-    for (const ref of this.#writtenBy(node)) {
-      const write = { ...ref, node }
-      for (const readers of this.#reads.touching(write.ref)) {
-        if (!touches(write, readers)) continue
-        // What arrived before this change is not after it: superseded or concurrent, it is stale either way.
-        for (const unit of readers.units) if (this.#units.nodeOf(unit) !== node) this.#mark(unit, fresh)
-      }
-      this.#writes.add(write.ref, write)
-      const last = this.#lastWrites.itemsAt(write.ref)
-      const open = last.filter(
-        other => !this.set.dag.isAncestor(other.node, node) || other.version !== write.version,
-      )
-      last.splice(0, last.length, ...open, write)
+  #addWrites(node: Node, first: Unit, isBehind: IsBehind): void {
+    for (const write of this.#writtenBy(node)) {
+      // What arrived before this change is not after it: superseded or concurrent, it is stale either way.
+      for (const reader of this.#open.take(write)) this.#mark(reader)
+      this.#writes.add(write, node, first, isBehind)
     }
   }
 
@@ -174,57 +189,55 @@ export class Staleness {
     }
   }
 
-  #addReads(node: Node, first: Unit, fresh: Unit[]): void {
+  #addReads(node: Node, first: Unit, isBehind: IsBehind): void {
     const { reads } = this.set.change(node).header
-    if (reads.length === 0) return
-    for (let unit = first; unit < this.#units.size; unit++) {
-      const own = reads.filter(read => read.entry === undefined || read.entry === unit - first)
-      this.#readsOf[unit] = own
-      for (const read of own) this.#addRead(read, unit, fresh)
+    const all = this.#units.areMany(node) ? ~first : first
+    for (const read of reads) {
+      const reader = read.entry === undefined ? all : first + read.entry
+      // An entry that the change does not hold reads nothing.
+      if (reader < this.#units.size) this.#addRead(read, reader, node, isBehind)
     }
   }
 
-  #addRead(read: VersionedRef, unit: Unit, fresh: Unit[]): void {
-    this.#addReader(read, unit)
+  #addRead(read: VersionedRef, reader: Reader, node: Node, isBehind: IsBehind): void {
+    this.#reads.add(read, reader)
     const source = entryOf(read.ref)
     if (source !== undefined) {
       const found = this.#units.find(source)
-      if (found === undefined) this.#await(source, unit)
-      else this.#dependents.add(found, unit)
-      if (found !== undefined && this.#stale.has(found)) this.#mark(unit, fresh)
+      if (found === undefined) this.#await(source, reader)
+      else this.#dependents.add(found, reader)
+      if (found !== undefined && this.#stale.has(found)) this.#mark(reader)
     }
-    const node = this.#units.nodeOf(unit)
-    for (const write of this.#lastWrites.touching(read.ref)) {
-      if (write.node === node || !touches(write, read)) continue
-      if (!this.set.dag.isAncestor(write.node, node)) this.#mark(unit, fresh)
-    }
+    if (this.#isMarked(reader)) return
+    if (this.#writes.isNews(read, node, isBehind)) this.#mark(reader)
+    else this.#open.add(read, reader)
   }
 
-  #addReader({ ref, version }: VersionedRef, unit: Unit): void {
-    const all = this.#reads.itemsAt(ref)
-    const last = all.at(-1)
-    if (last && last.version === version) last.units.push(unit)
-    else all.push({ ref, ...(version !== undefined && { version }), units: [unit] })
+  #isMarked(reader: Reader): boolean {
+    return reader < 0 ? this.#wholes.has(this.#units.nodeOf(~reader)) : this.#stale.has(reader)
   }
 
-  #await(entry: EntryId, unit: Unit): void {
+  #await(entry: EntryId, reader: Reader): void {
     const awaiting = this.#awaiting.get(entry)
-    if (awaiting) awaiting.push(unit)
-    else this.#awaiting.set(entry, [unit])
+    if (awaiting) awaiting.push(reader)
+    else this.#awaiting.set(entry, [reader])
   }
 
-  #mark(unit: Unit, fresh: Unit[]): void {
-    const spread = [unit]
+  #mark(reader: Reader): void {
+    const spread = [reader]
+    const mark = (unit: Unit): void => {
+      if (this.#stale.has(unit)) return
+      this.#stale.add(unit)
+      this.#became.push(unit)
+      this.#eachDependent(unit, dependent => spread.push(dependent))
+    }
     for (let next = spread.pop(); next !== undefined; next = spread.pop()) {
-      if (this.#stale.has(next)) continue
-      this.#stale.add(next)
-      fresh.push(next)
-      this.#eachDependent(next, dependent => spread.push(dependent))
+      this.#units.eachOf(next, this.#wholes, mark)
     }
   }
 
   /** What read an entry, and the summaries that stand for it. */
-  #eachDependent(unit: Unit, visit: (dependent: Unit) => void): void {
+  #eachDependent(unit: Unit, visit: (dependent: Reader) => void): void {
     this.#dependents.each(unit, visit)
     if (!this.#summaries.any) return
     for (const summary of this.#summaries.standingFor(this.#units.nodeOf(unit)))
@@ -235,61 +248,13 @@ export class Staleness {
     for (const unit of this.#stale) yield this.#units.nodeOf(unit)
   }
 
-  #isStale(entry: EntryId): boolean {
-    const unit = this.#units.find(entry)
-    return unit !== undefined && this.#stale.has(unit)
-  }
-
   #describe(units: readonly Unit[]): Stale[] {
-    return this.#units.inOrder(units).map(unit => {
-      const node = this.#units.nodeOf(unit)
-      return {
-        change: this.set.change(node).id,
-        entry: this.#units.entryOf(unit),
-        branch: this.set.tree.branchOf(node),
-        causes: this.#causes(unit),
-        via: this.#via(unit),
-      }
-    })
-  }
-
-  #via(unit: Unit): EntryId[] {
-    const read = this.#readsOf[unit]!.flatMap(({ ref }) => {
-      const source = entryOf(ref)
-      return source !== undefined && this.#isStale(source) ? [source] : []
-    })
-    const node = this.#units.nodeOf(unit)
-    if (!this.set.summaries.has(node)) return read
-    const { nodes } = this.set.summaries.rangeOf(node)
-    const within = [...this.#stale].filter(each => nodes.has(this.#units.nodeOf(each)))
-    return [...read, ...this.#units.inOrder(within).flatMap(each => this.#units.entryOf(each) ?? [])]
-  }
-
-  #causes(unit: Unit): StaleCause[] {
-    const node = this.#units.nodeOf(unit)
-    const { dag, tree } = this.set
-    const causes: { node: Node; cause: StaleCause }[] = []
-    for (const read of this.#readsOf[unit]!) {
-      for (const write of this.#writes.touching(read.ref)) {
-        if (write.node === node || !touches(write, read) || dag.isAncestor(write.node, node)) continue
-        const kind = dag.isAncestor(node, write.node) ? 'superseded' : 'stale-read'
-        causes.push({
-          node: write.node,
-          cause: { kind, change: dag.id(write.node), wrote: write.ref, read: read.ref },
-        })
-      }
-    }
-    for (const late of this.set.summaries.has(node) ? this.#summaries.lateTo(node) : NONE) {
-      const wrote = entryRef(entryId(dag.id(late), 0))
-      const read = `branch:${tree.branchOf(late)}`
-      causes.push({ node: late, cause: { kind: 'stale-read', change: dag.id(late), wrote, read } })
-    }
-    return causes.sort((a, b) => tree.compare(a.node, b.node)).map(({ cause }) => cause)
+    return describeStale(units, this.set, this.view, this.#units, this.#stale, this.#summaries, this.#causes)
   }
 
   /** An entry of the view. @throws WEFT_CHANGE_UNKNOWN when its change is not here at all */
   #known(entry: EntryId): Unit | undefined {
-    this.#takeIn()
+    this.takeIn()
     this.set.dag.node(changeOfEntry(entry))
     return this.#units.find(entry)
   }

@@ -2,14 +2,18 @@ import type { ChangeSet } from './change-set.js'
 import { NO_NODE, type Node } from './dag.js'
 import { changeOfEntry, type EntryId, entryId, indexOfEntry } from './ids.js'
 import { IntList } from './int-list.js'
+import type { NodeMarks } from './node-marks.js'
 import type { View } from './view.js'
 
 /** An entry, or a whole change that holds none, as a number: from 0, without gaps, in the order of arrival. */
 export type Unit = number
 
+/** What a manifest speaks for: a unit, or as `~unit` all entries of the change of which that is the first. */
+export type Reader = number
+
 const ABSENT = -1
 /** Where more than this share is asked for, going through all of a view costs less than sorting. */
-const SORTED_SHARE = 1 / 16
+export const SORTED_SHARE = 1 / 16
 
 /** The entries of a view, numbered. */
 export class Units {
@@ -29,8 +33,10 @@ export class Units {
     return this.#nodes.length
   }
 
-  /** Numbers the entries of the view's next change; returns the first. */
+  /** Numbers the entries of the view's next change, if they have no numbers yet; returns the first. */
   add(node: Node): Unit {
+    const known = this.#firstOf.length > node ? this.firstOf(node) : ABSENT
+    if (known !== ABSENT) return known
     const first = this.#nodes.length
     while (this.#firstOf.length <= node) this.#firstOf.push(ABSENT)
     this.#firstOf.set(node, first)
@@ -50,6 +56,23 @@ export class Units {
 
   nodeOf(unit: Unit): Node {
     return this.#nodes.at(unit)
+  }
+
+  /** Whether a change has several entries. */
+  areMany(node: Node): boolean {
+    return this.set.change(node).header.kinds.length > 1
+  }
+
+  /** @param wholes changes all of whose entries were visited: they are not visited as a whole again */
+  eachOf(reader: Reader, wholes: NodeMarks, visit: (unit: Unit) => void): void {
+    if (reader >= 0) {
+      visit(reader)
+      return
+    }
+    const node = this.nodeOf(~reader)
+    if (wholes.has(node)) return
+    wholes.add(node)
+    for (let unit = ~reader; unit < this.size && this.nodeOf(unit) === node; unit++) visit(unit)
   }
 
   entryOf(unit: Unit): EntryId | undefined {

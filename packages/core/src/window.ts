@@ -82,7 +82,7 @@ export class Windows {
   ): Window<As> {
     if (this.#forgotten !== this.set.forgotten) this.#beginAnew()
     this.#index.catchUp()
-    this.staleness.catchUp()
+    this.staleness.takeIn()
     const { size } = this.view
     const plan = new WindowPlan(this.#index, this.staleness, recipe)
     const told = messagesOfOverlays(recipe.overlays ?? {}, overlays)
@@ -121,7 +121,7 @@ export class Windows {
     const index = new WindowIndex(set, view, this.renderers)
     const staleness = new Staleness(set, view)
     index.catchUp()
-    staleness.catchUp()
+    staleness.takeIn()
     return new WindowPlan(index, staleness, recipe)
   }
 }

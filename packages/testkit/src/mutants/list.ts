@@ -67,7 +67,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'staleness without its transitive step',
     file: 'core/dist/staleness.js',
-    from: 'this.#eachDependent(next, dependent => spread.push(dependent));',
+    from: 'this.#eachDependent(unit, dependent => spread.push(dependent));',
     to: '',
     laws: ['STL-4'],
   },

@@ -1,0 +1,167 @@
+import type { Node } from './dag.js'
+import { parsePointer } from './json.js'
+import { pointerOf, sameVersion, type VersionedRef } from './ref.js'
+import { entry } from './ref-index.js'
+
+/** A write in a view, numbered in the order of arrival. */
+export interface Write extends VersionedRef {
+  readonly number: number
+  readonly node: Node
+  /** Where its change stands in the order of arrival. */
+  readonly place: number
+}
+
+/** Whether a change is in the past of the one that is being taken in. */
+export type IsBehind = (node: Node) => boolean
+
+/** A change that wrote a ref, and that no other write to the ref has in its past. */
+interface Last {
+  readonly node: Node
+  readonly versions: Set<string | undefined>
+  /** The last writes in its past that name another version than its only one does: what that version does not touch. */
+  readonly others: readonly Node[]
+}
+
+const NONE: readonly never[] = []
+
+/** The writes to one ref, or to a pointer and all below it, in the order of arrival. */
+class Writes {
+  last: Last[] = []
+
+  constructor(
+    readonly all: Write[] = [],
+    last: readonly Last[] = NONE,
+  ) {
+    this.last = [...last]
+  }
+
+  copy(): Writes {
+    return new Writes([...this.all], this.last)
+  }
+
+  add(write: Write, isBehind: IsBehind): void {
+    this.all.push(write)
+    const newest = this.last.at(-1)
+    if (newest?.node === write.node) {
+      newest.versions.add(write.version)
+      return
+    }
+    const { node, version } = write
+    const open: Last[] = []
+    const passed: Last[] = []
+    for (const last of this.last) (isBehind(last.node) ? passed : open).push(last)
+    open.push({
+      node,
+      versions: new Set([version]),
+      others: version === undefined ? NONE : otherThan(version, passed),
+    })
+    this.last = open
+  }
+
+  /** Whether something was written that a change which reads this does not know, and did not write itself. */
+  isNews(version: string | undefined, node: Node, isBehind: IsBehind): boolean {
+    const isNew = (writer: Node): boolean => writer !== node && !isBehind(writer)
+    for (const last of this.last) {
+      if (isNew(last.node) && (!isOnly(version, last) || last.others.some(isNew))) return true
+    }
+    return false
+  }
+
+  /** Appends what came after a place, and does not name the very version. */
+  pushAfter(place: number, read: VersionedRef, to: Write[]): void {
+    let at = this.all.length
+    while (at > 0 && this.all[at - 1]!.place > place) at--
+    for (; at < this.all.length; at++) if (!sameVersion(this.all[at]!, read)) to.push(this.all[at]!)
+  }
+}
+
+/** Of what a write has in its past, the last that names another version: who knows these knows all that others wrote. */
+function otherThan(version: string, passed: readonly Last[]): readonly Node[] {
+  // A history that names one version again and again hands on one list.
+  if (passed.length === 1 && isOnly(version, passed[0]!)) return passed[0]!.others
+  return passed.flatMap(last => (isOnly(version, last) ? last.others : last.node))
+}
+
+function isOnly(version: string | undefined, { versions }: Last): boolean {
+  return version !== undefined && versions.size === 1 && versions.has(version)
+}
+
+interface PointerNode {
+  own: Writes
+  /** Those at the pointer and below it; the same list while nothing is below. */
+  below: Writes
+  readonly children: Map<string, PointerNode>
+}
+
+/** The writes of a view by what they touch (STL-2). */
+export class RefWrites {
+  readonly #exact = new Map<string, Writes>()
+  readonly #pointers = newNode()
+  #count = 0
+
+  /** Takes in a write of the change that has come last. */
+  add({ ref, version }: VersionedRef, node: Node, place: number, isBehind: IsBehind): void {
+    const write: Write = {
+      ref,
+      ...(version !== undefined && { version }),
+      number: this.#count++,
+      node,
+      place,
+    }
+    const pointer = pointerOf(ref)
+    if (pointer === undefined) {
+      entry(this.#exact, ref, () => new Writes()).add(write, isBehind)
+      return
+    }
+    let at = this.#pointers
+    for (const key of parsePointer(pointer)) {
+      if (at.below === at.own) at.below = at.own.copy()
+      at.below.add(write, isBehind)
+      at = entry(at.children, key, newNode)
+    }
+    at.own.add(write, isBehind)
+    if (at.below !== at.own) at.below.add(write, isBehind)
+  }
+
+  /** Whether a read of a change is stale as it comes. */
+  isNews(read: VersionedRef, node: Node, isBehind: IsBehind): boolean {
+    for (const writes of this.#touching(read.ref)) {
+      if (writes.isNews(read.version, node, isBehind)) return true
+    }
+    return false
+  }
+
+  /** What touches a read and came after a place, in the order of arrival. */
+  touchingAfter(read: VersionedRef, place: number): Write[] {
+    const found: Write[] = []
+    let isSorted = true
+    for (const writes of this.#touching(read.ref)) {
+      const count = found.length
+      writes.pushAfter(place, read, found)
+      if (count > 0 && found.length > count) isSorted = false
+    }
+    return isSorted ? found : found.sort((a, b) => a.number - b.number)
+  }
+
+  /** Lists in which each write that touches a ref is once. */
+  *#touching(ref: string): Generator<Writes> {
+    const pointer = pointerOf(ref)
+    if (pointer === undefined) {
+      const writes = this.#exact.get(ref)
+      if (writes) yield writes
+      return
+    }
+    let node: PointerNode | undefined = this.#pointers
+    for (const key of parsePointer(pointer)) {
+      yield node.own
+      node = node.children.get(key)
+      if (node === undefined) return
+    }
+    yield node.below
+  }
+}
+
+function newNode(): PointerNode {
+  const own = new Writes()
+  return { own, below: own, children: new Map() }
+}
