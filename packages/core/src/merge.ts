@@ -46,9 +46,10 @@ export function mergeReport(set: ChangeSet, change: ChangeId): MergeReport {
       { change },
     )
   }
-  const ours = set.viewAt(set.nodes(unpackIds(merges[header.branch] ?? new Uint8Array(0))))
+  const into = set.nodes(unpackIds(merges[header.branch] ?? new Uint8Array(0)))
+  const ours = set.viewAt(into)
   const view = set.viewAt([node])
-  const sources = mergedBranches(merges, header.branch)
+  const sources = mergedBranches(set, merges, header.branch)
   const brought = attribute(set, sources, added => !ours.has(added))
   const flattened = [...view.flatten()].filter(added => brought.has(added))
   const state = new StateDoc(set, view)
@@ -63,34 +64,50 @@ export function mergeReport(set: ChangeSet, change: ChangeId): MergeReport {
       conflicts: findConflicts(set, view, state).filter(conflict =>
         conflict.values.some(value => brought.has(set.dag.node(value.change))),
       ),
-      staleReads: staleByMerge(set, view, [
-        ours,
-        ...sources.map(({ heads }) => set.viewAt(set.nodes(heads))),
-      ]),
+      staleReads: staleByMerge(set, into, node, sources),
     }
   } finally {
     state.free()
   }
 }
 
-function staleByMerge(set: ChangeSet, merged: View, parts: readonly View[]): Stale[] {
-  const derives = [...merged.arrived].some(node => set.change(node).header.reads.length > 0)
-  if (!derives) return []
-  const nameOf = ({ entry, change }: Stale): string => entry ?? change
-  const known = new Set(parts.flatMap(part => new Staleness(set, part).all().map(nameOf)))
-  return new Staleness(set, merged).all().filter(stale => !known.has(nameOf(stale)))
+/** What the merge shows as stale and none of what was merged did: causes are looked up of nothing else. */
+function staleByMerge(
+  set: ChangeSet,
+  into: readonly Node[],
+  merge: Node,
+  sources: readonly Source[],
+): Stale[] {
+  const view = set.viewAt(into)
+  const merged = new Staleness(set, view)
+  const known = merged.count
+  view.include([merge])
+  // What a branch shows as stale by itself is looked up only if the merge shows some of it as newly stale.
+  const parts = sources.map(source => ({ shown: source.view, staleness: new Staleness(set, source.view) }))
+  return merged.since(
+    known,
+    (node, entry) => !parts.some(({ shown, staleness }) => shown.has(node) && staleness.isStale(node, entry)),
+  )
 }
 
 interface Source {
   readonly branch: BranchName
   readonly heads: readonly ChangeId[]
+  readonly view: View
 }
 
-function mergedBranches(merges: Readonly<Record<BranchName, Uint8Array>>, into: BranchName): Source[] {
+function mergedBranches(
+  set: ChangeSet,
+  merges: Readonly<Record<BranchName, Uint8Array>>,
+  into: BranchName,
+): Source[] {
   return Object.keys(merges)
     .filter(branch => branch !== into)
     .sort()
-    .map(branch => ({ branch, heads: unpackIds(merges[branch]!) }))
+    .map(branch => {
+      const heads = unpackIds(merges[branch]!)
+      return { branch, heads, view: set.viewAt(set.nodes(heads)) }
+    })
 }
 
 /** Which branch brought each new node: the one that carries its name if it is merged, else the first that reaches it. */
@@ -102,7 +119,7 @@ function attribute(
   const names = new Set(sources.map(source => source.branch))
   const brought = new Map<Node, BranchName>()
   for (const source of sources) {
-    for (const node of set.viewAt(set.nodes(source.heads)).arrived) {
+    for (const node of source.view.arrived) {
       if (!isNew(node) || brought.has(node)) continue
       const own = set.tree.branchOf(node)
       brought.set(node, names.has(own) ? own : source.branch)
