@@ -45,8 +45,15 @@ export function findConflicts(set: ChangeSet, view: View, state: StateDoc): Conf
       const values = disagreeing(set, state, writers)
       if (values === undefined) return []
       const times = values.map(({ time }) => time)
-      const winner = valueAt(state.read(), pointer)
-      return [{ pointer, winner, values, firstTime: Math.min(...times), lastTime: Math.max(...times) }]
+      return [
+        {
+          pointer,
+          winner: valueAt(state.read(), pointer),
+          values,
+          firstTime: times.reduce((a, b) => Math.min(a, b)),
+          lastTime: times.reduce((a, b) => Math.max(a, b)),
+        },
+      ]
     })
 }
 

@@ -210,7 +210,7 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
     let ended: { readonly error: unknown } | undefined
     const stop = this.#watch(
       stale => {
-        queue.push(...stale)
+        for (const each of stale) queue.push(each)
         wake()
       },
       error => {

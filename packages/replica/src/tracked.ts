@@ -38,7 +38,7 @@ export class ReadLog {
 function covering(pointers: readonly string[], bytes_max: number): string[] {
   let all = [...pointers]
   while (all.reduce((sum, pointer) => sum + Buffer.byteLength(pointer), 0) > bytes_max) {
-    const deepest = Math.max(...new Set(all.map(depthOf)))
+    const deepest = all.reduce((most, pointer) => Math.max(most, depthOf(pointer)), 0)
     all = [...new Set(all.map(pointer => (depthOf(pointer) < deepest ? pointer : holderOf(pointer))))]
   }
   return all
