@@ -1,18 +1,9 @@
-import {
-  BranchWriter,
-  type Change,
-  ChangeSet,
-  parseRef,
-  Staleness,
-  touches,
-  unpackIds,
-  type VersionedRef,
-} from '@weft/core'
+import { BranchWriter, type Change, ChangeSet, parseRef, Staleness, touches } from '@weft/core'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { forged } from '../support/core-forge.ts'
-import { Oracle } from '../support/core-oracle.ts'
-import { holds, pick, pickSome, seededDice, seededHost, sha256, shuffled } from '../support/core-property.ts'
+import { holds, pick, pickSome, seededHost, sha256 } from '../support/core-property.ts'
+import { bruteForce, causally, derivedFrom } from '../support/staleness-oracle.ts'
 
 const RUNS = Number(process.env.WEFT_STALENESS_RUNS ?? 5_000)
 const POINTERS = ['', '/a', '/a/b', '/a/b/c', '/ab', '/d']
@@ -86,64 +77,6 @@ function revertedBy({ dag, size }: ChangeSet, { reverts }: Act): { reverts?: Uin
 /** Some reads belong to one entry, some to the whole change. */
 function target({ entries, reads }: Act, index: number): { entry?: number } {
   return entries > 0 && (reads + index) % 2 === 0 ? { entry: (reads + index) % entries } : {}
-}
-
-interface Unit {
-  readonly change: Change
-  readonly name: string
-  readonly reads: readonly VersionedRef[]
-}
-
-/** The law as it is written, over all pairs, again and again until nothing more follows. */
-function bruteForce(changes: readonly Change[]): Map<string, { direct: string[]; stale: boolean }> {
-  const oracle = new Oracle(changes)
-  const units = changes.flatMap(unitsOf)
-  const result = new Map<string, { direct: string[]; stale: boolean }>()
-  for (const { change, name, reads } of units) {
-    const direct = changes.flatMap(writer =>
-      writer.id === change.id || oracle.isAncestor(writer.id, change.id)
-        ? []
-        : writtenBy(writer, changes).flatMap(text =>
-            reads
-              .filter(read => touches(parseRef(text), read))
-              .map(
-                () => `${oracle.isAncestor(change.id, writer.id) ? 'superseded' : 'stale-read'} ${writer.id}`,
-              ),
-          ),
-    )
-    result.set(name, { direct: direct.sort(), stale: direct.length > 0 })
-  }
-  for (let grown = true; grown; ) {
-    grown = false
-    for (const { name, reads } of units) {
-      const inherits = reads.some(({ ref }) => ref.startsWith('entry:') && result.get(ref.slice(6))?.stale)
-      if (!inherits || result.get(name)!.stale) continue
-      result.get(name)!.stale = true
-      grown = true
-    }
-  }
-  return result
-}
-
-/** What a change says that it writes, and the entries of what it reverts. */
-function writtenBy({ header }: Change, changes: readonly Change[]): string[] {
-  const reverted = unpackIds(header.notes.reverts ?? new Uint8Array(0)).flatMap(
-    id => changes.find(change => change.id === id)!,
-  )
-  const entries = reverted.flatMap(({ id, header: { kinds } }) =>
-    kinds.map((_, index) => `entry:${id}.${index}`),
-  )
-  return [...header.writes, ...entries]
-}
-
-function unitsOf(change: Change): Unit[] {
-  const { kinds, reads } = change.header
-  if (kinds.length === 0) return [{ change, name: change.id, reads }]
-  return kinds.map((_, index) => ({
-    change,
-    name: `${change.id}.${index}`,
-    reads: reads.filter(read => read.entry === undefined || read.entry === index),
-  }))
 }
 
 function setOf(changes: readonly Change[]): ChangeSet {
@@ -254,37 +187,3 @@ describe('staleness', () => {
     expect(touches({ ref: 'state:/a/b' }, { ref: 'state:' })).toBe(true)
   })
 })
-
-function causally(changes: readonly Change[], seed: number): Change[] {
-  const dice = seededDice(seed)
-  const placed = new Set<string>()
-  const order: Change[] = []
-  let rest = shuffled(changes, dice)
-  while (rest.length > 0) {
-    const ready = rest.filter(change => change.header.deps.every(dep => placed.has(dep)))
-    const next = pick(ready, dice(1_000))
-    order.push(next)
-    placed.add(next.id)
-    rest = rest.filter(change => change !== next)
-  }
-  return order
-}
-
-function derivedFrom(changes: readonly Change[], text: string): Set<string> {
-  const named = parseRef(text)
-  const units = changes.flatMap(unitsOf)
-  const hit = new Set<string>()
-  for (let size = -1; size !== hit.size; ) {
-    size = hit.size
-    for (const { name, reads } of units) {
-      const direct = reads.some(
-        read =>
-          touches({ ref: named.ref }, read) &&
-          (named.version === undefined || named.version === read.version),
-      )
-      const inherited = reads.some(({ ref }) => ref.startsWith('entry:') && hit.has(ref.slice(6)))
-      if (direct || inherited) hit.add(name)
-    }
-  }
-  return new Set([...hit].filter(name => name.includes('.')))
-}
