@@ -1,4 +1,5 @@
 import {
+  BranchWriter,
   type Change,
   type ChangeId,
   ChangeSet,
@@ -15,9 +16,11 @@ import { Oracle } from '../support/core-oracle.ts'
 import { holds, pick, pickSome, seededHost, sha256 } from '../support/core-property.ts'
 import { bruteForce, causally, derivedFrom } from '../support/staleness-oracle.ts'
 
-const RUNS = Number(process.env.WEFT_STALENESS_RUNS ?? 1_000)
+const RUNS = Number(process.env.WEFT_STALENESS_RUNS ?? 600)
 const POINTERS = ['state:', 'state:/a', 'state:/a/b', 'state:/a/b/c', 'state:/a/d', 'state:/e']
 const VERSIONS = ['ext:doc', 'ext:doc@1', 'ext:doc@2', 'ext:doc@3']
+/** What knows one version, and seldom meets another. */
+const SAME = ['ext:doc@1', 'ext:doc@1', 'ext:doc@1', 'ext:doc@1', 'ext:doc@1', 'ext:doc@2']
 const ACTORS = 5
 
 interface Act {
@@ -41,7 +44,7 @@ const nat = fc.nat(0xffff)
 const crowds: fc.Arbitrary<Crowd> = fc.record({
   seed: nat,
   isFresh: fc.boolean(),
-  refs: fc.nat(2),
+  refs: fc.nat(3),
   acts: fc.array(
     fc.record({
       deps: nat,
@@ -51,14 +54,14 @@ const crowds: fc.Arbitrary<Crowd> = fc.record({
       writes: fc.array(nat, { maxLength: 3 }),
       reverts: nat,
     }),
-    { minLength: 1, maxLength: 40 },
+    { minLength: 1, maxLength: 60, size: 'max' },
   ),
 })
 
 /** What many write beside each other and after each other: versions of one ref, what lies within each other, all of it twice. */
 function play({ seed, isFresh, refs, acts }: Crowd): Change[] {
   const host = seededHost(seed)
-  const names = [VERSIONS, POINTERS, [...VERSIONS, ...POINTERS]][refs]!
+  const names = [VERSIONS, POINTERS, SAME, [...VERSIONS, ...POINTERS]][refs]!
   const changes: Change[] = []
   const lastOf = new Map<string, Change>()
   acts.forEach((act, index) => {
@@ -225,6 +228,30 @@ describe('staleness among many', () => {
       },
       Math.ceil(RUNS / 5),
     )
+  })
+
+  it('[STL-2] a pointer may have more below it than a call can have arguments', () => {
+    const host = seededHost(1)
+    const writer = new BranchWriter(new ChangeSet(sha256), host, 'main', 'agent')
+    const perChange = 2_048
+    const count = 80 * perChange
+    const entries = [{ kind: 'note', value: 0 }]
+    const names = Array.from({ length: count }, (_, index) => `/t/${index.toString(36)}`)
+    const readers: Change[] = []
+    for (let at = 0; at < count; at += perChange) {
+      const some = names.slice(at, at + perChange)
+      readers.push(
+        writer.write({ entries, reads: some.map(name => parseRef(`state:${name}`)), touches: some })!,
+      )
+    }
+    const staleness = new Staleness(writer.set, writer.set.view('main'))
+    const ids = readers.map(({ id }) => `${id}.0`)
+    expect(staleness.blastRadius('state:/t').entries).toEqual(ids)
+    expect(staleness.count).toBe(0)
+    const whole = writer.write({ entries, reads: [parseRef('state:/t')], touches: ['/t'] })!
+    expect(staleness.catchUp().map(({ entry }) => entry)).toEqual(ids)
+    expect(staleness.why(`${whole.id}.0`)).toBeUndefined()
+    expect(staleness.why(ids[0]!)!.causes).toHaveLength(perChange)
   })
 
   it('[MRG-3] a merge reports what it shows as stale, and none of what was merged did', () => {

@@ -131,16 +131,11 @@ export class RefWrites {
     return false
   }
 
-  /** What touches a read and came after a place, in the order of arrival. */
+  /** What touches a read and came after a place; of one change, what it wrote above the read first. */
   touchingAfter(read: VersionedRef, place: number): Write[] {
     const found: Write[] = []
-    let isSorted = true
-    for (const writes of this.#touching(read.ref)) {
-      const count = found.length
-      writes.pushAfter(place, read, found)
-      if (count > 0 && found.length > count) isSorted = false
-    }
-    return isSorted ? found : found.sort((a, b) => a.number - b.number)
+    for (const writes of this.#touching(read.ref)) writes.pushAfter(place, read, found)
+    return found
   }
 
   /** Lists in which each write that touches a ref is once. */
