@@ -17,7 +17,9 @@ export type IsBehind = (node: Node) => boolean
 /** A change that wrote a ref, and that no other write to the ref has in its past. */
 interface Last {
   readonly node: Node
-  readonly versions: Set<string | undefined>
+  /** Which version it named first, and all of them if they are several: hardly ever. */
+  readonly version: string | undefined
+  versions: Set<string | undefined> | undefined
   /** The last writes in its past that name another version than its only one does: what that version does not touch. */
   readonly others: readonly Node[]
 }
@@ -26,33 +28,36 @@ const NONE: readonly never[] = []
 
 /** The writes to one ref, or to a pointer and all below it, in the order of arrival. */
 class Writes {
-  last: Last[] = []
-
   constructor(
     readonly all: Write[] = [],
-    last: readonly Last[] = NONE,
-  ) {
-    this.last = [...last]
-  }
+    private last: Last[] = [],
+  ) {}
 
   copy(): Writes {
-    return new Writes([...this.all], this.last)
+    return new Writes([...this.all], [...this.last])
   }
 
   add(write: Write, isBehind: IsBehind): void {
     this.all.push(write)
+    const { node, version } = write
     const newest = this.last.at(-1)
-    if (newest?.node === write.node) {
-      newest.versions.add(write.version)
+    if (newest?.node === node) {
+      if (version === newest.version) return
+      newest.versions ??= new Set([newest.version])
+      newest.versions.add(version)
       return
     }
-    const { node, version } = write
+    if (newest === undefined) {
+      this.last.push({ node, version, versions: undefined, others: NONE })
+      return
+    }
     const open: Last[] = []
     const passed: Last[] = []
     for (const last of this.last) (isBehind(last.node) ? passed : open).push(last)
     open.push({
       node,
-      versions: new Set([version]),
+      version,
+      versions: undefined,
       others: version === undefined ? NONE : otherThan(version, passed),
     })
     this.last = open
@@ -82,8 +87,8 @@ function otherThan(version: string, passed: readonly Last[]): readonly Node[] {
   return passed.flatMap(last => (isOnly(version, last) ? last.others : last.node))
 }
 
-function isOnly(version: string | undefined, { versions }: Last): boolean {
-  return version !== undefined && versions.size === 1 && versions.has(version)
+function isOnly(version: string | undefined, last: Last): boolean {
+  return version !== undefined && last.version === version && last.versions === undefined
 }
 
 interface PointerNode {
