@@ -1,6 +1,7 @@
 import type { ChangeSet } from './change-set.js'
 import { type Conflict, findConflicts } from './conflicts.js'
 import type { Node } from './dag.js'
+import { indexOfKey, nodeOfKey } from './entry-key.js'
 import { WeftError } from './errors.js'
 import { unpackIds } from './header.js'
 import type { AgentId, BranchName, ChangeId, EntryId } from './ids.js'
@@ -82,12 +83,16 @@ function staleByMerge(
   const merged = new Staleness(set, view)
   const known = merged.count
   view.include([merge])
-  // What a branch shows as stale by itself is looked up only if the merge shows some of it as newly stale.
-  const parts = sources.map(source => ({ shown: source.view, staleness: new Staleness(set, source.view) }))
-  return merged.since(
-    known,
-    (node, entry) => !parts.some(({ shown, staleness }) => shown.has(node) && staleness.isStale(node, entry)),
-  )
+  const fresh = new Set(merged.keysSince(known))
+  // One branch after the other, and only those that hold some of it: together they would take the room of as many contexts.
+  for (const source of sources) {
+    const held = [...fresh].filter(key => source.view.has(nodeOfKey(key)))
+    if (held.length === 0) continue
+    const staleness = new Staleness(set, source.view)
+    staleness.takeIn()
+    for (const key of held) if (staleness.isStaleAt(nodeOfKey(key), indexOfKey(key))) fresh.delete(key)
+  }
+  return merged.since(known, key => fresh.has(key))
 }
 
 interface Source {

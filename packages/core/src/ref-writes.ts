@@ -17,9 +17,9 @@ export type IsBehind = (node: Node) => boolean
 /** A change that wrote a ref, and that no other write to the ref has in its past. */
 interface Last {
   readonly node: Node
-  /** Which version it named first, and all of them if they are several: hardly ever. */
+  /** The version that it named first, and whether it named others beside it. */
   readonly version: string | undefined
-  versions: Set<string | undefined> | undefined
+  areSeveral: boolean
   /** The last writes in its past that name another version than its only one does: what that version does not touch. */
   readonly others: readonly Node[]
 }
@@ -42,13 +42,11 @@ class Writes {
     const { node, version } = write
     const newest = this.last.at(-1)
     if (newest?.node === node) {
-      if (version === newest.version) return
-      newest.versions ??= new Set([newest.version])
-      newest.versions.add(version)
+      if (version !== newest.version) newest.areSeveral = true
       return
     }
     if (newest === undefined) {
-      this.last.push({ node, version, versions: undefined, others: NONE })
+      this.last.push({ node, version, areSeveral: false, others: NONE })
       return
     }
     const open: Last[] = []
@@ -57,7 +55,7 @@ class Writes {
     open.push({
       node,
       version,
-      versions: undefined,
+      areSeveral: false,
       others: version === undefined ? NONE : otherThan(version, passed),
     })
     this.last = open
@@ -88,7 +86,7 @@ function otherThan(version: string, passed: readonly Last[]): readonly Node[] {
 }
 
 function isOnly(version: string | undefined, last: Last): boolean {
-  return version !== undefined && last.version === version && last.versions === undefined
+  return version !== undefined && last.version === version && !last.areSeveral
 }
 
 interface PointerNode {

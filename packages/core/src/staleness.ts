@@ -3,6 +3,7 @@ import { describeRadius } from './blast-radius.js'
 import type { ChangeSet } from './change-set.js'
 import { Cuts } from './cuts.js'
 import type { Node } from './dag.js'
+import { type EntryKey, entryKey } from './entry-key.js'
 import { changeOfEntry, type EntryId, entryId } from './ids.js'
 import { IntList } from './int-list.js'
 import { readsByEntry } from './manifest.js'
@@ -65,17 +66,29 @@ export class Staleness {
 
   /**
    * What has become stale since `count` was this. Each who asks keeps a count of their own.
-   * @param isWanted says of an entry, by its place in its change, whether it is asked about
+   * @param isWanted says of an entry whether it is asked about
    */
-  since(count: number, isWanted: (node: Node, entry: number) => boolean = () => true): Stale[] {
+  since(count: number, isWanted: (key: EntryKey) => boolean = () => true): Stale[] {
     this.takeIn()
     const fresh: Unit[] = []
     for (let i = count; i < this.#became.length; i++) {
       const unit = this.#became.at(i)
-      const node = this.#units.nodeOf(unit)
-      if (isWanted(node, unit - this.#units.firstOf(node))) fresh.push(unit)
+      if (isWanted(this.#keyOf(unit))) fresh.push(unit)
     }
     return fresh.length === 0 ? [] : this.#describe(fresh)
+  }
+
+  /** As `since`, without the causes. */
+  keysSince(count: number): EntryKey[] {
+    this.takeIn()
+    const keys: EntryKey[] = []
+    for (let i = count; i < this.#became.length; i++) keys.push(this.#keyOf(this.#became.at(i)))
+    return keys
+  }
+
+  #keyOf(unit: Unit): EntryKey {
+    const node = this.#units.nodeOf(unit)
+    return entryKey(node, unit - this.#units.firstOf(node))
   }
 
   /** As `catchUp`, for whoever need not know the causes. */
@@ -105,12 +118,6 @@ export class Staleness {
   why(entry: EntryId): Stale | undefined {
     const unit = this.#known(entry)
     return unit !== undefined && this.#stale.has(unit) ? this.#describe([unit])[0] : undefined
-  }
-
-  /** Whether an entry of the view is stale, by its place in its change. */
-  isStale(node: Node, entry: number): boolean {
-    this.takeIn()
-    return this.isStaleAt(node, entry)
   }
 
   /** Whether an entry was stale when this last caught up, by its place in its change. */
