@@ -8,7 +8,7 @@ export class ReadRefs {
 
   constructor(refs: Iterable<string>) {
     this.#reads = [...new Set(refs)].map(readableRef)
-    for (const [place, { ref }] of this.#reads.entries()) this.#places.add(ref, place)
+    for (const [place, { ref }] of this.#reads.entries()) this.#places.itemsAt(ref).push(place)
   }
 
   [Symbol.iterator](): Iterator<VersionedRef> {

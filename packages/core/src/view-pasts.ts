@@ -1,27 +1,24 @@
+import { Cuts } from './cuts.js'
 import { NO_NODE, type Dag, type Node } from './dag.js'
 import { IntList } from './int-list.js'
 import type { View } from './view.js'
 
-const NOWHERE = -1
-
 /**
- * Whether changes of a view are in the past of another one. A **cut** is a change that had all others in its past when the
- * view grew by it: what the view showed before a cut is behind whoever has the cut behind itself. Unlike those of the
- * whole context, the cuts of a view do not end while a branch that it does not show is open.
+ * Whether changes of a view are in the past of another one, by the cuts of the view: unlike those of the whole context
+ * they do not end while a branch that it does not show is open.
  */
 export class ViewPasts {
   #caughtUp = 0
   /** By node: its place in the view. */
   readonly #places = new IntList()
-  /** By node: the place of the last cut that it is or has in its past. */
-  readonly #cuts = new IntList()
-  readonly #isHead: boolean[] = []
-  #heads = 0
+  readonly #cuts: Cuts
 
   constructor(
     private readonly dag: Dag,
     private readonly view: View,
-  ) {}
+  ) {
+    this.#cuts = new Cuts(dag)
+  }
 
   /** The place of a change in the view. */
   placeOf(node: Node): number {
@@ -47,24 +44,11 @@ export class ViewPasts {
   }
 
   #catchUp(): void {
-    const { dag } = this
     for (; this.#caughtUp < this.view.size; this.#caughtUp++) {
       const node = this.view.arrived.at(this.#caughtUp)
-      let cut = NOWHERE
-      for (let i = dag.depCount(node) - 1; i >= 0; i--) {
-        const dep = dag.dep(node, i)
-        cut = Math.max(cut, this.#cuts.at(dep))
-        if (this.#isHead[dep]) this.#heads--
-        this.#isHead[dep] = false
-      }
-      this.#isHead[node] = true
-      this.#heads++
-      while (this.#places.length <= node) {
-        this.#places.push(NO_NODE)
-        this.#cuts.push(NOWHERE)
-      }
+      while (this.#places.length <= node) this.#places.push(NO_NODE)
       this.#places.set(node, this.#caughtUp)
-      this.#cuts.set(node, this.#heads === 1 ? this.#caughtUp : cut)
+      this.#cuts.add(node, this.#caughtUp)
     }
   }
 }
