@@ -2,8 +2,10 @@ import { type Dag, NO_NODE, type Node } from './dag.js'
 
 /** The nodes of `heads` that are not in the past of another one. */
 export function maximal(dag: Dag, heads: Iterable<Node>): Node[] {
-  const nodes = [...new Set(heads)]
-  if (nodes.length <= 1) return nodes
+  const all = [...heads]
+  // Most branches have one.
+  if (all.length <= 1) return all
+  const nodes = [...new Set(all)]
   const isBehind = dag.behind(nodes, nodes)
   return nodes.filter(node => !isBehind(node))
 }
