@@ -22,6 +22,7 @@ import {
 } from '@weft/core'
 import { type Admitted, AdmittedQueue, newRecords } from './admitted-queue.js'
 import { contentMissing, erases, rewrittenBy } from './erasing.js'
+import { HeadIds } from './head-ids.js'
 import { isDamage, isKeyless } from './log-errors.js'
 import { LogTail } from './log-tail.js'
 import { authorOf, NOBODY, reached, submitOwn } from './own-changes.js'
@@ -85,6 +86,7 @@ export class ContextLog {
   #writing: Promise<void> | undefined
   #damage: WeftError | undefined
   readonly #tail = new LogTail()
+  readonly #headIds: HeadIds
 
   private constructor(
     private readonly store: TenantStore,
@@ -94,6 +96,7 @@ export class ContextLog {
     private readonly hooks: ContextHooks,
   ) {
     this.#admission = new Admission(host.hash)
+    this.#headIds = new HeadIds(this.#admission.dag)
     this.#admitted = new AdmittedQueue(host.shares.of(store.tenant))
     this.#trials = new TrialQueue(host.trial, {
       tenant: store.tenant,
@@ -149,8 +152,7 @@ export class ContextLog {
   }
 
   get heads(): ChangeId[] {
-    const { dag } = this.#admission
-    return [...dag.heads].map(node => dag.id(node))
+    return this.#headIds.list()
   }
 
   /** Somebody holds a lease: the log must stay open, for nothing on disk says how long it runs. */
