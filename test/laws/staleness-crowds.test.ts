@@ -14,7 +14,8 @@ import { describe, expect, it } from 'vitest'
 import { packed } from '../support/core-forge.ts'
 import { Oracle } from '../support/core-oracle.ts'
 import { holds, pick, pickSome, seededHost, sha256 } from '../support/core-property.ts'
-import { bruteForce, causally, derivedFrom } from '../support/staleness-oracle.ts'
+import { expectClosure, expectRadii, expectSameInAnyOrder, setOf } from '../support/staleness-checks.ts'
+import { bruteForce } from '../support/staleness-oracle.ts'
 
 const RUNS = Number(process.env.WEFT_STALENESS_RUNS ?? 600)
 const POINTERS = ['state:', 'state:/a', 'state:/a/b', 'state:/a/b/c', 'state:/a/d', 'state:/e']
@@ -133,12 +134,6 @@ function readsOf(
   }))
 }
 
-function setOf(changes: readonly Change[]): ChangeSet {
-  const set = new ChangeSet(sha256)
-  for (const change of changes) set.add(change)
-  return set
-}
-
 /** Those that some have seen, with themselves. */
 function seenBy(heads: readonly Change[], changes: readonly Change[]): Change[] {
   const oracle = new Oracle(changes)
@@ -158,58 +153,19 @@ describe('staleness among many', () => {
         const changes = play(plan)
         const set = setOf(changes)
         const part = seenBy([pick(changes, plan.seed)], changes)
-        for (const [seen, view] of [
-          [changes, set.everything()],
-          [part, set.viewAt([set.dag.node(pick(changes, plan.seed).id)])],
-        ] as const) {
-          const all = new Staleness(set, view).all()
-          const stale = new Map(all.map(each => [each.entry ?? each.change, each]))
-          for (const [name, expected] of bruteForce(seen)) {
-            expect(stale.has(name), name).toBe(expected.stale)
-            const direct = stale.get(name)?.causes.map(cause => `${cause.kind} ${cause.change}`) ?? []
-            expect(direct.sort()).toEqual(expected.direct)
-          }
-        }
+        expectClosure(set, set.everything(), changes)
+        expectClosure(set, set.viewAt([set.dag.node(pick(changes, plan.seed).id)]), part)
       },
       RUNS,
     )
   })
 
   it('[STL-3] [STL-5] is the same in every order of arrival, causes and all, and is told once', () => {
-    holds(
-      crowds,
-      plan => {
-        const changes = play(plan)
-        const whole = setOf(changes)
-        const expected = new Staleness(whole, whole.everything()).all()
-        const set = new ChangeSet(sha256)
-        const staleness = new Staleness(set, set.everything())
-        const told: string[] = []
-        for (const change of causally(changes, plan.seed)) {
-          set.add(change)
-          for (const each of staleness.catchUp()) told.push(each.entry ?? each.change)
-        }
-        expect(staleness.all()).toEqual(expected)
-        for (const each of expected) if (each.entry) expect(staleness.why(each.entry)).toEqual(each)
-        expect(told.sort()).toEqual(expected.map(each => each.entry ?? each.change).sort())
-      },
-      Math.ceil(RUNS / 3),
-    )
+    holds(crowds, plan => expectSameInAnyOrder(play(plan), plan.seed), Math.ceil(RUNS / 3))
   })
 
   it('[STL-6] a blast radius is what reads the ref, and what reads that, and so on', () => {
-    holds(
-      crowds,
-      plan => {
-        const changes = play(plan)
-        const set = setOf(changes)
-        const staleness = new Staleness(set, set.everything())
-        for (const text of [...POINTERS, ...VERSIONS]) {
-          expect(new Set(staleness.blastRadius(text).entries)).toEqual(derivedFrom(changes, text))
-        }
-      },
-      Math.ceil(RUNS / 5),
-    )
+    holds(crowds, plan => expectRadii(play(plan), [...POINTERS, ...VERSIONS]), Math.ceil(RUNS / 5))
   })
 
   it('[STL-1] an entry has its own reads and those of its change, in their order', () => {

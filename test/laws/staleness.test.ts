@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { forged } from '../support/core-forge.ts'
 import { holds, pick, pickSome, seededHost, sha256 } from '../support/core-property.ts'
-import { bruteForce, causally, derivedFrom } from '../support/staleness-oracle.ts'
+import { expectClosure, expectRadii, expectSameInAnyOrder, setOf } from '../support/staleness-checks.ts'
 
 const RUNS = Number(process.env.WEFT_STALENESS_RUNS ?? 5_000)
 const POINTERS = ['', '/a', '/a/b', '/a/b/c', '/ab', '/d']
@@ -79,12 +79,6 @@ function target({ entries, reads }: Act, index: number): { entry?: number } {
   return entries > 0 && (reads + index) % 2 === 0 ? { entry: (reads + index) % entries } : {}
 }
 
-function setOf(changes: readonly Change[]): ChangeSet {
-  const set = new ChangeSet(sha256)
-  for (const change of changes) set.add(change)
-  return set
-}
-
 describe('staleness', () => {
   it('[STL-2] [STL-3] [STL-4] equals the closure by brute force', () => {
     holds(
@@ -92,51 +86,25 @@ describe('staleness', () => {
       plan => {
         const changes = play(plan)
         const set = setOf(changes)
-        const stale = new Map(
-          new Staleness(set, set.everything()).all().map(each => [each.entry ?? each.change, each]),
-        )
-        for (const [name, expected] of bruteForce(changes)) {
-          expect(stale.has(name), name).toBe(expected.stale)
-          const direct = stale.get(name)?.causes.map(cause => `${cause.kind} ${cause.change}`) ?? []
-          expect(direct.sort()).toEqual(expected.direct)
-        }
+        expectClosure(set, set.everything(), changes)
       },
       RUNS,
     )
   })
 
   it('[STL-3] [STL-5] is the same in every order of arrival, and each stale entry is told once, when it becomes so', () => {
-    holds(
-      graphs,
-      plan => {
-        const changes = play(plan)
-        const whole = setOf(changes)
-        const expected = new Staleness(whole, whole.everything()).all()
-        const set = new ChangeSet(sha256)
-        const staleness = new Staleness(set, set.everything())
-        const told: string[] = []
-        for (const change of causally(changes, plan.seed)) {
-          set.add(change)
-          for (const each of staleness.catchUp()) told.push(each.entry ?? each.change)
-        }
-        expect(staleness.all()).toEqual(expected)
-        expect(told.sort()).toEqual(expected.map(each => each.entry ?? each.change).sort())
-      },
-      Math.ceil(RUNS / 5),
-    )
+    holds(graphs, plan => expectSameInAnyOrder(play(plan), plan.seed), Math.ceil(RUNS / 5))
   })
 
   it('[STL-6] a blast radius is what reads the ref, and what reads that, and so on', () => {
     holds(
       graphs,
-      plan => {
-        const changes = play(plan)
-        const set = setOf(changes)
-        const staleness = new Staleness(set, set.everything())
-        for (const text of [...POINTERS.map(pointer => `state:${pointer}`), 'ext:doc/1', 'ext:doc/1@v1']) {
-          expect(new Set(staleness.blastRadius(text).entries)).toEqual(derivedFrom(changes, text))
-        }
-      },
+      plan =>
+        expectRadii(play(plan), [
+          ...POINTERS.map(pointer => `state:${pointer}`),
+          'ext:doc/1',
+          'ext:doc/1@v1',
+        ]),
       Math.ceil(RUNS / 10),
     )
   })

@@ -1,10 +1,10 @@
 import type { Admission } from './admission.js'
-import { newActor } from './branch-writer.js'
 import { fromHex } from './bytes.js'
-import { type Change, sealChange } from './change.js'
+import type { Change } from './change.js'
 import type { Filter } from './filter.js'
 import { type AgentId, type Position, WAKES_BRANCH } from './ids.js'
 import { wakeRef } from './lease-refs.js'
+import { sealLone } from './lone-change.js'
 import type { Host } from './ports.js'
 import { wakeNote } from './wakes.js'
 
@@ -16,29 +16,13 @@ export interface OwnMark {
   readonly agent: AgentId
 }
 
-/** The change that says so, by an actor of its own. @throws WEFT_ID_INVALID */
+/** The change that says so. @throws WEFT_ID_INVALID */
 export function sealMark(admission: Admission, { name, filter, upTo, agent }: OwnMark, host: Host): Change {
   const { dag, branches, leases } = admission
-  const deps = [...branches.heads(WAKES_BRANCH)]
+  const deps = branches.heads(WAKES_BRANCH)
   const on = wakeRef(name)
   const lease = { on, epoch: (leases.get(on)?.epoch ?? 0) + 1, ttl_ms: 0 }
   const last = fromHex(upTo === 0 ? '' : dag.id(upTo - 1))
-  return sealChange(
-    {
-      actor: newActor(host.random),
-      seq: 1,
-      lamport: 1 + deps.reduce((most, node) => Math.max(most, dag.lamport(node)), 0),
-      time: host.now(),
-      branch: WAKES_BRANCH,
-      agent,
-      deps: dag.packIds(deps),
-      kinds: [],
-      values: [],
-      state: null,
-      writes: [on],
-      reads: [],
-      notes: { lease, wake: wakeNote(upTo, last, filter) },
-    },
-    host,
-  )
+  const notes = { lease, wake: wakeNote(upTo, last, filter) }
+  return sealLone(dag, { branch: WAKES_BRANCH, agent, deps, writes: [on], notes }, host)
 }

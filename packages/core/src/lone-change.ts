@@ -1,0 +1,36 @@
+import { newActor } from './branch-writer.js'
+import { type Change, sealChange } from './change.js'
+import type { Dag, Node } from './dag.js'
+import type { HeaderNotes } from './header.js'
+import type { AgentId, BranchName } from './ids.js'
+import type { Host } from './ports.js'
+
+export interface LoneChange {
+  readonly branch: BranchName
+  readonly agent: AgentId
+  readonly deps: readonly Node[]
+  readonly writes: readonly string[]
+  readonly notes: HeaderNotes
+}
+
+/** A change without content, by an actor of its own: what a peer has to say in a log. @throws WEFT_CHANGE_TOO_LARGE */
+export function sealLone(dag: Dag, { branch, agent, deps, writes, notes }: LoneChange, host: Host): Change {
+  return sealChange(
+    {
+      actor: newActor(host.random),
+      seq: 1,
+      lamport: 1 + deps.reduce((most, node) => Math.max(most, dag.lamport(node)), 0),
+      time: host.now(),
+      branch,
+      agent,
+      deps: dag.packIds(deps),
+      kinds: [],
+      values: [],
+      state: null,
+      writes,
+      reads: [],
+      notes,
+    },
+    host,
+  )
+}

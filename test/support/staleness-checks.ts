@@ -1,0 +1,45 @@
+import { type Change, ChangeSet, Staleness, type View } from '@weft/core'
+import { expect } from 'vitest'
+import { sha256 } from './core-property.ts'
+import { bruteForce, causally, derivedFrom } from './staleness-oracle.ts'
+
+export function setOf(changes: readonly Change[]): ChangeSet {
+  const set = new ChangeSet(sha256)
+  for (const change of changes) set.add(change)
+  return set
+}
+
+/** That a view shows as stale what the law says of the changes in it, for the same reasons. */
+export function expectClosure(set: ChangeSet, view: View, seen: readonly Change[]): void {
+  const stale = new Map(new Staleness(set, view).all().map(each => [each.entry ?? each.change, each]))
+  for (const [name, expected] of bruteForce(seen)) {
+    expect(stale.has(name), name).toBe(expected.stale)
+    const direct = stale.get(name)?.causes.map(cause => `${cause.kind} ${cause.change}`) ?? []
+    expect(direct.sort()).toEqual(expected.direct)
+  }
+}
+
+/** That whoever has changes in another order finds the same, causes and all, and is told of each once. */
+export function expectSameInAnyOrder(changes: readonly Change[], seed: number): void {
+  const whole = setOf(changes)
+  const expected = new Staleness(whole, whole.everything()).all()
+  const set = new ChangeSet(sha256)
+  const staleness = new Staleness(set, set.everything())
+  const told: string[] = []
+  for (const change of causally(changes, seed)) {
+    set.add(change)
+    for (const each of staleness.catchUp()) told.push(each.entry ?? each.change)
+  }
+  expect(staleness.all()).toEqual(expected)
+  for (const each of expected) if (each.entry) expect(staleness.why(each.entry)).toEqual(each)
+  expect(told.sort()).toEqual(expected.map(each => each.entry ?? each.change).sort())
+}
+
+/** That the blast radius of each ref is what the law says. */
+export function expectRadii(changes: readonly Change[], refs: readonly string[]): void {
+  const set = setOf(changes)
+  const staleness = new Staleness(set, set.everything())
+  for (const ref of refs) {
+    expect(new Set(staleness.blastRadius(ref).entries)).toEqual(derivedFrom(changes, ref))
+  }
+}
