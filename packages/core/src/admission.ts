@@ -49,10 +49,9 @@ export class Admission implements LogView {
    * Takes a change that is not here yet, if it may be taken now.
    * @param preconditions given with a change that is offered for the first time and on condition: only such a change
    *   can begin a lease at this moment; any other may be history, offered again
-   * @throws as `Dag.add`, WEFT_CHANGE_STATE, WEFT_ENTRY_UNKNOWN, WEFT_LEASE_*, WEFT_PRECONDITION,
-   *   WEFT_POSITION_UNKNOWN, WEFT_ERASE_REFUSED, WEFT_CHANGE_MALFORMED, WEFT_CONTEXT_HEADS, WEFT_ID_INVALID, WEFT_BRANCH_EXISTS; then
-   *   nothing
-   *   has changed
+   * @throws as `Dag.add`, WEFT_CHANGE_STATE, WEFT_CHANGE_MALFORMED, WEFT_ENTRY_UNKNOWN, WEFT_LEASE_*, WEFT_PRECONDITION,
+   *   WEFT_POSITION_UNKNOWN, WEFT_ERASE_REFUSED, WEFT_CONTEXT_HEADS, WEFT_ID_INVALID, WEFT_BRANCH_EXISTS; then nothing has
+   *   changed
    */
   admit(change: Change, now_ms: number, preconditions?: Preconditions): void {
     this.#checkHeader(change, now_ms, preconditions)

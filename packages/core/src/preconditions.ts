@@ -74,7 +74,7 @@ function movedSince(log: LogView, header: Header, reads: ReadRefs): Moved[] {
 /** What may have written to what was read and is not in the past of a change with this header. */
 function unseenWriters(log: LogView, header: Header, reads: ReadRefs): Set<Node> {
   const { dag, branches } = log
-  const deps = header.deps.map(id => dag.node(id))
+  const deps = dag.depsOf(header)
   const others = [...reads].filter(read => !isState(read))
   const onBranch = others.length < [...reads].length ? unseen(dag, branches.heads(header.branch), deps) : []
   const writers = others.flatMap(({ ref }) => log.writersOf(ref))
