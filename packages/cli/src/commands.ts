@@ -39,6 +39,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ readonly register: Regis
   doctor: () => import('./commands/doctor.js'),
   completion: () => import('./commands/completion.js'),
 }
+
 /** It needs to know all the others. */
 const COMPLETION = 'completion'
 
