@@ -1,4 +1,5 @@
-import { BranchWriter, ChangeSet, StateDoc, validateState } from '@weft/core'
+import { BranchWriter, CborWriter, ChangeSet, StateDoc, validateState } from '@weft/core'
+import { encode } from 'cborg'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { codeOf } from '../support/core-forge.ts'
@@ -36,7 +37,42 @@ function writer(): BranchWriter {
   return new BranchWriter(new ChangeSet(sha256), seededHost(1), 'main', 'agent')
 }
 
+/** What `CborWriter` has a method for, each with the value that a decoder makes of it. */
+const cborItems = fc.oneof(
+  texts.map(text => ({ value: Buffer.from(text).toString(), write: (to: CborWriter) => to.text(text) })),
+  fc.maxSafeNat().map(value => ({ value, write: (to: CborWriter) => to.uint(value) })),
+  fc
+    .uint8Array({ maxLength: 300 })
+    .map(value => ({ value, write: (to: CborWriter) => to.byteString(value) })),
+  fc.constant({ value: null, write: (to: CborWriter) => to.null() }),
+)
+
 describe('encoding', () => {
+  it('[CHG-1] headers are CBOR as it is written anywhere, wherever in its buffer a writer is', () => {
+    const shared = new CborWriter()
+    const runs = fc.tuple(fc.array(cborItems, { maxLength: 8 }), fc.boolean(), fc.nat(40))
+    holds(
+      fc.array(runs, { minLength: 1, maxLength: 20 }),
+      written => {
+        for (const [items, isWrapped, before] of written) {
+          // To just before the end of the buffer, where what is written next needs another one.
+          shared
+            .reset()
+            .raw(new Uint8Array(65_536 - before))
+            .take()
+          shared.reset()
+          const opened = isWrapped ? shared.open() : 0
+          shared.array(items.length)
+          for (const { write } of items) write(shared)
+          if (isWrapped) shared.close(opened)
+          const plain = encode(items.map(({ value }) => value))
+          expect(Buffer.from(shared.take())).toEqual(Buffer.from(isWrapped ? encode(plain) : plain))
+        }
+      },
+      300,
+    )
+  })
+
   it('[CHG-1] entries stand in a change as JSON.stringify writes them, byte for byte', () => {
     holds(
       fc.array(values, { minLength: 1, maxLength: 3 }),

@@ -219,9 +219,9 @@ export class CborWriter {
   }
 
   text(text: string): this {
-    const start = this.#at
+    const { length } = this
     if (text.length < 24) {
-      // Ids are short ASCII: written in place, and again in the general way if that proves wrong.
+      // Ids are short ASCII: written in place; if that proves wrong, again in the general way, in another buffer maybe.
       this.#reserve(1 + text.length)
       this.#bytes[this.#at++] = MAJOR_TEXT | text.length
       let i = 0
@@ -231,7 +231,7 @@ export class CborWriter {
         this.#bytes[this.#at++] = code
       }
       if (i === text.length) return this
-      this.#at = start
+      this.#at = this.#start + length
     }
     const utf8 = encodeUtf8(text)
     this.#head(MAJOR_TEXT, utf8.length)
