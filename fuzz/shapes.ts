@@ -44,7 +44,7 @@ export const SHAPES: Readonly<Record<string, (size: number, dice: Dice) => Histo
     const scribe = new Scribe(dice)
     const root = scribe.write(scribe.actor(), [])
     const changes = [root, ...zigzag(scribe, root, size / 2)]
-    const names = times(LIMITS.forks_per_change_max, at => `b${at}`)
+    const names = times(LIMITS.branches_per_change_max, at => `b${at}`)
     const last = changes.at(-1)!
     for (let at = 0; at < 60; at++)
       changes.push(scribe.write(scribe.actor(), [at % 2 ? last : root], { notes: { forks: names } }))

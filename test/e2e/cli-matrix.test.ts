@@ -45,6 +45,10 @@ const VERBS: Readonly<Record<string, Verb>> = {
   blast: reads('blast', 'w', 'ext:doc/1'),
   conflicts: reads('conflicts', 'w'),
   audit: reads('audit', 'w'),
+  abandon: {
+    args: () => ['abandon', 'w', '--branch', 'leased'],
+    row: ['WEFT_BRANCH_UNKNOWN', FORBIDDEN, 'WEFT_SCOPE', 'WEFT_SCOPE', 'may'],
+  },
   handoff: {
     args: () => ['handoff', 'w', '--agent', 'a'],
     row: ['WEFT_SCHEMA_UNKNOWN', FORBIDDEN, 'may', 'WEFT_SCOPE', 'may'],

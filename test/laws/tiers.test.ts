@@ -1,4 +1,4 @@
-import { BranchWriter, type Change, ChangeSet, retentionOf } from '@weft/core'
+import { BranchWriter, type Change, ChangeSet, LIMITS, retentionOf } from '@weft/core'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { host } from '../support/host.ts'
@@ -227,5 +227,23 @@ describe('retention', () => {
     const last = other.changes().find(each => each.id === change)!
     expect(head.heads).toHaveLength(2)
     expect(retentionOf(last, head.heads, { keep_ms: 0 }, Number.MAX_SAFE_INTEGER).is).toBe('over')
+  })
+
+  it('[TIR-2] a context with more attempts that nobody merged than a change can name is completed', async () => {
+    const harness = await PeerHarness.start()
+    const context = await researchOn(harness)
+    const names = Array.from({ length: LIMITS.deps_max + 10 }, (_, at) => `attempt-${at}`)
+    for (const name of names) context.fork(name).append('message', { text: name })
+    const winner = context.merge('attempt-3')
+    expect(winner.receipt.change).toBeDefined()
+    const { change, committed } = context.complete({ reason: 'delivered' })
+    await committed
+    const { heads } = (await harness.head())!
+    const last = context.changes().find(each => each.id === change)!
+    expect(retentionOf(last, heads, { keep_ms: 0 }, Number.MAX_SAFE_INTEGER).is).toBe('over')
+    context.fork('late')
+    await context.flush()
+    const opened = context.changes().at(-1)!
+    expect(retentionOf(opened, (await harness.head())!.heads, { keep_ms: 0 }, 0).is).toBe('open')
   })
 })

@@ -159,4 +159,23 @@ describe('[CHG-2] a context has no more heads than its head record should name',
     const [engine] = strangers(author, 1, WAKES_BRANCH)
     await pushAll(harness, again, [engine!])
   })
+
+  test('one that is full of attempts that lost has room again when they are abandoned', async () => {
+    const harness = await PeerHarness.start()
+    const client = await harness.following()
+    const author = new Author(1)
+    const root = author.append()
+    const lost = Array.from({ length: LIMITS.context_heads_max }, (_, n) => `lost${n}`)
+    const lone = lost.flatMap(branch => strangers(author, 1, branch))
+    await pushAll(harness, client, [root, ...lone])
+    const context = await (await harness.replica()).open(Research, { workflow: 'w', agent: 'planner' })
+    const refused = context.fork('next').append('message', { text: 'one more' })
+    await expect(refused.committed).rejects.toMatchObject({ code: 'WEFT_CONTEXT_HEADS' })
+
+    expect(context.unmerged).toEqual(lost)
+    await context.abandon(context.unmerged, { reason: 'the first one won' }).committed
+    expect(context.unmerged).toEqual([])
+    expect((await harness.head())!.heads.length).toBeLessThan(4)
+    await context.fork('again').append('message', { text: 'one more' }).committed
+  })
 })

@@ -21,6 +21,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ readonly register: Regis
   blast: () => import('./commands/blast.js'),
   conflicts: () => import('./commands/conflicts.js'),
   audit: () => import('./commands/audit.js'),
+  abandon: () => import('./commands/abandon.js'),
   handoff: () => import('./commands/handoff.js'),
   prompt: () => import('./commands/prompt.js'),
   webhooks: () => import('./commands/webhooks.js'),

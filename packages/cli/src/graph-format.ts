@@ -34,6 +34,7 @@ export function describeRun(run: Run): [string, string] {
     run.changes > 1 ? plural(run.changes, 'change') : '',
     run.forks.length > 0 ? `forks ${run.forks.join(', ')}` : '',
     run.merges.length > 0 ? `merges ${run.merges.join(', ')}` : '',
+    run.abandons.length > 0 ? `abandons ${run.abandons.join(', ')}` : '',
     written,
     `by ${run.agents.join(', ')}`,
   ]

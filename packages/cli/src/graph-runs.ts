@@ -15,10 +15,11 @@ export interface Run extends GraphNode {
   readonly positions: readonly [Position | undefined, Position | undefined]
   readonly forks: readonly BranchName[]
   readonly merges: readonly BranchName[]
+  readonly abandons: readonly BranchName[]
 }
 
 /**
- * The causal graph of a context as runs, flattened. A fork or a merge is always a run of its own; with `single` every
+ * The causal graph of a context as runs, flattened. A fork, a merge or what abandons is always a run of its own; with `single` every
  * change is.
  */
 export function graphRuns(copy: ContextCopy, single = false): Run[] {
@@ -51,7 +52,10 @@ function depsOf({ set: { dag } }: ContextCopy, node: Node): Node[] {
 
 function continues({ set }: ContextCopy, before: Node, node: Node): boolean {
   const [a, b] = [set.change(before).header, set.change(node).header]
-  return a.branch === b.branch && [a, b].every(({ notes }) => !notes.forks?.length && !notes.merges)
+  return (
+    a.branch === b.branch &&
+    [a, b].every(({ notes }) => !notes.forks?.length && !notes.merges && !notes.abandons)
+  )
 }
 
 function describe(copy: ContextCopy, run: readonly Node[], parents: readonly Node[]): Run {
@@ -71,5 +75,6 @@ function describe(copy: ContextCopy, run: readonly Node[], parents: readonly Nod
     positions: [positionOf(copy, first), positionOf(copy, last)],
     forks: notes.forks ?? [],
     merges: Object.keys(notes.merges ?? {}).filter(name => name !== branch),
+    abandons: notes.abandons ?? [],
   }
 }

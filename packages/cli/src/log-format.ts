@@ -28,7 +28,7 @@ export function formatLog(rows: readonly LogRow[], paint: Paint, columns = TEXT_
 }
 
 /** Of a change, what `describeChange` tells. */
-type Told = Pick<AuditRecord, 'pointers' | 'forks' | 'merges' | 'reason' | 'lease'> & {
+type Told = Pick<AuditRecord, 'pointers' | 'forks' | 'merges' | 'abandons' | 'reason' | 'lease'> & {
   readonly erases?: AuditRecord['erases']
   readonly erased?: AuditRecord['erased']
   readonly entries: readonly (Pick<AuditRecord['entries'][number], 'kind' | 'value'> & {
@@ -38,11 +38,12 @@ type Told = Pick<AuditRecord, 'pointers' | 'forks' | 'merges' | 'reason' | 'leas
 
 /** What a change did, in one line: kinds and first words of its entries, pointers, branches, reason. */
 export function describeChange(record: Told): string {
-  const { entries, pointers, forks, merges, reason, lease, erases = [], erased } = record
+  const { entries, pointers, forks, merges, abandons, reason, lease, erases = [], erased } = record
   const [first] = erases.length > 0 ? [] : entries
   const said = [
     forks.length > 0 ? `forks ${forks.join(', ')}` : '',
     merges.length > 0 ? `merges ${merges.join(', ')}` : '',
+    abandons.length > 0 ? `abandons ${abandons.join(', ')}` : '',
     erases.length > 0 ? `erases ${erases.map(shortId).join(', ')}` : '',
     lease ? `${lease.ttl_ms > 0 ? 'leases' : 'gives back'} ${lease.on}, epoch ${lease.epoch}` : '',
     first ? `${countKinds(entries.map(({ kind }) => kind))}: ${clip(wordsOf(first), TEXT_WIDTH)}` : '',

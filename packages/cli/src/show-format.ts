@@ -118,6 +118,7 @@ export function formatRecord(record: ReturnType<typeof recordOf>): string[] {
     `deps       ${deps.map(shortId).join(', ') || '(none: it is a beginning)'}`,
     ...(forks.length > 0 ? [`forks      ${forks.join(', ')}`] : []),
     ...(merges.length > 0 ? [`merges     ${merges.join(', ')}`] : []),
+    ...(record.abandons.length > 0 ? [`abandons   ${record.abandons.join(', ')}`] : []),
     ...(reason === undefined ? [] : [`reason     ${clip(reason, 1_000)}`]),
     ...(record.erased ? [`erased     ${formatErased(record.erased)}`] : []),
     ...(record.erases.length > 0 ? [`erases     ${record.erases.map(shortId).join(', ')}`] : []),

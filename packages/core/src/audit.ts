@@ -44,6 +44,7 @@ export interface AuditRecord {
   readonly erases: readonly ChangeId[]
   readonly forks: readonly BranchName[]
   readonly merges: readonly BranchName[]
+  readonly abandons: readonly BranchName[]
   /** The lease that it asks for, or gives back. */
   readonly lease?: LeaseNote
 }
@@ -79,6 +80,7 @@ export function* audit(set: ChangeSet, view: View, filter: AuditFilter = {}): Ge
       erases: unpackIds(header.notes.erases ?? NONE),
       forks: header.notes.forks ?? [],
       merges: Object.keys(header.notes.merges ?? {}).filter(name => name !== header.branch),
+      abandons: header.notes.abandons ?? [],
       ...(header.notes.lease && { lease: header.notes.lease }),
     }
   }

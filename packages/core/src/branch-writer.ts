@@ -144,9 +144,10 @@ export class BranchWriter {
 
   /**
    * Brings branches into this one: one change that depends on all their heads.
-   * @throws WEFT_BRANCH_UNKNOWN
+   * @throws WEFT_BRANCH_UNKNOWN · WEFT_ID_INVALID
    */
   merge(names: readonly BranchName[]): Change {
+    for (const name of names) checkBranch(name)
     this.checkKnown(names)
     const { branches, dag } = this.set
     const merges: Record<BranchName, Uint8Array> = {

@@ -1,3 +1,4 @@
+import { Abandonments } from './abandonments.js'
 import type { StateChunk } from './automerge-chunk.js'
 import { Branches } from './branches.js'
 import { ABSENT } from './cbor-cursor.js'
@@ -40,6 +41,7 @@ export class ChangeSet {
   readonly schemas = new Schemas(this.dag)
   readonly summaries = new Summaries(this.dag, this.tree, this.reverts)
   readonly wakes = new Wakes()
+  readonly abandonments = new Abandonments(this.dag, this.branches)
   readonly erasures: Erasures
   readonly ledger: StateLedger
   readonly states: AppliedStates
@@ -117,6 +119,7 @@ export class ChangeSet {
     this.leases.add(header, undefined, false)
     this.wakes.add(header)
     this.effects.add(node, header)
+    if (notes.abandons !== undefined) this.abandonments.add(node, notes.abandons)
     if (notes.reverts !== undefined) this.reverts.add(node, notes.reverts)
     if (notes.summary !== undefined) this.summaries.add(node, notes.summary, kinds)
     if (notes.erases !== undefined) this.#erase(node)

@@ -18,7 +18,7 @@ export function checkHeads(dag: Dag, change: Change): void {
   throw new WeftError(
     'WEFT_CONTEXT_HEADS',
     `the context has ${heads.size} changes that nothing depends on, all its branches together, and may have no more`,
-    'merge branches that are done, or write on top of what is there',
+    'merge branches that are done, or abandon them (`context.abandon`, `weft abandon`), or write on top of what is there',
     { heads: heads.size },
   )
 }

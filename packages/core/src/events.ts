@@ -20,6 +20,7 @@ export interface ContextEvent {
   readonly writes: readonly string[]
   readonly forks: readonly BranchName[]
   readonly merges: readonly BranchName[]
+  readonly abandons: readonly BranchName[]
   /** The changes whose content it erases (ERA-1): whoever keeps a copy of that elsewhere has to erase it there. */
   readonly erases: readonly ChangeId[]
   readonly step: string | undefined
@@ -77,6 +78,7 @@ export function contextEvent(position: Position, change: Change): ContextEvent {
     writes,
     forks: notes.forks ?? [],
     merges: Object.keys(notes.merges ?? {}).filter(name => name !== branch),
+    abandons: notes.abandons ?? [],
     erases: isErasing ? unpackIds(notes.erases!) : [],
     step: notes.step,
     reason: notes.reason,

@@ -62,12 +62,12 @@ export function matchesFilter({ refs, kinds, branches }: Filter, header: Header)
  * those would wake the ones who write them.
  */
 function isEvent({ kinds, stateHashAt, writes, notes }: Header): boolean {
-  const { forks, merges, reverts, erases } = notes
+  const { forks, merges, abandons, reverts, erases } = notes
   return (
     stateHashAt !== ABSENT ||
     kinds.some(kind => !isEngineKind(kind)) ||
     writes.some(ref => !isFencedRef(ref)) ||
-    [forks, merges, reverts, erases].some(note => note !== undefined)
+    [forks, merges, abandons, reverts, erases].some(note => note !== undefined)
   )
 }
 

@@ -11,6 +11,8 @@ import { checkWindowRecords, type WindowRecord } from './window-record.js'
 export interface HeaderNotes {
   /** Branches that begin at this change, in the order of their forking. */
   readonly forks?: readonly BranchName[]
+  /** Branches that end here without being merged, as far as the change has them in its past. */
+  readonly abandons?: readonly BranchName[]
   /** The branches that this change merges, each with its heads (32 bytes a head). */
   readonly merges?: Readonly<Record<BranchName, Uint8Array>>
   readonly schema?: { readonly name: string; readonly version: number }
@@ -46,8 +48,9 @@ export interface HeaderNotes {
 
 /** Checks the notes of a change that came from elsewhere. @throws TypeError · RangeError · WEFT_ID_INVALID */
 export function checkNotes(notes: Record<string, unknown>): void {
-  const { forks, merges, migrates, summary, schema, completes, reverts, erases } = notes
-  if (forks !== undefined) checkForks(forks)
+  const { forks, abandons, merges, migrates, summary, schema, completes, reverts, erases } = notes
+  if (forks !== undefined) checkNames('forks', forks)
+  if (abandons !== undefined) checkNames('abandons', abandons)
   if (merges !== undefined) checkMerges(merges)
   if (reverts !== undefined) checkPacked('reverts', LIMITS.reverts_per_change_max, reverts, 1)
   if (erases !== undefined) checkPacked('erased changes', LIMITS.erases_per_change_max, erases, 1)
@@ -67,10 +70,10 @@ export function checkNotes(notes: Record<string, unknown>): void {
   }
 }
 
-function checkForks(forks: unknown): void {
-  if (!Array.isArray(forks) || forks.length > LIMITS.forks_per_change_max)
-    throw new TypeError('forks is not a list')
-  for (const name of forks) checkId('branch', name)
+function checkNames(what: string, names: unknown): void {
+  if (!Array.isArray(names) || names.length > LIMITS.branches_per_change_max)
+    throw new TypeError(`${what} is not a list`)
+  for (const name of names) checkId('branch', name)
 }
 
 function checkMerges(merges: unknown): void {

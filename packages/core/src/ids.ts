@@ -25,10 +25,12 @@ export const MAIN_BRANCH: BranchName = 'main'
 export const WAKES_BRANCH: BranchName = 'weft.wakes'
 /** The branch of the changes that say what is erased (ERA-1): likewise. They depend on each other alone. */
 export const ERASURES_BRANCH: BranchName = 'weft.erasures'
+/** The branch of the changes that end others without merging them: likewise. What they end is in their past alone. */
+export const ABANDONED_BRANCH: BranchName = 'weft.abandoned'
 
 /** Whether a branch is the engine's own, which no work is done on. */
 export function isEngineBranch(branch: BranchName): boolean {
-  return branch === WAKES_BRANCH || branch === ERASURES_BRANCH
+  return branch === WAKES_BRANCH || branch === ERASURES_BRANCH || branch === ABANDONED_BRANCH
 }
 
 /** Returns `name` if work may be done on a branch of this name. @throws WEFT_ID_INVALID */

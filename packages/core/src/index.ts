@@ -1,3 +1,4 @@
+export { abandon, checkAbandonable } from './abandon.js'
 export { Admission } from './admission.js'
 export { type AuditFilter, type AuditRecord, audit } from './audit.js'
 export { checkSchema, isOlder, migratedState, migrationOf } from './branch-migration.js'

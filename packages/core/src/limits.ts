@@ -11,7 +11,8 @@ export const LIMITS = {
   refs_per_change_max: 4_096,
   ref_chars_max: 1_024,
   label_chars_max: 1_024,
-  forks_per_change_max: 1_024,
+  /** That begin at a change, or are abandoned by it. */
+  branches_per_change_max: 1_024,
   reverts_per_change_max: 1_536,
   erases_per_change_max: 1_024,
   leases_per_change_max: 16,

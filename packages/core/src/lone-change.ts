@@ -13,7 +13,7 @@ export interface LoneChange {
   readonly notes: HeaderNotes
 }
 
-/** A change without content, by an actor of its own: what a peer has to say in a log. @throws WEFT_CHANGE_TOO_LARGE */
+/** A change without content, by an actor of its own: what is to be said of a log, and not on a branch that work is done on. @throws WEFT_CHANGE_TOO_LARGE */
 export function sealLone(dag: Dag, { branch, agent, deps, writes, notes }: LoneChange, host: Host): Change {
   return sealChange(
     {

@@ -51,6 +51,7 @@ export const RECORD = z
     erases: heads,
     forks: z.array(branchName).readonly(),
     merges: z.array(branchName).readonly(),
+    abandons: z.array(branchName).readonly(),
     lease: z
       .object({ on: z.string(), epoch: z.int(), ttl_ms: z.int(), final: z.boolean().optional() })
       .optional(),

@@ -38,6 +38,7 @@ const EVENT = z
     writes: z.array(z.string()).readonly(),
     forks: z.array(branchName).readonly(),
     merges: z.array(branchName).readonly(),
+    abandons: z.array(branchName).readonly(),
     erases: z.array(changeId).readonly().openapi({ description: 'changes whose content it erases' }),
     step: z.string().optional(),
     reason: z.string().optional(),

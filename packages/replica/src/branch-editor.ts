@@ -1,5 +1,7 @@
 import {
   type AgentId,
+  abandon,
+  checkAbandonable,
   type BranchName,
   BranchWriter,
   branchRef,
@@ -15,6 +17,7 @@ import {
   type Json,
   type JsonObject,
   type KindOf,
+  LIMITS,
   type MergeReport,
   mergeReport,
   NO_NODE,
@@ -45,6 +48,11 @@ export interface WriteOptions {
 export interface AppendOptions extends WriteOptions {
   /** Refs this entry was derived from; an external one with the version seen: `ext:doc/17@v3`. */
   readonly dependsOn?: readonly string[]
+}
+
+export interface AbandonOptions extends WriteOptions {
+  /** Only check that it could be done; the receipt is of nothing then. */
+  readonly dryRun?: boolean
 }
 
 export type Merge = MergeReport & { readonly receipt: Receipt }
@@ -129,10 +137,26 @@ export abstract class BranchEditor<State, Entries extends EntrySchemas> extends 
    */
   complete(options: WriteOptions = {}): Receipt {
     const { dag } = this.begun().set
+    // More than a change can name come of attempts that nobody has merged; with the context all of them are over.
+    if (dag.heads.size > LIMITS.deps_max) this.abandon(this.unmerged.filter(name => name !== this.branch))
     return this.commit({ notes: { completes: dag.packIds([...dag.heads]) } }, options)
   }
 
-  /** Brings branches into this one. The report is the same on every replica. @throws WEFT_BRANCH_UNKNOWN */
+  /**
+   * Ends branches without merging them: what an attempt that lost has written stays in the log, readable by the name of its
+   * branch, and counts no more among what the context has open. Whoever writes on one of them goes on with it.
+   * @returns the receipt of the last change that it takes: one for each few hundred branches
+   * @throws WEFT_BRANCH_UNKNOWN · WEFT_ID_INVALID, of `main` too · WEFT_CLOSED; then nothing has changed
+   */
+  abandon(branches: readonly BranchName[], options: AbandonOptions = {}): Receipt {
+    const { set } = options.dryRun ? this.writer() : this.ready()
+    checkAbandonable(set.branches, branches)
+    if (options.dryRun) return this.record(undefined)
+    const changes = abandon(set, branches, { agent: this.agent, ...options }, this.context.host)
+    return changes.reduce((_, change) => this.record(change), this.record(undefined))
+  }
+
+  /** Brings branches into this one. The report is the same on every replica. @throws WEFT_BRANCH_UNKNOWN · WEFT_ID_INVALID */
   merge(...branches: readonly BranchName[]): Merge {
     this.ready().checkKnown(branches)
     const writer = this.begun()

@@ -25,6 +25,7 @@ import {
   type JsonObject,
   type KindOf,
   lastWriters,
+  MAIN_BRANCH,
   type MergeReport,
   mergeReport,
   type Position,
@@ -110,6 +111,21 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
 
   get branches(): readonly BranchName[] {
     return this.set.branches.names().filter(name => !isEngineBranch(name))
+  }
+
+  /**
+   * Branches that end in changes which nothing depends on: neither merged, nor abandoned, nor gone on with under another name.
+   * `main` is not one of them, nor is one that nothing was written on.
+   */
+  get unmerged(): readonly BranchName[] {
+    const { branches, dag } = this.set
+    const isOpen = (name: BranchName): boolean => branches.heads(name).some(head => dag.heads.has(head))
+    return this.branches.filter(name => name !== MAIN_BRANCH && isOpen(name))
+  }
+
+  /** Whether the branch was abandoned, and nothing written on it by anybody who did not know. */
+  get isAbandoned(): boolean {
+    return this.set.abandonments.has(this.branch)
   }
 
   /** The state, deeply frozen; the same object until it changes. @throws WEFT_MIGRATION_FAILED */
