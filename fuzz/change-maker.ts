@@ -1,6 +1,15 @@
 import { type Change, encodeUtf8, fromHex, sealChange, toHex } from '@weft/core'
 import type { Dice } from './dice.js'
-import { alteredState, byActor, draftOf, foreignState, framed, partsOf, withPart } from './forge.js'
+import {
+  alteredState,
+  byActor,
+  draftOf,
+  foreignState,
+  framed,
+  miswiredState,
+  partsOf,
+  withPart,
+} from './forge.js'
 import { mutated } from './mutate.js'
 
 const TEXTS = [
@@ -36,7 +45,8 @@ export function makeChange(dice: Dice, model: Change, known: readonly Change[]):
     time: dice.roll(1_000_000),
   }
   const sealed = (lie: object): Change => sealChange({ ...own, ...lie }, dice.host())
-  switch (dice.roll(12)) {
+  const states = known.flatMap(({ state }) => state ?? [])
+  switch (dice.roll(14)) {
     case 0:
       return mutated(model.bytes, dice)
     case 1: {
@@ -66,10 +76,11 @@ export function makeChange(dice: Dice, model: Change, known: readonly Change[]):
         writes: ['state:/k0', 'ext:x', ''],
         branch: dice.pick(['main', 'b']),
       }).bytes
-    case 7: {
-      const states = known.flatMap(({ state }) => state ?? [])
+    case 7:
       return sealed({ state: foreignState(actor, states, dice) }).bytes
-    }
+    case 8:
+    case 9:
+      return sealed({ state: miswiredState(own.state, states, dice) }).bytes
     default:
       return sealed({ state: alteredState(own.state, dice) }).bytes
   }

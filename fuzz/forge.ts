@@ -1,4 +1,4 @@
-import { getBackend, init } from '@automerge/automerge'
+import { decodeChange, encodeChange, getBackend, init } from '@automerge/automerge'
 import { type Change, fromHex, type sealChange, toHex } from '@weft/core'
 import { type Dice, sha256 } from './dice.js'
 import { mutated } from './mutate.js'
@@ -141,4 +141,34 @@ export function alteredState(state: Uint8Array, dice: Dice): Uint8Array {
     }
     return body
   })
+}
+
+type Op = ReturnType<typeof decodeChange>['ops'][number] & { elemId?: string; pred?: string[] }
+
+/** What each part of an op may be made to name: any op that there is, of whatever kind. */
+const MISWIRINGS: readonly ((op: Op, id: string) => Op)[] = [
+  (op, id) => ({ ...op, obj: id }),
+  ({ key: _, ...op }, id) => ({ ...op, elemId: id }) as Op,
+  ({ elemId: _, ...op }, id) => ({ ...op, key: id }),
+  (op, id) => ({ ...op, pred: [id] }),
+  (op, id) => ({ ...op, pred: [...(op.pred ?? []), id] }),
+]
+
+/** An Automerge change of which one op names something else that is there, spelled as Automerge spells it. */
+export function miswiredState(state: Uint8Array, known: readonly Uint8Array[], dice: Dice): Uint8Array {
+  const ids = ['_root', '_head', ...[...known, state].flatMap(opIdsOf)]
+  const decoded = decodeChange(state)
+  const at = dice.roll(decoded.ops.length)
+  const ops = decoded.ops.map((op, index) => (index === at ? dice.pick(MISWIRINGS)(op, dice.pick(ids)) : op))
+  try {
+    return encodeChange({ ...decoded, ops } as never)
+  } catch {
+    // Not everything can be spelled.
+    return alteredState(state, dice)
+  }
+}
+
+function opIdsOf(state: Uint8Array): string[] {
+  const { actor, startOp, ops } = decodeChange(state)
+  return ops.map((_, index) => `${startOp + index}@${actor}`)
 }

@@ -1,4 +1,11 @@
-import { decodeChange as decodeByAutomerge, free, getBackend, init, load } from '@automerge/automerge'
+import {
+  decodeChange as decodeByAutomerge,
+  encodeChange as encodeByAutomerge,
+  free,
+  getBackend,
+  init,
+  load,
+} from '@automerge/automerge'
 import {
   BranchWriter,
   type Change,
@@ -13,8 +20,9 @@ import { describe, expect, test } from 'vitest'
 import { rechunked } from '../../fuzz/forge.ts'
 import { codeOf, forged, forgedState, packed, refusal } from '../support/core-forge.ts'
 import { histories, replicaOf } from '../support/core-history.ts'
-import { holds, seededDice, seededHost, sha256 } from '../support/core-property.ts'
+import { holds, SEED, seededDice, seededHost, sha256 } from '../support/core-property.ts'
 
+type StateLedger = ChangeSet['ledger']
 type Backend = ReturnType<typeof getBackend>
 
 /** The bytes of one Automerge change of `actor`, as Automerge makes them. */
@@ -40,13 +48,22 @@ function oracle(bytes: Uint8Array) {
     }
   }
   named.delete('_head')
-  return { hash, deps, actor, seq, startOp, ops: ops.length, named: [...named].sort() }
+  const into = new Map<string, boolean>()
+  const makes = new Map<number, boolean>()
+  ops.forEach(({ action, obj, key }, index) => {
+    if (action === 'makeMap' || action === 'makeList') makes.set(startOp + index, action === 'makeMap')
+    if (Number.parseInt(obj, 10) < startOp) into.set(obj, key !== undefined)
+  })
+  return { hash, deps, actor, seq, startOp, ops: ops.length, named: [...named].sort(), into, makes }
 }
 
 function told(bytes: Uint8Array) {
-  const { nests: _, named, ...chunk } = readStateChunk(bytes, sha256)
+  const { nests: _, named, into, ...chunk } = readStateChunk(bytes, sha256)
   const ids = named.flatMap(({ actor, counters }) => [...counters].map(counter => `${counter}@${actor}`))
-  return { ...chunk, named: ids.sort() }
+  const objects = into.flatMap(({ actor, objects }) =>
+    [...objects].map(([counter, isMap]) => [`${counter}@${actor}`, isMap] as const),
+  )
+  return { ...chunk, named: ids.sort(), into: new Map(objects) }
 }
 
 test('[CHG-5] what is read of a state change is what Automerge reads of it', () => {
@@ -209,16 +226,64 @@ describe('[CHG-4] [CHG-5] a state change names what is in its past, and nothing 
   })
 })
 
+describe('[CHG-5] what is written into', () => {
+  const set = new ChangeSet(sha256)
+  const ada = new BranchWriter(set, seededHost(5), 'main', 'ada')
+  const root = ada.write({ state: { list: [1], map: { a: 1 } } })!
+  const tail = ada.write({ state: { list: [1], map: { a: 2 } } })!
+  const [list, map] = [...readStateChunk(root.state!, sha256).makes].map(
+    ([counter, isMap]) => [`${counter}@${root.header.actor}`, isMap] as const,
+  )
+
+  /** What eve would write behind all that, but into another object. */
+  const redirected = (write: (backend: Backend) => void, obj: string): Uint8Array => {
+    const decoded = decodeByAutomerge(made(write, 'ee'.repeat(16), [root.state!, tail.state!]))
+    return encodeByAutomerge({ ...decoded, ops: decoded.ops.map(op => ({ ...op, obj })) } as never)
+  }
+  const offered = (state: Uint8Array): Change =>
+    forged(tail, {
+      actor: 'ee'.repeat(16),
+      seq: 1,
+      lamport: tail.header.lamport + 1,
+      deps: packed([tail.id]),
+      state,
+    })
+
+  test('is of the kind that it was made as', () => {
+    expect([list![1], map![1]]).toEqual([false, true])
+    const intoList = redirected(b => b.put(map![0], 'b', 2, 'int'), list![0])
+    const intoMap = redirected(b => b.insert(list![0], 0, 2, 'int'), map![0])
+    for (const state of [intoList, intoMap])
+      expect(refusal(() => replicaOf([root, tail]).add(offered(state))).message).toMatch(
+        /no object of that kind/,
+      )
+    const honest = made(b => b.put(map![0], 'b', 2, 'int'), 'ee'.repeat(16), [root.state!, tail.state!])
+    expect(replicaOf([root, tail]).add(offered(honest))).toBeGreaterThan(0)
+  })
+
+  test('is no value either', () => {
+    const value = readStateChunk(tail.state!, sha256).startOp
+    const id = `${value}@${tail.header.actor}`
+    const intoValue = redirected(b => b.put(map![0], 'b', 2, 'int'), id)
+    expect(refusal(() => replicaOf([root, tail]).add(offered(intoValue))).message).toMatch(
+      /no object of that kind/,
+    )
+  })
+})
+
 describe('a trial', () => {
-  test('[CHG-5] admits what every document can be saved and loaded with, and nothing else', () => {
-    const dice = seededDice(20)
+  test('[CHG-5] behind the ledger admits what every document can be saved and loaded with, and nothing else', () => {
+    const dice = seededDice(SEED)
     const counts = { refused: 0, admitted: 0 }
     holds(
       histories({ steps_max: 12, edits: true }),
       ({ changes }) => {
-        const states = changes.flatMap(({ state }) => state ?? [])
-        const last = states.pop()
-        if (last === undefined) return
+        const at = changes.findLastIndex(({ state }) => state !== null)
+        if (at < 0) return
+        const { [at]: lastChange } = changes
+        const last = lastChange!.state!
+        const { ledger } = replicaOf(changes.slice(0, at))
+        const states = changes.slice(0, at).flatMap(({ state }) => state ?? [])
         const trial = new TrialDoc(sha256)
         trial.take(states)
         for (let run = 0; run < 20; run++) {
@@ -228,14 +293,14 @@ describe('a trial', () => {
           })
           const [reason] = trial.try([altered])
           trial.settle([false])
-          if (reason !== undefined && !isWellFormed(altered)) continue
+          if (!isLawful(ledger, forged(lastChange!, { state: altered }))) continue
           counts[reason === undefined ? 'admitted' : 'refused']++
           expect(reason === undefined).toBe(surviveSaving([...states, altered]))
         }
         expect(trial.try([last])).toEqual([undefined])
         trial.free()
       },
-      100,
+      150,
     )
     expect(counts.admitted).toBeGreaterThan(20)
     expect(counts.refused).toBeGreaterThan(20)
@@ -281,9 +346,9 @@ describe('a trial', () => {
   })
 })
 
-function isWellFormed(state: Uint8Array): boolean {
+function isLawful(ledger: StateLedger, change: Change): boolean {
   try {
-    readStateChunk(state, sha256)
+    ledger.check(change)
     return true
   } catch {
     return false

@@ -15,6 +15,8 @@ import {
 import { getBackend, init } from '@automerge/automerge'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { Dice } from '../../fuzz/dice.ts'
+import { miswiredState } from '../../fuzz/forge.ts'
 import { codeOf, forged, forgedEntries, forgedState, framed, frameOf, packed } from '../support/core-forge.ts'
 import { deliver, deliveries, histories, replicaOf } from '../support/core-history.ts'
 import { holds, seededDice, seededHost, sha256 } from '../support/core-property.ts'
@@ -146,11 +148,14 @@ function withHostileState(changes: readonly Change[], seed: number) {
   const dice = seededDice(seed)
   const last = changes.filter(change => change.state !== null).at(-1)
   if (last === undefined) return { honest: changes, hostile: undefined }
-  const state = forgedState(last.state!, bytes => {
-    // At its end are the ops, in which small numbers mean something.
-    const tail = Math.min(60, bytes.length - 12)
-    for (let times = 1 + dice(2); times > 0; times--) bytes[bytes.length - 1 - dice(tail)] = dice(8)
-  })
+  const altered = (): Uint8Array =>
+    forgedState(last.state!, bytes => {
+      // At its end are the ops, in which small numbers mean something.
+      const tail = Math.min(60, bytes.length - 12)
+      for (let times = 1 + dice(2); times > 0; times--) bytes[bytes.length - 1 - dice(tail)] = dice(8)
+    })
+  const known = changes.flatMap(change => change.state ?? [])
+  const state = dice(2) === 0 ? altered() : miswiredState(last.state!, known, new Dice(seed))
   const honest = replicaOf([])
   for (const change of changes) if (change.id !== last.id) addIfSound(honest, change)
   return { honest: honest.changes(), hostile: forged(last, { state }) }

@@ -2,7 +2,7 @@ import { hash as sha } from 'node:crypto'
 import { type Host, hashFromLatin1 } from '@weft/core'
 import fc from 'fast-check'
 
-const SEED = Number(process.env.WEFT_SEED ?? 20_261_122)
+export const SEED = Number(process.env.WEFT_SEED ?? 20_261_122)
 
 /**
  * Checks that a law holds for every generated value. The seed is fixed, so that a failure is the same on every

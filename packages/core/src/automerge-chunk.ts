@@ -23,6 +23,10 @@ export interface StateChunk {
   readonly ops: number
   /** The ops of earlier changes that it names, by their authors. */
   readonly named: readonly { readonly actor: ActorId; readonly counters: ReadonlySet<number> }[]
+  /** The objects of earlier changes that it writes into, by their authors and counters: true for a map, false for a list. */
+  readonly into: readonly { readonly actor: ActorId; readonly objects: ReadonlyMap<number, boolean> }[]
+  /** The objects that it makes, by the numbers of their ops: likewise. */
+  readonly makes: ReadonlyMap<number, boolean>
   /** Objects of earlier changes in which it makes new ones, by Automerge's id of them, and how deep those nest. */
   readonly nests: ReadonlyMap<string, number>
 }
@@ -51,7 +55,7 @@ export function readStateChunk(bytes: Uint8Array, hash: Hash): StateChunk {
   const message = reader.skip(reader.uleb())
   checkText(bytes, message, reader.at)
   const actors = [actor, ...readOthers(reader, actor)]
-  const { count, named, nests } = readStateOps(reader, actors.length, startOp)
+  const { count, named, nests, into, makes } = readStateOps(reader, actors.length, startOp)
   return {
     hash: sum,
     deps,
@@ -60,6 +64,8 @@ export function readStateChunk(bytes: Uint8Array, hash: Hash): StateChunk {
     startOp,
     ops: count,
     named: [...named].map(([number, counters]) => ({ actor: actors[number]!, counters })),
+    into: [...into].map(([number, objects]) => ({ actor: actors[number]!, objects })),
+    makes,
     nests: new Map([...nests].map(([object, depth]) => [spelled(object, actors), depth])),
   }
 }

@@ -25,6 +25,11 @@ export function tooDeep(): WeftError {
   return badState(`it nests deeper than ${LIMITS.value_depth_max}`)
 }
 
+/** Automerge takes some of it, and breaks on it later. */
+export function otherKind(): WeftError {
+  return badState('it writes into what is no object of that kind')
+}
+
 const NOT_OWN = -1
 const ROOT = ''
 
@@ -32,6 +37,8 @@ const ROOT = ''
 export class OpNames {
   readonly named = new Map<number, Set<number>>()
   readonly nests = new Map<string, number>()
+  /** Objects of earlier changes that it writes into, by actor and counter: whether as into a map. */
+  readonly into = new Map<number, Map<number, boolean>>()
   /** Of each op that makes an object, how deep that is within this change, and the object of an earlier one around it. */
   readonly #depths: Uint8Array
   readonly #around: string[] = []
@@ -77,9 +84,15 @@ export class OpNames {
       return NOT_OWN
     }
     const own = this.#name(row, objActor[row]!, objCounter[row]!)
-    if (own !== NOT_OWN && action[own] !== (isMap ? ACTION.makeMap : ACTION.makeList))
-      throw badState('it writes into what is no object of that kind')
+    if (own === NOT_OWN) this.#goInto(objActor[row]!, objCounter[row]!, isMap)
+    else if (action[own] !== (isMap ? ACTION.makeMap : ACTION.makeList)) throw otherKind()
     return own
+  }
+
+  #goInto(actor: number, counter: number, isMap: boolean): void {
+    const objects = this.into.get(actor) ?? new Map<number, boolean>()
+    if ((objects.get(counter) ?? isMap) !== isMap) throw otherKind()
+    this.into.set(actor, objects.set(counter, isMap))
   }
 
   #readKey(row: number, isMap: boolean): void {

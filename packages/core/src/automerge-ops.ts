@@ -24,6 +24,10 @@ export interface StateOps {
   readonly named: ReadonlyMap<number, ReadonlySet<number>>
   /** Objects of earlier changes in which it makes new ones, and how deep those nest: by op id, `counter@number`. */
   readonly nests: ReadonlyMap<string, number>
+  /** Objects of earlier changes that it writes into, by author and counter as in `named`: true for a map, false for a list. */
+  readonly into: ReadonlyMap<number, ReadonlyMap<number, boolean>>
+  /** The objects that it makes, by the counters of the ops that do: likewise. */
+  readonly makes: ReadonlyMap<number, boolean>
 }
 
 /** Above this an Automerge change applies and saves, and the document can never be loaded again. */
@@ -72,8 +76,22 @@ export function readStateOps(reader: ColumnReader, actors: number, startOp: numb
   checkValues(column('value'), ops)
   const names = new OpNames(ops, actors, startOp)
   names.read()
-  return { count, named: names.named, nests: names.nests }
+  const { named, nests, into } = names
+  return { count, named, nests, into, makes: objectsMade(ops, startOp) }
 }
+
+function objectsMade({ action }: Ops, startOp: number): ReadonlyMap<number, boolean> {
+  let made: Map<number, boolean> | undefined
+  action.forEach((act, row) => {
+    if (act !== ACTION.makeMap && act !== ACTION.makeList) return
+    made ??= new Map()
+    made.set(startOp + row, act === ACTION.makeMap)
+  })
+  return made ?? NO_OBJECTS
+}
+
+/** Most changes write into objects that are there: of many in a log each keeps what it made. */
+const NO_OBJECTS: ReadonlyMap<number, boolean> = new Map()
 
 export function tooManyOps(count: number): WeftError {
   return new WeftError(

@@ -1,5 +1,6 @@
 import { readStateChunk, type StateChunk } from './automerge-chunk.js'
 import { badState } from './automerge-columns.js'
+import { otherKind } from './automerge-op-names.js'
 import type { Change } from './change.js'
 import { type Dag, NO_NODE, type Node } from './dag.js'
 import { readStandIn } from './stand-in.js'
@@ -13,6 +14,8 @@ interface Taken {
   readonly hash: string
   readonly firstOp: number
   readonly lastOp: number
+  /** The objects that it made, by the numbers of their ops: true for a map, false for a list. */
+  readonly makes: ReadonlyMap<number, boolean>
 }
 
 /**
@@ -61,8 +64,8 @@ export class StateLedger {
   }
 
   add(node: Node, chunk: StateChunk): void {
-    const { hash, actor, startOp, ops } = chunk
-    const taken = { node, hash, firstOp: startOp, lastOp: startOp + ops - 1 }
+    const { hash, actor, startOp, ops, makes } = chunk
+    const taken = { node, hash, firstOp: startOp, lastOp: startOp + ops - 1, makes }
     this.#byHash.set(hash, taken)
     this.#hashes.set(node, hash)
     const own = this.#byActor.get(actor)
@@ -75,17 +78,22 @@ export class StateLedger {
     return this.#hashes.get(node)
   }
 
-  #checkOps({ startOp, named }: StateChunk, deps: readonly Taken[], previous: Taken | undefined): void {
+  #checkOps({ startOp, named, into }: StateChunk, deps: readonly Taken[], previous: Taken | undefined): void {
     const next = deps.reduce((last, dep) => Math.max(last, dep.lastOp), 0) + 1
     if (startOp !== next) throw badState(`it has startOp ${startOp} where its deps make it ${next}`)
     const behind = new Set<Node>(previous && [previous.node])
     for (const { actor, counters } of named) {
       const taken = this.#byActor.get(actor) ?? []
-      for (const counter of counters) behind.add(holderOf(taken, counter))
+      for (const counter of counters) behind.add(holderOf(taken, counter)?.node ?? NO_NODE)
     }
     const overlaps = previous !== undefined && previous.lastOp >= startOp
     if (overlaps || behind.has(NO_NODE) || !this.pasts.include(behind, nodesOf(deps)))
       throw badState('it names an op, or follows one of its author, that is not in its past')
+    for (const { actor, objects } of into) {
+      const taken = this.#byActor.get(actor) ?? []
+      for (const [counter, isMap] of objects)
+        if (holderOf(taken, counter)?.makes.get(counter) !== isMap) throw otherKind()
+    }
   }
 }
 
@@ -93,8 +101,8 @@ function nodesOf(taken: readonly Taken[]): Node[] {
   return taken.map(({ node }) => node)
 }
 
-/** The change of an actor that has the op, or `NO_NODE`. */
-function holderOf(taken: readonly Taken[], counter: number): Node {
+/** The change of an actor that has the op. */
+function holderOf(taken: readonly Taken[], counter: number): Taken | undefined {
   let low = 0
   let high = taken.length
   while (low < high) {
@@ -103,5 +111,5 @@ function holderOf(taken: readonly Taken[], counter: number): Node {
     else high = middle
   }
   const found = taken[low]
-  return found !== undefined && found.firstOp <= counter ? found.node : NO_NODE
+  return found !== undefined && found.firstOp <= counter ? found : undefined
 }
