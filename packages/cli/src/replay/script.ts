@@ -45,7 +45,8 @@ export interface PlayedEntry {
 
 /** The entries that a message becomes: what was said, each tool call, a tool's result. */
 export function entriesOf(message: TraceMessage, at: number, mark: string): PlayedEntry[] {
-  const { role, content, tool_calls = [] } = message
+  const { role, content } = message
+  const tool_calls = message.tool_calls ?? []
   if (role === 'tool') return [{ kind: 'tool-result', value: { at, mark, result: message } }]
   const calls = tool_calls.map(call => ({ kind: 'tool-call' as const, value: { at, mark, call } }))
   const silent = calls.length > 0 && (content === null || content === undefined || content === '')

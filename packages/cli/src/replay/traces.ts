@@ -1,10 +1,10 @@
-import { checkId, checkWorkflow, reasonOf, WeftError } from '@weft/core'
+import { checkBranch, checkWorkflow, LIMITS, MAIN_BRANCH, reasonOf, WeftError } from '@weft/core'
 
 /** A chat message as recorded; only `role` is looked at, all of it is kept. */
 export interface TraceMessage {
   readonly role: string
   readonly content?: unknown
-  readonly tool_calls?: readonly unknown[]
+  readonly tool_calls?: readonly unknown[] | null
   readonly [key: string]: unknown
 }
 
@@ -22,19 +22,27 @@ export interface FanOut {
   readonly attempts: readonly { readonly branch: string; readonly messages: readonly TraceMessage[] }[]
 }
 
+/** What editors of some systems put before the text of a file. */
+const BYTE_ORDER_MARK = /^\ufeff/
+/** Of one message, as JSON: the header of its change, and the marks of its entries, have room beside it. */
+const MESSAGE_BYTES_MAX = LIMITS.change_bytes_max - LIMITS.header_bytes_max - 1_024
+
 /** Reads one run a line. @throws WEFT_FILE_INVALID, naming the line */
 export function parseTraces(text: string, file: string): Trace[] {
   const traces: Trace[] = []
   const seen = new Set<string>()
-  text.split('\n').forEach((line, index) => {
-    if (line.trim() === '') return
-    const trace = parseLine(line, file, index + 1)
-    const key = `${trace.workflow}:${trace.branch}`
-    if (seen.has(key))
-      throw badLine(file, index + 1, `${trace.workflow} has an attempt ${trace.branch} already`)
-    seen.add(key)
-    traces.push(trace)
-  })
+  text
+    .replace(BYTE_ORDER_MARK, '')
+    .split('\n')
+    .forEach((line, index) => {
+      if (line.trim() === '') return
+      const trace = parseLine(line, file, index + 1)
+      const key = `${trace.workflow}:${trace.branch}`
+      if (seen.has(key))
+        throw badLine(file, index + 1, `${trace.workflow} has an attempt ${trace.branch} already`)
+      seen.add(key)
+      traces.push(trace)
+    })
   if (traces.length === 0) throw badFile(file, 'there is no run in it')
   return traces
 }
@@ -75,18 +83,27 @@ function parseLine(line: string, file: string, number: number): Trace {
   const { workflow, branch, messages } = value as Partial<Trace>
   try {
     checkWorkflow(workflow)
-    checkId('branch', branch)
+    checkBranch(branch)
   } catch (error) {
     throw badLine(file, number, reasonOf(error))
   }
-  if (branch === 'main')
+  if (branch === MAIN_BRANCH)
     throw badLine(file, number, 'the branch main is the one that attempts are merged into')
   if (!Array.isArray(messages)) throw badLine(file, number, 'it has no list of messages')
-  const bad = messages.findIndex(
-    message => typeof (message as Partial<TraceMessage> | null)?.role !== 'string',
-  )
-  if (bad >= 0) throw badLine(file, number, `message ${bad + 1} is not an object with a role`)
+  messages.forEach((message: unknown, index) => {
+    const reason = whyNoMessage(message)
+    if (reason !== undefined) throw badLine(file, number, `message ${index + 1} ${reason}`)
+  })
   return { workflow: workflow!, branch: branch!, messages }
+}
+
+function whyNoMessage(message: unknown): string | undefined {
+  const { role, tool_calls = null } = (message ?? {}) as Partial<TraceMessage>
+  if (typeof role !== 'string') return 'is not an object with a role'
+  if (tool_calls !== null && !Array.isArray(tool_calls)) return 'has tool_calls that are no list'
+  const bytes = Buffer.byteLength(JSON.stringify(message))
+  if (bytes > MESSAGE_BYTES_MAX) return `has ${bytes} bytes; at most ${MESSAGE_BYTES_MAX} fit into a change`
+  return undefined
 }
 
 function badLine(file: string, line: number, reason: string): WeftError {

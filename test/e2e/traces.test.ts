@@ -1,0 +1,60 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { readTraces } from '@weft/cli'
+import { expect, onTestFinished, test } from 'vitest'
+import { weftJson } from '../support/cli-run.ts'
+
+const RUN = { workflow: 'w', branch: 'a', messages: [{ role: 'user', content: 'q' }] }
+
+/** A file of these lines, as some tool has recorded them. */
+async function fileOf(...lines: readonly (object | string)[]): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'weft-traces-'))
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  const file = join(folder, 'runs.jsonl')
+  const texts = lines.map(line => (typeof line === 'string' ? line : JSON.stringify(line)))
+  await writeFile(file, texts.join('\r\n'))
+  return file
+}
+
+const saying = (...messages: unknown[]): object => ({ ...RUN, messages })
+
+test.each([
+  ['what is not JSON', '{"workflow":"w"', 'it is not JSON'],
+  ['no object', '7', 'it is not an object'],
+  ['an id with a separator', { ...RUN, workflow: 'a:b' }, 'workflow id'],
+  ['the branch of merges', { ...RUN, branch: 'main' }, 'merged into'],
+  ["a branch of the engine's own", { ...RUN, branch: 'weft.wakes' }, "engine's own"],
+  ['an attempt that is there', { ...RUN, branch: 'first' }, 'already'],
+  ['no messages', { ...RUN, messages: 'q' }, 'no list of messages'],
+  ['a message without a role', saying({ content: 'q' }), 'message 1 is not an object'],
+  ['no message', saying({ role: 'user' }, null), 'message 2 is not an object'],
+  ['tool calls that are none', saying({ role: 'user', tool_calls: {} }), 'tool_calls that are no list'],
+  [
+    'more than a change can hold',
+    saying({ role: 'user', content: 'x'.repeat(950_000) }),
+    'fit into a change',
+  ],
+])('a line with %s is named by its number', async (_, line, reason) => {
+  const file = await fileOf({ ...RUN, branch: 'first' }, '', line)
+  await expect(readTraces(file)).rejects.toMatchObject({
+    code: 'WEFT_FILE_INVALID',
+    message: expect.stringContaining(reason),
+    details: { line: 3 },
+  })
+})
+
+test('runs are played as tools write them: nulls for what is not there, parts, half a character, a mark before the text', async () => {
+  const call = { id: '1', type: 'function', function: { name: 'f', arguments: 'none' } }
+  const messages = [
+    { role: 'developer', content: [{ type: 'text', text: 'look' }], tool_calls: null, function_call: null },
+    { role: 'assistant', content: null, tool_calls: [call, { ...call, id: '2' }] },
+    { role: 'tool', tool_call_id: '2', content: null },
+    { role: 'tool', tool_call_id: '1', content: '\ud800' },
+    { role: 'assistant', content: 'x'.repeat(900_000), refusal: null, tool_calls: [] },
+  ]
+  const file = await fileOf(`\ufeff${JSON.stringify({ ...RUN, messages })}`, { ...RUN, branch: 'b' }, '')
+  expect(await readTraces(file)).toHaveLength(2)
+  const report = await weftJson<{ ok: boolean; entries: number }>(['replay', file, '--workers', '2'])
+  expect(report).toMatchObject({ ok: true, entries: 7 })
+})
