@@ -314,4 +314,11 @@ describe('waiting', () => {
     const signal = AbortSignal.timeout(10)
     expect((await rejectionOf(reader.until(never, { signal }))).code).toBe('WEFT_ABORTED')
   })
+  test('until the log is known so far ends when it is, by an acknowledgement alone', async () => {
+    const harness = await PeerHarness.start()
+    const context = await (await harness.replica()).open(Research, { workflow: 'w', agent: 'a' })
+    context.append('message', { text: 'a' })
+    await context.until(() => context.position === 2, { timeout_ms: 5_000 })
+    expect(context.position).toBe(2)
+  })
 })

@@ -300,7 +300,7 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
   }
 
   /**
-   * Resolves when `holds` does, asked now and after every change.
+   * Resolves when `holds` does, asked now, after every change, and whenever more of the committed log is known.
    * @throws WEFT_ABORTED · WEFT_NOT_SYNCED, and what `holds` throws
    */
   async until(holds: () => boolean, options: WaitOptions = {}): Promise<void> {

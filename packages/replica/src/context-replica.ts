@@ -101,11 +101,11 @@ export class ContextReplica {
   }
 
   /**
-   * Resolves when `holds` does, asked now and after every change.
+   * Resolves when `holds` does, asked now, after every change, and whenever more of the log is known.
    * @throws WEFT_ABORTED · WEFT_NOT_SYNCED · WEFT_CLOSED, and what `holds` throws
    */
   async until(holds: () => boolean, options: WaitOptions): Promise<void> {
-    let stop = (): void => {}
+    const stops: (() => void)[] = []
     const held = new Promise<void>((resolve, reject) => {
       const ask = (): void => {
         try {
@@ -114,11 +114,12 @@ export class ContextReplica {
           reject(error)
         }
       }
-      stop = this.listen(ask)
-      ask()
+      stops.push(this.listen(ask), this.onPosition(ask))
     })
     const over = Promise.race([held, this.#ended.promise])
-    await within(this.host.clock, over, options, () => notYet(options.timeout_ms)).finally(() => stop())
+    await within(this.host.clock, over, options, () => notYet(options.timeout_ms)).finally(() => {
+      for (const stop of stops) stop()
+    })
   }
 
   /** Calls back now, whenever more of the log is known, and when no more will come, until the returned function is called. */
