@@ -13,6 +13,7 @@ import {
 import { ANY_CONTEXT } from '@weft/replica'
 import { describe, expect, test } from 'vitest'
 import { sha256 } from '../support/core-property.ts'
+import { MemoryStore } from '../support/memory-store.ts'
 import { PeerHarness } from '../support/peer-harness.ts'
 import { until } from '../support/peer-until.ts'
 import { Author } from '../support/wire-author.ts'
@@ -126,6 +127,36 @@ describe('[ERA-1] [CHG-5] a change that erases is refused', () => {
     const [, second] = await harness.log('other')
     expect([second!.id, second!.bytes.length < said.bytes.length]).toEqual([said.id, true])
   })
+})
+
+test('[ERA-1] an older log that holds something else on the branch of erasures can be erased in', async () => {
+  const { harness, client, author, said, wrote } = await scene()
+  const admin = await harness.token({ scopes: [...ADMIN.scopes] })
+  const open = async () =>
+    (await harness.replica({ token: admin })).open(ANY_CONTEXT, { workflow: 'w', agent: 'admin' })
+  const context = await open()
+  const { change: first } = await context.erase([said.id])
+  for (const change of context.changes()) author.set.add(change, true)
+  client.socket.terminate()
+  await harness.stop()
+  // No door lets these in any more, so they are laid down behind it.
+  const entries = [{ kind: 'message', value: 'x' }]
+  const [loose, behind] = [[], [author.set.dag.node(first!)]].map(
+    at => new BranchWriter(author.set, author.host, ERASURES_BRANCH, 'mallory').write({ entries, at })!,
+  )
+  const records = [loose!, behind!].map(({ id, bytes }, at) => ({ position: 5 + at, id, bytes }))
+  const heads = author.set.ids(author.set.dag.heads)
+  await new MemoryStore(harness.disk)
+    .tenant('acme')
+    .append({ records, head: { workflow: 'w', count: 6, heads } })
+  await harness.restart()
+
+  const again = await open()
+  const { change: second } = await again.erase([wrote.id])
+  const erasing = again.changes().find(({ id }) => id === second)!
+  expect(erasing.header.deps).toEqual([first])
+  expect(again.at([wrote.id]).state).toEqual({ key: null })
+  expect((await open()).digest()).toBe(again.digest())
 })
 
 test('[ERA-1] [CHG-5] what stands in for a state is that of the change that erased it, and nobody else brings one', async () => {

@@ -93,8 +93,9 @@ export function erasureOf(
     if (change.state === null) return []
     return [{ kind: STAND_IN_KIND, value: standInValue(change.id, standInFor(change, hash)) }]
   })
-  const erases = set.dag.packIds(nodes)
-  return { entries, notes: { erases, ...(reason !== undefined && { reason }) } }
+  const notes = { erases: set.dag.packIds(nodes), ...(reason !== undefined && { reason }) }
+  // An older log may hold something else on that branch: who depended on that would be refused for ever.
+  return { entries, notes, at: set.maximal(set.nodes(set.erasures.erasing)) }
 }
 
 function nodeOf(set: ChangeSet, target: string): Node {

@@ -48,6 +48,11 @@ export class Erasures {
     return this.has(change.id) && (!change.lacksState || this.#named.get(change.id)!.standIn !== null)
   }
 
+  /** The changes that erase others. */
+  get erasing(): ReadonlySet<ChangeId> {
+    return this.#erasing
+  }
+
   /** Whether a change erases others. */
   isErasing(id: ChangeId): boolean {
     return this.#erasing.has(id)
