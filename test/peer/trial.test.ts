@@ -1,6 +1,13 @@
 import { type Change, ChangeSet, decodeChange, digest, StateDoc } from '@weft/core'
-import { InlineTrial, type TrialLog, TrialQueue } from '@weft/peer'
-import { describe, expect, test } from 'vitest'
+import {
+  InlineTrial,
+  type StateTrial,
+  TrialLanes,
+  type TrialLog,
+  type TrialQuestion,
+  TrialQueue,
+} from '@weft/peer'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { forged, forgedState } from '../support/core-forge.ts'
 import { sha256 } from '../support/core-property.ts'
 import { PeerHarness } from '../support/peer-harness.ts'
@@ -157,4 +164,40 @@ test('[DUR-3] trials end, and nothing is refused, where a write has failed that 
   await queue.running
   expect(told).toEqual(['WEFT_STORE_FAILED'])
   expect(queue.waiting).toBe(0)
+})
+
+test.each<[string, 'reset' | 'clear']>([
+  ['when something in it is erased', 'reset'],
+  ['when nobody uses it any more', 'clear'],
+])('[ERA-1] what a context was tried on is let go of %s', async (_, end) => {
+  const bounds = { answer_ms: 10_000, documents_bytes_max: 1_048_576, memory_bytes_max: 268_435_456 }
+  const lanes = new TrialLanes(bounds, { steady: () => 0 })
+  onTestFinished(() => lanes.close())
+  const asked: TrialQuestion[] = []
+  const trial: StateTrial = {
+    ask: (tenant, question) => {
+      asked.push(question)
+      return lanes.ask(tenant, question)
+    },
+  }
+  let count = 0
+  const log: TrialLog = {
+    ...{ tenant: 't', hash: sha256, holds: () => false, follows: () => true, check: () => {} },
+    admit: () => ++count,
+    settled: async () => {},
+    read: async () => [],
+    turn: async () => {},
+  }
+  const origin = { committed: () => {}, duplicate: () => {}, refused: () => {}, failed: () => {} }
+  const queue = new TrialQueue(trial, log)
+  queue[end]()
+  expect(asked).toEqual([])
+  queue.add([{ change: new Author(1).edit('a', 1), origin, preconditions: undefined }])
+  await queue.running
+  const { doc, serial } = asked.at(-1)!
+  queue[end]()
+  expect(asked.at(-1)).toMatchObject({ doc, is: 'drop' })
+  // It is not there, or it would build on.
+  const more = { doc, serial: serial + 1, is: 'build', kept: [], states: [] } as const
+  expect(await lanes.ask('t', more)).toEqual({ is: 'missing' })
 })

@@ -236,11 +236,12 @@ export class ContextLog {
 
   /** Resolves when everything taken so far is on disk, or the store has failed. */
   async flush(): Promise<void> {
-    for (let busy = this.#busy; busy !== undefined; busy = this.#busy) await busy
+    while (this.#trials.running || this.#writing) await (this.#trials.running ?? this.#writing)
   }
 
-  get #busy(): Promise<void> | undefined {
-    return this.#trials.running ?? this.#writing
+  /** Nobody uses it any more: nothing is kept of it elsewhere. */
+  close(): void {
+    this.#trials.clear()
   }
 
   /** Resolves when everything admitted so far is on disk, or the store has failed. */

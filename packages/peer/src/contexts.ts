@@ -280,6 +280,7 @@ export class Contexts {
     if (open.users > 0 || tenant?.contexts.get(workflow) !== open) return
     const reliedOn = workflow === OVERLAY_WORKFLOW && overlays?.reliedOn
     if (log?.leased || reliedOn) return this.#letGoLater(tenantId, workflow, open)
+    log?.close()
     tenant.contexts.delete(workflow)
     if (tenant.contexts.size === 0) this.#tenants.delete(tenantId)
   }

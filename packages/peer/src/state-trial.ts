@@ -18,8 +18,8 @@ export interface TrialQuestion {
   readonly doc: number
   /** One more than that of the last question of this document; else what was answered meanwhile is not known there. */
   readonly serial: number
-  /** `begin` makes the document anew, `build` adds what the log holds, `try` asks of new changes. */
-  readonly is: 'begin' | 'build' | 'try'
+  /** `begin` makes the document anew, `build` adds what the log holds, `try` asks of new changes, `drop` lets go of it. */
+  readonly is: 'begin' | 'build' | 'try' | 'drop'
   /** Of those that were tried last and could be admitted, which were. */
   readonly kept: readonly boolean[]
   readonly states: readonly Uint8Array[]

@@ -20,7 +20,7 @@ export class TrialDocs {
 
   answer({ is, doc, serial, kept, states }: TrialQuestion): TrialAnswer {
     const held = is === 'begin' ? this.#begin(doc, serial) : this.#docs.get(doc)
-    if (held === undefined || (is !== 'begin' && held.serial !== serial - 1)) {
+    if (is === 'drop' || held === undefined || (is !== 'begin' && held.serial !== serial - 1)) {
       this.#free(doc)
       return { is: 'missing' }
     }

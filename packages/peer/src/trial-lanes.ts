@@ -34,11 +34,18 @@ export class TrialLanes implements StateTrial {
   }
 
   ask(tenant: string, question: TrialQuestion): Promise<TrialAnswer> {
+    if (question.is === 'drop') return this.#drop(tenant, question)
     const until = this.#slowUntil.get(tenant) ?? 0
     const isSlow = until > this.clock.steady()
     if (!isSlow) this.#slowUntil.delete(tenant)
     const lane = isSlow ? this.#slow : this.#quick
-    return new Promise((resolve, reject) => lane.add({ tenant, question, resolve, reject }))
+    return lane.ask(tenant, question)
+  }
+
+  /** In both: its tenant may have changed lanes, and a document has stayed behind. */
+  async #drop(tenant: string, question: TrialQuestion): Promise<TrialAnswer> {
+    await Promise.all([this.#quick, this.#slow].map(lane => lane.drop(tenant, question)))
+    return { is: 'missing' }
   }
 
   /** Resolves when the thread for all has begun: the first change would wait for it, and what follows that in its context. */
@@ -74,7 +81,16 @@ class Lane {
     private readonly took: (tenant: string, ms: number) => void,
   ) {}
 
-  add(job: Job): void {
+  ask(tenant: string, question: TrialQuestion): Promise<TrialAnswer> {
+    return new Promise((resolve, reject) => this.#add({ tenant, question, resolve, reject }))
+  }
+
+  /** A thread that is not there holds nothing. */
+  async drop(tenant: string, question: TrialQuestion): Promise<void> {
+    if (this.thread.isBegun) await this.ask(tenant, question)
+  }
+
+  #add(job: Job): void {
     const jobs = this.#waiting.get(job.tenant)
     if (jobs) jobs.push(job)
     else this.#waiting.set(job.tenant, [job])

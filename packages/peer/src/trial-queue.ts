@@ -96,6 +96,8 @@ export class TrialQueue {
   /** Something was erased in the log (ERA-1): what was tried on before is no longer what Automerge gets elsewhere. */
   reset(): void {
     this.#isOutdated = true
+    // Not only with the next trial, for there may be none.
+    this.#drop()
   }
 
   /** A state change that the log holds already, or what stands in for one. */
@@ -111,6 +113,7 @@ export class TrialQueue {
   /** Forgets what waits: its log takes nothing any more. */
   clear(): void {
     this.#waiting = []
+    this.#drop()
   }
 
   async #run(): Promise<void> {
@@ -263,6 +266,11 @@ export class TrialQueue {
     this.#kept = []
     const { tenant } = this.log
     return this.trial.ask(tenant, { doc: this.#doc, serial: ++this.#serial, is, kept, states })
+  }
+
+  /** A thread that fails has let go of it, too. */
+  #drop(): void {
+    if (this.#serial > 0) void this.#ask('drop', []).catch(() => {})
   }
 
   #refuse(offered: Offered, error: unknown): void {

@@ -38,6 +38,10 @@ export class TrialThread {
 
   constructor(private readonly bounds: TrialBounds) {}
 
+  get isBegun(): boolean {
+    return this.#worker !== undefined
+  }
+
   /** Whether it is there already, and need not be begun. */
   get isReady(): boolean {
     return this.#worker !== undefined && this.#hasTried
