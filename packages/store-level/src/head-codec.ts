@@ -43,7 +43,8 @@ export function encodeSealed(key: string, write: (map: CborWriter) => void): Uin
   const keyBytes = Buffer.from(key)
   write(writer.reset().raw(keyBytes))
   const sealed = writer.written()
-  const value = Buffer.allocUnsafe(SHA256_BYTES + sealed.length - keyBytes.length)
+  // Heads are kept for long. One that was cut from a pool would keep all of that, and what was sent and read in it.
+  const value = Buffer.allocUnsafeSlow(SHA256_BYTES + sealed.length - keyBytes.length)
   sha256(sealed, value, 0)
   value.set(sealed.subarray(keyBytes.length), SHA256_BYTES)
   return value
