@@ -9,17 +9,22 @@ const LISTEN = { host: '127.0.0.1', port: 0, perMessageDeflate: false }
 const SCRATCH = 'weft-scratch'
 const TOKEN = 'weft-token.'
 
-/** Stands between replicas and a peer, and shows every frame that comes down to whoever sent the token of the connection. */
+/** Stands between replicas and a peer, and shows every frame: those that come down with the tenant whose token was sent. */
 export class FrameTap {
   private constructor(
     private readonly server: WebSocketServer,
     private readonly target: string,
     private readonly seen: (tenant: string, frame: Uint8Array) => void,
+    private readonly sent: (frame: Uint8Array) => void,
   ) {
     server.on('connection', (client, request) => this.#join(client, request))
   }
 
-  static async start(target: string, seen: (tenant: string, frame: Uint8Array) => void): Promise<FrameTap> {
+  static async start(
+    target: string,
+    seen: (tenant: string, frame: Uint8Array) => void,
+    sent: (frame: Uint8Array) => void = () => {},
+  ): Promise<FrameTap> {
     const handleProtocols = (offered: Set<string>) => (offered.has(SCRATCH) ? SCRATCH : false)
     const server = new WebSocketServer({ ...LISTEN, handleProtocols })
     await new Promise<void>(resolve => server.once('listening', resolve))
@@ -27,7 +32,7 @@ export class FrameTap {
       for (const client of server.clients) client.terminate()
       server.close()
     })
-    return new FrameTap(server, target, seen)
+    return new FrameTap(server, target, seen, sent)
   }
 
   get url(): string {
@@ -41,6 +46,7 @@ export class FrameTap {
     const shown = protocols.find(each => each.startsWith(TOKEN))
     let tenant = shown && tenantOf(shown.slice(TOKEN.length))
     client.on('message', frame => {
+      this.sent(frame as Buffer)
       tenant ??= tenantIn(frame as Buffer)
       if (peer.readyState === WebSocket.OPEN) peer.send(frame)
       else early.push(frame)

@@ -127,6 +127,23 @@ export class ReplicaSession {
     for (const [id, proposal] of proposals) pending.set(id, { ...proposal, sent: false })
   }
 
+  /** Those of these that have no answer are sent as they are here, in this order, proposals after them (ERA-1). */
+  restate(workflow: string, changes: readonly Change[]): void {
+    const pending = this.#byWorkflow.get(workflow)?.pending ?? new Map<ChangeId, Offer>()
+    for (const { id, bytes } of changes) {
+      const offer = pending.get(id)
+      if (offer === undefined) continue
+      if (offer.sent) this.#inFlight += bytes.length - offer.bytes.length
+      pending.delete(id)
+      pending.set(id, { ...offer, bytes })
+    }
+    for (const [id, offer] of [...pending]) {
+      if (offer.preconditions === undefined) continue
+      pending.delete(id)
+      pending.set(id, offer)
+    }
+  }
+
   /** Changes without an answer. */
   pendingOf(workflow: string): ReadonlySet<ChangeId> {
     return new Set(this.#byWorkflow.get(workflow)?.pending.keys())

@@ -297,6 +297,10 @@ export class ContextReplica {
     return () => {
       if (this.#set === set && set.forgotten === forgotten) return
       this.#remake(() => true)
+      this.session.restate(
+        this.workflow,
+        refillOf(this.#set, this.unacknowledged, () => false, true),
+      )
       this.#tell([])
     }
   }
