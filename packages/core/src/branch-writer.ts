@@ -111,6 +111,7 @@ export class BranchWriter {
           notes: this.#noted(write.notes ?? NO_NOTES, deps),
         },
         this.host,
+        this.set.writer,
       )
     } catch (error) {
       if (state) this.state.reset()

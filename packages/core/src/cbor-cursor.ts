@@ -133,8 +133,9 @@ export class CborReader {
 const RECENT_IDS = 256
 const recentIds: ({ readonly id: string; readonly bytes: Uint8Array } | undefined)[] = []
 
-const BUFFER_BYTES = 65_536
-
+/** Of a writer's first buffer, and the most that lies ready: there may be thousands of writers that write little. */
+const BUFFER_BYTES_MIN = 1_024
+const BUFFER_BYTES_MAX = 65_536
 /** What most headers take to say how long they are: they have 24 to 255 bytes. */
 const LENGTH_GUESSED = 2
 
@@ -146,7 +147,7 @@ function headWidth(value: number): number {
 
 /** Appends to a buffer, which grows. */
 export class CborWriter {
-  #bytes = new Uint8Array(BUFFER_BYTES)
+  #bytes = EMPTY_BYTES
   #start = 0
   #at = 0
   /** An actor writes many changes in a row. */
@@ -202,8 +203,7 @@ export class CborWriter {
 
   /** Ends it. @returns its length */
   close(opened: number): number {
-    const from = this.#start + opened
-    const length = this.#at - from
+    const length = this.length - opened
     const width = headWidth(length)
     this.#reserve(width)
     const at = this.#start + opened - LENGTH_GUESSED
@@ -291,10 +291,10 @@ export class CborWriter {
 
   #reserve(length: number): void {
     if (this.#at + length <= this.#bytes.length) return
-    const grown = new Uint8Array(this.length + length + BUFFER_BYTES)
+    const ready = Math.min(Math.max(this.#bytes.length * 2, BUFFER_BYTES_MIN), BUFFER_BYTES_MAX)
+    const grown = new Uint8Array(this.length + length + ready)
     grown.set(this.written())
-    this.#at -= this.#start
-    this.#start = 0
+    ;[this.#start, this.#at] = [0, this.length]
     this.#bytes = grown
   }
 }

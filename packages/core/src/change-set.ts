@@ -1,8 +1,8 @@
 import { Abandonments } from './abandonments.js'
 import type { StateChunk } from './automerge-chunk.js'
 import { Branches } from './branches.js'
-import { ABSENT } from './cbor-cursor.js'
-import type { Change } from './change.js'
+import { ABSENT, CborWriter } from './cbor-cursor.js'
+import { type Change, forgetSealed } from './change.js'
 import { Dag, NO_NODE, type Node } from './dag.js'
 import type { Entry } from './entry.js'
 import { type EntriesOptions, EntryLists } from './entry-lists.js'
@@ -43,6 +43,8 @@ export class ChangeSet {
   readonly wakes = new Wakes()
   readonly abandonments = new Abandonments(this.dag, this.branches)
   readonly erasures: Erasures
+  /** Whose bytes lie side by side goes together: so what is erased here is not kept for the sake of another context. */
+  readonly writer = new CborWriter()
   readonly ledger: StateLedger
   readonly states: AppliedStates
   readonly #changes: Change[] = []
@@ -146,6 +148,7 @@ export class ChangeSet {
     for (const node of changed) this.#entries[node] = undefined
     this.#lists = this.#newLists()
     this.states.reset()
+    forgetSealed()
   }
 
   #newLists(): EntryLists {

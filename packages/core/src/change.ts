@@ -116,19 +116,27 @@ function nextIdAt(): number {
   return idsEnd - HASH_BYTES
 }
 
-/** Seals a draft: salts and hashes its parts, encodes its header. @throws WEFT_CHANGE_TOO_LARGE */
-export function sealChange(draft: ChangeDraft, host: Pick<Host, 'hash' | 'random'>): Change {
+/**
+ * Seals a draft: salts and hashes its parts, encodes its header.
+ * @param writer of the context that it is for: its bytes lie with others of that, and are let go of with them
+ * @throws WEFT_CHANGE_TOO_LARGE
+ */
+export function sealChange(
+  draft: ChangeDraft,
+  host: Pick<Host, 'hash' | 'random'>,
+  writer: CborWriter = frameWriter,
+): Change {
   const entries = draft.values.length === 0 ? null : saltedEntries(draft.values, host)
   const state = draft.state === null ? null : saltedState(draft.state, host)
-  const opened = frameWriter.reset().array(3).open()
-  writeHeader(frameWriter, draft, host.hash, entries, state)
-  const headerBytes = frameWriter.close(opened)
-  frameWriter.byteStringOrNull(entries).byteStringOrNull(state)
-  if (frameWriter.length > LIMITS.change_bytes_max || headerBytes > LIMITS.header_bytes_max) {
-    throw tooLarge(frameWriter.length)
+  const opened = writer.reset().array(3).open()
+  writeHeader(writer, draft, host.hash, entries, state)
+  const headerBytes = writer.close(opened)
+  writer.byteStringOrNull(entries).byteStringOrNull(state)
+  if (writer.length > LIMITS.change_bytes_max || headerBytes > LIMITS.header_bytes_max) {
+    throw tooLarge(writer.length)
   }
   try {
-    return readChange(frameWriter.take(), host.hash, false, draft.notes)
+    return readChange(writer.take(), host.hash, false, draft.notes)
   } catch (thrown) {
     throw thrown instanceof WeftError ? thrown : beyondLimit(reasonOf(thrown))
   }
@@ -145,6 +153,19 @@ function saltedState(state: Uint8Array, host: Pick<Host, 'random'>): Uint8Array 
   host.random(part, 0, SALT_BYTES)
   part.set(state, SALT_BYTES)
   return part
+}
+
+/** Writes over what is left of entries that were sealed, whosever they are. */
+export function forgetSealed(): void {
+  entriesWriter.forget()
+}
+
+/** The same change, of bytes that nothing else lies beside. */
+export function apart(change: Change, hash: Hash): Change {
+  const { bytes, header } = change
+  return bytes.length === bytes.buffer.byteLength
+    ? change
+    : readChange(bytes.slice(), hash, false, header.notes)
 }
 
 /**

@@ -57,6 +57,7 @@ export function deriveChange(set: ChangeSet, derived: DerivedChange, hash: Hash)
         notes,
       },
       { hash, random: (target, at, length) => writeHex(seed.slice(-length * 2), target, at) },
+      set.writer,
     )
   } finally {
     document.free()

@@ -5,7 +5,7 @@ export { checkSchema, isOlder, migratedState, migrationOf } from './branch-migra
 export { BranchWriter, newActor, unknownBranch, type Write } from './branch-writer.js'
 export { compareText, decodeUtf8, encodeUtf8, fromHex, toHex } from './bytes.js'
 export { CborWriter } from './cbor-cursor.js'
-export { Change, decodeChange, sealChange } from './change.js'
+export { apart, Change, decodeChange, sealChange } from './change.js'
 export { ChangeSet } from './change-set.js'
 export { CommitIndex } from './commit-index.js'
 export {

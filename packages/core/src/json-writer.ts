@@ -49,6 +49,12 @@ export class JsonWriter {
     return this.#bytes.subarray(0, this.#at)
   }
 
+  /** Writes over what was written last. */
+  forget(): void {
+    this.#bytes.fill(0)
+    this.#utf8.fill(0)
+  }
+
   #value(value: Json | undefined): void {
     if (typeof value === 'string') this.#text(value)
     else if (typeof value !== 'object' || value === null) this.#verbatim(JSON.stringify(value ?? null))

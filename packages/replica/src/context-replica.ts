@@ -1,4 +1,5 @@
 import {
+  apart,
   type Change,
   type ChangeId,
   ChangeSet,
@@ -308,7 +309,7 @@ export class ContextReplica {
   #remake(isKept: (change: Change) => boolean): void {
     const kept = this.#set.changes().filter(isKept)
     this.#set = new ChangeSet(this.host.hash)
-    for (const change of kept) this.#set.add(change, true)
+    for (const change of kept) this.#set.add(apart(change, this.host.hash), true)
   }
 
   /** @throws when the change does not fit what is here, or is the name of one that is not here */
