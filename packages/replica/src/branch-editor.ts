@@ -59,7 +59,8 @@ export type Merge = MergeReport & { readonly receipt: Receipt }
 
 /** The local half of a branch handle: writes that are made at once, here, and are synced as they are. */
 export abstract class BranchEditor<State, Entries extends EntrySchemas> extends BranchReader<State, Entries> {
-  #writer: BranchWriter
+  #writer: BranchWriter | undefined
+  readonly #stopWatching: () => void
   #lease: Lease | undefined
   #closed = false
   readonly #genesis: Change | undefined
@@ -73,6 +74,7 @@ export abstract class BranchEditor<State, Entries extends EntrySchemas> extends 
   ) {
     super(context, asked, definition, agent, branch)
     this.#writer = this.newWriter()
+    this.#stopWatching = context.onRemade(() => this.letGo())
     this.#genesis = genesis(definition as ContextDefinition, nodeHost.hash)
   }
 
@@ -193,11 +195,17 @@ export abstract class BranchEditor<State, Entries extends EntrySchemas> extends 
     if (this.#closed) throw handleClosed()
     const { set } = this.context
     this.schema.check()
-    if (this.#writer.set === set) return this.#writer
+    if (this.#writer) return this.#writer
     if (!set.branches.has(this.branch)) throw unknownBranch(this.branch, set.branches.names())
-    this.#writer.state.free()
     this.#writer = this.newWriter()
     return this.#writer
+  }
+
+  /** At once, and not when the handle is next used: an idle one would keep what has been erased. */
+  protected override letGo(): void {
+    super.letGo()
+    this.#writer?.state.free()
+    this.#writer = undefined
   }
 
   /** The lease that this handle writes under, or has lost. */
@@ -208,7 +216,7 @@ export abstract class BranchEditor<State, Entries extends EntrySchemas> extends 
 
   protected set holding(lease: Lease | undefined) {
     this.#lease = lease
-    this.#writer.under = this.under
+    if (this.#writer) this.#writer.under = this.under
   }
 
   /** The epochs that this handle writes under. */
@@ -281,7 +289,8 @@ export abstract class BranchEditor<State, Entries extends EntrySchemas> extends 
   /** Nothing can be read or written through it after this. */
   protected end(): void {
     this.#closed = true
-    this.#writer.state.free()
+    this.#stopWatching()
+    this.letGo()
   }
 }
 

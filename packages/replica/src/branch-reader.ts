@@ -365,6 +365,13 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
     return this.#windows.of.at(heads)
   }
 
+  /** Lets go of what was made of a set that is no longer the context's. */
+  protected letGo(): void {
+    this.#staleness = undefined
+    this.#windows = undefined
+    this.schema.forget()
+  }
+
   /** Kept from call to call, and begun anew after a withdrawal. */
   #stalenessIndex(): Staleness {
     const { set } = this

@@ -17,6 +17,14 @@ export function flushDeadline(count: number): WeftError {
   )
 }
 
+export function notYet(timeout_ms: number | undefined): WeftError {
+  return new WeftError(
+    'WEFT_NOT_SYNCED',
+    `what was waited for did not come within ${timeout_ms} ms`,
+    'wait longer, or check that the one who is to write it is connected',
+  )
+}
+
 /** @param refusal of a change that the step has seen */
 export function snapshotWithdrawn(step: string, refusal: WeftError): WeftError {
   const { refused } = refusal.details

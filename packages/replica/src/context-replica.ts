@@ -16,6 +16,7 @@ import {
 import type { LogItem, ReplicaSession } from '@weft/protocol'
 import type { ScratchLink } from '@weft/scratch'
 import { Commits } from './commits.js'
+import { notYet } from './context-errors.js'
 import type { ReplicaListener } from './events.js'
 import type { Link } from './link.js'
 import type { ReplicaHost } from './node-host.js'
@@ -37,6 +38,7 @@ export class ContextReplica {
   #set: ChangeSet
   readonly #listeners = new Set<ChangeListener>()
   readonly #positionListeners = new Set<() => void>()
+  readonly #remadeListeners = new Set<() => void>()
   readonly #own = new Set<ChangeId>()
   readonly #proposals = new Proposals()
   #synced: Deferred<void> = deferred()
@@ -128,6 +130,12 @@ export class ContextReplica {
     this.#positionListeners.add(listener)
     listener()
     return () => this.#positionListeners.delete(listener)
+  }
+
+  /** Calls back when the set has become another object, before anybody is told, until the returned function is called. */
+  onRemade(listener: () => void): () => void {
+    this.#remadeListeners.add(listener)
+    return () => this.#remadeListeners.delete(listener)
   }
 
   /** Queues a change that a handle has just added to the set. */
@@ -310,6 +318,7 @@ export class ContextReplica {
     const kept = this.#set.changes().filter(isKept)
     this.#set = new ChangeSet(this.host.hash)
     for (const change of kept) this.#set.add(apart(change, this.host.hash), true)
+    for (const listener of this.#remadeListeners) listener()
   }
 
   /** @throws when the change does not fit what is here, or is the name of one that is not here */
@@ -384,12 +393,4 @@ export class ContextReplica {
   #tell(changes: readonly ChangeId[]): void {
     for (const listener of this.#listeners) listener(changes)
   }
-}
-
-function notYet(timeout_ms: number | undefined): WeftError {
-  return new WeftError(
-    'WEFT_NOT_SYNCED',
-    `what was waited for did not come within ${timeout_ms} ms`,
-    'wait longer, or check that the one who is to write it is connected',
-  )
 }

@@ -198,7 +198,7 @@ export class Context<State, Entries extends EntrySchemas> extends BranchProposer
     this.#fork(names)
     const branches = names.map(name => this.#sibling(name))
     const results = await Promise.allSettled(branches.map(async branch => work(branch)))
-    for (const branch of branches) branch.#giveUp()
+    for (const branch of branches) branch.giveUp()
     const errors = results.flatMap(result => (result.status === 'rejected' ? [result.reason] : []))
     if (errors.length > 1)
       throw new AggregateError(errors, `${errors.length} of ${names.length} branches failed`)
@@ -218,7 +218,7 @@ export class Context<State, Entries extends EntrySchemas> extends BranchProposer
     if (this.isClosed) return
     await this.flush(options)
     await this.giveBack(options)
-    this.#giveUp()
+    this.giveUp()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -318,7 +318,8 @@ export class Context<State, Entries extends EntrySchemas> extends BranchProposer
     return handle
   }
 
-  #giveUp(): void {
+  /** @internal Ends it as it is, whatever has not been acknowledged. */
+  giveUp(): void {
     if (this.isClosed) return
     this.end()
     this.host.onClose(this)

@@ -1,4 +1,5 @@
 import {
+  type Change,
   checkFilter,
   type ContextEvent,
   contextEvent,
@@ -37,10 +38,14 @@ export async function* eventsOf(
       await grown(context, next, signal)
       if (signal?.aborted) return
     }
-    const { set } = context
-    const change = set.change(set.dag.node(index.idAt(next)!))
-    if (matchesFilter(filter, change.header)) yield contextEvent(next, change)
+    // Nothing of it is named here: a generator that waits keeps what its names stood for, erased or not.
+    if (matchesFilter(filter, changeAt(context, next).header))
+      yield contextEvent(next, changeAt(context, next))
   }
+}
+
+function changeAt({ set, index }: ContextReplica, position: Position): Change {
+  return set.change(set.dag.node(index.idAt(position)!))
 }
 
 /** Resolves when the log is known up to a position, or the signal has aborted; rejects with why it never will be. */

@@ -202,9 +202,14 @@ export class Replica {
         onClose: closing => this.#released(closing),
       }
       const handle = new Context(context, host, definition, agent, branch)
-      if (options.gate) await untilResolved(handle, options)
-      if (this.#closed) throw closed()
-      handle.admit(this.#session.mayWrite(workflow) && migrates)
+      try {
+        if (options.gate) await untilResolved(handle, options)
+        if (this.#closed) throw closed()
+        handle.admit(this.#session.mayWrite(workflow) && migrates)
+      } catch (error) {
+        handle.giveUp()
+        throw error
+      }
       onOpen(handle)
       return handle
     } finally {

@@ -25,6 +25,11 @@ export class SchemaGuard {
     private readonly branch: BranchName,
   ) {}
 
+  /** Lets go of what was shown. */
+  forget(): void {
+    this.#migrated = undefined
+  }
+
   /** @throws WEFT_SCHEMA_UNKNOWN when the branch is, by now, at what the definition does not know */
   check(): void {
     checkSchema(this.context.set, this.definition, this.branch)
