@@ -22,6 +22,7 @@ import type { Link } from './link.js'
 import type { ReplicaHost } from './node-host.js'
 import { Proposals } from './proposals.js'
 import { checkMayErase, refillOf } from './refill.js'
+import { forgetCounted } from './token-counter.js'
 import { type Deferred, deferred, type WaitOptions, within } from './waiting.js'
 import { withdrawalOf } from './withdrawal.js'
 
@@ -310,6 +311,7 @@ export class ContextReplica {
         this.workflow,
         refillOf(this.#set, this.unacknowledged, () => false, true),
       )
+      forgetCounted()
       this.#tell([])
     }
   }

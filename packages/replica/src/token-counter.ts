@@ -1,9 +1,9 @@
 import { createRequire } from 'node:module'
 import type { TokenCounter } from '@weft/core'
 
-type CountTokens = typeof import('gpt-tokenizer/encoding/o200k_base').countTokens
+type Tokenizer = typeof import('gpt-tokenizer/encoding/o200k_base')
 
-let countTokens: CountTokens | undefined
+let tokenizer: Tokenizer | undefined
 
 /**
  * Tokens as GPT-4o and later count them (o200k_base), offline. Other models' tokenizers are of the same kind and differ
@@ -12,19 +12,23 @@ let countTokens: CountTokens | undefined
 export const o200k: TokenCounter = {
   name: 'o200k_base',
   count: text => {
-    const counted = loaded()
+    const { countTokens } = loaded()
     let tokens = 0
-    for (const piece of pieces(text)) tokens += counted(piece, AS_TEXT)
+    for (const piece of pieces(text)) tokens += countTokens(piece, AS_TEXT)
     return tokens
   },
   adds: true,
 }
 
 /** The vocabulary takes some 60 MB and 0.2 s: whoever counts first loads it, at once, since windows are not awaited. */
-function loaded(): CountTokens {
-  countTokens ??= createRequire(import.meta.url)('gpt-tokenizer/encoding/o200k_base')
-    .countTokens as CountTokens
-  return countTokens
+function loaded(): Tokenizer {
+  tokenizer ??= createRequire(import.meta.url)('gpt-tokenizer/encoding/o200k_base') as Tokenizer
+  return tokenizer
+}
+
+/** Lets go of what was counted: the tokenizer keeps words that it has met, and each keeps the text that it was cut from. */
+export function forgetCounted(): void {
+  tokenizer?.clearMergeCache()
 }
 
 /** Names of special tokens that stand in a text are text. */
