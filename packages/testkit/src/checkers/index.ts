@@ -3,6 +3,7 @@ import { causality } from './causality.js'
 import { convergence } from './convergence.js'
 import { credentials } from './credentials.js'
 import { durability } from './durability.js'
+import { heads } from './heads.js'
 import { leases } from './leases.js'
 import { overlays } from './overlays.js'
 import { preconditions } from './preconditions.js'
@@ -21,6 +22,7 @@ export function allCheckers(): Checker[] {
     staleness(),
     overlays(),
     leases(),
+    heads(),
     tenants(),
     preconditions(),
     steps(),

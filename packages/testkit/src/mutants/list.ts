@@ -65,6 +65,20 @@ export const MUTANTS: readonly Mutant[] = [
     laws: ['CHG-2'],
   },
   {
+    name: 'heads that nobody joins',
+    file: 'peer/dist/context-log.js',
+    from: 'this.#joinHeads(change.header.branch);',
+    to: '',
+    laws: ['CHG-2'],
+  },
+  {
+    name: 'heads that are joined when they are two more',
+    file: 'peer/dist/context-log.js',
+    from: 'if (length <= this.host.branch_heads_max',
+    to: 'if (length <= this.host.branch_heads_max + 1',
+    laws: ['CHG-2'],
+  },
+  {
     name: 'staleness without its transitive step',
     file: 'core/dist/staleness.js',
     from: 'this.#eachDependent(unit, dependent => spread.push(dependent));',
