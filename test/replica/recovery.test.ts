@@ -1,5 +1,5 @@
 import { EMPTY_LOG, extendRunningHash } from '@weft/core'
-import type { AuditRecord, ReplicaEvent } from '@weft/replica'
+import { ANY_CONTEXT, type AuditRecord, type ReplicaEvent } from '@weft/replica'
 import { describe, expect, test } from 'vitest'
 import { forged, packed } from '../support/core-forge.ts'
 import { sha256 } from '../support/core-property.ts'
@@ -72,6 +72,51 @@ describe('[DUR-5] a peer that comes back with less', () => {
     await converged(harness, [one])
     expect(one.events.some(event => event.type === 'rollback')).toBe(true)
     expect(await one.context.append('message', { text: 'd' }).committed).toBe(11)
+  })
+
+  test.each([
+    ['and nothing after that', false],
+    ['and what depends on what it never had', true],
+  ])('and ends as it did, on other changes, is caught by what it ends with: %s', async (_, goesOn) => {
+    const [lost, common] = [new Author(1).append(), new Author(2).append()]
+    const author = new Author(3)
+    const taken = [author.append(), common, ...(goesOn ? [author.append()] : [])]
+    const [harness, other] = [await PeerHarness.start(), await PeerHarness.start()]
+    for (const [each, changes] of [
+      [harness, [lost, common]],
+      [other, taken],
+    ] as const) {
+      const client = await each.following()
+      client.push(...changes)
+      await until(async () => (await each.ids()).length === changes.length, 'they are written')
+    }
+    const one = await opened(harness, 'a')
+    await one.context.until(() => one.context.position === 2)
+    await harness.stop()
+    harness.disk.tenants.get('acme')!.set('w', other.disk.tenants.get('acme')!.get('w')!)
+    await harness.restart()
+    await until(async () => (await harness.ids()).includes(lost.id), 'it is given back')
+    await converged(harness, [one])
+    expect(one.context.changes().map(({ id }) => id)).toEqual(expect.arrayContaining(await harness.ids()))
+    expect(one.events.some(event => event.type === 'damaged')).toBe(false)
+  })
+
+  test('is not taken for one where something is being written while its log is opened', async () => {
+    const harness = await PeerHarness.start()
+    const client = await harness.following()
+    client.push(new Author(1).append())
+    await until(async () => (await harness.ids()).length === 1, 'it is written')
+    const { appends } = harness.gate
+    const release = harness.gate.hold()
+    client.push(new Author(2).append())
+    await until(() => harness.gate.appends > appends, 'it is under way')
+    const events: ReplicaEvent[] = []
+    const replica = await harness.replica({ onEvent: event => void events.push(event) })
+    const context = await replica.open(ANY_CONTEXT, { workflow: 'w', agent: 'a' })
+    expect(context.position).toBe(1)
+    release()
+    await context.until(() => context.position === 2)
+    expect(events.map(({ type }) => type)).toEqual(['connected'])
   })
 
   test('on an empty directory gets everything, from whoever has it', async () => {

@@ -29,25 +29,27 @@ export class AdmittedQueue {
   #cost = 0
   #takenCost = 0
 
-  constructor(private readonly share: WriteShare) {}
+  /** @param heads of the log up to the last change that was put here */
+  constructor(
+    private readonly share: WriteShare,
+    private readonly heads: () => ChangeId[],
+  ) {}
 
   get isEmpty(): boolean {
     return this.#full.length === 0 && this.#open.length === 0
   }
 
-  /** @param heads of the log up to this change */
-  put(admitted: Admitted, heads: () => ChangeId[]): void {
+  put(admitted: Admitted): void {
     const cost = costOf([admitted.record])
     this.#cost += cost
     this.share.admitted(cost)
     this.#open.push(admitted)
     this.#openBytes += admitted.record.bytes.length
-    if (this.#openBytes >= BATCH_BYTES_MAX) this.#full.push(this.#close(heads))
+    if (this.#openBytes >= BATCH_BYTES_MAX) this.#full.push(this.#close())
   }
 
-  /** @param heads of the log up to the last change that was put here */
-  take(heads: () => ChangeId[]): AdmittedBatch {
-    const taken = this.#full.shift() ?? this.#close(heads)
+  take(): AdmittedBatch {
+    const taken = this.#full.shift() ?? this.#close()
     this.#takenCost += costOf(taken.batch.map(({ record }) => record))
     return taken
   }
@@ -72,11 +74,11 @@ export class AdmittedQueue {
     if (cost > 0) this.share.written(cost)
   }
 
-  #close(heads: () => ChangeId[]): AdmittedBatch {
+  #close(): AdmittedBatch {
     const batch = this.#open
     this.#open = []
     this.#openBytes = 0
-    return { batch, heads: heads() }
+    return { batch, heads: this.heads() }
   }
 }
 

@@ -20,7 +20,7 @@ import {
   type WeftError,
   wholeLog,
 } from '@weft/core'
-import { type Admitted, AdmittedQueue, newRecords } from './admitted-queue.js'
+import { AdmittedQueue, type Admitted, newRecords } from './admitted-queue.js'
 import { contentMissing, erases, rewrittenBy } from './erasing.js'
 import { HeadIds } from './head-ids.js'
 import { isDamage, isKeyless } from './log-errors.js'
@@ -87,6 +87,7 @@ export class ContextLog {
   #damage: WeftError | undefined
   readonly #tail = new LogTail()
   readonly #headIds: HeadIds
+  #heads: readonly ChangeId[] = []
 
   private constructor(
     private readonly store: TenantStore,
@@ -97,7 +98,7 @@ export class ContextLog {
   ) {
     this.#admission = new Admission(host.hash)
     this.#headIds = new HeadIds(this.#admission.dag)
-    this.#admitted = new AdmittedQueue(host.shares.of(store.tenant))
+    this.#admitted = new AdmittedQueue(host.shares.of(store.tenant), () => this.#headIds.list())
     this.#trials = new TrialQueue(host.trial, {
       tenant: store.tenant,
       hash: host.hash,
@@ -131,6 +132,7 @@ export class ContextLog {
         log.#restore(some, bare)
       }
     }
+    log.#heads = log.#headIds.list()
     for (const [id, position] of bare) {
       if (!log.#admission.erasures.has(id)) throw contentMissing(workflow, position, id)
     }
@@ -151,8 +153,9 @@ export class ContextLog {
     return this.#committed
   }
 
-  get heads(): ChangeId[] {
-    return this.#headIds.list()
+  /** Of all that is on disk. */
+  get heads(): readonly ChangeId[] {
+    return this.#heads
   }
 
   /** Somebody holds a lease: the log must stay open, for nothing on disk says how long it runs. */
@@ -288,7 +291,7 @@ export class ContextLog {
       const position = known + 1
       const record = { position, id, bytes }
       if (position <= this.#committed) origin.duplicate(record)
-      else this.#wait({ record, origin })
+      else this.#admitted.put({ record, origin })
       return
     }
     try {
@@ -317,7 +320,7 @@ export class ContextLog {
     const position = this.#admission.dag.size
     this.gate.admitted(change, position)
     const record = { position, id: change.id, bytes: change.bytes }
-    this.#wait({ record, origin, ...(erases(change) && { erasing: change }) })
+    this.#admitted.put({ record, origin, ...(erases(change) && { erasing: change }) })
   }
 
   #admitTried({ change, origin, preconditions }: Offered): Position | undefined {
@@ -326,10 +329,6 @@ export class ContextLog {
     this.#admit(change, origin, preconditions)
     this.#startWriting()
     return this.#admission.dag.size > size ? size + 1 : undefined
-  }
-
-  #wait(admitted: Admitted): void {
-    this.#admitted.put(admitted, () => this.heads)
   }
 
   #startWriting(): void {
@@ -341,7 +340,7 @@ export class ContextLog {
     await undefined
     try {
       while (!this.#admitted.isEmpty) {
-        const { batch, heads } = this.#admitted.take(() => this.heads)
+        const { batch, heads } = this.#admitted.take()
         const records = newRecords(batch, this.#committed).map(record => this.#kept(record))
         const count = records.at(-1)?.position ?? this.#committed
         const started = performance.now()
@@ -352,6 +351,7 @@ export class ContextLog {
         }
         this.hooks.committed(records.length, (performance.now() - started) / 1000)
         this.#committed = count
+        this.#heads = heads
         this.#admitted.written()
         this.#tail.add(records)
         this.#tail.replace(rewritten)

@@ -36,7 +36,13 @@ export type ReplicaEffect =
       readonly error: WeftError
     }
   /** Everything that the log held when the channel opened has been delivered. */
-  | { readonly do: 'caught-up'; readonly workflow: string; readonly afterRollback: boolean }
+  /** All is here that the log held when it was opened; its heads are those of that, or it is another log than was told. */
+  | {
+      readonly do: 'caught-up'
+      readonly workflow: string
+      readonly afterRollback: boolean
+      readonly heads: readonly ChangeId[]
+    }
   /** The answer to a question of `Questions`. */
   | { readonly do: 'attested'; readonly request: number; readonly position: Position; readonly token: string }
   | { readonly do: 'renewed'; readonly request: number; readonly ttl_ms: number }

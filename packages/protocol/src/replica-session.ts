@@ -215,7 +215,7 @@ export class ReplicaSession {
     return [{ do: 'welcomed', tenant, scopes }, ...opens, ...this.pump()]
   }
 
-  #opened({ channel, count, known }: Fields<'opened'>): ReplicaEffect[] {
+  #opened({ channel, count, heads, known }: Fields<'opened'>): ReplicaEffect[] {
     const subscription = this.#subscription(channel)
     if (subscription === undefined) return []
     const { workflow } = subscription
@@ -230,6 +230,7 @@ export class ReplicaSession {
     }
     subscription.status = 'catching-up'
     subscription.target = count
+    subscription.heads = unpackIds(heads)
     subscription.told = Math.max(subscription.told, count)
     const { position } = subscription
     return [
@@ -322,10 +323,10 @@ export class ReplicaSession {
   }
 
   #checkCaughtUp(subscription: Subscription): ReplicaEffect[] {
-    const { status, position, target, workflow, afterRollback } = subscription
+    const { status, position, target, workflow, afterRollback, heads } = subscription
     if (status !== 'catching-up' || position < target) return []
     subscription.status = 'live'
-    return [{ do: 'caught-up', workflow, afterRollback }]
+    return [{ do: 'caught-up', workflow, afterRollback, heads }]
   }
 
   #reportSeen(subscription: Subscription, parts: readonly Uint8Array[]): ReplicaEffect[] {

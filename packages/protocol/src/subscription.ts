@@ -13,6 +13,8 @@ export interface Subscription {
   told: Position
   /** The length of the log when the channel opened. */
   target: Position
+  /** What it ended with then. */
+  heads: readonly ChangeId[]
   afterRollback: boolean
   unseenBytes: number
   /** Changes without an answer, deps first. */
@@ -29,6 +31,7 @@ export function newSubscription(workflow: string, channel: number): Subscription
     last: '',
     told: 0,
     target: 0,
+    heads: [],
     afterRollback: false,
     unseenBytes: 0,
     pending: new Map(),

@@ -21,7 +21,7 @@ import type { ReplicaListener } from './events.js'
 import type { Link } from './link.js'
 import type { ReplicaHost } from './node-host.js'
 import { Proposals } from './proposals.js'
-import { checkMayErase, refillOf } from './refill.js'
+import { checkMayErase, lacksDeps, refillOf } from './refill.js'
 import { forgetCounted } from './token-counter.js'
 import { type Deferred, deferred, type WaitOptions, within } from './waiting.js'
 import { withdrawalOf } from './withdrawal.js'
@@ -49,6 +49,8 @@ export class ContextReplica {
   #failure: WeftError | undefined
   /** The log of this connection could not be taken in to its end: nothing that it says after that counts. */
   #torn = false
+  /** Where this connection went on with the log. */
+  #resumedAt: Position = 0
 
   constructor(
     readonly workflow: string,
@@ -194,6 +196,7 @@ export class ContextReplica {
 
   opened(count: Position, rollback: boolean, position: Position): void {
     this.#torn = false
+    this.#resumedAt = position
     if (rollback) this.#forgetAfter(position, count)
   }
 
@@ -212,9 +215,13 @@ export class ContextReplica {
         this.#committed(id, ++position)
       }
     } catch (error) {
-      this.onEvent({ type: 'damaged', workflow: this.workflow, error })
-      this.session.rewind(this.workflow, position, this.index.idAt(position) ?? '')
-      this.#tear()
+      // A log holds what its changes depend on: what is not here stands where another one ended alike.
+      if (this.#resumedAt > 0 && lacksDeps(error)) this.#isAnotherLogAfter(0)
+      else {
+        this.onEvent({ type: 'damaged', workflow: this.workflow, error })
+        this.session.rewind(this.workflow, position, this.index.idAt(position) ?? '')
+        this.#tear()
+      }
     }
     const last = this.index.idAt(position)
     if (last !== undefined) this.session.delivered(this.workflow, position, last)
@@ -231,12 +238,15 @@ export class ContextReplica {
     for (const listener of this.#positionListeners) listener()
   }
 
-  caughtUp(afterRollback: boolean): void {
+  /** @param heads of the log as it was opened */
+  caughtUp(afterRollback: boolean, heads: readonly ChangeId[]): void {
+    const isTold = (id: ChangeId): boolean => this.index.positionOf(id) !== undefined
+    // It goes on from where the one ended that was told once, and did not begin as that did.
+    if (!this.#torn && !heads.every(isTold)) this.#isAnotherLogAfter(0)
     if (this.#torn) return
     if (afterRollback) {
       const lacking = this.#set.changes().filter(change => this.#shouldOffer(change.id))
-      const isInLog = (id: ChangeId): boolean => this.index.positionOf(id) !== undefined
-      const missing = refillOf(this.#set, lacking, isInLog, this.session.mayErase)
+      const missing = refillOf(this.#set, lacking, isTold, this.session.mayErase)
       for (const change of missing) this.#own.add(change.id)
       this.session.offer(this.workflow, missing)
       this.link.schedulePump()

@@ -1,4 +1,12 @@
-import { type Change, type ChangeId, type ChangeSet, NO_NODE, unpackIds, WeftError } from '@weft/core'
+import {
+  type Change,
+  type ChangeId,
+  type ChangeSet,
+  isWeftError,
+  NO_NODE,
+  unpackIds,
+  WeftError,
+} from '@weft/core'
 
 /**
  * What a replica offers of the changes that the log lacks after a rollback, in the order in which a log takes them: what was
@@ -34,6 +42,11 @@ export function checkMayErase(set: ChangeSet, change: Change, mayErase: boolean)
     'use a token whose scopes include "write" and "admin", and wait until it is connected',
     { needed: 'admin' },
   )
+}
+
+/** Whether something could not be taken in because what it depends on is not here. */
+export function lacksDeps(error: unknown): boolean {
+  return isWeftError(error) && error.code === 'WEFT_CHANGE_DEPS_MISSING'
 }
 
 function heldBack(

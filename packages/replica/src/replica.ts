@@ -334,7 +334,7 @@ export class Replica {
         this.#contexts.get(effect.workflow)?.refused(effect.id, effect.error)
         return
       case 'caught-up':
-        this.#contexts.get(effect.workflow)?.caughtUp(effect.afterRollback)
+        this.#contexts.get(effect.workflow)?.caughtUp(effect.afterRollback, effect.heads)
         return
       case 'attested':
       case 'renewed':
