@@ -1,4 +1,4 @@
-import { OVERLAY_WORKFLOW, type Store } from '@weft/core'
+import { OVERLAY_WORKFLOW, type Store, WeftError } from '@weft/core'
 import { type DroppedTenant, type PeerOptions, signToken, type TokenRequest } from '@weft/peer'
 import { connect } from '@weft/replica'
 import { describe, expect, it } from 'vitest'
@@ -51,6 +51,26 @@ function holdingDrops(store: Store, held: Promise<void>, begun: () => void): Sto
       return inner.drop()
     },
   }))
+}
+
+/** A store whose drops fail, and that is of no use to anybody from then on. */
+function failingOnDrop(store: Store): Store {
+  const failure = new WeftError('WEFT_STORE_FAILED', 'the disk failed', 'replace the disk')
+  let hasFailed = false
+  const failing = overriding(store, () => ({
+    async drop() {
+      hasFailed = true
+      throw failure
+    },
+  }))
+  return {
+    tenant: id => failing.tenant(id),
+    tenants: () => {
+      if (hasFailed) throw failure
+      return failing.tenants()
+    },
+    close: () => failing.close(),
+  }
 }
 
 describe('[TEN-4] a tenant that is dropped from a running peer', () => {
@@ -174,6 +194,20 @@ describe('[TEN-4] a tenant that is dropped from a running peer', () => {
     await context.append('message', { text: 'new' }).committed
     await until(() => target.taken.length === 2, 'it is told of what is new')
     expect(target.sequences).toEqual([1, 2])
+  })
+
+  it('opens the store anew when a write of it fails, and is done by whoever asks again', async () => {
+    const disk = new MemoryDisk()
+    let opened = 0
+    const openStore = async () =>
+      ++opened === 1 ? failingOnDrop(new MemoryStore(disk)) : new MemoryStore(disk)
+    const { harness, drop } = await scene({ openStore })
+    expect((await drop()).body.code).toBe('WEFT_STORE_FAILED')
+    await until(() => opened === 2, 'it is opened anew')
+    expect(await harness.metric('weft_store_failures_total')).toBe(1)
+    await until(async () => (await harness.http('/readyz')).status === 200, 'it serves again')
+    expect((await drop()).body).toMatchObject({ tenant: 'acme', workflows: 2 })
+    expect([...disk.tenants.get('acme')!.keys()]).toEqual([OVERLAY_WORKFLOW])
   })
 
   it('waits for whoever has a context in use, and gives them no more of it', async () => {

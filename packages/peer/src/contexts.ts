@@ -164,7 +164,7 @@ export class Contexts {
         if (key.startsWith(keyOf(tenantId, ''))) this.#quarantined.delete(key)
       const { hash, random, clock } = this.host
       const host: Host = { hash, random, now: () => clock.now() }
-      return await dropTenant(this.store.tenant(tenantId), host)
+      return await this.#written(dropTenant(this.store.tenant(tenantId), host))
     } finally {
       // Not before: whoever asked in between would have made a new one of what is being removed.
       this.#tenants.delete(tenantId)
@@ -226,13 +226,33 @@ export class Contexts {
     await log?.flush()
     const removed = await isOver()
     if (!removed) return false
-    const { bytes } = await store.remove(workflow)
+    const { bytes } = await this.#written(store.remove(workflow))
     this.#quarantined.delete(keyOf(store.tenant, workflow))
     void meter.then(
       known => known.removed(bytes),
       () => {},
     )
     return true
+  }
+
+  /** As with a log's: after a write that failed the store is of no use to anybody before it is opened anew (DUR-3). */
+  async #written<T>(write: Promise<T>): Promise<T> {
+    try {
+      return await write
+    } catch (error) {
+      if (!(await this.#isUsable())) this.hooks.failed(error)
+      throw error
+    }
+  }
+
+  /** Whether the store still tells of anybody: not all that it refuses was a write of its own. */
+  async #isUsable(): Promise<boolean> {
+    try {
+      await this.store.tenants()[Symbol.asyncIterator]().next()
+      return true
+    } catch {
+      return false
+    }
   }
 
   async #open({ store, overlays, meter }: Tenant, workflow: string): Promise<ContextLog> {

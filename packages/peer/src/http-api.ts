@@ -12,7 +12,7 @@ import {
 import { type Context, Hono } from 'hono'
 import type { Logger } from 'pino'
 import type { Contexts } from './contexts.js'
-import type { LiveGrants } from './live-grants.js'
+import type { DroppedTenant } from './drop.js'
 import { runRetention } from './retention.js'
 import { listContexts } from './context-list.js'
 import { checkAdmin, checkPattern, checkReader, checkWriter, isAbout } from './rights.js'
@@ -24,7 +24,7 @@ import type { Webhooks } from './webhooks.js'
 export interface HttpApiHost {
   readonly verify: TokenVerifier
   readonly contexts: () => Contexts
-  readonly grants: LiveGrants
+  readonly drop: (tenant: string) => Promise<DroppedTenant>
   readonly log: Logger
   readonly clock: Clock
   readonly hash: Hash
@@ -95,7 +95,7 @@ export function httpApi(host: HttpApiHost): RequestListener {
     checkWriter(grant, OVERLAY_WORKFLOW)
     const { tenant } = grant
     checkMeant(tenant, context.req.query('tenant'))
-    const dropped = await host.contexts().drop(tenant, revoked => host.grants.recheck(tenant, revoked))
+    const dropped = await host.drop(tenant)
     webhooks.forget(tenant)
     host.log.warn({ ...dropped, subject: grant.subject }, 'a tenant was dropped')
     return Response.json(dropped)

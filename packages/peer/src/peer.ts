@@ -170,6 +170,7 @@ class PeerProcess implements Peer {
     const api = httpApi({
       ...host,
       contexts: () => this.#service.contexts,
+      drop: tenant => this.#service.drop(tenant),
       hash: sha256,
       feeds: this.#feeds,
       webhooks: this.#webhooks,

@@ -10,6 +10,7 @@ import {
 import type { Logger } from 'pino'
 import { Connection } from './connection.js'
 import { Contexts } from './contexts.js'
+import type { DroppedTenant } from './drop.js'
 import type { PeerLimits } from './limits.js'
 import { checkNotRevoked, LiveGrants } from './live-grants.js'
 import type { PeerMetrics } from './peer-metrics.js'
@@ -135,6 +136,11 @@ export class PeerService {
     const grant = await this.options.verify(token)
     checkNotRevoked(grant, await this.contexts.revocations(grant.tenant))
     return grant
+  }
+
+  /** Removes everything of a tenant, and ends what it was granted: as `Contexts.drop`. */
+  async drop(tenant: string): Promise<DroppedTenant> {
+    return this.contexts.drop(tenant, revoked => this.grants.recheck(tenant, revoked))
   }
 
   /** Takes over a socket that is open. */
