@@ -266,6 +266,22 @@ describe('[DUR-7] a change that the peer refuses', () => {
     expect(told).toEqual(derived.entries)
   })
 
+  test('[STL-5] nor what is stale on a branch that it began, once another begins that again', async () => {
+    const harness = await PeerHarness.start()
+    const reader = await opened(harness, 'a', ['read'])
+    const writer = await opened(harness, 'b')
+    const side = reader.context.fork('side')
+    const told: unknown[] = []
+    side.onInvalidated(stale => told.push(...stale.map(({ entry }) => entry)))
+    await rejectionOf(side.append('message', { text: 'refused' }).committed)
+    const derived = writer.context.append('message', { text: 'x' }, { dependsOn: ['ext:doc@v1'] })
+    await writer.context.touch('ext:doc', 'v2').committed
+    writer.context.fork('side')
+    await reader.context.until(() => reader.context.branches.includes('side'))
+    expect(side.stale().map(({ entry }) => entry)).toEqual(derived.entries)
+    expect(told).toEqual(derived.entries)
+  })
+
   test('that began a branch takes the branch with it, and its handles say so', async () => {
     const harness = await PeerHarness.start()
     const { context } = await opened(harness, 'a', ['read'])

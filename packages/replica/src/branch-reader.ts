@@ -22,6 +22,7 @@ import {
   findConflicts,
   findResolutions,
   isEngineBranch,
+  isWeftError,
   type JsonObject,
   type KindOf,
   lastWriters,
@@ -329,17 +330,21 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
 
   /** Tells what becomes stale, until stopped, or until the handle can no longer read: `failed` then hears why. */
   #watch(listener: (stale: readonly Stale[]) => void, failed: (error: unknown) => void): () => void {
-    let index = this.#stalenessIndex()
+    let index: Staleness | undefined = this.#stalenessIndex()
     let told = index.count
     const stop = this.context.listen(() => {
       let stale: readonly Stale[] = []
       try {
         const present = this.#stalenessIndex()
         // After a withdrawal the index is another one, and begins with what is stale without what was withdrawn.
-        if (present === index) stale = index.since(told)
+        if (index === undefined || present === index) stale = present.since(told)
         index = present
         told = index.count
       } catch (error) {
+        // Its fork was withdrawn, and may be made anew: nothing of the branch has been told then.
+        index = undefined
+        told = 0
+        if (isWeftError(error) && error.code === 'WEFT_BRANCH_UNKNOWN') return
         stop()
         failed(error)
         return
