@@ -160,7 +160,7 @@ describe('credentials', () => {
   const answered = (peer_ms: number, now_ms = peer_ms): Observation => ({
     saw: 'answered',
     process,
-    token: { id: 't', expires_ms: 1_000 },
+    token: { id: 't', tenant: 'acme', issued_s: 0, expires_ms: 1_000 },
     peer_ms,
     now_ms,
   })
@@ -168,7 +168,7 @@ describe('credentials', () => {
   it('[TEN-5] finds who is answered though the token has expired or was revoked', () => {
     expect(lawsBroken(credentials(), answered(1_200))).toEqual([])
     expect(lawsBroken(credentials(), answered(1_300))).toEqual(['TEN-5'])
-    const revoked: Observation = { saw: 'revoked', token: 't', now_ms: 100 }
+    const revoked: Observation = { saw: 'revoked', tenant: 'acme', token: 't', now_ms: 100 }
     expect(lawsBroken(credentials(), answered(200), revoked, answered(300))).toEqual([])
     expect(lawsBroken(credentials(), revoked, answered(500))).toEqual(['TEN-5'])
   })

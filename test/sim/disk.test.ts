@@ -179,6 +179,31 @@ describe('the simulated disk under the production store', () => {
     expect(torn).toBeGreaterThan(0)
   })
 
+  it('[TEN-4] says what is gone of a tenant once, and a backup brings none of it back', async () => {
+    let torn = 0
+    for (let seed = 1; seed <= 24; seed++) {
+      const rig = new Rig(seed)
+      const store = await rig.open()
+      for (let i = 0; i < 2; i++) await rig.done(rig.append(store))
+      void rig.append(store)
+      await turnOfPromises()
+      rig.disk.powerCut(true)
+      if (!rig.disk.isDamaged) continue
+      torn++
+      rig.restart()
+      const changes = rig.disk.durable.filter(({ key }) => key.startsWith('acme\0l\0')).length
+      expect(await rig.done((await rig.open()).tenant('acme').drop())).toEqual({ workflows: 1, changes })
+      expect(rig.seen.filter(({ saw }) => saw === 'removed')).toEqual([
+        { saw: 'removed', tenant: 'acme', heads: 1, changes },
+        // How much there was is noted apart.
+        { saw: 'removed', tenant: 'acme', heads: 0, changes: 0 },
+      ])
+      rig.disk.restore()
+      expect(rig.disk.rows.filter(({ key }) => key.includes('acme'))).toEqual([])
+    }
+    expect(torn).toBeGreaterThan(2)
+  })
+
   it('a dead process writes nothing any more', async () => {
     const rig = new Rig(1)
     const store = await rig.open()

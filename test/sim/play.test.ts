@@ -9,6 +9,18 @@ const FOUND: readonly { seed: number; steps: number; faults: readonly FaultKind[
     faults: [],
     was: '[STL-5] the first that became stale after a withdrawal was never told',
   },
+  {
+    seed: 506,
+    steps: 1_305,
+    faults: FAULTS,
+    was: '[STL-5] a handle on a branch whose fork was withdrawn was told nothing when it was forked anew',
+  },
+  {
+    seed: 360,
+    steps: 1_200,
+    faults: FAULTS,
+    was: 'a drop whose write failed left a store that was of no use to anybody',
+  },
   { seed: 251, steps: 1_608, faults: FAULTS, was: 'a backup wrote over a context that had not been torn' },
   { seed: 134, steps: 1_646, faults: FAULTS, was: 'a clock that was set was taken for time that had passed' },
 ]
@@ -21,7 +33,7 @@ describe('the random play', () => {
       expect(violations, `npm run sim -- --seed ${seed} --steps 1000`).toEqual([])
       for (const { kind } of faults) kinds.add(kind)
     }
-    expect(kinds.size).toBe(17)
+    expect(kinds.size).toBe(18)
   })
 
   it('[DUR-5] gives back what a peer has lost that was set up anew from an older backup', async () => {
@@ -40,6 +52,19 @@ describe('the random play', () => {
     for (const seed of [21, 21, 22]) hashes.push((await play({ seed, steps: 400 })).hash)
     expect(hashes[1]).toBe(hashes[0])
     expect(hashes[2]).not.toBe(hashes[0])
+  })
+
+  it('[TEN-4] drops tenants, without moving what else goes wrong', async () => {
+    let drops = 0
+    for (const seed of [5, 8, 9]) {
+      const { faults } = await play({ seed, steps: 900 })
+      const others = faults.filter(({ kind }) => kind !== 'drop')
+      const without = await play({ seed, steps: 900, faults: FAULTS.filter(kind => kind !== 'drop') })
+      const shared = Math.min(others.length, without.faults.length)
+      expect(others.slice(0, shared)).toEqual(without.faults.slice(0, shared))
+      drops += faults.length - others.length
+    }
+    expect(drops).toBeGreaterThan(0)
   })
 
   it('leaves out a fault without moving the others', async () => {

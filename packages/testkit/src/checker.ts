@@ -63,3 +63,8 @@ export function entryOf<K, V>(map: Map<K, V>, key: K, make: () => V): V {
 export function short(id: string): string {
   return id.slice(0, 8)
 }
+
+/** What is known of the contexts of a tenant is known no more: it was removed, and may begin anew. */
+export function forget(map: Map<string, unknown>, tenant: string): void {
+  for (const key of map.keys()) if (key.startsWith(`${tenant}:`)) map.delete(key)
+}

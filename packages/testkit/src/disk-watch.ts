@@ -1,10 +1,13 @@
+import { entryOf } from './checker.js'
 import type { Decoder } from './decoder.js'
-import type { RowWrite } from './disk.js'
+import type { Rows, RowWrite } from './disk.js'
 import { type Observation, placeOf } from './observation.js'
 
 /** Spelled here a second time, and not taken from the store: it is what the store is held against (TEN-2). */
 const RECORD = /^([A-Za-z0-9._~-]+)\0l\0(@?[A-Za-z0-9._~-]+)\0([0-9a-f]{14})$/
-const HEAD = /^[A-Za-z0-9._~-]+\0h\0@?[A-Za-z0-9._~-]+$/
+const HEAD = /^([A-Za-z0-9._~-]+)\0h\0@?[A-Za-z0-9._~-]+$/
+/** Of a tenant, and outside of its own range. */
+const NOTE = /^!(?:usage|dropping)\0([A-Za-z0-9._~-]+)$/
 const ID_AND_SUM_BYTES = 36
 
 /** Says which changes lay under keys that are gone. */
@@ -24,6 +27,7 @@ export function watchDisk(
   see: (observation: Observation) => void,
 ): (writes: readonly RowWrite[]) => void {
   return writes => {
+    for (const removed of removedIn(writes)) see({ saw: 'removed', ...removed })
     for (const { key, value } of writes) {
       if (value === undefined || key.startsWith('!') || HEAD.test(key)) continue
       const record = RECORD.exec(key)
@@ -37,4 +41,26 @@ export function watchDisk(
       see({ saw: 'durable', at, position: Number.parseInt(position, 16), change })
     }
   }
+}
+
+/** The keys of rows that are a tenant's, wherever they lie. */
+export function keysOf(rows: Rows, tenant: string): string[] {
+  return rows.map(({ key }) => key).filter(key => tenantOfRow(key) === tenant)
+}
+
+/** Whose row it is. */
+export function tenantOfRow(key: string): string | undefined {
+  return (RECORD.exec(key) ?? HEAD.exec(key) ?? NOTE.exec(key))?.[1]
+}
+
+function removedIn(writes: readonly RowWrite[]) {
+  const removed = new Map<string, { tenant: string; heads: number; changes: number }>()
+  for (const { key, value } of writes) {
+    const tenant = value === undefined && !key.startsWith('!dropping') ? tenantOfRow(key) : undefined
+    if (tenant === undefined) continue
+    const counts = entryOf(removed, tenant, () => ({ tenant, heads: 0, changes: 0 }))
+    if (RECORD.test(key)) counts.changes++
+    else if (HEAD.test(key)) counts.heads++
+  }
+  return removed.values()
 }

@@ -143,8 +143,7 @@ export class SimDisk {
     }
     const missing = this.#missing
     this.#missing = []
-    this.#set(missing)
-    if (missing.length > 0) this.onDurable(missing)
+    if (missing.length > 0) this.#setAll(missing)
   }
 
   /** Everything is as it was when these rows were durable. @returns the keys that are gone */
@@ -171,9 +170,12 @@ export class SimDisk {
   }
 
   #sync(): void {
-    const writes = this.#unsynced
+    const writes = this.#unsynced.filter(write => isNews(this.#durable, write))
     this.#unsynced = []
     this.#durable = this.#written
+    // Of a context that is gone a backup has nothing to bring back.
+    const gone = new Set(writes.filter(({ value }) => value === undefined).map(contextOf))
+    this.#missing = this.#missing.filter(write => !gone.has(contextOf(write)))
     if (writes.length > 0) this.onDurable(writes)
   }
 
@@ -185,14 +187,15 @@ export class SimDisk {
     // A context of which nothing is there is sound as it was, and goes on from that.
     const missing = writes.slice(count).filter(write => torn.has(contextOf(write)))
     this.#missing = [...this.#missing, ...missing]
-    this.#set(there)
-    this.onDurable(there)
+    this.#setAll(there)
   }
 
   /** Beside all writing: what is on the disk is another thing from now on. */
-  #set(writes: readonly RowWrite[]): void {
+  #setAll(writes: readonly RowWrite[]): void {
+    const news = writes.filter(write => isNews(this.#durable, write))
     this.#durable = withWrites(this.#durable, writes)
     this.#written = withWrites(this.#written, writes)
+    this.onDurable(news)
   }
 
   /** The disk works on while a process is frozen; that hears of it when it can. A dead one asks for nothing. */
@@ -236,8 +239,14 @@ export function find(rows: Rows, key: string): Uint8Array | undefined {
   return row?.key === key ? row.value : undefined
 }
 
-/** What belongs together: the rows of one context, whose heads and records lie apart. */
+/** Whether it makes a difference: a row that is not there cannot be removed. */
+function isNews(rows: Rows, { key, value }: RowWrite): boolean {
+  return value !== undefined || find(rows, key) !== undefined
+}
+
+/** What belongs together: the rows of one context, whose heads and records lie apart; each of the store's own by itself. */
 function contextOf({ key }: RowWrite): string {
+  if (key.startsWith('!')) return key
   const [tenant, , workflow] = key.split('\0')
   return `${tenant} ${workflow}`
 }

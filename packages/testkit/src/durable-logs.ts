@@ -1,5 +1,5 @@
 import type { ChangeId, Position } from '@weft/core'
-import { entryOf } from './checker.js'
+import { entryOf, forget } from './checker.js'
 import type { Observation, Place } from './observation.js'
 
 /** What is durable in each context, by position: what a session token stands for. */
@@ -7,6 +7,7 @@ export class DurableLogs {
   readonly #logs = new Map<string, ChangeId[]>()
 
   see(observation: Observation): void {
+    if (observation.saw === 'removed') forget(this.#logs, observation.tenant)
     if (observation.saw !== 'durable') return
     const { at, position, change } = observation
     entryOf(this.#logs, at.key, () => [])[position - 1] = change.id

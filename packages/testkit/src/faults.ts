@@ -21,6 +21,7 @@ export const FAULTS = [
   'torn',
   'skew',
   'expiry',
+  'drop',
 ] as const
 
 /**
@@ -41,8 +42,13 @@ export interface Fault {
 /** About so far are two faults apart. */
 export const FAULT_EVERY_MS = 60
 
-/** Nothing that happens at some moment, but how clocks and tokens are from the beginning. */
-const FROM_THE_BEGINNING: readonly FaultKind[] = ['skew', 'expiry']
+/** A tenant that is dropped stays away until tokens of another second are given out: that is much of a world's time. */
+const DROP_EVERY_MS = 1_500
+/** Drops are numbered from here on. */
+const DROPS_FROM = 100_000
+
+/** How clocks and tokens are from the beginning, which happens at no moment; and what is planned apart. */
+const NOT_AMONG_OTHERS: readonly FaultKind[] = ['skew', 'expiry', 'drop']
 
 /** The faults of a world, one after the other, without end. */
 export function* planFaults(
@@ -50,11 +56,20 @@ export function* planFaults(
   kinds: readonly FaultKind[],
   every_ms: number,
 ): Generator<Fault, undefined> {
-  const planned = kinds.filter(kind => !FROM_THE_BEGINNING.includes(kind))
+  const planned = kinds.filter(kind => !NOT_AMONG_OTHERS.includes(kind))
   if (planned.length === 0) return undefined
   let at_ms = 0
   for (let index = 0; ; index++) {
     at_ms += dice.between(0.1, 1.9) * every_ms
     yield { index, kind: dice.pick(planned), at_ms }
+  }
+}
+
+/** When tenants are dropped, without end: apart from the faults, which come as they would without. */
+export function* planDrops(dice: Dice): Generator<Fault, undefined> {
+  let at_ms = 0
+  for (let index = DROPS_FROM; ; index++) {
+    at_ms += dice.between(0.1, 1.9) * DROP_EVERY_MS
+    yield { index, kind: 'drop', at_ms }
   }
 }

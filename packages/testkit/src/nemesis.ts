@@ -1,7 +1,8 @@
 import type { Dice } from './dice.js'
 import type { DiskTrouble, Rows, SimDisk } from './disk.js'
-import { type Fault, type FaultKind, planFaults } from './faults.js'
+import { type Fault, type FaultKind, planDrops, planFaults } from './faults.js'
 import type { Route, SimNetwork } from './network.js'
+import type { Operator } from './operator.js'
 import type { Lane } from './pipe.js'
 import { NO_SKEW, type Skew } from './process.js'
 import type { Scheduler } from './scheduler.js'
@@ -15,6 +16,9 @@ export interface Target {
   readonly disk: SimDisk
   readonly peer: SimPeer
   readonly workers: readonly SimWorker[]
+  readonly operator: Operator
+  /** One bit on the disk is another. */
+  flip(dice: Dice): void
   /** Reads all that lies on the disk, as a backup does. */
   inspect(): void
   /** Puts a backup in the place of what is on the disk. */
@@ -25,13 +29,28 @@ const RESTART_MS = { least: 5, most: 90 }
 const REPAIR_MS = { least: 40, most: 200 }
 const OFFSET_MS = 400
 const RATE = 1e-4
+/** So many drops are met by something else that goes wrong, within so long: a drop takes a few writes. */
+const MET = 0.6
+const MET_MS = { least: 0, most: 8 }
+const IN_A_DROP: readonly FaultKind[] = [
+  'crash-peer',
+  'power-cut',
+  'torn',
+  'eio',
+  'enospc',
+  'stall',
+  'freeze-peer',
+]
+/** So many of its workers are started anew when a tenant was dropped; the others still have what they held. */
+const STARTED_ANEW = 0.6
 
 /** Brings the faults that were planned into the world, and mends what they broke, after a while or all at once. */
 export class Nemesis {
   /** Of those that have happened, by their index. */
   readonly happened: Fault[] = []
-  readonly #faults: Generator<Fault, undefined>
+  readonly #plans: readonly Generator<Fault, undefined>[]
   readonly #isSkewed: boolean
+  readonly #inADrop: readonly FaultKind[]
   #isOver = false
   #isRollingBack = false
 
@@ -43,12 +62,18 @@ export class Nemesis {
     every_ms: number,
     private readonly skip: ReadonlySet<number>,
   ) {
-    this.#faults = planFaults(dice.apart('plan'), kinds, every_ms)
+    this.#plans = [planFaults(dice.apart('plan'), kinds, every_ms)]
+    if (kinds.includes('drop')) this.#plans = [...this.#plans, planDrops(dice.apart('drops'))]
     this.#isSkewed = kinds.includes('skew')
+    this.#inADrop = IN_A_DROP.filter(kind => kinds.includes(kind))
   }
 
   begin(): void {
-    const { value: fault } = this.#faults.next()
+    for (const plan of this.#plans) this.#goOn(plan)
+  }
+
+  #goOn(plan: Generator<Fault, undefined>): void {
+    const { value: fault } = plan.next()
     if (fault === undefined) return
     const { scheduler } = this.target
     scheduler.plan(fault.at_ms - scheduler.elapsed_ms, `fault ${fault.kind}`, () => {
@@ -57,7 +82,7 @@ export class Nemesis {
         this.happened.push(fault)
         this.#enact[fault.kind](this.dice.apart(`fault ${fault.index}`))
       }
-      this.begin()
+      this.#goOn(plan)
     })
   }
 
@@ -104,7 +129,7 @@ export class Nemesis {
       this.#repairLater(dice)
     },
     flip: dice => {
-      this.target.disk.flip(dice)
+      this.target.flip(dice)
       this.target.inspect()
       // What is damaged is found when it is read: by a peer that begins, or for a worker that remembers nothing.
       if (dice.chance(0.6)) this.#crashPeer(dice, disk => disk.processDied())
@@ -133,9 +158,26 @@ export class Nemesis {
     eio: dice => this.#trouble(dice, 'eio'),
     enospc: dice => this.#trouble(dice, 'enospc'),
     stall: dice => this.#stall(dice),
+    drop: dice => this.#drop(dice),
     // Of every clock, and of every token, from the beginning.
     skew: () => {},
     expiry: () => {},
+  }
+
+  /** Has a tenant dropped, perhaps while something else goes wrong. */
+  #drop(dice: Dice): void {
+    const { operator, workers } = this.target
+    const { tenant } = dice.pick(workers)
+    operator.drop(tenant, dice.apart('asked'), () => {
+      for (const worker of workers.filter(each => each.tenant === tenant))
+        if (dice.chance(STARTED_ANEW)) this.restartWorker(worker, dice.apart(worker.host))
+    })
+    if (this.#inADrop.length === 0 || !dice.chance(MET)) return
+    const kind = dice.pick(this.#inADrop)
+    const meeting = dice.apart('met')
+    this.#later(dice, MET_MS, `${kind} in a drop`, () => {
+      if (!this.#isOver) this.#enact[kind](meeting)
+    })
   }
 
   #setClock(dice: Dice): void {

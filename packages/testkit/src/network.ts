@@ -1,4 +1,4 @@
-import type { Transport } from '@weft/core'
+import { type Transport, TRANSPORT_OPEN } from '@weft/core'
 import type { Dice } from './dice.js'
 import { type Lane, Pipe } from './pipe.js'
 import type { SimProcess } from './process.js'
@@ -27,6 +27,8 @@ interface Listener {
 interface Link {
   readonly worker: SimSocket
   readonly peer: SimSocket
+  /** Whether the peer has sent anything. */
+  isAnswered: boolean
 }
 
 const CONNECT_MS = { least: 0.3, most: 4 }
@@ -79,6 +81,12 @@ export class SimNetwork {
     return socket
   }
 
+  /** Which processes a peer has let in, and has a connection with. */
+  connectedTo(peer: SimProcess): SimProcess[] {
+    const links = this.#links.filter(link => link.peer.process === peer && link.isAnswered)
+    return links.filter(link => link.peer.readyState === TRANSPORT_OPEN).map(link => link.worker.process)
+  }
+
   /** Faults have changed a route: what waits may go. */
   released(): void {
     for (const { worker, peer } of this.#links) {
@@ -122,7 +130,7 @@ export class SimNetwork {
   #connect(route: Route, worker: SimSocket, { process, accept }: Listener): void {
     this.#forgetEnded()
     const peer = new SimSocket(process)
-    const link = { worker, peer }
+    const link = { worker, peer, isAnswered: false }
     const { scheduler, dice } = this
     const mangled = (within_ms: number): void => {
       scheduler.plan(within_ms, `cut ${worker.process.name}`, () => this.#cut(link))
@@ -132,17 +140,19 @@ export class SimNetwork {
     const down = new Pipe(route.down, worker, `${name} down`, scheduler, dice, mangled)
     worker.pipe = up
     peer.pipe = down
-    this.#tapInto(worker, peer)
+    this.#tapInto(link)
     this.#links.push(link)
     peer.opened()
     down.send({ kind: 'open' })
     accept(peer)
   }
 
-  #tapInto(worker: SimSocket, peer: SimSocket): void {
+  #tapInto(link: Link): void {
+    const { worker, peer } = link
     const { process } = worker
     const answer = peer.send.bind(peer)
     peer.send = (frame, sent) => {
+      link.isAnswered = true
       this.tap.answered(process, frame, peer.process)
       answer(frame, sent)
     }

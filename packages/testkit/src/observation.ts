@@ -25,6 +25,14 @@ interface At {
   readonly at: Place
 }
 
+/** What a token says of itself; times since 1970 UTC. */
+export interface SeenToken {
+  readonly id: string
+  readonly tenant: string
+  readonly issued_s: number
+  readonly expires_ms: number
+}
+
 /** What is seen of a world from outside of the code under test. The laws are judged by this alone. */
 export type Observation =
   /** A worker has offered a change to the peer. */
@@ -43,6 +51,27 @@ export type Observation =
     })
   /** Bytes of a log have come to a worker as the peer sent them, and are no change. */
   | (At & { readonly saw: 'garbled'; readonly process: string; readonly position: Position })
+  /** Rows of a tenant are gone from where a power cut leaves them. */
+  | {
+      readonly saw: 'removed'
+      readonly tenant: string
+      readonly heads: number
+      readonly changes: number
+    }
+  /** A row of a tenant is damaged; one of the overlays may be what revokes tokens. */
+  | { readonly saw: 'flipped'; readonly tenant: string; readonly isOverlay: boolean }
+  /** The peer is asked to drop a tenant, some of whose workers are connected. */
+  | { readonly saw: 'dropping'; readonly tenant: string; readonly connected: readonly string[] }
+  /** Whoever asked for that was told that it failed, or will be told nothing any more. */
+  | { readonly saw: 'undropped'; readonly tenant: string }
+  /** Whoever asked for it was told that it is done, and what was removed; the rows of the tenant that the disk holds now. */
+  | {
+      readonly saw: 'dropped'
+      readonly tenant: string
+      readonly workflows: number
+      readonly changes: number
+      readonly rows: readonly string[]
+    }
   /** A row of the disk belongs to no context of any tenant. */
   | { readonly saw: 'stray'; readonly key: string }
   /** Somebody was told that a change is committed: by a frame, or by a promise of the API. */
@@ -112,13 +141,22 @@ export type Observation =
   | {
       readonly saw: 'answered'
       readonly process: string
-      readonly token: { readonly id: string; readonly expires_ms: number }
+      readonly token: SeenToken
       /** As the peer's clock shows it. */
       readonly peer_ms: number
       readonly now_ms: number
     }
+  /** A worker says with what token it connects. */
+  | { readonly saw: 'connecting'; readonly tenant: string; readonly process: string }
+  /** The peer has told a worker why it ends its connection. */
+  | {
+      readonly saw: 'ended'
+      readonly tenant: string
+      readonly process: string
+      readonly code: string
+    }
   /** Whoever revoked a token was told that this is in force. */
-  | { readonly saw: 'revoked'; readonly token: string; readonly now_ms: number }
+  | { readonly saw: 'revoked'; readonly tenant: string; readonly token: string; readonly now_ms: number }
   /** The barrier of a publication was reached. */
   | { readonly saw: 'barrier'; readonly tenant: string; readonly name: string; readonly version: number }
   /** A worker holds a lease, as far as it knows. */

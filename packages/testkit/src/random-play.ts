@@ -19,6 +19,9 @@ export type PlayResult = ReturnType<typeof resultOf>
 
 /** Two tenants with the same workflows; each worker does whatever comes to mind. */
 const WORKERS = { acme: 3, bolt: 2 }
+/** In one world of so many there is one tenant alone: nobody else's write mends what its own has broken. */
+const ALONE_EVERY = 8
+const ALONE = { acme: 4 }
 
 /** Lets a random world run, and says what came of it. The same options give the same result. */
 export async function play({ steps, ...options }: PlayOptions): Promise<PlayResult> {
@@ -44,7 +47,8 @@ export async function play({ steps, ...options }: PlayOptions): Promise<PlayResu
         if (WORKFLOWS.includes(at.workflow)) await lives.get(run)!.tell(at.workflow, ids.length)
     },
   }
-  const world = new World({ ...options, workers: WORKERS }, program)
+  const workers = options.seed % ALONE_EVERY === 0 ? ALONE : WORKERS
+  const world = new World({ ...options, workers }, program)
   const host = {
     sessions,
     see: world.court.see,
@@ -58,6 +62,13 @@ export async function play({ steps, ...options }: PlayOptions): Promise<PlayResu
         `${act} of ${run.process.name} ended with what nobody expects: ${describe(error)}`,
       ),
   }
+  world.observe(seen => {
+    if (seen.saw !== 'removed') return
+    const { tenant } = seen
+    sessions.removed(tenant)
+    // Who still holds what was there is where workers are whose peer was rolled back.
+    for (const [run, life] of lives) if (run.tenant === tenant) life.turnTo(PLAIN_ACTS)
+  })
   world.begin()
   await world.run(steps)
   const brokenAt = world.violations.length > 0 ? world.scheduler.steps : undefined

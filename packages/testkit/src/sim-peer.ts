@@ -1,4 +1,5 @@
-import { InlineTrial, peerMetrics, PeerService } from '@weft/peer'
+import { WeftError } from '@weft/core'
+import { type DroppedTenant, InlineTrial, peerMetrics, PeerService } from '@weft/peer'
 import { openStoreOn } from '@weft/store-level'
 import { pino } from 'pino'
 import { sessionSigner, verifyToken } from './credentials.js'
@@ -25,6 +26,10 @@ const metrics = peerMetrics({
 /** The peer of a world: the production service, on a simulated disk, one process after the other. */
 export class SimPeer {
   #process: SimProcess | undefined
+  #service: PeerService | undefined
+  /** Rejects when the process is killed. */
+  #died = new Promise<never>(() => {})
+  #hangUp = (): void => {}
   #starts = 0
 
   constructor(
@@ -47,6 +52,10 @@ export class SimPeer {
     const name = `peer#${++this.#starts}`
     const process = new SimProcess('peer', name, this.scheduler, this.dice.apart(name), skew)
     this.#process = process
+    this.#died = new Promise((_, reject) => {
+      this.#hangUp = () => reject(hungUp(name))
+    })
+    this.#died.catch(() => {})
     void this.#serve(process)
   }
 
@@ -57,6 +66,12 @@ export class SimPeer {
     this.#process = undefined
     process.kill()
     this.network.vanished(process)
+    this.#hangUp()
+  }
+
+  /** Asks the running process to drop a tenant. @throws as `PeerService.drop` · WEFT_PEER_UNREACHABLE when it dies meanwhile */
+  drop(tenant: string): Promise<DroppedTenant> {
+    return Promise.race([this.#service!.drop(tenant), this.#died])
   }
 
   async #serve(process: SimProcess): Promise<void> {
@@ -81,6 +96,7 @@ export class SimPeer {
       },
       { opened: () => {}, advanced: () => {}, failed: () => {} },
     )
+    this.#service = service
     while (!process.isDead) {
       try {
         await service.start()
@@ -94,3 +110,7 @@ export class SimPeer {
 }
 
 const START_AGAIN_MS = 60
+
+function hungUp(name: string): WeftError {
+  return new WeftError('WEFT_PEER_UNREACHABLE', `${name} has died`, 'ask the next one')
+}

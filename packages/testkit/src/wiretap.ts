@@ -27,7 +27,7 @@ export class Wiretap implements Tap {
 
   sent(worker: SimProcess, frame: Uint8Array): void {
     const message = decodeMessage(frame)
-    if (message.name === 'hello') this.#tokens.set(worker, readToken(message.token))
+    if (message.name === 'hello') this.#greeted(worker, message.token)
     else if (message.name === 'open') this.#channelsOf(worker).set(message.channel, message.workflow)
     else if (message.name === 'push')
       for (const bytes of message.changes) this.#offered(worker, message, bytes)
@@ -36,8 +36,14 @@ export class Wiretap implements Tap {
 
   answered(worker: SimProcess, frame: Uint8Array, peer: SimProcess): void {
     const token = this.#tokens.get(worker)
-    // Why a connection ends is said to whoever it ends for.
-    if (token === undefined || decodeMessage(frame).name === 'fail') return
+    if (token === undefined) return
+    const message = decodeMessage(frame)
+    // Why something ends is said to whoever it ends for.
+    if (message.name === 'fail') {
+      const { channel, code } = message
+      if (channel === null) this.see({ saw: 'ended', tenant: token.tenant, process: worker.name, code })
+      return
+    }
     const { clock } = peer
     let due_ms = this.#due.get(token)
     if (due_ms === undefined) {
@@ -56,6 +62,12 @@ export class Wiretap implements Tap {
     const at = this.#place(worker, message.channel)
     for (const [index, id] of unpackIds(message.ids).entries())
       this.see({ saw: 'acked', at, process: worker.name, id, position: message.positions[index]! })
+  }
+
+  #greeted(worker: SimProcess, text: string): void {
+    const token = readToken(text)
+    this.#tokens.set(worker, token)
+    this.see({ saw: 'connecting', tenant: token.tenant, process: worker.name })
   }
 
   #proposed(worker: SimProcess, message: Message & { name: 'propose' }): void {

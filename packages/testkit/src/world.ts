@@ -1,16 +1,17 @@
-import type { ChangeId } from '@weft/core'
+import { type ChangeId, OVERLAY_WORKFLOW } from '@weft/core'
 import type { ReplicaEvent } from '@weft/replica'
 import { Court, type Checker, type Violation } from './checker.js'
 import { allCheckers } from './checkers/index.js'
 import { Decoder } from './decoder.js'
 import { Dice } from './dice.js'
 import { type Rows, SimDisk } from './disk.js'
-import { watchDisk, watchLoss } from './disk-watch.js'
+import { tenantOfRow, watchDisk, watchLoss } from './disk-watch.js'
 import { FAULT_EVERY_MS, FAULTS, type Fault, type FaultKind } from './faults.js'
 import { Issuer } from './credentials.js'
 import { inspect } from './inspection.js'
 import { Nemesis } from './nemesis.js'
 import { SimNetwork } from './network.js'
+import { Operator } from './operator.js'
 import { type Observation, type Place, placeOf } from './observation.js'
 import { readLogs } from './read-logs.js'
 import { Scheduler } from './scheduler.js'
@@ -68,6 +69,9 @@ export class World {
   readonly workers: readonly SimWorker[]
   readonly court: Court
   readonly issuer: Issuer
+  readonly operator: Operator
+  /** Where something was ever durable. */
+  readonly #places = new Set<Place>()
   readonly #nemesis: Nemesis
   readonly #dice: Dice
 
@@ -81,13 +85,9 @@ export class World {
     this.scheduler = new Scheduler(keepTrace)
     const { scheduler, court } = this
     const tenants = new Map(hostsOf(options.workers))
+    const tenantOf = ({ host }: SimProcess): string => tenants.get(host)!
     const decoder = new Decoder()
-    const tap = new Wiretap(
-      ({ host }) => tenants.get(host)!,
-      decoder,
-      () => scheduler.now_ms,
-      court.see,
-    )
+    const tap = new Wiretap(tenantOf, decoder, () => scheduler.now_ms, court.see)
     this.network = new SimNetwork(scheduler, this.#dice.apart('network'), tap)
     this.disk = new SimDisk(scheduler, this.#dice.apart('disk'), watchDisk(decoder, court.see))
     this.issuer = new Issuer(scheduler, this.#dice.apart('issuer'), faults.includes('expiry'))
@@ -105,6 +105,14 @@ export class World {
           (run, event) => this.#happened(run, event),
         ),
     )
+    this.operator = new Operator({
+      ...{ scheduler, network: this.network, disk: this.disk, peer: this.peer, issuer: this.issuer },
+      tenantOf,
+      see: court.see,
+      broke: error =>
+        court.report('world', 'CHG-5', `a drop ended with what nobody expects: ${String(error)}`),
+    })
+    this.observe(seen => void (seen.saw === 'durable' && this.#places.add(seen.at)))
     this.#nemesis = new Nemesis(this, this.#dice.apart('nemesis'), faults, faultEvery_ms, skip)
   }
 
@@ -146,6 +154,13 @@ export class World {
       if (!(await scheduler.turn())) return
   }
 
+  /** One bit on the disk is another. */
+  flip(dice: Dice): void {
+    const key = this.disk.flip(dice)
+    const tenant = key && tenantOfRow(key)
+    if (tenant) this.court.see({ saw: 'flipped', tenant, isOverlay: key.split('\0')[2] === OVERLAY_WORKFLOW })
+  }
+
   /** Reads all that lies on the disk, as a backup does. */
   inspect(): void {
     const process = new SimProcess('backup', 'backup', this.scheduler, this.#dice.apart('backup'), NO_SKEW)
@@ -165,7 +180,9 @@ export class World {
     this.program.stop()
     this.issuer.heal()
     this.#nemesis.heal()
-    await this.#rest(MEND_MS)
+    // A tenant that was dropped comes back when its workers are given tokens that are good.
+    if (!this.operator.isDone) await this.#within(() => this.operator.done())
+    await this.#rest(this.issuer.wait_ms + MEND_MS)
     await this.#all(async run => {
       await this.program.flush(run)
     })
@@ -180,7 +197,9 @@ export class World {
       ),
     )
     if (this.violations.length > 0) return
-    for (const log of logs) this.court.see({ saw: 'log', ...log })
+    const ids = new Map(logs.map(log => [log.at, log.ids]))
+    for (const at of new Set([...this.#places, ...ids.keys()]))
+      this.court.see({ saw: 'log', at, ids: ids.get(at) ?? [] })
   }
 
   /** One worker of each tenant forgets everything: what it will hold is what the peer has. */

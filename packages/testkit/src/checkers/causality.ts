@@ -1,5 +1,5 @@
 import type { Change, ChangeId } from '@weft/core'
-import { type Checker, entryOf, type Report, short } from '../checker.js'
+import { type Checker, entryOf, forget, type Report, short } from '../checker.js'
 import type { Place } from '../observation.js'
 
 /**
@@ -55,6 +55,7 @@ export function causality(): Checker {
         checkDeps(`${process} on ${at.key}`, 'CHG-3', change, known, report)
         checkClock(at, change, report)
       },
+      removed: ({ tenant }) => forget(durable, tenant),
       withdrawn: ({ process, ids, at }) => {
         const known = held.get(`${at.key} ${process}`)
         for (const id of ids) known?.delete(id)

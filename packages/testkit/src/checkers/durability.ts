@@ -1,5 +1,5 @@
 import type { Change, ChangeId, LogHead, Position } from '@weft/core'
-import { type Checker, entryOf, short } from '../checker.js'
+import { type Checker, entryOf, forget, short } from '../checker.js'
 import type { Place } from '../observation.js'
 
 interface Log {
@@ -14,10 +14,14 @@ interface Log {
 /**
  * What was acknowledged is durable at that moment, where it was said to be, and for good: every acknowledged change is
  * accounted for in the end (DUR-1); a position never holds two changes, and none is left out (DUR-2). What is read off the
- * disk is what was written there (DUR-4), and what was lost with the disk is given back by those who hold it (DUR-5).
+ * disk is what was written there (DUR-4), and what was lost with the disk is given back by those who hold it (DUR-5). What
+ * was removed with its tenant is no loss; who asked for that is another's business.
  */
 export function durability(): Checker {
   const logs = new Map<string, Log>()
+  /** Those of a tenant that was dropped, as they were; and who has connected since, and is told of them no more. */
+  const former = new Map<string, Log>()
+  const since = new Map<string, Set<string>>()
   const logOf = (at: Place): Log =>
     entryOf(logs, at.key, () => ({
       ids: [],
@@ -39,6 +43,9 @@ export function durability(): Checker {
       },
       acked: ({ process, id, position, at }, report) => {
         const { ids, acked } = logOf(at)
+        // An ack that was under way when its tenant was dropped.
+        const wasThere = former.get(at.key)?.ids[position] === id
+        if (ids[position] !== id && wasThere && !since.get(at.tenant)?.has(process)) return
         if (ids[position] !== id)
           report(
             'DUR-1',
@@ -51,8 +58,20 @@ export function durability(): Checker {
         acked.set(id, position)
       },
       stored: ({ head, records, at }, report) => {
-        for (const wrong of differences(logOf(at), head, records)) report('DUR-4', `${at.key}: ${wrong}`)
+        const wrong = [...differences(logOf(at), head, records)]
+        const before = former.get(at.key)
+        // The copy that was read may have been made before.
+        if (before !== undefined && [...differences(before, head, records)].length === 0) return
+        for (const each of wrong) report('DUR-4', `${at.key}: ${each}`)
       },
+      removed: ({ tenant }) => {
+        // The rest of a drop has nothing more to say of what its beginning has removed.
+        for (const [key, log] of logs)
+          if (key.startsWith(`${tenant}:`) && log.changes.size > 0) former.set(key, log)
+        forget(logs, tenant)
+        since.set(tenant, new Set())
+      },
+      connecting: ({ tenant, process }) => void since.get(tenant)?.add(process),
       lost: ({ position, at }) => {
         const { ids, acked, owed } = logOf(at)
         const id = ids[position]

@@ -1,5 +1,5 @@
 import { type BranchName, type Change, type ChangeId, ERASURES_BRANCH } from '@weft/core'
-import { type Checker, entryOf, type Report, short } from '../checker.js'
+import { type Checker, entryOf, forget, type Report, short } from '../checker.js'
 import type { Place } from '../observation.js'
 import { Pasts } from '../pasts.js'
 import { SIM_LIMITS } from '../sim-limits.js'
@@ -63,6 +63,7 @@ export function heads(): Checker {
         log.changes.length = Math.min(log.changes.length, position)
         log.isShorter = true
       },
+      removed: ({ tenant }) => forget(logs, tenant),
       log: ({ at }, report) => checkJoined(at, logOf(at), report),
     },
   }

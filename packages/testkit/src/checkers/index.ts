@@ -2,6 +2,7 @@ import type { Checker } from '../checker.js'
 import { causality } from './causality.js'
 import { convergence } from './convergence.js'
 import { credentials } from './credentials.js'
+import { drops } from './drops.js'
 import { durability } from './durability.js'
 import { heads } from './heads.js'
 import { leases } from './leases.js'
@@ -27,5 +28,6 @@ export function allCheckers(): Checker[] {
     preconditions(),
     steps(),
     credentials(),
+    drops(),
   ]
 }

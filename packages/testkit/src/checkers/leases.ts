@@ -1,4 +1,4 @@
-import { type Checker, entryOf, short } from '../checker.js'
+import { type Checker, entryOf, forget, short } from '../checker.js'
 import type { Place } from '../observation.js'
 
 interface Fence {
@@ -10,6 +10,9 @@ interface Fence {
 /** Once a lease was granted anew nothing is committed under the old epoch, and nobody still holds that (HND-3). */
 export function leases(): Checker {
   const fences = new Map<string, Map<string, Fence>>()
+  /** By context, who claims what; and those who did so before all leases of their tenant were removed. */
+  const claims = new Map<string, Set<string>>()
+  const outlived = new Set<string>()
   const fencesOf = (at: Place) => entryOf(fences, at.key, () => new Map<string, Fence>())
   return {
     name: 'leases',
@@ -34,7 +37,16 @@ export function leases(): Checker {
           report('HND-3', `${at.key}: epoch ${lease.epoch} of ${lease.on} was granted after ${before}`)
         known.set(lease.on, { epoch: lease.epoch, isOver })
       },
+      removed: ({ tenant }) => {
+        for (const [key, those] of claims)
+          if (key.startsWith(`${tenant}:`)) for (const claim of those) outlived.add(claim)
+        forget(claims, tenant)
+        forget(fences, tenant)
+      },
       lease: ({ process, on, epoch, at }, report) => {
+        const claim = `${at.key} ${process} ${on} ${epoch}`
+        if (outlived.has(claim)) return
+        entryOf(claims, at.key, () => new Set()).add(claim)
         const current = fencesOf(at).get(on)
         if (current !== undefined && current.epoch > epoch)
           report(

@@ -18,6 +18,7 @@ export function overlays(): Checker {
         const versions = barredOf(tenant)
         versions.set(name, Math.max(version, versions.get(name) ?? 0))
       },
+      removed: ({ tenant }) => void barred.delete(tenant),
       step: ({ tenant, process, overlays: under }, report) => {
         for (const what of older(tenant, under))
           report('OVL-3', `${process} of ${tenant} began a step under ${what}`)

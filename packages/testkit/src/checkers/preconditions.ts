@@ -1,5 +1,5 @@
 import type { Change, ChangeId, Preconditions } from '@weft/core'
-import { type Checker, entryOf, short } from '../checker.js'
+import { type Checker, entryOf, forget, short } from '../checker.js'
 import { Pasts } from '../pasts.js'
 
 interface Log {
@@ -13,19 +13,25 @@ interface Log {
  */
 export function preconditions(): Checker {
   const logs = new Map<string, Log>()
-  const proposed = new Map<ChangeId, Preconditions>()
+  /** By context. What was taken once is offered again as it is, without conditions. */
+  const proposed = new Map<string, Map<ChangeId, Preconditions>>()
   return {
     name: 'preconditions',
     on: {
-      proposed: ({ id, preconditions: expected }) => void proposed.set(id, expected),
+      proposed: ({ id, preconditions: expected, at }) =>
+        void entryOf(proposed, at.key, () => new Map()).set(id, expected),
       durable: ({ change, at }, report) => {
         const log = entryOf(logs, at.key, () => ({ pasts: new Pasts(), changes: new Map() }))
         if (log.changes.has(change.id)) return
         log.pasts.add(change)
-        const expected = proposed.get(change.id)
+        const expected = proposed.get(at.key)?.get(change.id)
         for (const why of expected ? broken(log, change, expected) : [])
           report('DUR-6', `${at.key}: ${short(change.id)} was taken, but ${why}`)
         log.changes.set(change.id, change)
+      },
+      removed: ({ tenant }) => {
+        forget(logs, tenant)
+        forget(proposed, tenant)
       },
     },
   }

@@ -1,5 +1,5 @@
 import type { ChangeId } from '@weft/core'
-import { type Checker, entryOf, short } from '../checker.js'
+import { type Checker, entryOf, forget, short } from '../checker.js'
 import type { Place } from '../observation.js'
 
 interface SessionWrite {
@@ -30,6 +30,7 @@ export function sessions(): Checker {
       'session-write': ({ session, id, known, at }) => {
         writesAt(at).push({ session, id, known })
       },
+      removed: ({ tenant }) => forget(writes, tenant),
       log: ({ ids, at }, report) => {
         const positions = new Map(ids.map((id, index) => [id, index]))
         for (const { session, id, known } of writesAt(at)) {

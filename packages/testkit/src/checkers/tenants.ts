@@ -1,7 +1,7 @@
-import { type Change, type ChangeId, WEFT_AGENT } from '@weft/core'
+import type { ChangeId } from '@weft/core'
 import { type Checker, entryOf, type Report, short } from '../checker.js'
 import type { Place } from '../observation.js'
-import { SIM_LIMITS } from '../sim-limits.js'
+import { isJoin, revokesAll } from './own-changes.js'
 
 /**
  * What a tenant's workers have not written is nowhere to be found under its name: not on the disk, not on the way to a
@@ -26,7 +26,7 @@ export function tenants(): Checker {
       stray: ({ key }, report) =>
         report('TEN-2', `the disk holds a row that names no tenant: ${JSON.stringify(key.slice(0, 80))}`),
       durable: ({ change, at }, report) => {
-        if (isJoin(change)) authorsOf(change.id).add(at.tenant)
+        if (isJoin(change) || revokesAll(at, change) !== undefined) authorsOf(change.id).add(at.tenant)
         check('the disk', 'TEN-2', at, change.id, report)
       },
       served: ({ process, change, at }, report) => check(process, 'TEN-1', at, change.id, report),
@@ -35,16 +35,4 @@ export function tenants(): Checker {
       acked: ({ process, id, at }, report) => check(process, 'TEN-1', at, id, report),
     },
   }
-}
-
-/** The one change that a peer writes by itself: it depends on too many heads, and holds nothing. */
-function isJoin({ header, state }: Change): boolean {
-  const { agent, deps, kinds, writes, reads, notes } = header
-  return (
-    agent === WEFT_AGENT &&
-    deps.length > SIM_LIMITS.branch_heads_max &&
-    state === null &&
-    [kinds, writes, reads].every(list => list.length === 0) &&
-    Object.keys(notes).join() === 'reason'
-  )
 }

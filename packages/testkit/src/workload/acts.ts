@@ -155,12 +155,12 @@ async function tokenOf(life: Life, context: PlayContext): Promise<{ token: strin
 
 /** Writes, and gives the session away with its token. */
 async function leave(life: Life): Promise<void> {
-  const { dice, host } = life
+  const { dice, host, era } = life
   const workflow = dice.pick(WORKFLOWS)
   const { context } = await life.on(workflow)
   context.append('note', { roll: dice.bits() })
   const { token, known } = await tokenOf(life, context)
-  host.sessions.put({ name: host.sessions.nextName(), at: life.at(workflow), token, known })
+  host.sessions.put({ name: host.sessions.nextName(), at: life.at(workflow), token, known, era })
 }
 
 /** Goes on with a session that another worker, or this one, has given away. */
@@ -168,8 +168,9 @@ async function resume(life: Life): Promise<void> {
   const { dice, tenant, host } = life
   const session = host.sessions.take(tenant, dice.unit())
   if (session === undefined) return
-  const { name, at, known } = session
+  const { name, at, known, era } = session
   const context = await life.openAfter(at.workflow, session.token)
+  if (era !== life.era) return context.close(life.wait)
   const ids = context.changes().map(({ id }) => id)
   host.see({ saw: 'session', at, session: name, known, shown: new Set(ids) })
   const receipt = context.append('note', { roll: dice.bits() })
@@ -191,17 +192,17 @@ async function trespass(life: Life): Promise<void> {
 
 /** Revokes what a worker of the tenant connects with, perhaps its own. */
 async function revoke(life: Life): Promise<void> {
-  const { dice, tenant, host, run } = life
+  const { dice, tenant, host, run, era } = life
   const { id, expires_ms } = dice.pick(host.tokensOf(tenant))
   const { overlays } = run.replica
   const { value = NOTHING_REVOKED, version = 0 } = (await overlays.get(REVOCATIONS_OVERLAY, life.wait)) ?? {}
   const tokens = { ...value.tokens, [id]: Math.ceil(expires_ms / 1000) }
   await overlays.publish(REVOCATIONS_OVERLAY, { ...value, tokens }, { after: version, ...life.wait })
-  host.see({ saw: 'revoked', token: id, now_ms: host.now_ms() })
+  if (era === life.era) host.see({ saw: 'revoked', tenant, token: id, now_ms: host.now_ms() })
 }
 
 async function publish(life: Life): Promise<void> {
-  const { dice, tenant, host, run } = life
+  const { dice, tenant, host, run, era } = life
   const barrier = dice.chance(0.75)
   const published = await run.replica.overlays.publish(
     OVERLAY,
@@ -209,7 +210,7 @@ async function publish(life: Life): Promise<void> {
     { barrier, ...life.wait },
   )
   const { name, version } = published
-  if (barrier) host.see({ saw: 'barrier', tenant, name, version })
+  if (barrier && era === life.era) host.see({ saw: 'barrier', tenant, name, version })
 }
 
 async function look(life: Life): Promise<void> {

@@ -34,17 +34,17 @@ export class Life {
   readonly dice: Dice
   readonly #open = new Map<string, Promise<Opened>>()
   readonly #watchedWorkflows = new Set<string>()
-  readonly #total: number
+  #acts: readonly Act[]
   #outstanding = 0
   #isOver = false
 
   constructor(
     readonly run: WorkerRun,
     readonly host: LifeHost,
-    private readonly acts: readonly Act[],
+    acts: readonly Act[],
   ) {
     this.dice = run.process.dice.apart('life')
-    this.#total = acts.reduce((sum, { weight }) => sum + weight, 0)
+    this.#acts = acts
     this.#actLater()
   }
 
@@ -58,6 +58,16 @@ export class Life {
 
   get wait(): WaitOptions & { readonly timeout_ms: number } {
     return { timeout_ms: TIMEOUT_MS }
+  }
+
+  /** How often all that its tenant has was removed. */
+  get era(): number {
+    return this.host.sessions.era(this.tenant)
+  }
+
+  /** Does other things from now on. */
+  turnTo(acts: readonly Act[]): void {
+    this.#acts = acts
   }
 
   /** Begins nothing any more. */
@@ -130,8 +140,8 @@ export class Life {
   }
 
   #pick(): Act {
-    let roll = this.dice.below(this.#total)
-    for (const act of this.acts) {
+    let roll = this.dice.below(this.#acts.reduce((sum, { weight }) => sum + weight, 0))
+    for (const act of this.#acts) {
       roll -= act.weight
       if (roll < 0) return act
     }
