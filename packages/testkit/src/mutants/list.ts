@@ -1,3 +1,5 @@
+import { FAULTS } from '../faults.js'
+
 /** A defect to plant into the compiled code of a package: one text for another, where it stands first. */
 export interface Mutant {
   readonly name: string
@@ -13,6 +15,9 @@ export interface Mutant {
 
 /** A peer that is set up anew from an older backup, beside what keeps workers from hearing of it at once. */
 const ROLLBACKS = 'rollback,cut,partition,clog,swizzle,freeze-worker,stall'
+
+/** Who is sent away from a tenant that is dropped would tell of what is to be found without. */
+const WITHOUT_DROPS = FAULTS.filter(kind => kind !== 'drop').join()
 
 export const MUTANTS: readonly Mutant[] = [
   {
@@ -133,6 +138,7 @@ export const MUTANTS: readonly Mutant[] = [
     from: 'return this.link.clock;',
     to: 'return { now: this.link.clock.now, steady: this.link.clock.now, after: this.link.clock.after };',
     laws: ['HND-3'],
+    faults: 'set-clock,partition,cut',
   },
   {
     name: 'records that are not held against their ids',
@@ -261,6 +267,7 @@ export const MUTANTS: readonly Mutant[] = [
     from: 'if (isRevoked(revocations, grant))',
     to: 'if (false)',
     laws: ['TEN-5'],
+    faults: WITHOUT_DROPS,
   },
   {
     name: 'a revoked token that is let in again',
@@ -268,5 +275,56 @@ export const MUTANTS: readonly Mutant[] = [
     from: 'checkNotRevoked(grant, await this.contexts.revocations(grant.tenant));',
     to: '',
     laws: ['TEN-5'],
+    faults: WITHOUT_DROPS,
+  },
+  {
+    name: 'a drop that leaves records behind',
+    file: 'store-level/dist/drop.js',
+    from: 'db.keys(keys.all)',
+    to: 'db.keys(keys.heads)',
+    laws: ['TEN-4', 'DUR-5'],
+  },
+  {
+    name: 'a drop that is begun again at every opening',
+    file: 'store-level/dist/drop.js',
+    from: '{ key, value: null },',
+    to: '',
+    laws: ['TEN-4'],
+  },
+  {
+    name: 'a drop that nobody noted before it removed',
+    file: 'store-level/dist/drop.js',
+    from: 'await writer.write(ciphers.behind(tenant, () => marker));',
+    to: '',
+    laws: ['DUR-1', 'DUR-4', 'TEN-4'],
+  },
+  {
+    name: 'a drop after which tokens are good as before',
+    file: 'peer/dist/drop.js',
+    from: 'await store.append(',
+    to: 'void (',
+    laws: ['TEN-4'],
+  },
+  {
+    name: 'a drop of which nobody connected hears',
+    file: 'peer/dist/contexts.js',
+    from: 'sendAway(ALL_REVOKED);',
+    to: '',
+    laws: ['TEN-4'],
+  },
+  {
+    name: 'a drop while which others are let in',
+    file: 'peer/dist/contexts.js',
+    from: 'return ALL_REVOKED;',
+    to: ';',
+    laws: ['TEN-4'],
+  },
+  {
+    name: 'a drop whose failed write opens no store',
+    file: 'peer/dist/contexts.js',
+    from: 'if (!(await this.#isUsable()))',
+    to: 'if (false)',
+    laws: ['DUR-5'],
+    faults: 'drop,eio,enospc',
   },
 ]
