@@ -109,6 +109,28 @@ describe('[DUR-5] another log than was told', () => {
   })
 })
 
+describe('[DUR-5] a shorter log than was told', () => {
+  test('is noticed also where the peer had failed the context in between, as one that was damaged', async () => {
+    const peer = await ScriptedPeer.start()
+    const { replica, events } = await replicaOf(peer)
+    const opening = replica.open(ANY_CONTEXT, { workflow: 'w', agent: 'a' })
+    const { end, open } = await peer.opened(3)
+    const [first, ...others] = new Author(1).appends(3) as [Change, ...Change[]]
+    log(end, open.channel, 1, [first, ...others])
+    await opening
+    const failure = { code: 'WEFT_STORE_CORRUPT', message: 'broken', cure: 'mend it' }
+    end.send({ name: 'fail', channel: open.channel, ...failure })
+    await end.next('shut')
+    const reopening = replica.open(ANY_CONTEXT, { workflow: 'w', agent: 'b' })
+    const { channel } = await end.next('open')
+    end.send({ name: 'opened', channel, count: 1, heads: fromHex(first.id), known: true })
+    log(end, channel, 1, [first])
+    expect(await pushed(end)).toEqual(others.map(({ id }) => id))
+    await reopening
+    expect(events).toContainEqual({ type: 'rollback', workflow: 'w', had: 3, has: 1 })
+  })
+})
+
 describe('a channel that fails at the peer', () => {
   test('is shut, tells who waits, keeps what was written, and can be opened again', async () => {
     const peer = await ScriptedPeer.start()

@@ -16,6 +16,12 @@ const FOUND: readonly { seed: number; steps: number; faults: readonly FaultKind[
     was: '[STL-5] a handle on a branch whose fork was withdrawn was told nothing when it was forked anew',
   },
   {
+    seed: 835,
+    steps: 1_700,
+    faults: FAULTS,
+    was: '[DUR-5] a replica whose context had been damaged took a shorter log for the one that it knew',
+  },
+  {
     seed: 360,
     steps: 1_200,
     faults: FAULTS,

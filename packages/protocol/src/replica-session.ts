@@ -78,10 +78,13 @@ export class ReplicaSession {
     }
   }
 
-  /** Subscribes to a context from the beginning; again after every reconnect, from where it was. */
-  open(workflow: string): ReplicaEffect[] {
+  /**
+   * Subscribes to a context from the beginning; again after every reconnect, from where it was.
+   * @param told up to where its log was known before the peer failed it
+   */
+  open(workflow: string, told: Position = 0): ReplicaEffect[] {
     if (this.#byWorkflow.has(workflow)) return []
-    const subscription = newSubscription(workflow, this.#nextChannel++)
+    const subscription = newSubscription(workflow, this.#nextChannel++, told)
     this.#byWorkflow.set(workflow, subscription)
     this.#byChannel.set(subscription.channel, subscription)
     return this.#phase === 'ready' ? [this.#openMessage(subscription)] : []

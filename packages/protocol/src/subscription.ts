@@ -21,15 +21,15 @@ export interface Subscription {
   readonly pending: Map<ChangeId, Offer>
 }
 
-/** One that knows nothing of its log yet. */
-export function newSubscription(workflow: string, channel: number): Subscription {
+/** One that begins its log anew. @param told up to where that was known once */
+export function newSubscription(workflow: string, channel: number, told: Position): Subscription {
   return {
     workflow,
     channel,
     status: 'wanted',
     position: 0,
     last: '',
-    told: 0,
+    told,
     target: 0,
     heads: [],
     afterRollback: false,

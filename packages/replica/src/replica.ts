@@ -292,7 +292,7 @@ export class Replica {
       context.failed(this.#failure)
       return context
     }
-    this.#link.perform(this.#session.open(workflow))
+    this.#link.perform(this.#session.open(workflow, context.index.position))
     if (known) known.revive()
     return context
   }
