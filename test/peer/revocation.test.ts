@@ -1,7 +1,13 @@
-import { isRevoked, NOTHING_REVOKED, REVOCATIONS_OVERLAY, type Revocations } from '@weft/core'
+import {
+  isRevoked,
+  NOTHING_REVOKED,
+  OVERLAY_WORKFLOW,
+  REVOCATIONS_OVERLAY,
+  type Revocations,
+} from '@weft/core'
 import type { PeerOptions } from '@weft/peer'
 import { decodeJwt } from 'jose'
-import { connect, type Replica, revokeTokens } from '@weft/replica'
+import { connect, type Replica, type ReplicaEvent, revokeTokens } from '@weft/replica'
 import { describe, expect, it, onTestFinished, test } from 'vitest'
 import { MemoryDisk, MemoryStore } from '../support/memory-store.ts'
 import { PeerHarness } from '../support/peer-harness.ts'
@@ -110,6 +116,34 @@ describe('[TEN-5] a token that is revoked', () => {
     goOn.open()
     const { status, text } = await feed
     expect([status, JSON.parse(text).code]).toEqual([401, 'WEFT_TOKEN_REVOKED'])
+  })
+
+  it('ends who was let in by what was revoked before, as it was read while more was revoked', async () => {
+    const goOn = gateOf()
+    const reading = gateOf()
+    let reads = 0
+    const store = overriding(new MemoryStore(new MemoryDisk()), inner => ({
+      async head(workflow) {
+        const head = await inner.head(workflow)
+        if (workflow === OVERLAY_WORKFLOW && ++reads === 1) {
+          reading.open()
+          await goOn.opened
+        }
+        return head
+      },
+    }))
+    const harness = await PeerHarness.start({ openStore: async () => store })
+    const token = await harness.token({ subject: 'a' })
+    const told = new Promise<string>(resolve => {
+      const onEvent = (event: ReplicaEvent) => void (event.type === 'failed' && resolve(event.error.code))
+      void harness.replica({ token, onEvent })
+    })
+    await reading.opened
+    const admin = await harness.replica({ token: await harness.token(ADMIN) })
+    await revokeTokens(admin, { subject: 'a' })
+    await admin.close()
+    goOn.open()
+    expect(await told).toBe('WEFT_TOKEN_REVOKED')
   })
 
   it('stays revoked when the peer begins anew, and while the tenant has nothing open', async () => {

@@ -17,6 +17,7 @@ export class LiveGrants {
   constructor(
     private readonly clock: Clock,
     private readonly per_tenant_max: number,
+    private readonly revocationsOf: (tenant: TenantId) => Promise<Revocations>,
   ) {}
 
   /**
@@ -41,7 +42,18 @@ export class LiveGrants {
     ofTenant.add(held)
     let cancelExpiry = (): void => {}
     cancelExpiry = whenExpired(grant, this.clock, ended)
+    void this.#checkAgain(held, ofTenant)
     return release
+  }
+
+  /** Whoever revoked it while it was being verified has ended nothing, for nobody held it. */
+  async #checkAgain(held: Held, ofTenant: ReadonlySet<Held>): Promise<void> {
+    try {
+      const revocations = await this.revocationsOf(held.grant.tenant)
+      if (ofTenant.has(held) && isRevoked(revocations, held.grant)) held.end(revoked())
+    } catch {
+      // The store has failed, which ends everybody.
+    }
   }
 
   /** Ends what was granted by tokens of a tenant that are now revoked. */

@@ -70,7 +70,9 @@ export class PeerService {
   ) {
     this.#turns = new Turns(options.soon)
     this.#rates = new Rates(tenant => quotaOf(tenant, options.limits).changes_per_second_max)
-    this.grants = new LiveGrants(options.clock, options.limits.connections_per_tenant_max)
+    const { clock, limits } = options
+    const revocationsOf = async (tenant: string) => this.contexts.revocations(tenant)
+    this.grants = new LiveGrants(clock, limits.connections_per_tenant_max, revocationsOf)
   }
 
   get ready(): boolean {

@@ -35,8 +35,7 @@ export type ReplicaEffect =
       readonly id: ChangeId | ''
       readonly error: WeftError
     }
-  /** Everything that the log held when the channel opened has been delivered. */
-  /** All is here that the log held when it was opened; its heads are those of that, or it is another log than was told. */
+  /** Everything that the log held when the channel opened has been delivered. Its heads were these, or it is another than was told. */
   | {
       readonly do: 'caught-up'
       readonly workflow: string

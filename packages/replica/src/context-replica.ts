@@ -23,7 +23,7 @@ import type { ReplicaHost } from './node-host.js'
 import { Proposals } from './proposals.js'
 import { checkMayErase, lacksDeps, refillOf } from './refill.js'
 import { forgetCounted } from './token-counter.js'
-import { type Deferred, deferred, type WaitOptions, within } from './waiting.js'
+import { type Deferred, deferred, holding, type WaitOptions, within } from './waiting.js'
 import { withdrawalOf } from './withdrawal.js'
 
 /** Told after changes have been taken in, local or not, and after some were withdrawn: then none of `changes` is new. */
@@ -111,21 +111,13 @@ export class ContextReplica {
    * @throws WEFT_ABORTED · WEFT_NOT_SYNCED · WEFT_CLOSED, and what `holds` throws
    */
   async until(holds: () => boolean, options: WaitOptions): Promise<void> {
-    const stops: (() => void)[] = []
-    const held = new Promise<void>((resolve, reject) => {
-      const ask = (): void => {
-        try {
-          if (holds()) resolve()
-        } catch (error) {
-          reject(error)
-        }
-      }
-      stops.push(this.listen(ask), this.onPosition(ask))
-    })
+    const { held, stop } = holding(holds, [
+      ask => this.listen(ask),
+      // Asks at once, too.
+      ask => this.onPosition(ask),
+    ])
     const over = Promise.race([held, this.#ended.promise])
-    await within(this.host.clock, over, options, () => notYet(options.timeout_ms)).finally(() => {
-      for (const stop of stops) stop()
-    })
+    await within(this.host.clock, over, options, () => notYet(options.timeout_ms)).finally(stop)
   }
 
   /** Calls back now, whenever more of the log is known, and when no more will come, until the returned function is called. */

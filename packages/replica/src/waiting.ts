@@ -64,3 +64,28 @@ function aborted(signal: AbortSignal): WeftError {
     { cause: signal.reason },
   )
 }
+
+/** Calls back whenever something may have changed, until the returned function is called. */
+export type Watch = (changed: () => void) => () => void
+
+/** A promise that resolves when `holds` does, asked whenever one of the watches says so, and rejects with what it throws. */
+export function holding(
+  holds: () => boolean,
+  watches: readonly Watch[],
+): { readonly held: Promise<void>; readonly stop: () => void } {
+  const { promise: held, resolve, reject } = deferred<void>()
+  const ask = (): void => {
+    try {
+      if (holds()) resolve()
+    } catch (error) {
+      reject(error)
+    }
+  }
+  const stops = watches.map(watch => watch(ask))
+  return {
+    held,
+    stop: () => {
+      for (const stop of stops) stop()
+    },
+  }
+}
