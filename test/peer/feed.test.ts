@@ -58,6 +58,7 @@ describe('[WAK-1] a feed', () => {
           writes: [],
           forks: [],
           merges: [],
+          abandons: [],
           erases: [],
         },
       },
