@@ -4,6 +4,7 @@ import {
   OVERLAY_WORKFLOW,
   REVOCATIONS_OVERLAY,
   type Revocations,
+  WeftError,
 } from '@weft/core'
 import type { PeerOptions } from '@weft/peer'
 import { decodeJwt } from 'jose'
@@ -154,6 +155,34 @@ describe('[TEN-5] a token that is revoked', () => {
     await harness.restart()
     expect((await rejectionOf(connect({ url: harness.url, token }))).code).toBe('WEFT_TOKEN_REVOKED')
     await connect({ url: harness.url, token: await tokenOf('b') }).then(replica => replica.close())
+  })
+
+  it('lets nobody in while the disk does not say what is revoked', async () => {
+    let broken = false
+    let failed = 0
+    const disk = new MemoryDisk()
+    const openStore = async () =>
+      overriding(new MemoryStore(disk), inner => ({
+        async head(workflow) {
+          if (!broken || workflow !== OVERLAY_WORKFLOW) return inner.head(workflow)
+          failed++
+          throw new WeftError('WEFT_STORE_FAILED', 'a read failed', 'see to the disk')
+        },
+      }))
+    const { harness, admin, tokenOf } = await scene({ openStore })
+    const token = await tokenOf('a')
+    await revokeTokens(admin, { subject: 'a' })
+    await admin.close()
+    await harness.restart()
+    broken = true
+    const events: ReplicaEvent[] = []
+    const connecting = rejectionOf(
+      connect({ url: harness.url, token, onEvent: event => void events.push(event) }),
+    )
+    await until(() => failed > 2, 'it was asked for again')
+    broken = false
+    expect((await connecting).code).toBe('WEFT_TOKEN_REVOKED')
+    expect(events.filter(({ type }) => type === 'connected')).toEqual([])
   })
 
   it('[TEN-1] is revoked for its own tenant alone', async () => {

@@ -196,7 +196,11 @@ export class PeerService {
   }
 
   async #endRevoked(contexts: Contexts, tenant: string): Promise<void> {
-    this.grants.recheck(tenant, await contexts.revocations(tenant))
+    try {
+      this.grants.recheck(tenant, await contexts.revocations(tenant))
+    } catch (error) {
+      this.options.log.error({ tenant, err: error }, 'it cannot be read what the tenant has revoked')
+    }
   }
 
   /** What became of the write is unknown: everyone is sent away, the store opened anew, and asked (DUR-3). */

@@ -19,6 +19,7 @@ import {
   type WorkflowId,
   wholeLog,
 } from '@weft/core'
+import { isDamage } from './log-errors.js'
 
 /** What is known of the log of overlays, to see whether somebody knows all of it. */
 export interface OverlayLog {
@@ -48,6 +49,8 @@ export interface OverlayHost {
 export class TenantOverlays {
   readonly #leases: OverlayLeases
   #revocations: Revocations = NOTHING_REVOKED
+  /** Why it is not known what is revoked. */
+  #unknown: unknown
   readonly #waiting = new Set<() => void>()
   #looking = false
 
@@ -69,13 +72,17 @@ export class TenantOverlays {
     } catch (cause) {
       const unread = new TenantOverlays(new Overlays(cause), host.clock, leases())
       // Damage must not let back in what was revoked before it, nor keep the tenant from what is sound (DUR-4).
-      await unread.#readRevocations(store, host.hash).catch(() => {})
+      await unread.#readRevocations(store, host.hash).catch(error => {
+        // But a disk that does not answer now must not let anybody in.
+        if (!isDamage(error)) unread.#unknown = error
+      })
       return unread
     }
   }
 
-  /** What of the tenant's tokens is revoked; of a log that is damaged, what can be read of it. */
+  /** What of the tenant's tokens is revoked; of a log that is damaged, what can be read of it. @throws WEFT_STORE_FAILED */
   get revocations(): Revocations {
+    if (this.#unknown !== undefined) throw this.#unknown
     return this.#revocations
   }
 

@@ -1,6 +1,6 @@
 import { type Context, defineContext, type StepResult } from '@weft/replica'
 import { z } from 'zod'
-import type { TraceMessage } from './traces.js'
+import { toolCallsOf, type TraceMessage } from './traces.js'
 
 const spoken = z.object({ at: z.number(), mark: z.string(), role: z.string(), content: z.unknown() })
 const called = z.object({ at: z.number(), mark: z.string(), call: z.unknown() })
@@ -46,9 +46,8 @@ export interface PlayedEntry {
 /** The entries that a message becomes: what was said, each tool call, a tool's result. */
 export function entriesOf(message: TraceMessage, at: number, mark: string): PlayedEntry[] {
   const { role, content } = message
-  const tool_calls = message.tool_calls ?? []
   if (role === 'tool') return [{ kind: 'tool-result', value: { at, mark, result: message } }]
-  const calls = tool_calls.map(call => ({ kind: 'tool-call' as const, value: { at, mark, call } }))
+  const calls = toolCallsOf(message).map(call => ({ kind: 'tool-call' as const, value: { at, mark, call } }))
   const silent = calls.length > 0 && (content === null || content === undefined || content === '')
   if (silent) return calls
   return [{ kind: 'message', value: { at, mark, role, content: content ?? null } }, ...calls]
@@ -66,7 +65,7 @@ export interface Turn {
 export function turnsOf(messages: readonly TraceMessage[], endsAttempt: boolean): Turn[] {
   let toolCalls = 0
   return messages.map((message, at) => {
-    toolCalls += message.tool_calls?.length ?? 0
+    toolCalls += toolCallsOf(message).length
     return { message, at, toolCalls, last: endsAttempt && at === messages.length - 1 }
   })
 }

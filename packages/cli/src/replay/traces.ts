@@ -4,7 +4,7 @@ import { checkBranch, checkWorkflow, LIMITS, MAIN_BRANCH, reasonOf, WeftError } 
 export interface TraceMessage {
   readonly role: string
   readonly content?: unknown
-  readonly tool_calls?: readonly unknown[] | null
+  readonly tool_calls?: unknown
   readonly [key: string]: unknown
 }
 
@@ -14,6 +14,13 @@ export interface Trace {
   readonly branch: string
   readonly messages: readonly TraceMessage[]
 }
+
+/** The calls in a message; what is no list holds none. */
+export function toolCallsOf({ tool_calls }: TraceMessage): readonly unknown[] {
+  return Array.isArray(tool_calls) ? tool_calls : NO_CALLS
+}
+
+const NO_CALLS: readonly never[] = []
 
 /** A workflow with its parallel attempts, and the messages that all of them begin with. */
 export interface FanOut {
@@ -98,9 +105,8 @@ function parseLine(line: string, file: string, number: number): Trace {
 }
 
 function whyNoMessage(message: unknown): string | undefined {
-  const { role, tool_calls = null } = (message ?? {}) as Partial<TraceMessage>
+  const { role } = (message ?? {}) as Partial<TraceMessage>
   if (typeof role !== 'string') return 'is not an object with a role'
-  if (tool_calls !== null && !Array.isArray(tool_calls)) return 'has tool_calls that are no list'
   const bytes = Buffer.byteLength(JSON.stringify(message))
   if (bytes > MESSAGE_BYTES_MAX) return `has ${bytes} bytes; at most ${MESSAGE_BYTES_MAX} fit into a change`
   return undefined
