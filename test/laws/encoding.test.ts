@@ -63,7 +63,7 @@ describe('encoding', () => {
           expect(Buffer.from(shared.take())).toEqual(Buffer.from(isWrapped ? encode(plain) : plain))
         }
       },
-      300,
+      100,
     )
   })
 
