@@ -52,7 +52,13 @@ function revoking(all: number): Change {
 
 const change = written()
 const dropping = (...connected: readonly string[]): Observation => ({ saw: 'dropping', tenant, connected })
-const removed = (heads = 1, changes = 1): Observation => ({ saw: 'removed', tenant, heads, changes })
+const removed = (heads = 1, changes = 1, left = 0): Observation => ({
+  saw: 'removed',
+  tenant,
+  heads,
+  changes,
+  left,
+})
 const revoked: Observation = {
   saw: 'durable',
   at: placeOf(tenant, OVERLAY_WORKFLOW),
@@ -123,6 +129,12 @@ describe('drops', () => {
     expect(lawsBroken(drops(), dropping(), answered(20), ...whole.slice(1))).toEqual(['TEN-4'])
     expect(lawsBroken(drops(), ...whole, answered(9))).toEqual(['TEN-4'])
     expect(lawsBroken(drops(), dropping(), removed(), dropped())).toEqual(['TEN-4'])
+  })
+
+  it('[TEN-4] finds who is answered from what is left by a drop that was cut short, and goes on with none that was made whole', () => {
+    const cut = [dropping(), removed(1, 1, 3), undropped]
+    expect(lawsBroken(drops(), ...cut, answered(20))).toEqual(['TEN-4'])
+    expect(lawsBroken(drops(), ...cut, removed(1, 2, 0), answered(20))).toEqual([])
   })
 
   it('does not know what is revoked where that is damaged', () => {

@@ -194,9 +194,9 @@ describe('the simulated disk under the production store', () => {
       const changes = rig.disk.durable.filter(({ key }) => key.startsWith('acme\0l\0')).length
       expect(await rig.done((await rig.open()).tenant('acme').drop())).toEqual({ workflows: 1, changes })
       expect(rig.seen.filter(({ saw }) => saw === 'removed')).toEqual([
-        { saw: 'removed', tenant: 'acme', heads: 1, changes },
+        { saw: 'removed', tenant: 'acme', heads: 1, changes, left: 0 },
         // How much there was is noted apart.
-        { saw: 'removed', tenant: 'acme', heads: 0, changes: 0 },
+        { saw: 'removed', tenant: 'acme', heads: 0, changes: 0, left: 0 },
       ])
       rig.disk.restore()
       expect(rig.disk.rows.filter(({ key }) => key.includes('acme'))).toEqual([])

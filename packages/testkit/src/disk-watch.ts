@@ -25,9 +25,12 @@ export function watchLoss(see: (observation: Observation) => void): (keys: reado
 export function watchDisk(
   decoder: Decoder,
   see: (observation: Observation) => void,
-): (writes: readonly RowWrite[]) => void {
-  return writes => {
-    for (const removed of removedIn(writes)) see({ saw: 'removed', ...removed })
+): (writes: readonly RowWrite[], rows: Rows) => void {
+  return (writes, rows) => {
+    for (const removed of removedIn(writes)) {
+      const left = keysOf(rows, removed.tenant).filter(key => !NOTE.test(key)).length
+      see({ saw: 'removed', ...removed, left })
+    }
     for (const { key, value } of writes) {
       if (value === undefined || key.startsWith('!') || HEAD.test(key)) continue
       const record = RECORD.exec(key)

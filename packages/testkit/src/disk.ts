@@ -49,11 +49,11 @@ export class SimDisk {
   /** What is missing of a batch that was torn. */
   #missing: readonly RowWrite[] = []
 
-  /** @param onDurable told of all that becomes durable, when it does */
+  /** @param onDurable told of all that becomes durable, when it does, and of all that is then */
   constructor(
     private readonly scheduler: Scheduler,
     private readonly dice: Dice,
-    private readonly onDurable: (writes: readonly RowWrite[]) => void,
+    private readonly onDurable: (writes: readonly RowWrite[], rows: Rows) => void,
   ) {}
 
   /** As the running process sees it. */
@@ -176,7 +176,7 @@ export class SimDisk {
     // Of a context that is gone a backup has nothing to bring back.
     const gone = new Set(writes.filter(({ value }) => value === undefined).map(contextOf))
     this.#missing = this.#missing.filter(write => !gone.has(contextOf(write)))
-    if (writes.length > 0) this.onDurable(writes)
+    if (writes.length > 0) this.onDurable(writes, this.#durable)
   }
 
   /** Some of its rows are there, and some are not. */
@@ -195,7 +195,7 @@ export class SimDisk {
     const news = writes.filter(write => isNews(this.#durable, write))
     this.#durable = withWrites(this.#durable, writes)
     this.#written = withWrites(this.#written, writes)
-    this.onDurable(news)
+    this.onDurable(news, this.#durable)
   }
 
   /** The disk works on while a process is frozen; that hears of it when it can. A dead one asks for nothing. */

@@ -16,6 +16,9 @@ interface RangeOptions extends ReadOptions {
   readonly reverse?: boolean
 }
 
+/** LevelDB, too, gives fewer than it is asked for; so what goes on page by page can be cut short between two. */
+const PAGE_ROWS_MAX = 8
+
 /** A level database on a simulated disk: what the production store runs on in a simulation. */
 export class SimLevel extends AbstractLevel<Format, string, Uint8Array> {
   constructor(
@@ -91,7 +94,8 @@ class RowsIterator extends AbstractIterator<SimLevel, string, Uint8Array> {
 
   async _nextv(size: number): Promise<[string, Uint8Array][]> {
     const page: [string, Uint8Array][] = []
-    for (let row = this.#take(); row; row = page.length < size ? this.#take() : undefined) {
+    const most = Math.min(size, PAGE_ROWS_MAX)
+    for (let row = this.#take(); row; row = page.length < most ? this.#take() : undefined) {
       page.push([row.key, row.value])
     }
     return page

@@ -51,12 +51,13 @@ export type Observation =
     })
   /** Bytes of a log have come to a worker as the peer sent them, and are no change. */
   | (At & { readonly saw: 'garbled'; readonly process: string; readonly position: Position })
-  /** Rows of a tenant are gone from where a power cut leaves them. */
+  /** Rows of a tenant are gone from where a power cut leaves them; so many heads and records are still there. */
   | {
       readonly saw: 'removed'
       readonly tenant: string
       readonly heads: number
       readonly changes: number
+      readonly left: number
     }
   /** A row of a tenant is damaged; one of the overlays may be what revokes tokens. */
   | { readonly saw: 'flipped'; readonly tenant: string; readonly isOverlay: boolean }

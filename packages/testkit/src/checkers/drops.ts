@@ -12,6 +12,8 @@ interface Tenant {
   /** What was removed since it was asked for. */
   heads: number
   changes: number
+  /** What was left when some of it had been removed. */
+  left: number
   /** What workers have offered since there was nothing left; undefined while the tenant is as it began. */
   offered: Set<ChangeId> | undefined
   /** Tokens that were issued by this second are revoked with all that was there. */
@@ -34,6 +36,7 @@ export function drops(): Checker {
       untold: new Set(),
       heads: 0,
       changes: 0,
+      left: 0,
       offered: undefined,
       revoked_s: undefined,
       isDamaged: false,
@@ -54,12 +57,17 @@ export function drops(): Checker {
         if (code === SENT_AWAY) of(tenant).untold.delete(process)
       },
       answered: ({ process, token: { tenant, id, issued_s } }, report) => {
-        const { isUnderWay, revoked_s = 0, isDamaged } = of(tenant)
+        const { isWanted, isUnderWay, left, revoked_s = 0, isDamaged } = of(tenant)
+        if (isWanted && !isUnderWay && left > 0)
+          report(
+            'TEN-4',
+            `${process} is answered from ${left} rows that a drop of ${tenant} has left when it was cut short`,
+          )
         if (isUnderWay) report('TEN-4', `${process} is answered while ${tenant} is being dropped`)
         if (issued_s <= revoked_s && !isDamaged)
           report('TEN-4', `${process} is answered by ${id}, which was issued before ${tenant} was dropped`)
       },
-      removed: ({ tenant, heads, changes }, report) => {
+      removed: ({ tenant, heads, changes, left }, report) => {
         const it = of(tenant)
         if (!it.isWanted)
           report(
@@ -68,6 +76,7 @@ export function drops(): Checker {
           )
         it.heads += heads
         it.changes += changes
+        it.left = left
         it.offered = new Set()
         it.revoked_s = undefined
         it.isDamaged = false
