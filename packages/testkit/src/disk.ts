@@ -123,7 +123,8 @@ export class SimDisk {
     const rows = this.#durable.filter(({ key, value }) => value.length > 0 && !key.startsWith('!'))
     if (rows.length === 0) return undefined
     const heads = rows.filter(({ key }) => isHead(key))
-    const { key, value } = dice.pick(dice.chance(HEADS_SHARE) ? heads : rows)
+    // In the middle of a drop there may be records alone.
+    const { key, value } = dice.pick(dice.chance(HEADS_SHARE) && heads.length > 0 ? heads : rows)
     const damaged = Uint8Array.from(value)
     damaged[dice.below(damaged.length)]! ^= 1 << dice.below(8)
     this.#damages.push({ key, sound: value, damaged })
