@@ -12,8 +12,6 @@ const WRITERS = [
   { tenant: 'globex', workflow: 'w-1', agent: 'dee' },
 ] as const
 
-export const WRITERS_COUNT = WRITERS.length
-
 /** One in so many entries is longer than a block of LevelDB's journal, so that its batch lies in several. */
 const LONG_ONE_IN = 40
 const LONG_CHARS = 100_000
@@ -52,9 +50,14 @@ export class Load {
     return this.lanes.flatMap(({ writer }) => writer.refused)
   }
 
-  /** How many writers were told that their peer has gone back. */
-  get rolledBack(): number {
-    return this.lanes.filter(({ writer }) => writer.rollbacks.length > 0).length
+  /**
+   * The contexts of which nobody was told that the peer has gone back. Of two who write to one the second may find that the
+   * first has brought all of it already.
+   */
+  get untold(): string[] {
+    const told = this.lanes.filter(({ writer }) => writer.rollbacks.length > 0)
+    const known = new Set(told.map(({ address }) => keyOf(address)))
+    return [...new Set(this.lanes.map(({ address }) => keyOf(address)))].filter(key => !known.has(key))
   }
 
   /** A moment: how much each had been acknowledged. Cheap, for it is taken while they write. */
