@@ -135,7 +135,8 @@ export abstract class BranchEditor<State, Entries extends EntrySchemas> extends 
 
   /**
    * Says that the workflow is done, with all that is known of it here, on every branch. From then on its tenant's rule
-   * of retention may remove it, unless somebody writes to it again (TIR-2). @throws as `change`
+   * of retention may remove it, unless somebody writes to it again (TIR-2). Of more unmerged branches than it can name it abandons
+   * all but its own first. @throws as `change`
    */
   complete(options: WriteOptions = {}): Receipt {
     const { dag } = this.begun().set
