@@ -185,6 +185,22 @@ describe('[TEN-5] a token that is revoked', () => {
     expect(events.filter(({ type }) => type === 'connected')).toEqual([])
   })
 
+  it('lets nobody go on when that fails as it is looked at again', async () => {
+    let reads = 0
+    const store = overriding(new MemoryStore(new MemoryDisk()), inner => ({
+      async head(workflow) {
+        // A log that cannot be read is tried once more, record by record.
+        if (workflow !== OVERLAY_WORKFLOW || ++reads < 2 || reads > 3) return inner.head(workflow)
+        throw new WeftError('WEFT_STORE_FAILED', 'a read failed', 'see to the disk')
+      },
+    }))
+    const harness = await PeerHarness.start({ openStore: async () => store })
+    const events: ReplicaEvent[] = []
+    await harness.replica({ onEvent: event => void events.push(event) })
+    await until(() => events.filter(({ type }) => type === 'connected').length === 2, 'it is back')
+    expect(events[1]).toMatchObject({ type: 'disconnected', reason: 'WEFT_STORE_FAILED' })
+  })
+
   it('[TEN-1] is revoked for its own tenant alone', async () => {
     const { harness, admin } = await scene()
     const other = await harness.replica({ token: await harness.token({ tenant: 'zeta', subject: 'a' }) })

@@ -51,8 +51,9 @@ export class LiveGrants {
     try {
       const revocations = await this.revocationsOf(held.grant.tenant)
       if (ofTenant.has(held) && isRevoked(revocations, held.grant)) held.end(revoked())
-    } catch {
-      // The store has failed, which ends everybody.
+    } catch (error) {
+      // Nobody goes on by a token of which it is not known whether it is revoked.
+      if (ofTenant.has(held)) held.end(error as WeftError)
     }
   }
 
