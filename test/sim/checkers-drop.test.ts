@@ -9,8 +9,6 @@ import {
 } from '@weft/core'
 import {
   causality,
-  type Checker,
-  Court,
   credentials,
   drops,
   durability,
@@ -24,17 +22,12 @@ import {
 } from '@weft/testkit'
 import { describe, expect, it } from 'vitest'
 import { seededHost, sha256 } from '../support/core-property.ts'
+import { lawsBroken } from '../support/sim-court.ts'
 
 const tenant = 'acme'
 const at = placeOf(tenant, 'w')
 const process = 'acme-1#1'
 const SENT_AWAY = 'WEFT_TOKEN_REVOKED'
-
-function lawsBroken(checker: Checker, ...seen: readonly Observation[]): string[] {
-  const court = new Court([checker])
-  for (const observation of seen) court.see(observation)
-  return court.violations.map(({ law }) => law)
-}
 
 const writer = (agent = 'agent'): BranchWriter =>
   new BranchWriter(new ChangeSet(sha256), seededHost(1), 'main', agent)

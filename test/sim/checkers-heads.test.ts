@@ -1,17 +1,14 @@
 import { BranchWriter, type Change, ChangeSet } from '@weft/core'
-import { Court, heads, type Observation, placeOf } from '@weft/testkit'
+import { heads, type Observation, placeOf } from '@weft/testkit'
 import { describe, expect, it } from 'vitest'
+import { lawsBroken } from '../support/sim-court.ts'
 import { seededHost, sha256 } from '../support/core-property.ts'
 
 const at = placeOf('acme', 'w')
 /** As many as a simulated peer lets a branch have. */
 const MANY = 4
 
-function lawsBroken(...seen: readonly Observation[]): string[] {
-  const court = new Court([heads()])
-  for (const observation of seen) court.see(observation)
-  return court.violations.map(({ law }) => law)
-}
+const broken = (...seen: readonly Observation[]): string[] => lawsBroken(heads(), ...seen)
 
 /** Changes of so many writers who know nothing of one another but the first, and one of somebody who knows all. */
 function crowd(count: number, branch = 'main'): { all: Change[]; join: Change } {
@@ -43,21 +40,21 @@ describe('heads', () => {
 
   it('[CHG-2] passes a branch with as many as it may have, and one that is joined at once when it has one more', () => {
     const few = all.slice(0, -1)
-    expect(lawsBroken(...logOf(few), end(few))).toEqual([])
-    expect(lawsBroken(...logOf([...all, join]), end([...all, join]))).toEqual([])
+    expect(broken(...logOf(few), end(few))).toEqual([])
+    expect(broken(...logOf([...all, join]), end([...all, join]))).toEqual([])
   })
 
   it('[CHG-2] finds one that nobody joins, in the end or before the next change', () => {
-    expect(lawsBroken(...logOf(all), end(all))).toEqual(['CHG-2'])
+    expect(broken(...logOf(all), end(all))).toEqual(['CHG-2'])
     const other = writer(50, [first], 'side').write({ entries: [{ kind: 'note', value: 1 }] })!
-    expect(lawsBroken(...logOf([...all, other, join]))).toEqual(['CHG-2'])
+    expect(broken(...logOf([...all, other, join]))).toEqual(['CHG-2'])
   })
 
   it('passes a branch that many have forked and nobody has written to', () => {
     const forks = strangers.map((_, index) =>
       writer(index + 20, [first], `b${index}`).write({ notes: { forks: ['side'] } }),
     )
-    expect(lawsBroken(...logOf([first, ...(forks as Change[])]))).toEqual([])
+    expect(broken(...logOf([first, ...(forks as Change[])]))).toEqual([])
   })
 
   it('[CHG-2] counts what is left, and what comes anew, where the end of a log was lost', () => {
@@ -65,9 +62,7 @@ describe('heads', () => {
     const kept = [...logOf([...all, join]), { saw: 'lost', at, position: all.length + 1 }, ...lost] as const
     const again = (...changes: readonly Change[]): Observation[] =>
       changes.map((change, index) => ({ saw: 'durable', at, change, position: index + 4 }))
-    expect(lawsBroken(...kept, ...again(strangers[3]!, strangers[4]!), end([]))).toEqual([])
-    expect(lawsBroken(...kept, ...again(strangers[3]!, strangers[4]!, strangers[2]!), end([]))).toEqual([
-      'CHG-2',
-    ])
+    expect(broken(...kept, ...again(strangers[3]!, strangers[4]!), end([]))).toEqual([])
+    expect(broken(...kept, ...again(strangers[3]!, strangers[4]!, strangers[2]!), end([]))).toEqual(['CHG-2'])
   })
 })

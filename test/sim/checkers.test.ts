@@ -1,9 +1,7 @@
 import { BranchWriter, type Change, ChangeSet, parseRef, type Write } from '@weft/core'
 import {
   causality,
-  type Checker,
   convergence,
-  Court,
   credentials,
   durability,
   leases,
@@ -19,6 +17,7 @@ import {
 import { describe, expect, it } from 'vitest'
 import { forged } from '../support/core-forge.ts'
 import { seededHost, sha256 } from '../support/core-property.ts'
+import { lawsBroken } from '../support/sim-court.ts'
 
 const at = placeOf('acme', 'w')
 const process = 'acme-1#1'
@@ -33,12 +32,6 @@ const note = (...reads: string[]): Write => ({
   entries: [{ kind: 'note', value: 1 }],
   reads: reads.map(ref => parseRef(ref)),
 })
-
-function lawsBroken(checker: Checker, ...seen: readonly Observation[]): string[] {
-  const court = new Court([checker])
-  for (const observation of seen) court.see(observation)
-  return court.violations.map(({ law }) => law)
-}
 
 const durable = (change: Change, position: number): Observation => ({ saw: 'durable', at, change, position })
 const acked = ({ id }: Change, position: number): Observation => ({ saw: 'acked', at, process, id, position })
