@@ -4,6 +4,7 @@ import type { Database, KeyIterator, RowIterator, Snapshot } from './database.js
 import { corrupt } from './failures.js'
 import type { TenantKeys } from './keys.js'
 import type { TenantCiphers } from './tenant-ciphers.js'
+import { skipTo } from './tenant-walk.js'
 
 const ROWS_PER_CALL = 256
 
@@ -75,7 +76,6 @@ export class HeadWalk {
   }
 
   async #skipLog(workflow: WorkflowId): Promise<void> {
-    this.#logs.seek(this.keys.log(workflow).lt)
-    this.#log = await this.#logs.next()
+    this.#log = await skipTo(this.#logs, this.keys.log(workflow).lt)
   }
 }

@@ -9,7 +9,7 @@ import { decodeRecord } from './record-codec.js'
 import { readSealFile } from './seal-file.js'
 import { decodeStoreSeal, type HeadChange, sameContexts, sealAfter, type StoreSeal } from './store-seal.js'
 import type { TenantCiphers } from './tenant-ciphers.js'
-import { tenantsIn } from './tenant-walk.js'
+import { skipTo, tenantsIn } from './tenant-walk.js'
 import type { ValueCipher } from './value-cipher.js'
 
 /** What can still be made out of a context. */
@@ -116,9 +116,9 @@ async function droppedIn(db: Database): Promise<Set<TenantId>> {
 async function* tenantsOf(db: Database): AsyncGenerator<TenantId> {
   const found = tenantsIn(db)
   for (;;) {
-    const { value } = await found.next().catch(nothing)
-    if (value === undefined) return
-    if ('tenant' in value) yield value.tenant
+    const next = await found.next().catch(unread)
+    if (next === undefined || next.done) return
+    if ('tenant' in next.value) yield next.value.tenant
   }
 }
 
@@ -127,14 +127,10 @@ async function workflowsOf(db: Database, keys: TenantKeys): Promise<Set<Workflow
   for await (const [key] of readableRows(db, keys.heads)) workflows.add(keys.workflowOfHead(key))
   const logs = db.keys(keys.logs)
   try {
-    for (
-      let key = await logs.next().catch(nothing);
-      typeof key === 'string';
-      key = await logs.next().catch(nothing)
-    ) {
+    for (let key = await logs.next().catch(unread); key !== undefined; ) {
       const workflow = keys.workflowOfRecord(key)
       workflows.add(workflow)
-      logs.seek(keys.log(workflow).lt)
+      key = await skipTo(logs, keys.log(workflow).lt).catch(unread)
     }
   } finally {
     await logs.close()
@@ -156,8 +152,8 @@ async function* readableRows(db: Database, range: KeyRange): AsyncGenerator<[str
   }
 }
 
-function nothing(): { readonly value: undefined } {
-  return { value: undefined }
+function unread(): undefined {
+  return undefined
 }
 
 async function salvageOne(

@@ -1,5 +1,5 @@
 import type { TenantId } from '@weft/core'
-import type { Database } from './database.js'
+import type { Database, KeyIterator } from './database.js'
 import { TENANT_KEYS, TenantKeys, tenantOf } from './keys.js'
 
 /** A tenant that has any key, or a key that Weft never wrote. */
@@ -9,16 +9,28 @@ export type TenantOrStray = { readonly tenant: TenantId } | { readonly stray: st
 export async function* tenantsIn(db: Database): AsyncGenerator<TenantOrStray> {
   const keys = db.keys(TENANT_KEYS)
   try {
-    for (let key = await keys.next(); key !== undefined; key = await keys.next()) {
+    for (let key = await keys.next(); key !== undefined; ) {
       const tenant = tenantOf(key)
       if (tenant === undefined) {
         yield { stray: key }
+        key = await keys.next()
       } else {
         yield { tenant }
-        keys.seek(new TenantKeys(tenant).all.lt)
+        key = await skipTo(keys, new TenantKeys(tenant).all.lt)
       }
     }
   } finally {
     await keys.close()
   }
+}
+
+/**
+ * The first key from `target` on. A damaged index can lead a seek back to keys that lie before it; it is gone on from there
+ * step by step, or whoever skips from key to key would go round for ever.
+ */
+export async function skipTo(keys: KeyIterator, target: string): Promise<string | undefined> {
+  keys.seek(target)
+  let key = await keys.next()
+  while (key !== undefined && key < target) key = await keys.next()
+  return key
 }

@@ -93,14 +93,20 @@ async function storedSeal(db: Database): Promise<StoreSeal | Error> {
 async function foundContexts(db: Database): Promise<StoreSeal> {
   const heads: HeadChange[] = []
   const rows = db.iterator(TENANT_KEYS)
+  // A damaged index can lead a seek back to what lies before: see skipTo.
+  let from = ''
   try {
     for (let count = FEW; ; ) {
       const page = await rows.nextv(count)
       if (page.length === 0) return sealAfter(NEW_STORE, heads)
-      for (const [key, after] of page) if (isHead(key)) heads.push({ before: undefined, after })
+      for (const [key, after] of page)
+        if (key >= from && isHead(key)) heads.push({ before: undefined, after })
       const last = page.at(-1)![0]
-      const tenant = isHead(last) ? undefined : tenantOf(last)
-      if (tenant !== undefined) rows.seek(new TenantKeys(tenant).all.lt)
+      const tenant = last < from || isHead(last) ? undefined : tenantOf(last)
+      if (tenant !== undefined) {
+        from = new TenantKeys(tenant).all.lt
+        rows.seek(from)
+      }
       count = tenant === undefined ? MANY : FEW
     }
   } finally {
