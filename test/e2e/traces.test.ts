@@ -19,6 +19,28 @@ async function fileOf(...lines: readonly (object | string)[]): Promise<string> {
 
 const saying = (...messages: unknown[]): object => ({ ...RUN, messages })
 
+/** Written as text: what is nested that deep, nothing can make JSON of. */
+function nestedBy(levels: number): string {
+  return JSON.stringify(saying({ role: 'tool', content: 7 })).replace(
+    '7',
+    '['.repeat(levels) + ']'.repeat(levels),
+  )
+}
+
+/** Calls that fit as a message, but not with what each entry has beside its call. */
+function fewLarge(): string[] {
+  return Array.from({ length: 4_000 }, () => 'x'.repeat(220))
+}
+
+test.each([
+  ['an id', { ...RUN, workflow: 'a b' }, /1 to 128 characters/],
+  ['an attempt that is there', { ...RUN, branch: 'first' }, /branch of its own/],
+  ['a message', saying({ role: 'user', content: 'x'.repeat(950_000) }), /shorten or split/],
+])('what to do about %s is said where it is refused', async (_, line, cure) => {
+  const file = await fileOf({ ...RUN, branch: 'first' }, line)
+  await expect(readTraces(file)).rejects.toMatchObject({ cure: expect.stringMatching(cure) })
+})
+
 test.each([
   ['what is not JSON', '{"workflow":"w"', 'it is not JSON'],
   ['no object', '7', 'it is not an object'],
@@ -34,6 +56,17 @@ test.each([
     saying({ role: 'user', content: 'x'.repeat(950_000) }),
     'fit into a change',
   ],
+  ['more nesting than an entry has', nestedBy(70), 'message 1 cannot be an entry'],
+  ['more nesting than any stack has', nestedBy(50_000), 'message 1 cannot be an entry'],
+  [
+    'a number that is none',
+    JSON.stringify(saying({ role: 'user', content: 7 })).replace('7', '1e999'),
+    'Infinity',
+  ],
+  ['a key of every object', saying({ role: 'tool', content: { ['__proto__']: 1 } }), '"__proto__"'],
+  ['more calls than a change has entries', saying({ role: 'a', tool_calls: Array(5_000).fill(1) }), '5000'],
+  ['calls that are larger as entries', saying({ role: 'a', tool_calls: fewLarge() }), 'fit into a change'],
+  ['a list', '[]', 'it is not an object'],
 ])('a line with %s is named by its number', async (_, line, reason) => {
   const file = await fileOf({ ...RUN, branch: 'first' }, '', line)
   await expect(readTraces(file)).rejects.toMatchObject({
@@ -49,7 +82,7 @@ test('runs are played as tools write them: nulls for what is not there, parts, h
     { role: 'developer', content: [{ type: 'text', text: 'look' }], tool_calls: null, function_call: null },
     { role: 'user', content: 'and here', tool_calls: {} },
     { role: 'assistant', content: null, tool_calls: [call, { ...call, id: '2' }] },
-    { role: 'tool', tool_call_id: '2', content: null },
+    { role: 'tool', tool_call_id: '2', content: null, name: `\ud800${'n'.repeat(500_000)}` },
     { role: 'tool', tool_call_id: '1', content: '\ud800' },
     { role: 'assistant', content: 'x'.repeat(900_000), refusal: null, tool_calls: [] },
   ]

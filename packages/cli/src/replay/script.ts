@@ -36,6 +36,8 @@ export interface AgentRunState {
   outcome: string
 }
 
+const LABEL_CHARS_MAX = 200
+
 type Kind = keyof typeof AgentRun.entries
 
 export interface PlayedEntry {
@@ -83,10 +85,15 @@ export function play(context: AgentRunContext, turn: Turn, mark: string): Promis
       state.mark = mark
       state.messages = at + 1
       state.toolCalls = toolCalls
-      if (message.role === 'tool' && typeof message.name === 'string') state.lastTool = message.name
+      if (message.role === 'tool' && typeof message.name === 'string') state.lastTool = label(message.name)
       if (finished) state.outcome = `${context.branch} done`
     })
   })
+}
+
+/** A name as the state can hold it: not all of one without end, and no half of a surrogate pair. */
+function label(name: string): string {
+  return name.slice(0, LABEL_CHARS_MAX).replace(/\p{Surrogate}/gu, '\ufffd')
 }
 
 /** Where to go on: the first message of the run that the branch does not hold yet. */

@@ -1,4 +1,5 @@
-import { checkBranch, checkWorkflow, LIMITS, MAIN_BRANCH, reasonOf, WeftError } from '@weft/core'
+import { checkBranch, checkWorkflow, isWeftError, MAIN_BRANCH, reasonOf, WeftError } from '@weft/core'
+import { whyNotPlayable } from './playable.js'
 
 /** A chat message as recorded; only `role` is looked at, all of it is kept. */
 export interface TraceMessage {
@@ -31,8 +32,8 @@ export interface FanOut {
 
 /** What editors of some systems put before the text of a file. */
 const BYTE_ORDER_MARK = /^\ufeff/
-/** Of one message, as JSON: the header of its change, and the marks of its entries, have room beside it. */
-const MESSAGE_BYTES_MAX = LIMITS.change_bytes_max - LIMITS.header_bytes_max - 1_024
+const ONE_RUN_A_LINE =
+  'write one JSON object a line: {"workflow": id, "branch": id, "messages": [{"role": …}, …]}'
 
 /** Reads one run a line. @throws WEFT_FILE_INVALID, naming the line */
 export function parseTraces(text: string, file: string): Trace[] {
@@ -46,7 +47,12 @@ export function parseTraces(text: string, file: string): Trace[] {
       const trace = parseLine(line, file, index + 1)
       const key = `${trace.workflow}:${trace.branch}`
       if (seen.has(key))
-        throw badLine(file, index + 1, `${trace.workflow} has an attempt ${trace.branch} already`)
+        throw badLine(
+          file,
+          index + 1,
+          `${trace.workflow} has an attempt ${trace.branch} already`,
+          'give each run of a workflow a branch of its own',
+        )
       seen.add(key)
       traces.push(trace)
     })
@@ -86,39 +92,38 @@ function parseLine(line: string, file: string, number: number): Trace {
   } catch (error) {
     throw badLine(file, number, `it is not JSON: ${reasonOf(error)}`)
   }
-  if (typeof value !== 'object' || value === null) throw badLine(file, number, 'it is not an object')
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw badLine(file, number, 'it is not an object')
   const { workflow, branch, messages } = value as Partial<Trace>
   try {
     checkWorkflow(workflow)
     checkBranch(branch)
   } catch (error) {
-    throw badLine(file, number, reasonOf(error))
+    throw badLine(file, number, reasonOf(error), isWeftError(error) ? error.cure : undefined)
   }
-  if (branch === MAIN_BRANCH)
-    throw badLine(file, number, 'the branch main is the one that attempts are merged into')
+  if (branch === MAIN_BRANCH) {
+    const reason = 'the branch main is the one that attempts are merged into'
+    throw badLine(file, number, reason, 'choose another name')
+  }
   if (!Array.isArray(messages)) throw badLine(file, number, 'it has no list of messages')
-  messages.forEach((message: unknown, index) => {
-    const reason = whyNoMessage(message)
-    if (reason !== undefined) throw badLine(file, number, `message ${index + 1} ${reason}`)
-  })
+  for (const [index, message] of messages.entries()) checkMessage(message, index, file, number)
   return { workflow: workflow!, branch: branch!, messages }
 }
 
-function whyNoMessage(message: unknown): string | undefined {
+function checkMessage(message: unknown, index: number, file: string, line: number): void {
   const { role } = (message ?? {}) as Partial<TraceMessage>
-  if (typeof role !== 'string') return 'is not an object with a role'
-  const bytes = Buffer.byteLength(JSON.stringify(message))
-  if (bytes > MESSAGE_BYTES_MAX) return `has ${bytes} bytes; at most ${MESSAGE_BYTES_MAX} fit into a change`
-  return undefined
+  if (typeof role !== 'string') throw badLine(file, line, `message ${index + 1} is not an object with a role`)
+  const reason = whyNotPlayable(message as TraceMessage, index)
+  if (reason === undefined) return
+  const cure = 'shorten or split that message, or leave out what it cannot carry'
+  throw badLine(file, line, `message ${index + 1} ${reason}`, cure)
 }
 
-function badLine(file: string, line: number, reason: string): WeftError {
-  return new WeftError(
-    'WEFT_FILE_INVALID',
-    `line ${line} of ${file} is not a run: ${reason}`,
-    'write one JSON object a line: {"workflow": id, "branch": id, "messages": [{"role": …}, …]}',
-    { file, line },
-  )
+function badLine(file: string, line: number, reason: string, cure = ONE_RUN_A_LINE): WeftError {
+  return new WeftError('WEFT_FILE_INVALID', `line ${line} of ${file} is not a run: ${reason}`, cure, {
+    file,
+    line,
+  })
 }
 
 function badFile(file: string, reason: string): WeftError {
