@@ -1,9 +1,9 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { readTraces } from '@weft/cli'
+import { fanOutsOf, readTraces } from '@weft/cli'
 import { expect, onTestFinished, test } from 'vitest'
-import { weftJson } from '../support/cli-run.ts'
+import { weftHere, weftJson } from '../support/cli-run.ts'
 
 const RUN = { workflow: 'w', branch: 'a', messages: [{ role: 'user', content: 'q' }] }
 
@@ -90,4 +90,26 @@ test('runs are played as tools write them: nulls for what is not there, parts, h
   expect(await readTraces(file)).toHaveLength(2)
   const report = await weftJson<{ ok: boolean; entries: number }>(['replay', file, '--workers', '2'])
   expect(report).toMatchObject({ ok: true, entries: 8 })
+})
+
+test('an attempt is played on its branch, also one that is alone, or that nothing tells from the others', () => {
+  const messages = ['q', 'a', 'b'].map(content => ({ role: 'user', content }))
+  const attempts = (...branches: string[]) => branches.map(branch => ({ workflow: 'w', branch, messages }))
+  expect(fanOutsOf(attempts('a'))).toMatchObject([{ shared: [], attempts: [{ messages }] }])
+  const last = { messages: messages.slice(-1) }
+  expect(fanOutsOf(attempts('a', 'b'))).toMatchObject([
+    { shared: messages.slice(0, -1), attempts: [last, last] },
+  ])
+  expect(fanOutsOf([{ workflow: 'w', branch: 'a', messages: [] }])).toMatchObject([{ shared: [] }])
+})
+
+test('a worker can be killed in the middle of a run that is alone', async () => {
+  const file = await fileOf({ ...RUN, messages: [...RUN.messages, ...RUN.messages] })
+  const report = await weftJson(['replay', file, '--workers', '1', '--kill-worker'])
+  expect(report).toMatchObject({ ok: true, workerKilled: 'worker-1', resumedBy: 'worker-2', entries: 2 })
+})
+
+test('runs without any message are refused: nothing would be played, and nobody killed in the middle of it', async () => {
+  const { code, stderr } = await weftHere(['replay', await fileOf(saying()), '--kill-worker'])
+  expect([code, stderr]).toEqual([1, expect.stringMatching(/WEFT_FILE_INVALID.*not one message/)])
 })

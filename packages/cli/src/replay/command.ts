@@ -3,7 +3,7 @@ import { EXIT, usage } from '../failure.js'
 import { reportTable } from './report-table.js'
 import { type Progress, type ReplayReport, runReplay } from './run.js'
 import { readTraces } from './trace-file.js'
-import { fanOutsOf } from './traces.js'
+import { badFile, fanOutsOf } from './traces.js'
 
 export interface ReplayFlags {
   readonly workers: string
@@ -16,7 +16,10 @@ const WORKERS_MAX = 64
 /** Replays a file of recorded runs and prints what held. */
 export async function replayFile(cli: Cli, file: string, flags: ReplayFlags): Promise<void> {
   const workers = parseWorkers(flags.workers)
-  const fanOuts = fanOutsOf(await readTraces(file))
+  const traces = await readTraces(file)
+  if (traces.every(({ messages }) => messages.length === 0))
+    throw badFile(file, 'it has runs, and not one message in them', 'pass runs with at least one message')
+  const fanOuts = fanOutsOf(traces)
   const interrupted = new AbortController()
   const onSignal = (): void => interrupted.abort()
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal)

@@ -60,7 +60,7 @@ export function parseTraces(text: string, file: string): Trace[] {
   return traces
 }
 
-/** Runs of one workflow, in order of appearance, their common beginning taken out. */
+/** Runs of one workflow, in order of appearance, their common beginning taken out; a run that is alone has none. */
 export function fanOutsOf(traces: readonly Trace[]): FanOut[] {
   const byWorkflow = new Map<string, Trace[]>()
   for (const trace of traces) {
@@ -78,10 +78,13 @@ export function fanOutsOf(traces: readonly Trace[]): FanOut[] {
   })
 }
 
+/** How much all attempts begin with. Something is played on a branch even if nothing tells one attempt from another. */
 function sharedLength(runs: readonly (readonly string[])[]): number {
+  if (runs.length === 1) return 0
   const first = runs[0]!
+  const most = Math.min(first.length, Math.max(...runs.map(run => run.length)) - 1)
   let length = 0
-  while (length < first.length && runs.every(run => run[length] === first[length])) length++
+  while (length < most && runs.every(run => run[length] === first[length])) length++
   return length
 }
 
@@ -126,11 +129,7 @@ function badLine(file: string, line: number, reason: string, cure = ONE_RUN_A_LI
   })
 }
 
-function badFile(file: string, reason: string): WeftError {
-  return new WeftError(
-    'WEFT_FILE_INVALID',
-    `${file} cannot be replayed: ${reason}`,
-    'pass a file with one run a line',
-    { file },
-  )
+/** A file that cannot be played as a whole. */
+export function badFile(file: string, reason: string, cure = 'pass a file with one run a line'): WeftError {
+  return new WeftError('WEFT_FILE_INVALID', `${file} cannot be replayed: ${reason}`, cure, { file })
 }
