@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { fanOutsOf, readTraces } from '@weft/cli'
 import { expect, onTestFinished, test } from 'vitest'
 import { weftHere, weftJson } from '../support/cli-run.ts'
@@ -9,11 +10,15 @@ const RUN = { workflow: 'w', branch: 'a', messages: [{ role: 'user', content: 'q
 
 /** A file of these lines, as some tool has recorded them. */
 async function fileOf(...lines: readonly (object | string)[]): Promise<string> {
+  const texts = lines.map(line => (typeof line === 'string' ? line : JSON.stringify(line)))
+  return fileWith(texts.join('\r\n'))
+}
+
+async function fileWith(content: string | Uint8Array): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'weft-traces-'))
   onTestFinished(() => rm(folder, { recursive: true, force: true }))
   const file = join(folder, 'runs.jsonl')
-  const texts = lines.map(line => (typeof line === 'string' ? line : JSON.stringify(line)))
-  await writeFile(file, texts.join('\r\n'))
+  await writeFile(file, content)
   return file
 }
 
@@ -112,4 +117,31 @@ test('a worker can be killed in the middle of a run that is alone', async () => 
 test('runs without any message are refused: nothing would be played, and nobody killed in the middle of it', async () => {
   const { code, stderr } = await weftHere(['replay', await fileOf(saying()), '--kill-worker'])
   expect([code, stderr]).toEqual([1, expect.stringMatching(/WEFT_FILE_INVALID.*not one message/)])
+})
+
+test('a file that is not UTF-8 is refused, not read with signs that nobody wrote', async () => {
+  const latin = Buffer.from(
+    `${JSON.stringify(RUN)}\n${JSON.stringify({ ...RUN, branch: 'b', note: 'caf\u00e9' })}\n`,
+    'latin1',
+  )
+  await expect(readTraces(await fileWith(latin))).rejects.toMatchObject({
+    code: 'WEFT_FILE_INVALID',
+    message: expect.stringContaining('not UTF-8'),
+    details: { line: 2 },
+  })
+})
+
+test('a compressed file is told from a broken one', async () => {
+  const file = await fileWith(gzipSync(JSON.stringify(RUN)))
+  await expect(readTraces(file)).rejects.toMatchObject({
+    code: 'WEFT_FILE_INVALID',
+    message: expect.stringContaining('compressed'),
+    cure: expect.stringContaining('gunzip'),
+  })
+})
+
+test('what an error quotes of a file is nothing that a terminal obeys', async () => {
+  const { stderr } = await weftHere(['replay', await fileOf('\u001b[2Jx')])
+  expect(stderr).toContain('not JSON')
+  expect(stderr).not.toContain('\u001b')
 })

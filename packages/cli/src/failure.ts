@@ -1,4 +1,5 @@
 import { type ErrorCode, reasonOf, WeftError } from '@weft/core'
+import { printable } from './text.js'
 
 /** What the exit code of every verb means; `weft --help` prints this table. */
 export const EXIT = {
@@ -72,12 +73,12 @@ export function coded(thrown: unknown): WeftError {
   )
 }
 
-/** An error as stderr shows it: two lines for a person, or one JSON object. */
+/** An error as stderr shows it: two lines for a person, or one JSON object. It may quote what a file, or a peer, says. */
 export function formatFailure(error: WeftError, json: boolean): string {
   if (json) return JSON.stringify({ error })
   const { stack } = error.details
   const lines = [`error ${error.code}: ${error.message}`, `  cure: ${error.cure}`]
-  return [...lines, ...(typeof stack === 'string' ? [stack] : [])].join('\n')
+  return printable([...lines, ...(typeof stack === 'string' ? [stack] : [])].join('\n'))
 }
 
 export function usage(message: string, cure: string): WeftError {

@@ -1,19 +1,53 @@
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { reasonOf, WeftError } from '@weft/core'
-import { parseTraces, type Trace } from './traces.js'
+import { badFile, badLine, parseTraces, type Trace } from './traces.js'
 
 /** Three fan-outs that were written for `weft demo`. */
 export const SAMPLE_TRACES = fileURLToPath(new URL('../../samples/fan-outs.jsonl', import.meta.url))
 
+const LINE_END = 0x0a
+const GZIP = Buffer.from([0x1f, 0x8b])
+
 /** Reads a file of recorded runs, one a line. @throws WEFT_FILE_INVALID, naming the line */
 export async function readTraces(file: string): Promise<Trace[]> {
-  let text: string
+  let bytes: Buffer
   try {
-    text = await readFile(file, 'utf8')
+    bytes = await readFile(file)
   } catch (error) {
     const reason = `${file} cannot be read: ${reasonOf(error)}`
     throw new WeftError('WEFT_FILE_INVALID', reason, 'check the path', { file })
   }
-  return parseTraces(text, file)
+  if (bytes.subarray(0, GZIP.length).equals(GZIP))
+    throw badFile(file, 'it is compressed', 'unpack it first: gunzip -k FILE')
+  return parseTraces(textOf(bytes, file), file)
+}
+
+/** What is not UTF-8 is refused: to go on with signs that nobody wrote would be the quiet kind of damage. */
+function textOf(bytes: Buffer, file: string): string {
+  try {
+    return decode(bytes)
+  } catch {
+    const line = firstLineThatIsNone(bytes)
+    throw badLine(file, line, 'it is not UTF-8', 'write the file as UTF-8: iconv -f ENCODING -t UTF-8 FILE')
+  }
+}
+
+function firstLineThatIsNone(bytes: Buffer): number {
+  let number = 1
+  for (let start = 0; start < bytes.length; number++) {
+    const end = bytes.indexOf(LINE_END, start)
+    const next = end < 0 ? bytes.length : end + 1
+    try {
+      decode(bytes.subarray(start, next))
+    } catch {
+      return number
+    }
+    start = next
+  }
+  return number
+}
+
+function decode(bytes: Uint8Array): string {
+  return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
 }

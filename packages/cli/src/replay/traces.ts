@@ -122,7 +122,8 @@ function checkMessage(message: unknown, index: number, file: string, line: numbe
   throw badLine(file, line, `message ${index + 1} ${reason}`, cure)
 }
 
-function badLine(file: string, line: number, reason: string, cure = ONE_RUN_A_LINE): WeftError {
+/** A line that cannot be played. */
+export function badLine(file: string, line: number, reason: string, cure = ONE_RUN_A_LINE): WeftError {
   return new WeftError('WEFT_FILE_INVALID', `line ${line} of ${file} is not a run: ${reason}`, cure, {
     file,
     line,
