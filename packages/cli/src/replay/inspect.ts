@@ -1,8 +1,6 @@
 import type { Replica } from '@weft/replica'
-import type { Inspected, Inspection, TenantAccess } from './ipc.js'
+import { type Inspected, type Inspection, PATIENCE_MS, type TenantAccess } from './ipc.js'
 import { AgentRun, type AgentRunContext } from './script.js'
-
-const PATIENCE_MS = 30_000
 
 /** Opens a context, waits until it has seen the whole log, and looks at what this replica holds. */
 export async function inspect(
@@ -11,8 +9,9 @@ export async function inspect(
   { tenant, workflow, position }: Inspection,
   tenants: readonly TenantAccess[],
 ): Promise<Inspected> {
-  const context = (await replica.open(AgentRun, { workflow, agent })) as AgentRunContext
-  await context.until(() => context.position >= position, { timeout_ms: PATIENCE_MS })
+  const patience = { timeout_ms: PATIENCE_MS }
+  const context = (await replica.open(AgentRun, { workflow, agent, ...patience })) as AgentRunContext
+  await context.until(() => context.position >= position, patience)
   const foreign = tenants.filter(other => other.tenant !== tenant).map(other => Buffer.from(other.mark))
   let foreignBytes = 0
   for (const { bytes } of context.at(context.frontier).changes()) {

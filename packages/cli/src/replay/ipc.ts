@@ -1,6 +1,9 @@
 import type { Handoff } from '@weft/replica'
 import type { TraceMessage } from './traces.js'
 
+/** How long any one answer is waited for: on a busy machine a peer may have many workers' questions before it. */
+export const PATIENCE_MS = 60_000
+
 /** What every process of a replay is told at its start. */
 export interface Connection {
   readonly url: string

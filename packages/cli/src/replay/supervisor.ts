@@ -1,12 +1,19 @@
 import { parseAddress } from '@weft/core'
 import { connect, type Handoff, type Replica } from '@weft/replica'
 import { inspect } from './inspect.js'
-import type { Ack, Connection, Inspected, Inspection, Job, TenantAccess } from './ipc.js'
+import {
+  type Ack,
+  type Connection,
+  type Inspected,
+  type Inspection,
+  type Job,
+  PATIENCE_MS,
+  type TenantAccess,
+} from './ipc.js'
 import { AgentRun, type AgentRunContext, entriesOf, play, turnsOf } from './script.js'
 import type { FanOut } from './traces.js'
 
 const AGENT = 'supervisor'
-const PATIENCE_MS = 60_000
 
 interface OpenRun {
   readonly access: TenantAccess
@@ -49,7 +56,8 @@ export class Supervisor {
   static async connect(connection: Connection, acked: (acks: readonly Ack[]) => void): Promise<Supervisor> {
     const supervisor = new Supervisor(connection, acked)
     for (const { tenant, token } of connection.tenants) {
-      supervisor.#replicas.set(tenant, await connect({ url: connection.url, token, client: AGENT }))
+      const access = { url: connection.url, token, client: AGENT, timeout_ms: PATIENCE_MS }
+      supervisor.#replicas.set(tenant, await connect(access))
     }
     return supervisor
   }
@@ -89,7 +97,8 @@ export class Supervisor {
     const { tenant, mark } = access
     const { workflow, shared, attempts } = fanOut
     const replica = this.#replicas.get(tenant)!
-    const context = (await replica.open(AgentRun, { workflow, agent: AGENT })) as AgentRunContext
+    const opening = { workflow, agent: AGENT, timeout_ms: PATIENCE_MS }
+    const context = (await replica.open(AgentRun, opening)) as AgentRunContext
     for (const turn of turnsOf(shared, false)) {
       const { change, position } = await play(context, turn, mark)
       this.acked([{ tenant, workflow, change: change!, position }])

@@ -1,7 +1,15 @@
 import { isWeftError } from '@weft/core'
 import { connect, type Handoff, type Replica } from '@weft/replica'
 import { inspect } from './inspect.js'
-import type { Ack, Connection, FromWorker, Inspection, Job, ToWorker } from './ipc.js'
+import {
+  type Ack,
+  type Connection,
+  type FromWorker,
+  type Inspection,
+  type Job,
+  PATIENCE_MS,
+  type ToWorker,
+} from './ipc.js'
 import { AgentRun, nextMessage, play, turnsOf } from './script.js'
 
 /** A worker of a replay, in a process of its own: a replica per tenant, and attempts played as they are handed out. */
@@ -28,7 +36,8 @@ class Worker {
     this.#agent = agent
     this.#connection = connection
     for (const { tenant, token } of connection.tenants) {
-      this.#replicas.set(tenant, await connect({ url: connection.url, token, client: agent }))
+      const access = { url: connection.url, token, client: agent, timeout_ms: PATIENCE_MS }
+      this.#replicas.set(tenant, await connect(access))
     }
     say({ type: 'ready' })
   }
@@ -89,7 +98,6 @@ class Worker {
   }
 }
 
-const PATIENCE_MS = 60_000
 /** How long a branch waits for a worker that is gone. */
 const LEASE_MS = 2_000
 
