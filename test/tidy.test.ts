@@ -174,6 +174,11 @@ const RULES: Readonly<Record<string, Rule>> = {
       grep(path, withoutProse(text), [/\b(?:test|it|describe|suite)\.(?:only|skip|todo|fails)\b/]),
     ),
 
+  'every property goes by the seed that can be set': files =>
+    sources(files, path => path.startsWith('test/') && path !== 'test/support/core-property.ts').flatMap(
+      ([path, text]) => grep(path, withoutProse(text), [/\bfc\.(?:assert|check)\b/]),
+    ),
+
   'test titles name laws that exist': files =>
     sources(files, path => path.startsWith('test/')).flatMap(([path, text]) =>
       matches(path, text, /\[([A-Z]{3}-\d+)\]/g)
@@ -233,6 +238,7 @@ const PLANTED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'nothing is left for later': { 'packages/peer/src/a.ts': `// ${'TO'}DO: later` },
   'types are not switched off': { 'bench/a.ts': 'const a = JSON.parse(b) as any' },
   'every test runs': { 'test/a.test.ts': "test.only('a', () => {})" },
+  'every property goes by the seed that can be set': { 'test/a.test.ts': 'fc.assert(law)' },
   'test titles name laws that exist': { 'test/a.test.ts': `test('[${'ORD'}-9] sorted', () => {})` },
   'no file depends on one machine or one registry': { 'README.md': `see ${'/home'}/ada/weft` },
 }

@@ -1,6 +1,7 @@
 import type { LogRecord, Store } from '@weft/core'
 import fc from 'fast-check'
 import { expect } from 'vitest'
+import { holdsAsync } from '../support/core-property.ts'
 import { collect, LogMaker } from './log-maker.ts'
 import type { StoreHarness } from './store.contract.ts'
 
@@ -48,16 +49,17 @@ const commands: fc.Arbitrary<Command> = fc.oneof(
 )
 
 export async function storeMatchesModel(makeHarness: () => Promise<StoreHarness>): Promise<void> {
-  await fc.assert(
-    fc.asyncProperty(fc.array(commands, { maxLength: 50 }), async list => {
+  await holdsAsync(
+    fc.array(commands, { maxLength: 50 }),
+    async list => {
       const harness = await makeHarness()
       try {
         await runAndCompare(harness, list)
       } finally {
         await harness.discard()
       }
-    }),
-    { numRuns: 25 },
+    },
+    25,
   )
 }
 

@@ -1,6 +1,7 @@
 import { type GraphNode, jsonDifference, layoutGraph } from '@weft/cli'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { holds } from '../support/core-property.ts'
 
 describe('the layout of a graph', () => {
   test.each<[string, GraphNode[], string[]]>([
@@ -51,28 +52,22 @@ describe('the layout of a graph', () => {
   })
 
   test('every node is drawn once, in order', () => {
-    fc.assert(
-      fc.property(graphs(), nodes => {
-        const drawn = layoutGraph(nodes).flatMap(row => row.node ?? [])
-        expect(drawn).toEqual(nodes.map(({ id }) => id))
-      }),
-      { numRuns: 200 },
-    )
+    holds(graphs(), nodes => {
+      const drawn = layoutGraph(nodes).flatMap(row => row.node ?? [])
+      expect(drawn).toEqual(nodes.map(({ id }) => id))
+    })
   })
 
   test('no lane ends in the air', () => {
-    fc.assert(
-      fc.property(graphs(), nodes => {
-        const rows = layoutGraph(nodes).map(({ cells }) => cells.filter((_, index) => index % 2 === 0))
-        rows.forEach((row, index) => {
-          const below = rows[index + 1] ?? []
-          row.forEach((cell, column) => {
-            if ('├┬╮│┼┤'.includes(cell.glyph)) expect(below[column]?.glyph ?? ' ').toMatch(/[│●├┤┼╯╰┴]/)
-          })
+    holds(graphs(), nodes => {
+      const rows = layoutGraph(nodes).map(({ cells }) => cells.filter((_, index) => index % 2 === 0))
+      rows.forEach((row, index) => {
+        const below = rows[index + 1] ?? []
+        row.forEach((cell, column) => {
+          if ('├┬╮│┼┤'.includes(cell.glyph)) expect(below[column]?.glyph ?? ' ').toMatch(/[│●├┤┼╯╰┴]/)
         })
-      }),
-      { numRuns: 200 },
-    )
+      })
+    })
   })
 })
 

@@ -4,6 +4,7 @@ import type { Json } from '@weft/core'
 import { applyPatch, type Operation } from '@weft/gateway'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { holds } from '../support/core-property.ts'
 
 interface Case {
   readonly comment?: string
@@ -119,21 +120,18 @@ describe('a patch takes for keys', () => {
 })
 
 test('what is taken away and put back is what it was, whatever the document', () => {
-  fc.assert(
-    fc.property(
-      fc.dictionary(fc.string(), fc.jsonValue()),
-      fc.string(),
-      fc.jsonValue(),
-      (doc, key, value) => {
-        fc.pre(key !== '__proto__' && !Object.hasOwn(doc, '__proto__'))
-        const path = `/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`
-        const added = applyPatch(doc as Json, [{ op: 'add', path, value: value as Json }])
-        expect(added).toEqual({ ...doc, [key]: value })
-        const undo: Operation = Object.hasOwn(doc, key)
-          ? { op: 'replace', path, value: doc[key] as Json }
-          : { op: 'remove', path }
-        expect(applyPatch(added, [{ op: 'test', path, value: value as Json }, undo])).toEqual(doc)
-      },
-    ),
+  holds(
+    fc.tuple(fc.dictionary(fc.string(), fc.jsonValue()), fc.string(), fc.jsonValue()),
+    ([doc, key, value]) => {
+      fc.pre(key !== '__proto__' && !Object.hasOwn(doc, '__proto__'))
+      const path = `/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`
+      const added = applyPatch(doc as Json, [{ op: 'add', path, value: value as Json }])
+      expect(added).toEqual({ ...doc, [key]: value })
+      const undo: Operation = Object.hasOwn(doc, key)
+        ? { op: 'replace', path, value: doc[key] as Json }
+        : { op: 'remove', path }
+      expect(applyPatch(added, [{ op: 'test', path, value: value as Json }, undo])).toEqual(doc)
+    },
+    100,
   )
 })

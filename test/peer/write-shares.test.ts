@@ -3,6 +3,7 @@ import type { Clock } from '@weft/core'
 import { WriteShares } from '@weft/peer'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { holds } from '../support/core-property.ts'
 import { MemoryStore } from '../support/memory-store.ts'
 import { overriding } from '../support/peer-store.ts'
 import { until } from '../support/peer-until.ts'
@@ -141,8 +142,9 @@ describe('what is to be written next', () => {
       writes: fc.boolean(),
       wait_ms: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 60 })),
     })
-    fc.assert(
-      fc.property(fc.array(act, { maxLength: 40 }), acts => {
+    holds(
+      fc.array(act, { maxLength: 40 }),
+      acts => {
         const { shares, clock } = sharesAt()
         const begun_ms = clock.at_ms
         const history: { tenant: string; cost: number; window: number; written: boolean; much: boolean }[] =
@@ -180,8 +182,8 @@ describe('what is to be written next', () => {
           }
           for (const name of ['a', 'b', 'c']) expect(shares.room(name, nobody)).toBe(room(name))
         }
-      }),
-      { numRuns: 500 },
+      },
+      500,
     )
   })
 })

@@ -2,6 +2,7 @@ import { UpdateLog } from '@weft/scratch'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import * as Y from 'yjs'
+import { holds } from '../support/core-property.ts'
 
 /** Some writing on a document that has a text, a map and a list. */
 const edit = fc.oneof(
@@ -82,8 +83,9 @@ function integrates(base: Uint8Array, update: Uint8Array): boolean {
 
 describe('the relay of scratches', () => {
   test('[TIR-1] holds what was written, whatever the order of authors, and gives each what it lacks', () => {
-    fc.assert(
-      fc.property(fc.array(turn, { maxLength: 80 }), fc.nat(80), (turns, knownCount) => {
+    holds(
+      fc.tuple(fc.array(turn, { maxLength: 80 }), fc.nat(80)),
+      ([turns, knownCount]) => {
         const updates = history(turns)
         const log = new UpdateLog(10)
         const oracle = new Y.Doc()
@@ -100,48 +102,46 @@ describe('the relay of scratches', () => {
         expect(reader.getMap('map').toJSON()).toEqual(oracle.getMap('map').toJSON())
         expect(reader.getArray('list').toJSON()).toEqual(oracle.getArray('list').toJSON())
         expect(reader.store.pendingStructs).toBeNull()
-      }),
+      },
+      100,
     )
   })
 
   test('[TIR-1] takes what was written, and of what was damaged only what can be integrated and merged wholly', () => {
     const damage = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 3 })
-    fc.assert(
-      fc.property(
-        fc.array(turn, { minLength: 4, maxLength: 30 }),
-        fc.nat(),
-        damage,
-        (turns, from, changes) => {
-          const updates = history(turns)
-          if (updates.length === 0) return
-          const known = new Y.Doc()
-          const log = new UpdateLog(10_000)
-          const at = from % updates.length
-          for (const update of updates.slice(0, at)) {
-            Y.applyUpdate(known, update)
-            const admitted = log.admit(update)
-            if (admitted) log.append(admitted)
-          }
-          const update = Uint8Array.from(updates[at]!)
-          for (const [position, value] of changes) update[position % update.length] = value
-          const accepted = attempt(() => {
-            const admitted = log.admit(update)
-            if (admitted) log.append(admitted)
-          })
-          if (accepted) {
-            expect(integrates(Y.encodeStateAsUpdate(known), update)).toBe(true)
-            expect(integrates(Uint8Array.of(0, 0), log.since(Uint8Array.of(0)))).toBe(true)
-          }
-          if (changes.length === 0) expect(accepted).toBe(true)
-        },
-      ),
-      { numRuns: Number(process.env.WEFT_SCRATCH_RUNS ?? 2_000) },
+    holds(
+      fc.tuple(fc.array(turn, { minLength: 4, maxLength: 30 }), fc.nat(), damage),
+      ([turns, from, changes]) => {
+        const updates = history(turns)
+        if (updates.length === 0) return
+        const known = new Y.Doc()
+        const log = new UpdateLog(10_000)
+        const at = from % updates.length
+        for (const update of updates.slice(0, at)) {
+          Y.applyUpdate(known, update)
+          const admitted = log.admit(update)
+          if (admitted) log.append(admitted)
+        }
+        const update = Uint8Array.from(updates[at]!)
+        for (const [position, value] of changes) update[position % update.length] = value
+        const accepted = attempt(() => {
+          const admitted = log.admit(update)
+          if (admitted) log.append(admitted)
+        })
+        if (accepted) {
+          expect(integrates(Y.encodeStateAsUpdate(known), update)).toBe(true)
+          expect(integrates(Uint8Array.of(0, 0), log.since(Uint8Array.of(0)))).toBe(true)
+        }
+        if (changes.length === 0) expect(accepted).toBe(true)
+      },
+      Number(process.env.WEFT_SCRATCH_RUNS ?? 2_000),
     )
   })
 
   test('[TIR-1] refuses, and changes nothing, when an update lacks one that it builds on', () => {
-    fc.assert(
-      fc.property(fc.array(turn, { minLength: 4, maxLength: 30 }), fc.nat(), (turns, which) => {
+    holds(
+      fc.tuple(fc.array(turn, { minLength: 4, maxLength: 30 }), fc.nat()),
+      ([turns, which]) => {
         const updates = history(turns)
         if (updates.length < 2) return
         const lost = which % (updates.length - 1)
@@ -158,7 +158,8 @@ describe('the relay of scratches', () => {
           if (taken) Y.applyUpdate(doc, update)
           else expect({ clocks: log.clocks, bytes: log.bytes }).toEqual({ clocks, bytes })
         }
-      }),
+      },
+      100,
     )
   })
 

@@ -15,6 +15,15 @@ export function holds<T>(arbitrary: fc.Arbitrary<T>, law: (value: T) => void, nu
   fc.assert(property, { numRuns, seed: SEED })
 }
 
+/** As `holds`, of a law that takes its time. */
+export async function holdsAsync<T>(
+  arbitrary: fc.Arbitrary<T>,
+  law: (value: T) => Promise<void>,
+  numRuns: number,
+): Promise<void> {
+  await fc.assert(fc.asyncProperty(arbitrary, law), { numRuns, seed: SEED })
+}
+
 export const sha256 = hashFromLatin1(bytes => sha('sha256', bytes, 'binary'))
 
 export function hexSha256(bytes: Uint8Array): string {
