@@ -1,6 +1,7 @@
 import { hash as sha } from 'node:crypto'
 import { type Host, hashFromLatin1 } from '@weft/core'
 import fc from 'fast-check'
+import { expect } from 'vitest'
 
 export const SEED = Number(process.env.WEFT_SEED ?? 20_261_122)
 
@@ -22,6 +23,14 @@ export async function holdsAsync<T>(
   numRuns: number,
 ): Promise<void> {
   await fc.assert(fc.asyncProperty(arbitrary, law), { numRuns, seed: SEED })
+}
+
+/**
+ * Checks that something came up more than so often, without which a test proves nothing. Of a random history it is the seed
+ * that says how often, so this is asked of the fixed one alone: another would fail now and then where nothing is wrong.
+ */
+export function comesUp(count: number, moreThan: number, what?: string): void {
+  if (process.env.WEFT_SEED === undefined) expect(count, what).toBeGreaterThan(moreThan)
 }
 
 export const sha256 = hashFromLatin1(bytes => sha('sha256', bytes, 'binary'))
