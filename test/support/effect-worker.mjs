@@ -23,9 +23,17 @@ async function pay({ idempotencyKey }) {
   return { paid: idempotencyKey }
 }
 
-async function step(key) {
+/** Pays, says so, and stays there until it is killed. */
+async function payAndStay(key, asked) {
+  await pay(asked)
+  process.send({ paid: key })
+  return new Promise(() => {})
+}
+
+async function step(key, stays) {
   const { value } = await context.step('pay', async step => {
-    const result = await step.effect(key, pay, { ttl_ms: Number(TTL_MS) })
+    const effect = stays ? asked => payAndStay(key, asked) : pay
+    const result = await step.effect(key, effect, { ttl_ms: Number(TTL_MS) })
     step.append('line', `paid ${key}`)
     return result
   })
@@ -33,18 +41,18 @@ async function step(key) {
 }
 
 /** On a machine that is busy a lease this short may be lost: whoever lost it tries again, as workers do. */
-async function attempt(key) {
+async function attempt(key, stays) {
   for (;;) {
     try {
-      return await step(key)
+      return await step(key, stays)
     } catch (error) {
       if (error.code !== 'WEFT_LEASE_LOST') throw error
     }
   }
 }
 
-process.on('message', async ({ key }) => {
+process.on('message', async ({ key, stays }) => {
   process.send({ begun: key })
-  process.send({ done: key, value: await attempt(key) })
+  process.send({ done: key, value: await attempt(key, stays) })
 })
 process.send({ ready: true })
