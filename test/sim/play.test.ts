@@ -45,7 +45,8 @@ describe('the random play', () => {
   it('[DUR-5] gives back what a peer has lost that was set up anew from an older backup', async () => {
     const faults: FaultKind[] = [ROLLBACK, 'cut', 'partition', 'clog', 'stall']
     let rollbacks = 0
-    for (let seed = 1; seed <= 6; seed++) {
+    // As many as it takes: how much happens between two faults changes with what a worker says.
+    for (let seed = 1; seed <= 20 && rollbacks <= 6; seed++) {
       const { violations, faults: happened } = await play({ seed, steps: 1_000, faults })
       expect(violations, `npm run sim -- --seed ${seed} --steps 1000 --faults ${faults}`).toEqual([])
       rollbacks += happened.filter(({ kind }) => kind === ROLLBACK).length

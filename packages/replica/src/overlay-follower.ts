@@ -86,8 +86,7 @@ export class OverlayFollower {
 
   async #confirm(): Promise<void> {
     if (this.#failure) return
-    this.#cancelTimer()
-    this.#cancelTimer = this.clock.after(this.#ttl_ms / CONFIRMATIONS, () => void this.#confirm())
+    this.#confirmLater()
     const asked_ms = this.clock.steady()
     const { index } = this.context
     const request = this.asked.questions.confirm(index.position, index.idAt(index.position) ?? '')
@@ -105,8 +104,18 @@ export class OverlayFollower {
     }
   }
 
+  #confirmLater(): void {
+    this.#cancelTimer()
+    this.#cancelTimer = this.clock.after(this.#ttl_ms / CONFIRMATIONS, () => void this.#confirm())
+  }
+
   #confirmed(current: Current, ttl_ms: number): void {
-    this.#ttl_ms = ttl_ms
+    if (this.#failure) return
+    if (ttl_ms !== this.#ttl_ms) {
+      this.#ttl_ms = ttl_ms
+      // The timer was set when nothing was known of how long answers hold: this one may have run out before it.
+      this.#confirmLater()
+    }
     if (current.until_ms <= (this.#current?.until_ms ?? 0)) return
     this.#current = current
     this.#tell()
