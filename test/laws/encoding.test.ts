@@ -93,13 +93,14 @@ describe('encoding', () => {
 
   it('[CHG-4] an author sees at once the very state that a replica reads, in one order of keys', () => {
     const states = fc.dictionary(
-      fc.string({ unit: 'grapheme', minLength: 1, maxLength: 8 }).filter(key => key !== '__proto__'),
+      fc.string({ unit: 'grapheme', minLength: 1, maxLength: 8 }),
       fc.jsonValue({ maxDepth: 3 }) as fc.Arbitrary<never>,
       { maxKeys: 4 },
     )
     holds(
       fc.array(states, { minLength: 1, maxLength: 3 }),
       versions => {
+        fc.pre(!JSON.stringify(versions).includes('"__proto__"'))
         const author = writer()
         for (const state of versions) {
           author.write({ state: validateState(undefined, state) })
