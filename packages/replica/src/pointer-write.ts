@@ -12,12 +12,14 @@ export function withValueAt(root: JsonObject, pointer: string, value: Json | und
   return produce(root, draft => {
     let parent = draft as Container
     for (const key of keys) {
-      const next = (parent as Record<string, Json | undefined>)[key]
+      // What every object has of its prototype is no part of the state, and is not to be written into.
+      const next = Object.hasOwn(parent, key) ? (parent as Record<string, Json | undefined>)[key] : undefined
       if (typeof next !== 'object' || next === null)
         refuse(pointer, `there is nothing at ${JSON.stringify(key)} to write into`)
       parent = next as Container
     }
     if (!Array.isArray(parent)) {
+      if (last === '__proto__') refuse(pointer, 'no object may have the key "__proto__"')
       if (value === undefined) delete parent[last]
       else parent[last] = value
       return
