@@ -119,8 +119,9 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
    * `main` is not one of them, nor is one that nothing was written on.
    */
   get unmerged(): readonly BranchName[] {
-    const { branches, dag } = this.set
-    const isOpen = (name: BranchName): boolean => branches.heads(name).some(head => dag.heads.has(head))
+    const { branches, dag, tree } = this.set
+    const isOpen = (name: BranchName): boolean =>
+      branches.heads(name).some(head => dag.heads.has(head) && tree.branchOf(head) === name)
     return this.branches.filter(name => name !== MAIN_BRANCH && isOpen(name))
   }
 
