@@ -64,6 +64,7 @@ describe('[CHG-5] a change that is refused changes nothing', () => {
     ],
     ['is of an agent that is no id', 400, 'WEFT_ID_INVALID', { entries, agent: 'a:b' }],
     ['is on a branch that is not there', 404, 'WEFT_BRANCH_UNKNOWN', { entries, branch: 'nowhere' }],
+    ['is on a branch of the engine’s own', 400, 'WEFT_ID_INVALID', { entries, branch: 'weft.abandoned' }],
     ['was derived from nothing', 400, 'WEFT_REF_INVALID', { entries, dependsOn: ['nothing'] }],
     [
       'was derived from an entry that is not there',

@@ -1,4 +1,4 @@
-import { type Conflict, defineContext } from '@weft/replica'
+import { ANY_CONTEXT, type Conflict, defineContext } from '@weft/replica'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { codeOf, refusal } from '../support/core-forge.ts'
@@ -102,6 +102,16 @@ describe('writing', () => {
     ['WEFT_ID_INVALID', 'a fork of a name that is none', context => context.fork('a/b')],
     ['WEFT_POINTER_INVALID', 'a pointer that is none', context => context.resolve('plan', 1)],
     ['WEFT_POINTER_INVALID', 'a pointer into nothing', context => context.resolve('/a/b/c', 1)],
+    [
+      'WEFT_POINTER_INVALID',
+      'a pointer into what every object has',
+      context => context.resolve('/__proto__/polluted', 1),
+    ],
+    [
+      'WEFT_POINTER_INVALID',
+      'a pointer to a prototype',
+      context => context.resolve('/constraints/__proto__', { polluted: 1 }),
+    ],
     ['WEFT_POSITION_UNKNOWN', 'a position that is not known', context => context.at(7)],
     ['WEFT_CHANGE_UNKNOWN', 'heads that are not here', context => context.at(['ab'.repeat(32)])],
     [
@@ -116,6 +126,7 @@ describe('writing', () => {
     const error = refusal(() => act(context))
     expect(error.code).toBe(code)
     expect(error.cure).not.toBe('')
+    expect({}).not.toHaveProperty('polluted')
     expect(context.digest()).toBe(before)
     context.append('message', { text: 'after' })
     expect(textsOf(context)).toEqual(['before', 'after'])
@@ -264,6 +275,17 @@ describe('branches', () => {
     await expect(all).rejects.toBeInstanceOf(AggregateError)
   })
 
+  test('a branch is unmerged when something was written on it, and not by having begun', async () => {
+    const context = await openOffline()
+    const inner = context.fork('outer').fork('inner')
+    expect(context.unmerged).toEqual(['outer'])
+    inner.append('message', { text: 'x' })
+    expect(context.unmerged).toEqual(['inner'])
+    context.merge('inner')
+    context.fork('next')
+    expect(context.unmerged).toEqual([])
+  })
+
   test('a branch handle that its work closed is not closed twice', async () => {
     const harness = await PeerHarness.start()
     const context = await (await harness.replica()).open(Research, { workflow: 'w', agent: 'a' })
@@ -341,6 +363,18 @@ describe('handles', () => {
     expect((await open({ agent: '' })).code).toBe('WEFT_ID_INVALID')
     expect((await open({ branch: '../x' })).code).toBe('WEFT_ID_INVALID')
     expect((await open({ branch: 'nowhere' })).code).toBe('WEFT_BRANCH_UNKNOWN')
+  })
+
+  test('on a branch of the engine’s own only read', async () => {
+    const context = await openOffline()
+    context.fork('lost')
+    context.abandon(['lost'])
+    const own = { workflow: 'w', agent: 'a', branch: 'weft.abandoned', offline: true }
+    const replica = await PeerHarness.start().then(harness => harness.replica())
+    const begun = await replica.open(Research, { workflow: 'w', agent: 'a' })
+    begun.adopt(context.changes().map(({ bytes }) => bytes))
+    expect((await rejectionOf(replica.open(Research, own))).code).toBe('WEFT_ID_INVALID')
+    expect((await replica.open(ANY_CONTEXT, own)).heads).toHaveLength(1)
   })
 })
 

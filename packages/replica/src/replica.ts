@@ -3,6 +3,7 @@ import {
   type BranchName,
   type Change,
   type ContextDefinition,
+  checkBranch,
   checkId,
   ANY_CONTEXT,
   checkAnyWorkflow,
@@ -178,6 +179,8 @@ export class Replica {
     else checkWorkflow(workflow)
     checkId('agent', agent)
     checkId('branch', branch)
+    // What is written there shows on no branch that work is done on.
+    if ((definition as unknown) !== ANY_CONTEXT) checkBranch(branch)
     if (this.#closed) throw closed()
     const context = this.#context(workflow)
     const onOpen = (handle: ContextHandle): void => void this.#handles.add(handle)
