@@ -262,6 +262,17 @@ describe('branches', () => {
     expect(context.state.constraints.format).toBe('both')
   })
 
+  test('[MRG-2] a fan-out over names that every object has loses none of them', async () => {
+    const context = await openOffline()
+    const names = ['__proto__', 'constructor']
+    const report = await context.fanOut(
+      names,
+      branch => void branch.append('message', { text: branch.branch }),
+    )
+    expect(report.merged.map(({ branch }) => branch)).toEqual(names)
+    expect(textsOf(context)).toEqual(names)
+  })
+
   test('a fan-out in which one branch fails merges nothing, and its branches stay', async () => {
     const context = await openOffline()
     const failing = context.fanOut(['good', 'bad'], async branch => {

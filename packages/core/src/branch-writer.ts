@@ -151,15 +151,10 @@ export class BranchWriter {
     for (const name of names) checkBranch(name)
     this.checkKnown(names)
     const { branches, dag } = this.set
-    const merges: Record<BranchName, Uint8Array> = {
-      [this.branch]: dag.packIds([...branches.heads(this.branch)]),
-    }
-    const heads = [...branches.heads(this.branch)]
-    for (const name of names) {
-      const theirs = [...branches.heads(name)]
-      merges[name] = dag.packIds(theirs)
-      heads.push(...theirs)
-    }
+    const all = [...new Set([this.branch, ...names])]
+    // Any name may be one that every object has: none of them is assigned.
+    const merges = Object.fromEntries(all.map(name => [name, dag.packIds([...branches.heads(name)])]))
+    const heads = all.flatMap(name => [...branches.heads(name)])
     return this.write({ notes: { merges }, at: heads })!
   }
 
