@@ -83,6 +83,21 @@ describe('[CHG-5] a change that is refused changes nothing', () => {
       { entries, expect: { writers: { a: null } } },
     ],
     ['expects what is no ref', 400, 'WEFT_REF_INVALID', { entries, expect: { unmoved: ['a'] } }],
+    [
+      'expects more of branches than the peer decides on at once',
+      400,
+      'WEFT_USAGE',
+      {
+        entries,
+        expect: { heads: Object.fromEntries(Array.from({ length: 17 }, (_, at) => [`b${at}`, []])) },
+      },
+    ],
+    [
+      'expects more of refs than the peer decides on at once',
+      400,
+      'WEFT_USAGE',
+      { entries, expect: { unmoved: Array.from({ length: 257 }, (_, at) => `state:/${at}`) } },
+    ],
     ['has a reason without end', 400, 'WEFT_LABEL_INVALID', { entries, reason: 'x'.repeat(1_025) }],
     [
       'is of a schema that has no name',

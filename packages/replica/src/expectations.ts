@@ -9,6 +9,7 @@ import {
   stateRef,
   WeftError,
 } from '@weft/core'
+import { WIRE_LIMITS } from '@weft/protocol'
 
 /** What must still hold when the peer takes a write (DUR-6). */
 export interface Expectations {
@@ -24,7 +25,7 @@ export interface Expectations {
  * What the peer is asked to hold an expectation against. What was expected of the past is checked here: the peer is
  * asked about what the author had not seen.
  * @param heads what the write will depend on
- * @throws WEFT_PRECONDITION · WEFT_POINTER_INVALID · WEFT_REF_INVALID
+ * @throws WEFT_PRECONDITION · WEFT_POINTER_INVALID · WEFT_REF_INVALID · WEFT_USAGE when it is too much for the peer to decide on
  */
 export function preconditionsOf(
   set: ChangeSet,
@@ -39,10 +40,23 @@ export function preconditionsOf(
     if (actual.join() !== wanted.join()) throw otherWriters(pointer, actual)
   }
   const byBranch = expected === undefined ? {} : isList(expected) ? { [branch]: expected } : expected
-  return {
+  return checkedCount({
     heads: Object.entries(byBranch).map(([name, ids]) => ({ branch: name, ids })),
     unmoved: [...Object.keys(writers).map(stateRef), ...unmoved.map(text => formatRef(parseRef(text)))],
-  }
+  })
+}
+
+/** What is too much for a frame would cost its sender the connection. */
+function checkedCount(preconditions: Preconditions): Preconditions {
+  const { heads, unmoved } = preconditions
+  const { branches_max, unmoved_max } = WIRE_LIMITS
+  if (heads.length <= branches_max && unmoved.length <= unmoved_max) return preconditions
+  throw new WeftError(
+    'WEFT_USAGE',
+    `a write that expects something of ${heads.length} branches and ${unmoved.length} refs`,
+    `expect something of at most ${branches_max} branches and ${unmoved_max} refs; a pointer stands for all below it`,
+    { branches_max, unmoved_max },
+  )
 }
 
 function isList(value: unknown): value is readonly ChangeId[] {
