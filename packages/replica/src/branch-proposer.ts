@@ -1,7 +1,9 @@
 import {
+  ABANDONED_BRANCH,
   type BranchName,
   branchRef,
   type ChangeId,
+  checkBranch,
   checkOverlayName,
   type EntrySchemas,
   ERASURES_BRANCH,
@@ -9,16 +11,29 @@ import {
   type Json,
   type JsonObject,
   type OverlaysNote,
+  type Position,
   WAKES_BRANCH,
 } from '@weft/core'
 import { produce } from 'immer'
-import { BranchEditor, type WriteOptions } from './branch-editor.js'
+import { BranchEditor, type WriteOptions, withReason } from './branch-editor.js'
+import {
+  alreadyTaken,
+  type Proposed,
+  type ProposedAbandonment,
+  type Proposing,
+  proposeAbandonment,
+  proposeFork,
+  proposeMerge,
+  takenNow,
+} from './branch-proposals.js'
 import { checkLabels } from './context-errors.js'
 import { type DecideOptions, type Decision, decide } from './decide.js'
 import { DraftChange } from './draft-change.js'
 import { type EraseOptions, type Erasure, erase } from './erase.js'
 import type { Expectations } from './expectations.js'
-import { checkSeen } from './seen.js'
+import { withValueAt } from './pointer-write.js'
+import { type SettlingView, settledBefore } from './resolution-proposal.js'
+import { checkSeen, checkShown } from './seen.js'
 import { acquireLease, type Lease, type LeaseOptions } from './lease.js'
 import { type Accepted, Proposal, type ProposalScope } from './proposer.js'
 import { type SubscribeOptions, subscribe } from './subscribe.js'
@@ -34,6 +49,17 @@ export interface ProposeOptions extends WriteOptions, WaitOptions {
   readonly trace?: string
   /** All overlays that its author went by. The peer refuses it when one that it must not have missed is not among them. */
   readonly overlays?: OverlaysNote
+}
+
+export interface ForkProposalOptions extends WriteOptions, WaitOptions {
+  /** A position of the committed log, or heads that the branch shows, to begin at instead of the present. */
+  readonly at?: Position | readonly ChangeId[]
+}
+
+export interface ResolutionProposalOptions extends WriteOptions, WaitOptions {
+  /** As of `propose`: values that have come since are not settled by it. */
+  readonly seen?: readonly ChangeId[]
+  readonly expect?: Expectations
 }
 
 /** The half of a branch handle that asks the peer first: writes on condition, and what is built of them. */
@@ -67,6 +93,79 @@ export abstract class BranchProposer<State, Entries extends EntrySchemas> extend
       const state = recipe && this.validated(produce(proposal.state, recipe as never) as JsonObject)
       const write = { entries, reads, ...(notes && { notes }), ...(state && { state }) }
       return await proposal.offer(write, expect, options)
+    } finally {
+      proposal.free()
+    }
+  }
+
+  /**
+   * As `fork`, if none of the names has begun when the peer comes to it: of all who would begin the same one does, and by
+   * asking again learns that it did.
+   * @throws WEFT_BRANCH_EXISTS when somebody else began one of them, or this agent others with it · WEFT_USAGE of more than
+   *   the peer can decide on at once · WEFT_ID_INVALID · WEFT_POSITION_UNKNOWN · WEFT_CHANGE_UNKNOWN, and as `propose`
+   */
+  async proposeFork(names: readonly BranchName[], options: ForkProposalOptions = {}): Promise<Proposed> {
+    checkLabels([options.reason])
+    const { branch, agent } = this
+    this.ready()
+    const at = options.at === undefined ? undefined : this.#past(options.at)
+    const fork = { branch, agent, names, at }
+    return proposeFork(this.#proposing(), fork, options, () => this.ready().checkNew(names))
+  }
+
+  /**
+   * As `merge`, but that it writes nothing when the branch shows all of the others: then it answers with the merge that
+   * brought just them as they are, if one did. `mergeReport` tells what it brought.
+   * @throws WEFT_BRANCH_UNKNOWN · WEFT_ID_INVALID, and as `propose`
+   */
+  async proposeMerge(
+    branches: readonly BranchName[],
+    options: WriteOptions & WaitOptions = {},
+  ): Promise<Proposed> {
+    checkLabels([options.reason])
+    for (const name of branches) checkBranch(name)
+    this.ready().checkKnown(branches)
+    return proposeMerge(this.#proposing(branches), this.branch, branches, options)
+  }
+
+  /** As `abandon`, of those that are not abandoned yet. @throws as `abandon`, and as `propose` */
+  async proposeAbandonment(
+    branches: readonly BranchName[],
+    options: WriteOptions & WaitOptions = {},
+  ): Promise<ProposedAbandonment> {
+    checkLabels([options.reason])
+    const { context } = this
+    this.ready()
+    return proposeAbandonment(
+      { context, begin: () => this.#engineScope(ABANDONED_BRANCH) },
+      branches,
+      options,
+    )
+  }
+
+  /**
+   * As `resolve`, where there is a conflict to settle. Whoever asks again learns of the resolution that came of it, also
+   * when somebody has written there since.
+   * @param options.seen what tells a second attempt from a second resolution, while another conflict is open there
+   * @throws WEFT_CONFLICT_UNKNOWN · WEFT_POINTER_INVALID · WEFT_CHANGE_UNKNOWN, and as `propose`
+   */
+  async proposeResolution(
+    pointer: string,
+    value: Json | undefined,
+    options: ResolutionProposalOptions = {},
+  ): Promise<Proposed> {
+    checkLabels([options.reason])
+    this.ready()
+    const seen = options.seen && checkSeen(this.set, this.definition, this.branch, options.seen)
+    const before = settledBefore({ pointer, value, agent: this.agent }, this.#settling(pointer, seen))
+    if (before !== undefined) return alreadyTaken(this.context, before, options)
+    const scope = this.scope()
+    const proposal = new Proposal(scope, seen ?? this.heads)
+    try {
+      const state = this.validated(withValueAt(proposal.state, pointer, value))
+      const write = withReason({ state, touches: [pointer] }, options)
+      const accepted = await proposal.offer(write, options.expect ?? {}, options)
+      return takenNow(accepted!)
     } finally {
       proposal.free()
     }
@@ -158,6 +257,36 @@ export abstract class BranchProposer<State, Entries extends EntrySchemas> extend
     const { context, branch, agent, under, definition } = this
     if (this.ready().set.size === 0) this.addGenesis()
     return { context, branch, agent, under, schema: { name: definition.name, version: definition.version } }
+  }
+
+  /** What is on this branch is begun and up to date when something of it is proposed, and so is what else it concerns. */
+  #proposing(concerned: readonly BranchName[] = []): Proposing {
+    const begin = (): ProposalScope => {
+      const scope = this.scope()
+      for (const branch of concerned) this.schema.upToDate(branch)
+      return scope
+    }
+    return { context: this.context, begin }
+  }
+
+  /** Heads in the past of this branch. @throws WEFT_POSITION_UNKNOWN · WEFT_CHANGE_UNKNOWN */
+  #past(at: Position | readonly ChangeId[]): readonly ChangeId[] {
+    const { set } = this
+    if (typeof at === 'number') return set.ids(this.context.index.headsAt(set, this.branch, at))
+    return set.ids(set.maximal(checkShown(set, this.branch, at)))
+  }
+
+  #settling(pointer: string, seen: readonly ChangeId[] | undefined): SettlingView {
+    const { set } = this
+    const view = seen && set.viewAt(set.nodes(seen))
+    return {
+      conflicts: seen ? this.at(seen).conflicts() : this.conflicts(),
+      resolutions: this.resolutions({ pointer }),
+      hasSeen: view && (change => view.has(set.dag.node(change))),
+      writesOf: change => set.change(set.dag.node(change)).header.writes,
+      stateAt: change => this.at([change]).state as JsonObject,
+      validated: state => this.validated(state),
+    }
   }
 
   /** Who claims what does not touch a branch that work is done on, nor need its lease. */

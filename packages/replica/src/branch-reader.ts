@@ -41,6 +41,7 @@ import {
   type WindowFormat,
 } from '@weft/core'
 import type { Asked } from './asked.js'
+import { type BranchStatus, branchStatus, isUnmerged } from './branch-status.js'
 import type { ContextReplica } from './context-replica.js'
 import { type EventsOptions, eventsOf } from './event-stream.js'
 import { nodeHost } from './node-host.js'
@@ -119,10 +120,13 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
    * `main` is not one of them, nor is one that nothing was written on.
    */
   get unmerged(): readonly BranchName[] {
-    const { branches, dag, tree } = this.set
-    const isOpen = (name: BranchName): boolean =>
-      branches.heads(name).some(head => dag.heads.has(head) && tree.branchOf(head) === name)
-    return this.branches.filter(name => name !== MAIN_BRANCH && isOpen(name))
+    const { set } = this
+    return this.branches.filter(name => name !== MAIN_BRANCH && isUnmerged(set, name))
+  }
+
+  /** The heads of any branch, and whether it was merged or abandoned. @throws WEFT_BRANCH_UNKNOWN */
+  branchStatus(name: BranchName): BranchStatus {
+    return branchStatus(this.set, name)
   }
 
   /** Whether the branch was abandoned, and nothing written on it by anybody who did not know. */

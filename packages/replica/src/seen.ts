@@ -4,6 +4,7 @@ import {
   type ChangeSet,
   type ContextDefinition,
   type EntrySchemas,
+  type Node,
   WeftError,
 } from '@weft/core'
 
@@ -18,14 +19,20 @@ export function checkSeen<State, Entries extends EntrySchemas>(
   branch: BranchName,
   seen: readonly ChangeId[],
 ): readonly ChangeId[] {
-  const nodes = set.nodes(seen)
-  const view = set.view(branch)
-  const elsewhere = nodes.find(node => !view.has(node))
-  if (elsewhere !== undefined) throw notShown(branch, set.dag.id(elsewhere))
+  const nodes = checkShown(set, branch, seen)
   for (const at of set.schemas.at(nodes)) {
     if (at.name !== name || at.version !== version) throw migratedSince(branch, at, { name, version })
   }
   return set.ids(set.maximal(nodes))
+}
+
+/** The nodes of changes that a branch shows. @throws WEFT_CHANGE_UNKNOWN */
+export function checkShown(set: ChangeSet, branch: BranchName, ids: readonly ChangeId[]): Node[] {
+  const nodes = set.nodes(ids)
+  const view = set.view(branch)
+  const elsewhere = nodes.find(node => !view.has(node))
+  if (elsewhere !== undefined) throw notShown(branch, set.dag.id(elsewhere))
+  return nodes
 }
 
 function notShown(branch: BranchName, change: ChangeId): WeftError {
