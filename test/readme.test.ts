@@ -38,6 +38,7 @@ it('runs the snippets of the README', async () => {
     const http = await outputOf('http')
     expect(http).toMatch(/\d+ tokens for a model, of 4 messages; the plan was \[ 'compare' \]/)
     expect(http).toContain('3 decisions were handled')
+    expect(http).toContain('pro and contra disagree on /constraints/verdict')
     expect(readme.match(/^```(?:ts|js)$/gm)).toHaveLength(3)
   } finally {
     await gateway.close()

@@ -36,6 +36,26 @@ const ROUTES: Readonly<Record<string, Asked>> = {
     row: ['201', FORBIDDEN, 'WEFT_SCOPE', 'WEFT_SCOPE', 'may'],
     body: { agent: 'a', schema, entries },
   },
+  'GET /v1/contexts/{workflow}/branches': { row: READ },
+  'POST /v1/contexts/{workflow}/branches': {
+    row: ['201', FORBIDDEN, 'WEFT_SCOPE', 'WEFT_SCOPE', 'may'],
+    body: { agent: 'a', schema, branches: ['begun'] },
+  },
+  'POST /v1/contexts/{workflow}/branches/abandon': {
+    row: ['WEFT_BRANCH_UNKNOWN', FORBIDDEN, 'WEFT_SCOPE', 'WEFT_SCOPE', 'may'],
+    body: { agent: 'a', branches: ['leased'] },
+  },
+  'POST /v1/contexts/{workflow}/merges': {
+    row: ['WEFT_BRANCH_UNKNOWN', FORBIDDEN, 'WEFT_SCOPE', 'WEFT_SCOPE', 'may'],
+    body: { agent: 'a', schema, branches: ['leased'] },
+  },
+  'GET /v1/contexts/{workflow}/merges/{change}': {
+    row: ['WEFT_CHANGE_UNKNOWN', FORBIDDEN, 'may', 'WEFT_SCOPE', 'may'],
+  },
+  'POST /v1/contexts/{workflow}/resolutions': {
+    row: ['WEFT_CONFLICT_UNKNOWN', FORBIDDEN, 'WEFT_SCOPE', 'WEFT_SCOPE', 'may'],
+    body: { agent: 'a', schema, pointer: '/constraints', value: {} },
+  },
   'GET /v1/contexts/{workflow}/subscriptions/{name}': {
     row: ['WEFT_SUBSCRIPTION_UNKNOWN', FORBIDDEN, 'may', 'WEFT_SCOPE', 'may'],
   },
@@ -112,7 +132,7 @@ async function beginningOf(response: Response): Promise<string> {
   return Buffer.from(value ?? []).toString()
 }
 
-function addressOf(template: string, { claim }: Scene): string {
+function addressOf(template: string, { claim, merge }: Scene): string {
   return template
     .replace(/[{<]workflow[}>]/, 'w')
     .replace('/overlays/{name}', '/overlays/house')
@@ -120,6 +140,7 @@ function addressOf(template: string, { claim }: Scene): string {
     .replace('<name>', 'hook')
     .replace('<tenant>', VICTIM)
     .replace('{claim}', claim.id)
+    .replace('{change}', merge.change)
 }
 
 const READERS: readonly Intruder[] = ['readOnly', 'noAdmin']

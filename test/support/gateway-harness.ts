@@ -41,6 +41,11 @@ export interface Loose {
   readonly id: string
   readonly epoch: number
   readonly to: number
+  readonly branches: readonly { readonly name: string; readonly state: string }[]
+  readonly changes: readonly string[]
+  readonly order: readonly string[]
+  readonly merged: readonly { readonly branch: string; readonly entries: readonly string[] }[]
+  readonly staleReads: readonly object[]
   readonly events: readonly { readonly entries: readonly { readonly value: { readonly text: string } }[] }[]
 }
 

@@ -64,6 +64,8 @@ export async function victimScene() {
   }).committed
   const leased = context.fork('leased')
   const lease = await leased.lease({ ttl_ms: 3_600_000, renew: false })
+  const merge = context.merge('leased')
+  await merge.receipt.committed
   const subscription = await context.subscribe('pool')
   const claim = await subscription.claim({ max: 1, renew: false, ttl_ms: 3_600_000 })
   await replica.overlays.publish('house', { prompt: SECRET_BYTES })
@@ -83,7 +85,7 @@ export async function victimScene() {
     overlays: await replica.overlays.list(),
     draft: scratch.step.scratch.text('draft').toString(),
   })
-  return { peer, api, token, tokens, context, lease, claim, session, scratch, look }
+  return { peer, api, token, tokens, context, lease, merge, claim, session, scratch, look }
 }
 
 export type Scene = Awaited<ReturnType<typeof victimScene>>

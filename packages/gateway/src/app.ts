@@ -3,17 +3,20 @@ import { isWeftError, reasonOf, WeftError } from '@weft/core'
 import { problemResponse } from '@weft/peer/http-parts'
 import { HTTPException } from 'hono/http-exception'
 import type { Host } from './asking.js'
+import { routeBranches } from './route-branches.js'
 import { routeChange } from './route-change.js'
 import { routeClaims } from './route-claims.js'
 import { routeLog } from './route-log.js'
+import { routeMerges } from './route-merges.js'
 import { routeOverlays } from './route-overlays.js'
+import { routeResolutions } from './route-resolutions.js'
 import { routeState } from './route-state.js'
 import { routeSubscriptions } from './route-subscriptions.js'
 import { routeWindow } from './route-window.js'
 
 export const DOCUMENT_PATH = '/v1/openapi.json'
 
-const ABOUT = `Contexts of AI agents over HTTP: read, write, claim, publish.
+const ABOUT = `Contexts of AI agents over HTTP: read, write, fork and merge, claim, publish.
 
 A token says which tenant this is about; no path can. Every answer about a context carries a session, in its body and in
 the header Weft-Session: pass it as \`after\`, or as the header Weft-After, to any gateway of the tenant, and what it answers
@@ -42,6 +45,9 @@ export function buildApp(host: Host): OpenAPIHono {
     routeLog,
     routeWindow,
     routeChange,
+    routeBranches,
+    routeMerges,
+    routeResolutions,
     routeSubscriptions,
     routeClaims,
     routeOverlays,

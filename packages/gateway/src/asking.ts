@@ -72,6 +72,26 @@ export function onBranch<T>(
   )
 }
 
+/**
+ * As `onBranch`, for what may turn out to have been done before, and the peer is not asked then whether it may be.
+ * @throws also WEFT_SCOPE
+ */
+export function toWrite<T>(
+  host: Host,
+  c: HonoContext,
+  asked: Asked,
+  work: (handle: AnyHandle, wait: Wait) => Promise<T>,
+): Promise<Answered<T>> {
+  return onBranch(host, c, asked, (handle, wait, { replica }) => {
+    if (replica.scopes.includes('write')) return work(handle, wait)
+    throw new WeftError(
+      'WEFT_SCOPE',
+      'the token does not allow to write',
+      'use a token with the scope "write"',
+    )
+  })
+}
+
 /** What the peer is asked it may take this long to answer, whatever a request says of waiting. */
 const ASKING_MS = 1_000
 

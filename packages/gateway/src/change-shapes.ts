@@ -28,7 +28,7 @@ const OPERATION = z
   ])
   .openapi('PatchOperation', { description: 'One operation of a JSON Patch (RFC 6902)' })
 
-const EXPECT = z
+export const EXPECT = z
   .strictObject({
     heads: z
       .union([z.array(changeId), z.record(z.string(), z.array(changeId))])
@@ -45,6 +45,11 @@ const EXPECT = z
   })
   .openapi('Expect', { description: 'What must hold when the peer takes the change (DUR-6)' })
 
+export const seen = z.array(changeId).max(LIMITS.deps_max).openapi({
+  description:
+    'the heads that its author had read: what came since is concurrent to it. Default: what the branch shows now',
+})
+
 export const CHANGE = z
   .strictObject({
     agent: id,
@@ -57,10 +62,7 @@ export const CHANGE = z
       description: 'of the state: all of it, or nothing. What it tests must still be so at the commit',
     }),
     dependsOn: z.array(ref).optional().openapi({ description: 'what all of it was derived from' }),
-    seen: z.array(changeId).max(LIMITS.deps_max).optional().openapi({
-      description:
-        'the heads that its author had read: what came since is concurrent to it. Default: what the branch shows now',
-    }),
+    seen: seen.optional(),
     overlays: z
       .record(z.string(), z.int().min(1))
       .optional()

@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { branchName, changeId, entryId, heads, id, manifestRef, pointer, position, time } from './fields.js'
 
-const committedAt = position.nullable().openapi({ description: 'of its change in the committed log' })
+export const committedAt = position.nullable().openapi({ description: 'of its change in the committed log' })
 const erased = z
   .object({
     by: changeId.nullable(),

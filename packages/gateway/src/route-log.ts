@@ -3,10 +3,20 @@ import type { AuditRecord, Entry } from '@weft/core'
 import type { Context as HonoContext } from 'hono'
 import { type Host, onBranch } from './asking.js'
 import type { AnyHandle } from './bearer.js'
-import { branchName, flag, heads, id, pointer, position, session, whole, workflowId } from './fields.js'
+import { branchName, flag, heads, id, pointer, position, session, workflowId } from './fields.js'
 import { ENTRY, RECORD } from './log-shapes.js'
 import { pageOf } from './pages.js'
-import { AFTER_HEADER, aboutBranch, answers, at, inWorkflow, problems, SECURITY } from './route-parts.js'
+import {
+  AFTER_HEADER,
+  aboutBranch,
+  answers,
+  at,
+  inWorkflow,
+  next,
+  pageOfUpTo,
+  problems,
+  SECURITY,
+} from './route-parts.js'
 
 const LIMIT = 100
 const LIMIT_MAX = 1_000
@@ -19,17 +29,14 @@ const page = {
   heads,
   total: z.int().openapi({ description: 'on all pages' }),
   offset: z.int(),
-  next: z.string().nullable().openapi({ description: 'path and query of the next page; null on the last' }),
+  next,
   session,
 }
 
 const pageQuery = {
   ...aboutBranch,
   at: at.optional(),
-  offset: whole(0).optional(),
-  limit: whole(1, LIMIT_MAX)
-    .optional()
-    .openapi({ description: `default ${LIMIT}` }),
+  ...pageOfUpTo(LIMIT_MAX, LIMIT),
   kind: id.optional().openapi({ description: 'of this kind only' }),
   agent: id.optional().openapi({ description: 'what this agent wrote only' }),
 }

@@ -21,7 +21,7 @@ const PROBLEMS = {
   401: 'The token is missing, or the peer does not take it.',
   403: 'The token does not allow this.',
   404: 'What is named is not there.',
-  409: 'It does not fit what is there: a patch that does not apply, another schema, a claim that is over.',
+  409: 'It does not fit what is there: a patch that does not apply, another schema, a branch that has begun, a claim that is over.',
   412: 'A precondition does not hold; `details` says what it would have needed. Nothing was written.',
   413: 'The body, or what it would write, is too large.',
   415: 'The body is not JSON.',
@@ -91,5 +91,18 @@ export const aboutBranch = {
   after: after.optional(),
   wait_ms: wait_ms.optional(),
 }
+
+/** Which page of a list; `max` items are one at most, and by default. */
+export const pageOfUpTo = (max: number, byDefault: number = max) => ({
+  offset: whole(0).optional(),
+  limit: whole(1, max)
+    .optional()
+    .openapi({ description: `default ${byDefault}` }),
+})
+
+export const next = z
+  .string()
+  .nullable()
+  .openapi({ description: 'path and query of the next page; null on the last' })
 
 export const at = whole(0).openapi({ description: 'as it was at this position; default: as it is' })

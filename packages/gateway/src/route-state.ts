@@ -1,44 +1,21 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
-import { type Conflict, type JsonObject, pointersTouch, valueAt } from '@weft/core'
+import { type JsonObject, valueAt } from '@weft/core'
 import { type Host, onBranch } from './asking.js'
 import type { AnyHandle } from './bearer.js'
+import { CONFLICT, isAbout } from './conflict-shape.js'
 import {
   branchName,
   changeId,
   heads,
-  id,
   json,
   pointer,
   position,
   schemaName,
   session,
-  time,
   workflowId,
 } from './fields.js'
 import { AFTER_HEADER, aboutBranch, answers, at, inWorkflow, problems, SECURITY } from './route-parts.js'
 import { contextOf } from './schemas.js'
-
-const CONFLICT = z
-  .object({
-    pointer,
-    winner: json.optional().openapi({ description: 'what the state shows meanwhile' }),
-    values: z
-      .array(
-        z.object({
-          pointer,
-          value: json.optional().openapi({ description: 'absent where it was deleted' }),
-          change: changeId,
-          actor: z.string(),
-          agent: id,
-          branch: branchName,
-          time,
-        }),
-      )
-      .readonly(),
-    firstTime: time,
-    lastTime: time,
-  })
-  .openapi('Conflict', { description: 'Concurrent writes that nobody has resolved; nothing of them is lost' })
 
 const STATE = z
   .object({
@@ -111,8 +88,3 @@ function stateOf(handle: AnyHandle, { at, pointer: asked }: StateQuestion) {
     writers: asked !== undefined && at === undefined ? handle.lastWriters(pointer) : undefined,
   }
 }
-
-const isAbout =
-  (pointer: string) =>
-  (conflict: Conflict): boolean =>
-    pointer === '' || pointersTouch(conflict.pointer, pointer)

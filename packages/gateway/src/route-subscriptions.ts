@@ -1,5 +1,6 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
 import { type Host, onBranch } from './asking.js'
+import { definedOf } from './defined.js'
 import { branchName, id, position, ref, session } from './fields.js'
 import {
   AFTER_HEADER,
@@ -82,7 +83,7 @@ export function routeSubscriptions(app: OpenAPIHono, host: Host): void {
     const options = { ...filter, ...(from !== undefined && { from }), ...(replace && { replace }) }
     const asked = { workflow, agent, after, wait_ms }
     const { body, session } = await onBranch(host, c, asked, async (handle, { timeout_ms }) => {
-      const subscription = await handle.subscribe(name, { ...definedLists(options), timeout_ms })
+      const subscription = await handle.subscribe(name, { ...definedOf(options), timeout_ms })
       return subscription.status
     })
     return c.json({ ...body, session }, 200)
@@ -94,11 +95,4 @@ export function routeSubscriptions(app: OpenAPIHono, host: Host): void {
     const { body, session } = await onBranch(host, c, asked, handle => handle.subscription(name).status)
     return c.json({ ...body, session }, 200)
   })
-}
-
-type Defined<T> = { [Key in keyof T]: Exclude<T[Key], undefined> }
-
-/** What is absent, and not there as undefined. */
-function definedLists<T extends object>(options: T): Defined<T> {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Defined<T>
 }

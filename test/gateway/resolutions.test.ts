@@ -1,0 +1,54 @@
+import { expect, test } from 'vitest'
+import { branchScene, W } from '../support/branch-verbs.ts'
+
+test('[MRG-2] a conflict is settled for what its author had read, and what came since stays open', async () => {
+  const { api, context, fork, merge, put, resolve } = await branchScene()
+  const names = ['left', 'right', 'late', 'later']
+  await fork(names)
+  for (const name of names) await put(name, name)
+  const { heads } = (await merge(['left', 'right'])).body
+  await merge(['late'])
+  const settled = await resolve('/constraints/by', 'left', { seen: heads, reason: 'a vote' })
+  expect(settled).toMatchObject({ status: 201, body: { pointer: '/constraints/by' } })
+  expect(settled.body.conflicts).toMatchObject([
+    { values: [{ value: 'left', branch: 'main' }, { value: 'late' }] },
+  ])
+  // Asked again it has not seen its own first answer.
+  const again = await resolve('/constraints/by', 'left', { seen: heads, reason: 'a vote' })
+  expect([again.status, again.body.change]).toEqual([200, settled.body.change])
+  // Of one that has seen its own answer it is another question; and so it is while something is open, of one that does not say.
+  const second = await resolve('/constraints/by', 'left', { seen: again.body.heads })
+  expect(second).toMatchObject({ status: 201, body: { conflicts: [] } })
+  await merge(['later'])
+  const third = await resolve('/constraints/by', 'left')
+  expect(third).toMatchObject({ status: 201, body: { conflicts: [] } })
+  await context.reach(third.session!)
+  expect(context.state.constraints).toEqual({ by: 'left' })
+  expect(context.resolutions().map(({ change, reason }) => [change, reason])).toEqual([
+    [settled.body.change, 'a vote'],
+    [second.body.change, undefined],
+    [third.body.change, undefined],
+  ])
+  expect((await api.get(`${W}/state`)).body.conflicts).toEqual([])
+})
+
+test('[MRG-2] a resolution that is sent again writes over nothing that came since', async () => {
+  const { api, fork, merge, put, resolve } = await branchScene()
+  await fork(['left', 'right'])
+  for (const name of ['left', 'right']) await put(name, name)
+  await merge(['left', 'right'])
+  const settled = await resolve('/constraints/by', undefined, { reason: 'none of them' })
+  expect(settled.status).toBe(201)
+  await put('main', 'new')
+  const before = await api.peer.ids()
+  const again = await resolve('/constraints/by', undefined, { reason: 'none of them' })
+  expect([again.status, again.body.change]).toEqual([200, settled.body.change])
+  for (const more of [{ agent: 'b' }, { value: 'other' }]) {
+    expect(await resolve('/constraints/by', undefined, more)).toMatchObject({
+      status: 404,
+      body: { code: 'WEFT_CONFLICT_UNKNOWN', details: { resolved: { change: settled.body.change } } },
+    })
+  }
+  expect(await api.peer.ids()).toEqual(before)
+  expect((await api.get(`${W}/state?pointer=/constraints/by`)).body).toMatchObject({ state: 'new' })
+})
