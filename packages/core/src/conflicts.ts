@@ -71,6 +71,19 @@ export function disagreeing(
   return same ? undefined : values
 }
 
+/** Whether writers wrote different things: as `disagreeing`, and no more is looked at than it takes. */
+export function disagree(state: StateDoc, writers: Iterable<Writer>): boolean {
+  let first: Writer | undefined
+  for (const writer of writers) {
+    first ??= writer
+    if (first === writer) continue
+    const pointer = readablePointer(writer.pointer)
+    if (pointer !== readablePointer(first.pointer)) return true
+    if (!jsonEquals(state.readAfter(writer.node, pointer), state.readAfter(first.node, pointer))) return true
+  }
+  return false
+}
+
 function describe(set: ChangeSet, state: StateDoc, node: Node, pointer: string): ConflictValue {
   const { id, header } = set.change(node)
   const readable = readablePointer(pointer)

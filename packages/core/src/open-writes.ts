@@ -1,19 +1,12 @@
 import type { ChangeSet } from './change-set.js'
 import type { Node } from './dag.js'
-import { PointerTree, type Spot, subtree } from './pointer-tree.js'
+import { isBelow, PointerTree, type Spot, subtree } from './pointer-tree.js'
 import { pointersOf } from './ref.js'
 import type { View } from './view.js'
 import { pastsOf, type ViewPasts } from './view-pasts.js'
 
 /** The end of a list, as RFC 6902 writes it: an insertion. Concurrent insertions both stay, so they never conflict. */
 export const LIST_END = '/-'
-
-/** A pointer that a change wrote. */
-export interface Written {
-  readonly pointer: string
-  /** Its place among all that is written, by which what is open is told in order. */
-  readonly rank: number
-}
 
 export interface Writer {
   readonly pointer: string
@@ -23,14 +16,31 @@ export interface Writer {
 /** A pointer at which, or below which, writes disagree, and these writes, in no particular order. */
 export interface Dispute {
   readonly pointer: string
-  readonly rank: number
   readonly writers: readonly Writer[]
 }
 
+/** A dispute that a write would take writers from, if its author had seen all that is open. */
+export interface Settling {
+  readonly pointer: string
+  /** Who disagrees now. */
+  readonly before: () => readonly Writer[]
+  /** Who would still disagree, some of them more than once: nearly always two of them are enough to know. */
+  readonly left: () => Iterable<Writer>
+}
+
+/** What held at a pointer before a change was taken in. */
+interface Held {
+  readonly pointer: string
+  /** Undefined above what the change wrote: nothing is covered there. */
+  readonly open: Open | undefined
+  readonly disputed: boolean
+}
+
+/** What it takes to take a change back. */
+export type Undo = readonly Held[]
+
 /** The writes to one pointer that are open. */
 interface Open {
-  /** Of the write that was the first of them, or of those that it saw covered one by one. */
-  readonly rank: number
   nodes: Node[]
 }
 
@@ -53,13 +63,9 @@ export class OpenWrites {
    * Takes in what a change writes; all that it depends on has been taken in.
    * @returns whether a write that it had not seen touches one of its own
    */
-  add(node: Node, writes: readonly Written[]): boolean {
-    const { above, within } = this.#touched(writes)
-    const open = new Set<Node>()
-    for (const spots of [above, within]) {
-      for (const { value } of spots) if (value) for (const writer of value.nodes) open.add(writer)
-    }
-    const isSeen = this.pasts.seenBy(node, [...open])
+  add(node: Node, pointers: readonly string[]): boolean {
+    const { above, within } = this.#touched(pointers)
+    const isSeen = this.pasts.pastOf(node)
     for (const spot of within) this.#cover(spot, isSeen)
     let disputed = false
     for (const spot of above) {
@@ -68,10 +74,10 @@ export class OpenWrites {
       disputed = true
     }
     // Of what it covers nothing is left but what it has not seen.
-    const contested = writes.map(({ pointer }) => this.#tree.within(pointer) !== undefined)
-    for (const [index, { pointer, rank }] of writes.entries()) {
+    const contested = pointers.map(pointer => this.#tree.within(pointer) !== undefined)
+    for (const [index, pointer] of pointers.entries()) {
       const spot = this.#tree.at(pointer)
-      if (spot.value === undefined) spot.value = { rank, nodes: [node] }
+      if (spot.value === undefined) spot.value = { nodes: [node] }
       else if (spot.value.nodes.at(-1) !== node) spot.value.nodes.push(node)
       if (!contested[index]) continue
       this.#dispute(spot)
@@ -80,23 +86,64 @@ export class OpenWrites {
     return disputed
   }
 
+  /** As `add`, of a change that may be taken back, as long as none that came after it is here. */
+  takeIn(node: Node, pointers: readonly string[]): Undo {
+    const { above, within } = this.#touched(pointers)
+    const held: Held[] = []
+    for (const spot of above) {
+      if (this.#disputed.has(spot)) held.push({ pointer: spot.pointer, open: undefined, disputed: true })
+    }
+    for (const spot of within) {
+      const { pointer, value } = spot
+      if (value) held.push({ pointer, open: { ...value }, disputed: this.#disputed.has(spot) })
+    }
+    this.add(node, pointers)
+    return held
+  }
+
+  /** Takes back the change that came last. */
+  takeBack(node: Node, pointers: readonly string[], undo: Undo): void {
+    for (const pointer of pointers) {
+      const spot = this.#tree.within(pointer)
+      // What is named twice was written once.
+      if (spot?.pointer !== pointer || spot.value?.nodes.at(-1) !== node) continue
+      spot.value.nodes.pop()
+      if (spot.value.nodes.length === 0) this.#clear(spot)
+    }
+    for (const { pointer, open, disputed } of undo) {
+      const spot = this.#tree.at(pointer)
+      if (open) spot.value = open
+      if (disputed) this.#disputed.add(spot)
+    }
+  }
+
   /** Where writes disagree, in no particular order. */
   disputes(): Dispute[] {
     return [...this.#disputed].flatMap(spot => this.#disputeAt(spot) ?? [])
   }
 
-  /** As `disputes`, of those alone that what is written touches. */
-  disputesTouching(writes: readonly Written[]): Dispute[] {
+  /** The disputes that writes would take writers from, were their author one who has seen all that is here. */
+  settledBy(pointers: readonly string[]): Settling[] {
     if (this.#disputed.size === 0) return []
-    const { above, within } = this.#touched(writes)
-    return [...new Set([...above, ...within])].flatMap(
-      spot => (this.#disputed.has(spot) && this.#disputeAt(spot)) || [],
-    )
+    const { above, within } = this.#touched(pointers)
+    const settled: Settling[] = []
+    for (const spot of new Set([...above, ...within])) {
+      if (!this.#disputed.has(spot)) continue
+      const { pointer } = spot
+      const before = () => this.#disagreeing(spot)
+      if (within.has(spot)) settled.push({ pointer, before, left: () => NONE })
+      else if (this.#loses(spot, within))
+        settled.push({ pointer, before, left: () => this.#rivalsAt(spot, within) })
+    }
+    return settled
   }
 
   /** Whether writes disagree anywhere. */
   get anyDispute(): boolean {
-    for (const spot of this.#disputed) if (this.#disputeAt(spot)) return true
+    for (const spot of this.#disputed) {
+      for (const _ of this.#rivalsAt(spot)) return true
+      this.#disputed.delete(spot)
+    }
     return false
   }
 
@@ -112,10 +159,10 @@ export class OpenWrites {
   }
 
   /** The spots strictly above what is written, and those there and below: one may be both. */
-  #touched(writes: readonly Written[]): Record<'above' | 'within', ReadonlySet<Spot<Open>>> {
+  #touched(pointers: readonly string[]): Record<'above' | 'within', ReadonlySet<Spot<Open>>> {
     const above = new Set<Spot<Open>>()
     const within = new Set<Spot<Open>>()
-    for (const { pointer } of writes) {
+    for (const pointer of pointers) {
       for (const spot of this.#tree.above(pointer)) above.add(spot)
       const top = this.#tree.within(pointer)
       if (top && !within.has(top)) for (const spot of subtree(top)) within.add(spot)
@@ -125,7 +172,7 @@ export class OpenWrites {
 
   #disputeAt(spot: Spot<Open>): Dispute | undefined {
     const writers = this.#disagreeing(spot)
-    if (writers.length > 1) return { pointer: spot.pointer, rank: spot.value!.rank, writers }
+    if (writers.length > 1) return { pointer: spot.pointer, writers }
     this.#disputed.delete(spot)
     return undefined
   }
@@ -142,8 +189,38 @@ export class OpenWrites {
       spot.value.nodes = left
       return
     }
+    this.#clear(spot)
+  }
+
+  #clear(spot: Spot<Open>): void {
     this.#disputed.delete(spot)
     this.#tree.clear(spot)
+  }
+
+  /** Whether some of what would be covered is at odds with what was written at a spot above. */
+  #loses({ pointer, value }: Spot<Open>, covered: ReadonlySet<Spot<Open>>): boolean {
+    for (const spot of covered) {
+      if (!isBelow(spot.pointer, pointer)) continue
+      if (spot.value?.nodes.some(node => this.#unseen(value!.nodes, node).length > 0)) return true
+    }
+    return false
+  }
+
+  /** As `#disagreeing`, as they are found, and without those of some spots below. */
+  *#rivalsAt(spot: Spot<Open>, without: ReadonlySet<Spot<Open>> = NO_SPOTS): Generator<Writer> {
+    const { pointer, value, children } = spot
+    const own = value?.nodes ?? NONE
+    if (own.length > 1 && !pointer.endsWith(LIST_END)) for (const node of own) yield { pointer, node }
+    for (const child of children?.values() ?? []) {
+      for (const below of subtree(child)) {
+        if (without.has(below)) continue
+        for (const node of below.value?.nodes ?? []) {
+          const rivals = this.#unseen(own, node)
+          if (rivals.length > 0) yield { pointer: below.pointer, node }
+          for (const rival of rivals) yield { pointer, node: rival }
+        }
+      }
+    }
   }
 
   /** Writers of a pointer, and writers below it, as far as they are concurrent to one of the former. */
@@ -174,6 +251,9 @@ export class OpenWrites {
   }
 }
 
+const NONE: readonly never[] = []
+const NO_SPOTS: ReadonlySet<never> = new Set()
+
 /** What is kept of a view, which grows, and is asked again each time. */
 interface Kept {
   readonly open: OpenWrites
@@ -192,10 +272,7 @@ export function openWritesOf(set: ChangeSet, view: View): Omit<Kept, 'caughtUp'>
     const node = view.arrived.at(kept.caughtUp)
     const { writes } = set.change(node).header
     if (writes.length === 0) continue
-    kept.open.add(
-      node,
-      pointersOf(writes).map((pointer, rank) => ({ pointer, rank })),
-    )
+    kept.open.add(node, pointersOf(writes))
   }
   return kept
 }

@@ -103,7 +103,7 @@ function keyOf<T>(pointer: string, above: Spot<T>): string {
   return end < 0 ? pointer.slice(start) : pointer.slice(start, end)
 }
 
-function isBelow(pointer: string, above: string): boolean {
+export function isBelow(pointer: string, above: string): boolean {
   return pointer.length > above.length && pointer[above.length] === '/' && pointer.startsWith(above)
 }
 

@@ -1,13 +1,14 @@
+import { compareText } from './bytes.js'
 import type { ChangeSet } from './change-set.js'
-import { type ConflictValue, checkPointer, disagreeing, readablePointer } from './conflicts.js'
+import { type ConflictValue, checkPointer, disagree, disagreeing, readablePointer } from './conflicts.js'
 import type { Node } from './dag.js'
 import type { AgentId, BranchName, ChangeId } from './ids.js'
 import { type Json, pointersTouch } from './json.js'
-import { type Dispute, openWritesOf } from './open-writes.js'
+import { openWritesOf, type Settling } from './open-writes.js'
 import { pointersOf } from './ref.js'
 import type { StateDoc } from './state-doc.js'
 import type { View } from './view.js'
-import { type Act, WriteHistory } from './write-history.js'
+import { WriteHistory } from './write-history.js'
 
 /** A change that closed a conflict which its author had seen: who chose what, and why. */
 export interface Resolution {
@@ -25,7 +26,7 @@ export interface Resolution {
 }
 
 /**
- * The conflicts of a view that somebody has closed, in order: a function of each closing change and its past, so that
+ * The conflicts of a view that somebody has closed, in order, those of one change by pointer: a function of each closing change and its past, so that
  * no later write, and no order of arrival, alters the account.
  * @param pointer only those of this pointer, above it or below it
  * @throws WEFT_POINTER_INVALID
@@ -34,48 +35,37 @@ export function findResolutions(set: ChangeSet, view: View, state: StateDoc, poi
   if (pointer !== undefined) checkPointer(pointer)
   const { contested, pasts } = openWritesOf(set, view)
   if (contested.size === 0) return []
-  const history = new WriteHistory(pasts, contested)
+  const history = new WriteHistory(set.dag, pasts, contested)
   for (const node of view.flatten()) history.add(node, pointersOf(set.change(node).header.writes))
-  const closed = new Map<Node, Map<string, Closed>>()
-  history.eachAct((act, before, after) => {
-    for (const each of closedBy(set, state, act, before, after)) {
-      const known = closed.get(act.node) ?? new Map<string, Closed>()
-      closed.set(act.node, known.set(each.pointer, each))
-    }
+  const closed = new Map<Node, Map<string, readonly ConflictValue[]>>()
+  history.eachSettling((node, settling) => {
+    const settled = closedBy(set, state, settling)
+    if (settled === undefined) return
+    const known = closed.get(node) ?? new Map<string, readonly ConflictValue[]>()
+    closed.set(node, known.set(settling.pointer, settled))
   })
   return [...closed]
     .sort(([a], [b]) => set.tree.compare(a, b))
     .flatMap(([node, all]) =>
-      [...all.values()].sort((a, b) => a.rank - b.rank).map(each => describe(set, state, node, each)),
+      [...all]
+        .sort(([a], [b]) => compareText(a, b))
+        .map(([closedAt, settled]) => describe(set, state, node, closedAt, settled)),
     )
     .filter(resolution => pointer === undefined || pointersTouch(resolution.pointer, pointer))
 }
 
-interface Closed {
-  readonly pointer: string
-  readonly rank: number
-  readonly settled: readonly ConflictValue[]
+/** What was in conflict, when a change has left nothing of it that is. */
+function closedBy(set: ChangeSet, state: StateDoc, { before, left }: Settling): ConflictValue[] | undefined {
+  return disagree(state, left()) ? undefined : disagreeing(set, state, before())
 }
 
-/** What was in conflict where a change wrote, before it did, and is no longer. */
-function closedBy(
+function describe(
   set: ChangeSet,
   state: StateDoc,
-  { writes }: Act,
-  before: readonly Dispute[],
-  after: readonly Dispute[],
-): Closed[] {
-  const left = new Map(after.map(({ pointer, writers }) => [pointer, writers]))
-  return before.flatMap(({ pointer, rank, writers }) => {
-    if (!writes.some(written => pointersTouch(written.pointer, pointer))) return []
-    const settled = disagreeing(set, state, writers)
-    if (settled === undefined) return []
-    const still = left.get(pointer)
-    return still && disagreeing(set, state, still) !== undefined ? [] : [{ pointer, rank, settled }]
-  })
-}
-
-function describe(set: ChangeSet, state: StateDoc, node: Node, { pointer, settled }: Closed): Resolution {
+  node: Node,
+  pointer: string,
+  settled: readonly ConflictValue[],
+): Resolution {
   const { id, header } = set.change(node)
   return {
     pointer,

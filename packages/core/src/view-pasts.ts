@@ -1,6 +1,7 @@
 import { Cuts } from './cuts.js'
-import { NO_NODE, type Dag, type Node } from './dag.js'
+import { type Dag, NO_NODE, type Node } from './dag.js'
 import { IntList } from './int-list.js'
+import { pastOf } from './past-walk.js'
 import type { View } from './view.js'
 
 /**
@@ -41,6 +42,13 @@ export class ViewPasts {
     if (open.length === 0) return () => true
     const isBehind = this.dag.behind(open, [node])
     return other => isKnown(other) || isBehind(other)
+  }
+
+  /** As `seenBy`, where what is asked about depends on what was answered. */
+  pastOf(node: Node): (other: Node) => boolean {
+    this.#catchUp()
+    const cut = this.#cuts.at(node)
+    return pastOf(this.dag, node, other => this.#places.at(other) <= cut)
   }
 
   #catchUp(): void {

@@ -1,23 +1,12 @@
-import type { Node } from './dag.js'
-import { LIMITS } from './limits.js'
-import { type Dispute, OpenWrites, type Written } from './open-writes.js'
+import type { Dag, Node } from './dag.js'
+import { OpenWrites, type Settling } from './open-writes.js'
 import { PointerTree, subtree } from './pointer-tree.js'
+import { type Act, SeenWrites } from './seen-writes.js'
 import type { ViewPasts } from './view-pasts.js'
 
-/** What a change wrote. */
-export interface Act {
+/** An act that has all before it in its past, and after which nothing disagreed. */
+interface Calm {
   readonly node: Node
-  readonly writes: readonly Written[]
-}
-
-interface Placed extends Act {
-  readonly place: number
-}
-
-/** An act that has all before it in its past: so what was open before it, its author saw, and nothing else. */
-interface Joint {
-  readonly node: Node
-  readonly index: number
   /** How many acts until then had not seen a write that they touch. */
   readonly unaware: number
 }
@@ -28,13 +17,14 @@ interface Joint {
  */
 export class WriteHistory {
   readonly #nodes: Node[] = []
-  readonly #byPointer = new PointerTree<{ readonly place: number; readonly written: Written }[]>()
+  readonly #byPointer = new PointerTree<number[]>()
   readonly #contested = new PointerTree<true>()
   /** By the pointer of a scope, the places of the acts that wrote in it. */
   readonly #scopes = new Map<string, Set<number>>()
 
   /** @param contested the pointers at which writes may ever have disagreed */
   constructor(
+    private readonly dag: Dag,
     private readonly pasts: ViewPasts,
     contested: Iterable<string>,
   ) {
@@ -45,10 +35,10 @@ export class WriteHistory {
   add(node: Node, pointers: readonly string[]): void {
     if (pointers.length === 0) return
     const place = this.#nodes.push(node) - 1
-    for (const [index, pointer] of pointers.entries()) {
+    for (const pointer of pointers) {
       const spot = this.#byPointer.at(pointer)
       spot.value ??= []
-      spot.value.push({ place, written: { pointer, rank: place * LIMITS.refs_per_change_max + index } })
+      spot.value.push(place)
       const scope = this.#scopeOf(pointer)
       if (scope === undefined) continue
       const acts = this.#scopes.get(scope)
@@ -58,13 +48,12 @@ export class WriteHistory {
   }
 
   /**
-   * Calls back with each act whose author saw writes disagree where it wrote: with these disputes, and with those that
-   * were left when it had written. More than once for one that wrote in several scopes.
+   * Calls back with each dispute that the author of a change had seen, and took writers from. Nothing that it is told may be
+   * kept for later.
    */
-  eachAct(visit: (act: Act, before: readonly Dispute[], after: readonly Dispute[]) => void): void {
+  eachSettling(visit: (node: Node, settling: Settling) => void): void {
     for (const [scope, places] of this.#scopes) {
-      const acts = this.#actsIn(scope)
-      new ScopePlay(this.pasts, scope, acts).each(places, visit)
+      new ScopePlay(this.dag, this.pasts, this.#actsIn(scope)).each(places, visit)
     }
   }
 
@@ -74,93 +63,76 @@ export class WriteHistory {
   }
 
   /** What was written in a scope, or above it, in order. */
-  #actsIn(scope: string): Placed[] {
-    const writes = new Map<number, Written[]>()
+  #actsIn(scope: string): Act[] {
+    const written = new Map<number, string[]>()
     for (const spots of [this.#byPointer.above(scope), subtree(this.#byPointer.within(scope))]) {
-      for (const { value } of spots) {
-        for (const { place, written } of value ?? []) {
-          const known = writes.get(place)
-          if (known) known.push(written)
-          else writes.set(place, [written])
+      for (const { pointer, value } of spots) {
+        for (const place of value ?? []) {
+          const known = written.get(place)
+          if (known) known.push(pointer)
+          else written.set(place, [pointer])
         }
       }
     }
-    return [...writes]
+    return [...written]
       .sort(([a], [b]) => a - b)
-      .map(([place, all]) => ({
-        place,
-        node: this.#nodes[place]!,
-        writes: all.sort((a, b) => a.rank - b.rank),
-      }))
+      .map(([place, pointers]) => ({ place, node: this.#nodes[place]!, pointers }))
   }
 }
 
 /** The acts of one scope, played in order. */
 class ScopePlay {
-  /** Joints that covered the whole scope: for who has one in its past, nothing before it is open. */
-  readonly #cuts: Joint[] = []
-  /** Joints after which nothing disagreed. */
-  readonly #calms: Joint[] = []
+  readonly #calms: Calm[] = []
+  readonly #seen: SeenWrites
 
   constructor(
+    dag: Dag,
     private readonly pasts: ViewPasts,
-    private readonly scope: string,
-    private readonly acts: readonly Placed[],
-  ) {}
+    private readonly acts: readonly Act[],
+  ) {
+    this.#seen = new SeenWrites(dag, pasts)
+  }
 
-  each(
-    places: ReadonlySet<number>,
-    visit: (act: Act, before: readonly Dispute[], after: readonly Dispute[]) => void,
-  ): void {
+  each(places: ReadonlySet<number>, visit: (node: Node, settling: Settling) => void): void {
+    /** Of all acts until then: what the author of a joint had seen. */
     const open = new OpenWrites(this.pasts)
     let unaware = 0
     /** The acts that no later one has in its past. */
     let heads: Node[] = []
-    for (const [index, act] of this.acts.entries()) {
-      const { node, writes } = act
+    for (const act of this.acts) {
+      const { node, pointers } = act
       const isSeen = this.pasts.seenBy(node, heads)
       heads = heads.filter(head => !isSeen(head))
       const isJoint = heads.length === 0
       heads.push(node)
-      const isAsked = places.has(act.place)
-      const seen = isAsked ? (isJoint ? open : this.#seenBy(index, unaware)) : undefined
-      const before = seen?.disputesTouching(writes) ?? []
-      if (open.add(node, writes)) unaware++
-      if (seen && before.length > 0) {
-        if (seen !== open) seen.add(node, writes)
-        visit(act, before, seen.disputesTouching(writes))
+      if (places.has(act.place)) {
+        const settled = isJoint ? open.settledBy(pointers) : this.#settledBy(act, unaware)
+        for (const settling of settled) visit(node, settling)
       }
-      if (!isJoint) continue
-      const joint = { node, index, unaware }
-      if (writes.some(({ pointer }) => pointer.length <= this.scope.length)) this.#cuts.push(joint)
-      if (!open.anyDispute) this.#calms.push(joint)
+      if (open.add(node, pointers)) unaware++
+      this.#seen.add(act)
+      if (isJoint && !open.anyDispute) this.#calms.push({ node, unaware })
     }
   }
 
-  /** What was open for the author of an act that had not seen all before it; undefined when nothing can have disagreed. */
-  #seenBy(index: number, unaware: number): OpenWrites | undefined {
-    const { node } = this.acts[index]!
-    if (this.#lastBehind(node, this.#calms)?.unaware === unaware) return undefined
-    const since = this.acts.slice(this.#lastBehind(node, this.#cuts)?.index ?? 0, index)
-    const isSeen = this.pasts.seenBy(
-      node,
-      since.map(act => act.node),
-    )
-    const open = new OpenWrites(this.pasts)
-    for (const act of since) if (isSeen(act.node)) open.add(act.node, act.writes)
-    return open
+  /** Of an act that had not seen all before it. */
+  #settledBy(act: Act, unaware: number): readonly Settling[] {
+    const calm = this.#lastCalmBehind(act.node)
+    return calm?.unaware === unaware ? NONE : this.#seen.settledBy(act)
   }
 
-  /** The last of some joints that is in the past of a change. Each has those before it in its own. */
-  #lastBehind(node: Node, joints: readonly Joint[]): Joint | undefined {
+  /** Each calm has those before it in its own past. */
+  #lastCalmBehind(node: Node): Calm | undefined {
     let low = 0
-    let high = joints.length
+    let high = this.#calms.length
     while (low < high) {
       const middle = (low + high) >>> 1
-      const joint = joints[middle]!.node
-      if (this.pasts.seenBy(node, [joint])(joint)) low = middle + 1
+      const calm = this.#calms[middle]!.node
+      if (this.pasts.seenBy(node, [calm])(calm)) low = middle + 1
       else high = middle
     }
-    return joints[low - 1]
+    return this.#calms[low - 1]
   }
 }
+
+const NONE: readonly never[] = []
