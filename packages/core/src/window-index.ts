@@ -42,9 +42,14 @@ export class WindowIndex {
 
   /** Takes in what the view has grown by. @throws WEFT_RENDER_FAILED */
   catchUp(): void {
+    let isTurned = false
     for (; this.#caughtUp < this.view.arrived.length; this.#caughtUp++) {
-      this.#add(this.view.arrived.at(this.#caughtUp))
+      const node = this.view.arrived.at(this.#caughtUp)
+      this.#add(node)
+      isTurned ||= this.set.reverts.has(node)
     }
+    // A revert takes back what came before it, so nothing else turns what is hidden.
+    if (!isTurned) return
     const hidden = this.set.reverts.standing(this.view)
     if (sameKeys(hidden, this.#hidden)) return
     this.#hidden = hidden
