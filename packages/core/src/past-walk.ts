@@ -32,6 +32,7 @@ export class PastWalk {
   has(node: Node): boolean {
     const { dag } = this
     const lamport = dag.lamport(node)
+    if (lamport >= this.#top) return false
     if (lamport < this.#floor && !this.#met(node)) this.reach(lamport - this.#further(lamport))
     return this.#met(node)
   }
@@ -83,6 +84,7 @@ export function pastOf(dag: Dag, node: Node, isOld: (earlier: Node) => boolean):
   let walk: PastWalk | undefined
   return earlier => {
     if (isOld(earlier) || dag.isOwnPast(earlier, node)) return true
+    if (dag.lamport(earlier) >= dag.lamport(node)) return false
     if (walk === undefined && asked++ < FEW_QUESTIONS) return dag.isAncestor(earlier, node)
     walk ??= new PastWalk(dag, [node])
     return walk.has(earlier)

@@ -49,16 +49,18 @@ class Writes {
       this.last.push({ node, version, areSeveral: false, others: NONE })
       return
     }
-    const open: Last[] = []
-    const passed: Last[] = []
-    for (const last of this.last) (isBehind(last.node) ? passed : open).push(last)
-    open.push({
+    // Of many who write beside each other most pass nobody: there is nothing to sort then.
+    const passed = this.last.filter(last => isBehind(last.node))
+    if (passed.length > 0) {
+      const gone = new Set(passed)
+      this.last = this.last.filter(last => !gone.has(last))
+    }
+    this.last.push({
       node,
       version,
       areSeveral: false,
       others: version === undefined ? NONE : otherThan(version, passed),
     })
-    this.last = open
   }
 
   /** Whether something was written that a change which reads this does not know, and did not write itself. */
