@@ -1,7 +1,9 @@
-import { BranchWriter, defineContext, type Json } from '@weft/core'
+import { BranchWriter, defineContext, type Json, resolveOptions } from '@weft/core'
 import { describe, expect, test } from 'vitest'
+import { codeOf } from '../support/core-forge.ts'
 import { seededHost } from '../support/core-property.ts'
 import { answer, call, Kinds, talk } from '../support/window-talk.ts'
+import { byLength, windowsOf } from '../support/window-values.ts'
 
 describe('[WIN-3] what is stale', () => {
   test.each([
@@ -44,6 +46,27 @@ describe('[WIN-3] what is stale', () => {
     const mistake = write('memory', { text: 'a mistake' })
     const undo = writer.write({ notes: { reverts: set.dag.packIds([0]) } })!
     expect(make().leftOut).toEqual([{ entry: mistake, why: 'reverted', detail: undo.id }])
+  })
+
+  test('and so is what was reverted before a renderer failed, once it does not', () => {
+    const { set, writer, write } = talk()
+    let isBroken = false
+    const memory = (value: unknown): Json => {
+      if (isBroken) throw new Error('broken')
+      return value as Json
+    }
+    const windows = windowsOf(set, set.view('main'), { ...Kinds, render: { memory } } as never)
+    const recipe = resolveOptions({ budget: 10_000, count: byLength }, Kinds)
+    const mistake = write('memory', { text: 'a mistake' })
+    windows.make(recipe, byLength)
+    const undo = writer.write({ notes: { reverts: set.dag.packIds([0]) } })!
+    write('memory', { text: 'another' })
+    isBroken = true
+    expect(codeOf(() => windows.make(recipe, byLength))).toBe('WEFT_RENDER_FAILED')
+    isBroken = false
+    expect(windows.make(recipe, byLength).leftOut).toEqual([
+      { entry: mistake, why: 'reverted', detail: undo.id },
+    ])
   })
 })
 

@@ -21,6 +21,8 @@ export interface Unit {
 /** What windows need to know of a view, kept up to date as it grows: its units, and its entries by kind. */
 export class WindowIndex {
   #caughtUp = 0
+  /** Whether a revert has come. It takes back what came before it, so nothing else turns what is hidden. */
+  #isTurned = false
   #hidden: ReadonlyMap<Node, readonly Node[]> = new Map()
   readonly #byKind = new Map<string, EntryKey[]>()
   /** Calls and results by the id that they bear. */
@@ -42,14 +44,13 @@ export class WindowIndex {
 
   /** Takes in what the view has grown by. @throws WEFT_RENDER_FAILED */
   catchUp(): void {
-    let isTurned = false
     for (; this.#caughtUp < this.view.arrived.length; this.#caughtUp++) {
       const node = this.view.arrived.at(this.#caughtUp)
       this.#add(node)
-      isTurned ||= this.set.reverts.has(node)
+      this.#isTurned ||= this.set.reverts.has(node)
     }
-    // A revert takes back what came before it, so nothing else turns what is hidden.
-    if (!isTurned) return
+    if (!this.#isTurned) return
+    this.#isTurned = false
     const hidden = this.set.reverts.standing(this.view)
     if (sameKeys(hidden, this.#hidden)) return
     this.#hidden = hidden
