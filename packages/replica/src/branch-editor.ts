@@ -28,12 +28,12 @@ import {
   validateState,
   type Write,
 } from '@weft/core'
-import { produce } from 'immer'
 import type { Asked } from './asked.js'
 import { BranchReader } from './branch-reader.js'
 import { handleClosed } from './context-errors.js'
 import type { ContextReplica } from './context-replica.js'
-import { DraftChange, type Recipe } from './draft-change.js'
+import { DraftChange } from './draft-change.js'
+import { type Recipe, stateAfter } from './recipe.js'
 import type { Lease } from './lease.js'
 import { nodeHost } from './node-host.js'
 import { withValueAt } from './pointer-write.js'
@@ -95,18 +95,19 @@ export abstract class BranchEditor<State, Entries extends EntrySchemas> extends 
 
   /**
    * Changes the state: mutate the draft, or return a new state.
-   * @throws WEFT_SCHEMA_REFUSED · WEFT_SCHEMA_ASYNC · WEFT_VALUE_NOT_JSON · WEFT_CHANGE_TOO_LARGE · WEFT_CLOSED
+   * @throws WEFT_SCHEMA_REFUSED · WEFT_SCHEMA_ASYNC · WEFT_VALUE_NOT_JSON · WEFT_CHANGE_TOO_LARGE · WEFT_CLOSED ·
+   *   WEFT_USAGE when the recipe is asynchronous, or changes the state by another way than its draft
    */
   change(recipe: Recipe<State>, options: WriteOptions = {}): Receipt {
-    return this.commit({ state: this.next(recipe) }, options)
+    return this.commit({ state: this.next([recipe]) }, options)
   }
 
   /** Writes entries and a state change as one atomic change. @throws as `append` and `change` */
   write(compose: (draft: DraftChange<State, Entries>) => void, options: WriteOptions = {}): Receipt {
     const draft = new DraftChange<State, Entries>(this.definition)
     compose(draft)
-    const { recipe, entries, reads } = draft
-    return this.commit({ entries, reads, ...(recipe && { state: this.next(recipe) }) }, options)
+    const { recipes, entries, reads } = draft
+    return this.commit({ entries, reads, ...(recipes.length > 0 && { state: this.next(recipes) }) }, options)
   }
 
   /**
@@ -267,9 +268,9 @@ export abstract class BranchEditor<State, Entries extends EntrySchemas> extends 
     return [this.#genesis.id]
   }
 
-  protected next(recipe: Recipe<State>): JsonObject {
+  protected next(recipes: readonly Recipe<State>[]): JsonObject {
     this.upToDate()
-    return this.validated(produce(this.state as State, recipe as never) as JsonObject)
+    return this.validated(stateAfter(() => this.state as State, recipes) as JsonObject)
   }
 
   protected validated(state: JsonObject): JsonObject {

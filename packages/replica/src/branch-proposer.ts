@@ -14,7 +14,6 @@ import {
   type Position,
   WAKES_BRANCH,
 } from '@weft/core'
-import { produce } from 'immer'
 import { BranchEditor, type WriteOptions, withReason } from './branch-editor.js'
 import {
   alreadyTaken,
@@ -39,6 +38,7 @@ import { type Accepted, Proposal, type ProposalScope } from './proposer.js'
 import { type SubscribeOptions, subscribe } from './subscribe.js'
 import { Subscription, type SubscriptionStatus, statusOf } from './subscription.js'
 import type { WaitOptions } from './waiting.js'
+import { stateAfter } from './recipe.js'
 
 export interface ProposeOptions extends WriteOptions, WaitOptions {
   readonly expect?: Expectations
@@ -83,14 +83,15 @@ export abstract class BranchProposer<State, Entries extends EntrySchemas> extend
     for (const name of Object.keys(overlays)) checkOverlayName(name)
     const draft = new DraftChange<State, Entries>(this.definition)
     compose(draft)
-    const { recipe, entries, reads } = draft
+    const { recipes, entries, reads } = draft
     const scope = this.scope()
     const seen = options.seen && checkSeen(this.set, this.definition, this.branch, options.seen)
     const heads = seen ?? this.heads
     const proposal = new Proposal(scope, heads.length > 0 ? heads : this.addGenesis())
     try {
       const notes = notesOf(options)
-      const state = recipe && this.validated(produce(proposal.state, recipe as never) as JsonObject)
+      const now = (): State => proposal.state as State
+      const state = recipes.length > 0 && this.validated(stateAfter(now, recipes) as JsonObject)
       const write = { entries, reads, ...(notes && { notes }), ...(state && { state }) }
       return await proposal.offer(write, expect, options)
     } finally {

@@ -8,17 +8,13 @@ import {
   parseRef,
   validateEntry,
 } from '@weft/core'
-import type { Draft } from 'immer'
-
-/** Mutates a draft of the state, or returns the new state. */
-// biome-ignore lint/suspicious/noConfusingVoidType: a recipe that returns nothing is the usual one
-export type Recipe<State> = (draft: Draft<State>) => State | void
+import type { Recipe } from './recipe.js'
 
 /** Collects what one atomic change will hold. Entries are checked as they are added. */
 export class DraftChange<State, Entries extends EntrySchemas> {
   readonly entries: { readonly kind: string; readonly value: Json }[] = []
   readonly reads: ManifestRef[] = []
-  #recipe: Recipe<State> | undefined
+  readonly recipes: Recipe<State>[] = []
 
   constructor(private readonly definition: ContextDefinition<State, Entries>) {}
 
@@ -41,20 +37,9 @@ export class DraftChange<State, Entries extends EntrySchemas> {
     return this
   }
 
-  /** Several recipes run one after the other, on one draft. */
+  /** Several recipes run one after the other, each on what the one before it made. */
   change(recipe: Recipe<State>): this {
-    const before = this.#recipe
-    this.#recipe =
-      before &&
-      (draft => {
-        before(draft)
-        return recipe(draft)
-      })
-    this.#recipe ??= recipe
+    this.recipes.push(recipe)
     return this
-  }
-
-  get recipe(): Recipe<State> | undefined {
-    return this.#recipe
   }
 }

@@ -18,9 +18,8 @@ import {
   type WindowFormat,
 } from '@weft/core'
 import { type Promotable, plain, Scratch, type ScratchLink } from '@weft/scratch'
-import { produce } from 'immer'
 import type { EntryOf } from './branch-reader.js'
-import { DraftChange, type Recipe } from './draft-change.js'
+import { DraftChange } from './draft-change.js'
 import { type EffectCall, type EffectHost, type EffectOptions, runEffect } from './effects.js'
 import {
   type OverlayKey,
@@ -29,6 +28,7 @@ import {
   overlayNameOf,
   typed,
 } from './overlay-table.js'
+import { type Recipe, stateAfter } from './recipe.js'
 import type { Snapshot } from './snapshot.js'
 import type { StepSignal } from './step-signal.js'
 import type { StepWindows } from './step-windows.js'
@@ -159,9 +159,13 @@ export class Step<State, Entries extends EntrySchemas> {
   /** Changes the state. What the recipe reads is recorded, what it only writes is not. @throws as `Context.change` */
   change(recipe: Recipe<State>): this {
     this.#check()
-    const tracked = (draft: unknown): unknown => recipe(trackDraft(draft as object, this.#log) as never)
-    const next = produce(this.#state, tracked as never) as JsonObject
-    this.#state = validateState(this.definition.state, next) as State
+    const tracked: Recipe<State> = draft => {
+      const shown = trackDraft(draft as object, this.#log)
+      const returned: unknown = recipe(shown as never)
+      return returned === shown ? undefined : (returned as State)
+    }
+    const next = stateAfter(() => this.#state, [tracked])
+    this.#state = validateState(this.definition.state, next as JsonObject) as State
     this.#changed = true
     return this
   }
