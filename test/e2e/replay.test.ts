@@ -1,9 +1,11 @@
-import { execFile } from 'node:child_process'
+import { execFile, fork } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
+import { PeerHarness } from '../support/peer-harness.ts'
 import { WEFT } from '../support/peer-process.ts'
 
 const SAMPLE = fileURLToPath(new URL('../../packages/cli/samples/fan-outs.jsonl', import.meta.url))
@@ -81,4 +83,19 @@ test('a file that is not there is refused', async () => {
   const { code, stdout, stderr } = await replay('nowhere.jsonl')
   expect(code).not.toBe(0)
   expect(stdout + stderr).toContain('nowhere.jsonl')
+})
+
+test('a worker that is asked what it holds before it has connected answers when it has', async () => {
+  const harness = await PeerHarness.start()
+  const tenants = [{ tenant: 'acme', token: await harness.token(), mark: 'mark' }]
+  const module = new URL('../../packages/cli/dist/replay/worker-main.js', import.meta.url)
+  const worker = fork(module, { serialization: 'advanced' })
+  onTestFinished(() => void worker.kill('SIGKILL'))
+  worker.send({ type: 'start', agent: 'worker-1', connection: { url: harness.url, tenants } })
+  worker.send({ type: 'inspect', contexts: [{ tenant: 'acme', workflow: 'w', position: 0 }] })
+  expect((await once(worker, 'message'))[0]).toEqual({ type: 'ready' })
+  expect((await once(worker, 'message'))[0]).toMatchObject({
+    type: 'inspected',
+    contexts: [{ workflow: 'w' }],
+  })
 })

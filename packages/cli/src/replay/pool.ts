@@ -25,6 +25,8 @@ export class Pool {
   #open = 0
   #ended = false
   #spawned = 0
+  /** Of a worker that failed before anybody waited for it. */
+  #failure: WeftError | undefined
   #settle: { resolve: () => void; reject: (error: Error) => void } | undefined
   #inspections = new Map<WorkerProcess, (found: readonly Inspected[]) => void>()
   /** Who left which attempt, so that another worker takes it up. */
@@ -48,6 +50,7 @@ export class Pool {
     this.#open = jobs.length
     return new Promise((resolve, reject) => {
       this.#settle = { resolve, reject }
+      if (this.#failure) reject(this.#failure)
       if (this.#open === 0) resolve()
       this.#handOut()
     })
@@ -109,16 +112,16 @@ export class Pool {
       }
       case 'inspected':
         this.#inspections.get(worker)?.(message.contexts)
+        this.#inspections.delete(worker)
         return
       case 'failed':
-        this.#settle?.reject(
-          new WeftError(
-            'WEFT_INTERNAL',
-            `${worker.agent} failed: ${message.message}`,
-            'see its messages above',
-          ),
-        )
+        this.#fail(`${worker.agent} failed: ${message.message}`)
     }
+  }
+
+  #fail(reason: string): void {
+    this.#failure = new WeftError('WEFT_INTERNAL', reason, 'see its messages above')
+    this.#settle?.reject(this.#failure)
   }
 
   /** A worker's process is gone: what it was playing goes back to the head of the queue, and another worker comes. */
@@ -127,6 +130,9 @@ export class Pool {
     const left = [...(this.#members.get(worker)?.values() ?? [])]
     this.#members.delete(worker)
     this.#ready.delete(worker)
+    // Nobody but it can say what it held, and a pool that nobody is left in plays nothing.
+    if (this.#inspections.has(worker) || (left.length === 0 && this.#members.size === 0))
+      this.#fail(`${worker.agent} ended before it was asked to`)
     if (left.length === 0) return
     for (const job of left) {
       this.#leftBy.set(job.number, worker.agent)

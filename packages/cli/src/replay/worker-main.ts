@@ -18,16 +18,19 @@ class Worker {
   #connection: Connection = { url: '', tenants: [] }
   readonly #replicas = new Map<string, Replica>()
   #acks: Ack[] = []
+  /** A short replay may be over, and its contexts be asked for, before every worker has connected. */
+  #started: Promise<void> | undefined
 
   async receive(message: ToWorker): Promise<void> {
     switch (message.type) {
       case 'start':
-        await this.#start(message.agent, message.connection)
-        return
+        this.#started = this.#start(message.agent, message.connection)
+        return this.#started
       case 'job':
         await this.#play(message.job)
         return
       case 'inspect':
+        await this.#started
         await this.#inspect(message.contexts)
     }
   }
