@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
+import { weft } from '../support/cli-run.ts'
 import { PeerHarness } from '../support/peer-harness.ts'
 import { WEFT } from '../support/peer-process.ts'
 
@@ -98,4 +99,15 @@ test('a worker that is asked what it holds before it has connected answers when 
     type: 'inspected',
     contexts: [{ workflow: 'w' }],
   })
+})
+
+test.each([
+  ['replay', SAMPLE],
+  ['dev'],
+])('weft %s says that it may not write where temporary files are', async (...args) => {
+  const { code, stderr } = await weft([...args, '--json'], { env: { TMPDIR: '/dev/null' } })
+  expect(JSON.parse(stderr)).toMatchObject({
+    error: { code: 'WEFT_STORE_FAILED', cure: expect.stringContaining('TMPDIR') },
+  })
+  expect(code).toBe(4)
 })

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { rmSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { checkId } from '@weft/core'
 import { signToken } from '@weft/peer'
 import type { Command } from 'commander'
@@ -10,6 +9,7 @@ import { keyFileOf, openingWith } from '../encryption.js'
 import { withExamples, withJson, withSettings } from '../options.js'
 import { reportDrain, runPeer } from '../peer-run.js'
 import { stderrLogger } from '../stderr-logger.js'
+import { temporaryDirectory } from '../temporary.js'
 
 const TENANT = 'dev'
 const LIFETIME_S = 24 * 3_600
@@ -67,7 +67,7 @@ export function register(program: Command, cli: Cli): void {
 
 /** Removed when the process ends, however it ends short of SIGKILL. */
 function throwAwayDirectory(): string {
-  const directory = mkdtempSync(join(tmpdir(), 'weft-dev-'))
+  const directory = temporaryDirectory('weft-dev-')
   process.on('exit', () => rmSync(directory, { recursive: true, force: true }))
   return directory
 }

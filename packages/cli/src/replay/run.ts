@@ -1,11 +1,11 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WeftError } from '@weft/core'
 import { signToken } from '@weft/peer'
+import { temporaryDirectory } from '../temporary.js'
 import { audit } from './auditor.js'
 import type { Ack, Connection, Inspected, Inspection, Job } from './ipc.js'
 import { Pool } from './pool.js'
@@ -65,7 +65,7 @@ const DARK_MS = 150
 
 /** Replays recorded fan-outs on a peer and workers in processes of their own, kills some, and checks what is left. */
 export async function runReplay(options: ReplayOptions): Promise<ReplayReport> {
-  const directory = await mkdtemp(join(tmpdir(), 'weft-replay-'))
+  const directory = temporaryDirectory('weft-replay-')
   const replay = new Replay(options, directory)
   try {
     return await Promise.race([replay.run(), aborted(options.signal)])
