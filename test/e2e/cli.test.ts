@@ -98,6 +98,15 @@ describe('what is refused is refused with a cure and exit code 2', () => {
   })
 })
 
+test('a stdout that cannot be written to is told of by code', async () => {
+  const line = `"${process.execPath}" "${WEFT}" --help 1< "${WEFT}"`
+  const broken = await promisify(execFile)('bash', ['-c', line]).catch((error: unknown) => error)
+  expect(broken).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/^error WEFT_USAGE: stdout cannot be written.*\n {2}cure: .*\n$/),
+  })
+})
+
 test('help names every verb and every exit code, and each verb has an example', async () => {
   const [{ stdout, code }, ...each] = await Promise.all([
     weft(['--help']),

@@ -1,6 +1,6 @@
 import type { WeftError } from '@weft/core'
 import { type Paint, paintFor } from './colour.js'
-import { formatFailure } from './failure.js'
+import { EXIT, formatFailure, usage } from './failure.js'
 
 const CLEAR_LINE = '\r\x1b[K'
 
@@ -27,8 +27,9 @@ export class Output {
     this.paint = paintFor(stdout, env)
     stdout.on('error', error => {
       // Whoever reads us may stop early (`weft log … | head`); that is no error of anybody.
-      if (error.code === 'EPIPE') process.exit(0)
-      throw error
+      if (error.code === 'EPIPE') process.exit(EXIT.ok)
+      this.failure(usage(`stdout cannot be written: ${error.message}`, 'check the space where it goes'))
+      process.exit(EXIT.usage)
     })
     // Nobody is left to be told.
     stderr.on('error', () => {})
