@@ -4,6 +4,7 @@ import {
   ChangeSet,
   decodeChange,
   defineContext,
+  defineOverlay,
   digest,
   genesis,
   type JsonObject,
@@ -46,8 +47,13 @@ function handmade(check: (value: unknown) => string | undefined): AnySchema {
   }
 }
 
+/** It fails when nobody waits for it any more, which must not end the process. */
 const asynchronous: AnySchema = {
-  '~standard': { version: 1, vendor: 'weft-test', validate: async value => ({ value }) },
+  '~standard': {
+    version: 1,
+    vendor: 'weft-test',
+    validate: () => Promise.reject(new Error('a look-up that failed')),
+  },
 }
 
 describe('a value is what its schema makes of it', () => {
@@ -117,6 +123,10 @@ describe('[CHG-5] what does not fit is refused by name before anything is writte
       define({ state: Plan, initial: { steps: 1 } }),
       'WEFT_SCHEMA_REFUSED',
     ],
+    ['a schema that is none', define({ entries: { message: z.object } as never }), 'WEFT_SCHEMA_REFUSED'],
+    ['a state whose schema is none', define({ state: {} as never }), 'WEFT_SCHEMA_REFUSED'],
+    ['no kinds of entries', define({ entries: undefined as never }), 'WEFT_SCHEMA_REFUSED'],
+    ['an overlay whose schema is none', () => defineOverlay('house', null as never), 'WEFT_SCHEMA_REFUSED'],
     ['a version of zero', define({ version: 0 }), 'WEFT_SCHEMA_REFUSED'],
     ['a version between two', define({ version: 1.5 }), 'WEFT_SCHEMA_REFUSED'],
     ['a name with a separator', define({ name: 'a:b' }), 'WEFT_ID_INVALID'],

@@ -1,7 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { checkOverlayName, type OverlayName } from './ids.js'
 import { assertJson, type Json } from './json.js'
-import { type AnySchema, validate } from './schema.js'
+import { type AnySchema, checkSchema, validate } from './schema.js'
 import type { OverlayRenderer } from './window-overlays.js'
 
 /** An overlay with the schema of its value, by any Standard Schema library. */
@@ -14,7 +14,7 @@ export interface OverlayDefinition<Schema extends AnySchema = AnySchema> {
 /**
  * Names an overlay's shape once: what is published is held against it, and what is read has its type.
  * @param options.render how it is told to a model: a pure function of its value; of every value ever published under the name
- * @throws WEFT_ID_INVALID
+ * @throws WEFT_ID_INVALID · WEFT_SCHEMA_REFUSED
  */
 export function defineOverlay<const Schema extends AnySchema>(
   name: OverlayName,
@@ -22,6 +22,7 @@ export function defineOverlay<const Schema extends AnySchema>(
   options: { readonly render?: OverlayRenderer<StandardSchemaV1.InferOutput<Schema>> } = {},
 ): OverlayDefinition<Schema> {
   const { render } = options
+  checkSchema(schema, `overlay ${name}`)
   return Object.freeze({ name: checkOverlayName(name), schema, render })
 }
 

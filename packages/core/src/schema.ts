@@ -110,6 +110,7 @@ export function defineContext<
 }): ContextDefinition<StandardSchemaV1.InferOutput<StateSchema>, Entries> {
   const { name, version, entries, render = {}, pinned = [] } = options
   checkId('kind', name)
+  checkSchemas(name, entries, options.state)
   for (const kind of Object.keys(entries)) checkOwnKind(kind)
   checkVersion(name, version)
   const state = options.state as
@@ -134,6 +135,26 @@ export function defineContext<
   })
   for (const kind of [...Object.keys(render), ...pinned]) checkKind(definition as ContextDefinition, kind)
   return definition
+}
+
+function checkSchemas(name: string, entries: EntrySchemas, state: AnySchema | undefined): void {
+  if (!isPlainObject(entries)) throw noSchema(`the kinds of entries of context ${name}`)
+  for (const [kind, schema] of Object.entries(entries)) checkSchema(schema, `the ${kind} entry`)
+  if (state !== undefined) checkSchema(state, 'the state')
+}
+
+/** @param what names it in the refusal. @throws WEFT_SCHEMA_REFUSED where something else stands for a schema */
+export function checkSchema(schema: AnySchema, what: string): void {
+  const standard: unknown = (schema as Partial<AnySchema> | null | undefined)?.['~standard']
+  if (typeof (standard as AnySchema['~standard'] | undefined)?.validate !== 'function') throw noSchema(what)
+}
+
+function noSchema(what: string): WeftError {
+  return new WeftError(
+    'WEFT_SCHEMA_REFUSED',
+    `${what} has no Standard Schema`,
+    'use a schema of a library that implements Standard Schema, as Zod does from 3.24 on, Valibot from 1.0, ArkType from 2.0',
+  )
 }
 
 function checkVersion(name: string, version: number): void {
@@ -216,6 +237,8 @@ export function validateEntry(definition: ContextDefinition, kind: string, value
 export function validate(schema: AnySchema, value: unknown, what: string): unknown {
   const result = schema['~standard'].validate(value)
   if (result instanceof Promise) {
+    // It may still fail, with nobody to be told of that.
+    result.catch(() => {})
     throw new WeftError(
       'WEFT_SCHEMA_ASYNC',
       `the schema of ${what} validates asynchronously`,
