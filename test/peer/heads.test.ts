@@ -19,6 +19,8 @@ import { Author } from '../support/wire-author.ts'
 import type { WireClient } from '../support/wire-client.ts'
 
 const FRAME = 1_000
+/** Thousands of changes take a busy machine longer than one event should. */
+const PATIENCE_MS = 60_000
 
 /** Changes that know of nothing but the first of an author, each by an actor of its own. */
 function strangers(author: Author, count: number, branch: BranchName, forks?: BranchName[]): Change[] {
@@ -32,9 +34,13 @@ function strangers(author: Author, count: number, branch: BranchName, forks?: Br
 
 /** Resolves when all of them are in the log. */
 async function pushAll(harness: PeerHarness, client: WireClient, changes: readonly Change[]): Promise<void> {
+  const count = async () => (await harness.head())?.count ?? 0
+  const enough = (await count()) + changes.length
   for (let at = 0; at < changes.length; at += FRAME) client.push(...changes.slice(at, at + FRAME))
   const last = changes.at(-1)!.id
-  await until(async () => (await harness.ids()).includes(last), 'all is in the log')
+  // To read the log is to verify all of it, in the thread that writes it: so not before there is that much.
+  const isThere = async () => (await count()) >= enough && (await harness.ids()).includes(last)
+  await until(isThere, 'all is in the log', PATIENCE_MS)
 }
 
 /** The most heads that a branch has had, as the log was written. */
