@@ -1,5 +1,6 @@
 import {
   BranchWriter,
+  CAUSES_TOLD_MAX,
   type Change,
   type ChangeId,
   ChangeSet,
@@ -207,7 +208,36 @@ describe('staleness among many', () => {
     const whole = writer.write({ entries, reads: [parseRef('state:/t')], touches: ['/t'] })!
     expect(staleness.catchUp().map(({ entry }) => entry)).toEqual(ids)
     expect(staleness.why(`${whole.id}.0`)).toBeUndefined()
-    expect(staleness.why(ids[0]!)!.causes).toHaveLength(perChange)
+    expect(staleness.why(ids[0]!)!.causes).toHaveLength(CAUSES_TOLD_MAX)
+    expect(staleness.why(ids[0]!)!.causesLeftOut).toBe(perChange - CAUSES_TOLD_MAX)
+  })
+
+  it('[STL-3] of many causes the first are told, and how many more there are, whatever came first', () => {
+    const host = seededHost(2)
+    const set = new ChangeSet(sha256)
+    const root = set.nodes([
+      new BranchWriter(set, host, 'main', 'agent').write({ entries: [], touches: ['/a'] })!.id,
+    ])
+    const entries = [{ kind: 'note', value: 0 }]
+    const reader = new BranchWriter(set, host, 'main', 'agent').write({
+      entries,
+      reads: [parseRef('state:/a')],
+      at: root,
+    })!
+    const count = CAUSES_TOLD_MAX + 36
+    const writers = Array.from({ length: count }, () =>
+      new BranchWriter(set, host, 'main', 'agent').write({ touches: ['/a'], at: root }),
+    )
+    const inOrder = [...set.everything().flatten()].map(node => set.dag.id(node))
+    const places = new Map(inOrder.map((id, place) => [id, place]))
+    const expected = writers.map(change => change!.id).sort((a, b) => places.get(a)! - places.get(b)!)
+    const changes = inOrder.map(id => set.change(set.dag.node(id)))
+    for (const arrived of [changes, [changes[0]!, ...changes.slice(1).reverse()]]) {
+      const other = setOf(arrived)
+      const { causes, causesLeftOut } = new Staleness(other, other.everything()).why(`${reader.id}.0`)!
+      expect(causes.map(({ change }) => change)).toEqual(expected.slice(0, CAUSES_TOLD_MAX))
+      expect(causesLeftOut).toBe(36)
+    }
   })
 
   it('[MRG-3] a merge reports what it shows as stale, and none of what was merged did', () => {

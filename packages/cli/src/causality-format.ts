@@ -20,11 +20,12 @@ export interface Why {
   readonly reads: readonly VersionedRef[]
   readonly stale: boolean
   readonly causes: readonly Cause[]
+  readonly causesLeftOut: number
   readonly via: readonly string[]
   readonly revertedBy: readonly string[]
 }
 
-export function formatWhy({ entry, reads, stale, causes, via, revertedBy }: Why): string[] {
+export function formatWhy({ entry, reads, stale, causes, causesLeftOut, via, revertedBy }: Why): string[] {
   return [
     `entry      ${entry.id}`,
     `says       ${entry.kind}: ${clip(wordsOf(entry), 100)}`,
@@ -37,6 +38,7 @@ export function formatWhy({ entry, reads, stale, causes, via, revertedBy }: Why)
       ({ kind, wrote, agent, branch, change, time, reason }) =>
         `  ${kind}: ${clip(wrote, 100)} by ${agent} on ${branch}, ${shortId(change)}, ${formatTime(time)}${because(reason)}`,
     ),
+    ...(causesLeftOut > 0 ? [`  and ${causesLeftOut} more`] : []),
     ...via.map(source => `  derived from ${shortId(source)}, which is stale`),
   ]
 }

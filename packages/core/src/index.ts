@@ -130,7 +130,7 @@ export {
 } from './schema.js'
 export { EFFECT_KIND, type EffectOutcome, isEngineKind, readOutcome } from './side-effects.js'
 export type { SchemaVersion } from './schemas.js'
-export type { BlastRadius, Stale, StaleCause, StaleKind } from './stale.js'
+export { type BlastRadius, CAUSES_TOLD_MAX, type Stale, type StaleCause, type StaleKind } from './stale.js'
 export { Staleness } from './staleness.js'
 export { StateDoc } from './state-doc.js'
 export { StateForms } from './state-forms.js'

@@ -72,11 +72,11 @@ class Writes {
     return false
   }
 
-  /** Appends what came after a place, and does not name the very version. */
-  pushAfter(place: number, read: VersionedRef, to: Write[]): void {
+  /** What came after a place, and does not name the very version. */
+  eachAfter(place: number, read: VersionedRef, visit: (write: Write) => void): void {
     let at = this.all.length
     while (at > 0 && this.all[at - 1]!.place > place) at--
-    for (; at < this.all.length; at++) if (!sameVersion(this.all[at]!, read)) to.push(this.all[at]!)
+    for (; at < this.all.length; at++) if (!sameVersion(this.all[at]!, read)) visit(this.all[at]!)
   }
 }
 
@@ -137,10 +137,8 @@ export class RefWrites {
   }
 
   /** What touches a read and came after a place; of one change, what it wrote above the read first. */
-  touchingAfter(read: VersionedRef, place: number): Write[] {
-    const found: Write[] = []
-    for (const writes of this.#touching(read.ref)) writes.pushAfter(place, read, found)
-    return found
+  eachTouchingAfter(read: VersionedRef, place: number, visit: (write: Write) => void): void {
+    for (const writes of this.#touching(read.ref)) writes.eachAfter(place, read, visit)
   }
 
   /** Lists in which each write that touches a ref is once. */

@@ -6,7 +6,7 @@ import { entryId } from './ids.js'
 import { Kin, KIN_MAX } from './kin.js'
 import { entry } from './ref-index.js'
 import type { RefWrites, Write } from './ref-writes.js'
-import type { StaleCause } from './stale.js'
+import { CAUSES_TOLD_MAX, type Stale, type StaleCause } from './stale.js'
 
 /** What causes are asked of. */
 export interface Derived {
@@ -18,16 +18,34 @@ export interface Derived {
   readonly late: readonly Node[]
 }
 
-interface Found {
-  readonly read: VersionedRef
-  readonly writes: readonly Write[]
-}
-
 export type Compare = (a: Node, b: Node) => number
 
+/** The causes that are told of one, and the number of the others. */
+export type Told = Pick<Stale, 'causes' | 'causesLeftOut'>
+
+/** A cause before it is spelled out; `write` and `read` are undefined of what came late to a summary. */
 interface Caused {
   readonly node: Node
-  readonly cause: StaleCause
+  readonly write: Write | undefined
+  readonly read: VersionedRef | undefined
+}
+
+/** The first causes in order; of those of one change the ones that were met first. */
+class FirstCauses {
+  readonly kept: Caused[] = []
+  count = 0
+
+  constructor(private readonly compare: Compare) {}
+
+  add(node: Node, write?: Write, read?: VersionedRef): void {
+    this.count++
+    const { kept } = this
+    if (kept.length === CAUSES_TOLD_MAX && this.compare(kept.at(-1)!.node, node) <= 0) return
+    let at = kept.length
+    while (at > 0 && this.compare(kept[at - 1]!.node, node) > 0) at--
+    kept.splice(at, 0, { node, write, read })
+    if (kept.length > CAUSES_TOLD_MAX) kept.pop()
+  }
 }
 
 /** By ref that was read, by number of the write. */
@@ -42,7 +60,7 @@ const FEW_QUESTIONS = 16
 
 /**
  * What made things stale, read off the writes of a view. There may be as many causes as reads times writes, so nothing
- * but a look is done for one of them, and those that say the same are one object.
+ * but a look is done for one of them; few are told, and those that say the same are one object.
  */
 export class StaleCauses {
   constructor(
@@ -55,67 +73,66 @@ export class StaleCauses {
    * The causes of each, in the order of the changes that wrote.
    * @param orderOf the order of the context, to sort so many by
    */
-  *of(derived: readonly Derived[], orderOf: (count: number) => Compare): Generator<StaleCause[]> {
+  *of(derived: readonly Derived[], orderOf: (count: number) => Compare): Generator<Told> {
     const made: Made = new Map()
     for (let i = 0; i < derived.length; i += KIN_MAX) {
-      for (const causes of this.#ofFew(derived.slice(i, i + KIN_MAX), made)) {
-        const compare = orderOf(causes.length)
-        yield causes.sort((a, b) => compare(a.node, b.node)).map(({ cause }) => cause)
-      }
+      yield* this.#ofFew(derived.slice(i, i + KIN_MAX), made, orderOf)
     }
   }
 
-  *#ofFew(derived: readonly Derived[], made: Made): Generator<Caused[]> {
-    const found = derived.map(each => this.#find(each))
-    const kin = this.#kinOf(derived, found)
+  *#ofFew(derived: readonly Derived[], made: Made, orderOf: (count: number) => Compare): Generator<Told> {
+    const { counts, kin } = this.#survey(derived)
     for (const [index, each] of derived.entries()) {
-      const causes: Caused[] = []
-      for (const { read, writes } of found[index]!) {
-        const { superseded, staleReads } = entry(made, read.ref, newKinds)
-        for (const write of writes) {
-          if (write.node === each.node || this.#isBehind(write, each, index, kin)) continue
-          const kind = this.#isLater(write, each, index, kin) ? 'superseded' : 'stale-read'
-          const cause = entry(
-            kind === 'superseded' ? superseded : staleReads,
-            write.number,
-            (): StaleCause => ({
-              kind,
-              change: this.set.dag.id(write.node),
-              wrote: write.ref,
-              read: read.ref,
-            }),
-          )
-          causes.push({ node: write.node, cause })
-        }
-      }
-      for (const late of each.late) causes.push({ node: late, cause: this.#late(late) })
-      yield causes
+      const first = new FirstCauses(orderOf(counts[index]! + each.late.length))
+      this.#eachWrite(each, (write, read) => {
+        if (write.node !== each.node && !this.#isBehind(write, each, index, kin))
+          first.add(write.node, write, read)
+      })
+      for (const late of each.late) first.add(late)
+      const causes = first.kept.map(({ node, write, read }) =>
+        write && read
+          ? this.#tell(write, read, this.#isLater(write, each, index, kin), made)
+          : this.#late(node),
+      )
+      yield { causes, causesLeftOut: first.count - causes.length }
     }
   }
 
-  #find({ node, reads }: Derived): Found[] {
+  #eachWrite({ node, reads }: Derived, visit: (write: Write, read: VersionedRef) => void): void {
     const cut = this.cuts.at(node)
-    return reads.map(read => ({ read, writes: this.writes.touchingAfter(read, cut) }))
+    for (const read of reads) this.writes.eachTouchingAfter(read, cut, write => visit(write, read))
   }
 
-  /** Undefined while there is little to ask. */
-  #kinOf(derived: readonly Derived[], found: readonly (readonly Found[])[]): Kin | undefined {
+  #tell(write: Write, read: VersionedRef, isLater: boolean, made: Made): StaleCause {
+    const { superseded, staleReads } = entry(made, read.ref, newKinds)
+    return entry(
+      isLater ? superseded : staleReads,
+      write.number,
+      (): StaleCause => ({
+        kind: isLater ? 'superseded' : 'stale-read',
+        change: this.set.dag.id(write.node),
+        wrote: write.ref,
+        read: read.ref,
+      }),
+    )
+  }
+
+  /** How many writes each may have causes in; no kin while there is little to ask. */
+  #survey(derived: readonly Derived[]): { readonly counts: number[]; readonly kin: Kin | undefined } {
     let questions = 0
     let lowest = Number.POSITIVE_INFINITY
-    for (const [index, each] of derived.entries()) {
-      for (const { writes } of found[index]!) {
-        for (const write of writes) {
-          lowest = Math.min(lowest, write.node)
-          if (this.#isKnownFrom(write, each) === undefined) questions++
-        }
-      }
-    }
-    if (questions <= FEW_QUESTIONS) return undefined
-    return new Kin(
-      this.set.dag,
-      derived.map(({ node }) => node),
-      lowest,
-    )
+    const counts = derived.map(each => {
+      let count = 0
+      this.#eachWrite(each, write => {
+        count++
+        lowest = Math.min(lowest, write.node)
+        if (this.#isKnownFrom(write, each) === undefined) questions++
+      })
+      return count
+    })
+    if (questions <= FEW_QUESTIONS) return { counts, kin: undefined }
+    const nodes = derived.map(({ node }) => node)
+    return { counts, kin: new Kin(this.set.dag, nodes, lowest) }
   }
 
   /** Whether one of the two has the other in its past, as far as that is plain; undefined where it has to be asked. */

@@ -28,7 +28,7 @@ export function describeStale(
       change: set.change(node).id,
       entry: units.entryOf(unit),
       branch: set.tree.branchOf(node),
-      causes: causesOf[at[index]!]!,
+      ...causesOf[at[index]!]!,
       via: viaOf[at[index]!]!,
     }
   })

@@ -12,13 +12,19 @@ export interface StaleCause {
   readonly read: string
 }
 
+/** So many causes are told of one entry: of a busy ref there are as many as it has writes, for each of its readers. */
+export const CAUSES_TOLD_MAX = 64
+
 /** One entry, or a change without entries, that was derived from something written since. */
 export interface Stale {
   readonly change: ChangeId
   /** Undefined for a change that holds no entries. */
   readonly entry: EntryId | undefined
   readonly branch: BranchName
+  /** In the order of the changes that wrote: the first 64 of them. */
   readonly causes: readonly StaleCause[]
+  /** How many more causes there are. */
+  readonly causesLeftOut: number
   /** Stale entries that it was derived from (STL-4). */
   readonly via: readonly EntryId[]
 }

@@ -43,6 +43,7 @@ function whyOf(copy: ContextCopy, view: View, id: string): Why {
     reads: staleness.derivedFrom(entry.id),
     stale: stale !== undefined,
     causes,
+    causesLeftOut: stale?.causesLeftOut ?? 0,
     via: stale?.via ?? [],
     revertedBy: set.ids(set.reverts.standing(view).get(node) ?? []),
   }

@@ -127,10 +127,10 @@ export class Supervisor {
       workflow,
       position,
       conflicts: conflicts.map(({ pointer, values, winner }) => ({ pointer, values: values.length, winner })),
-      staleReads: staleReads.map(({ branch, causes }) => ({
+      staleReads: staleReads.map(({ branch, causes, causesLeftOut }) => ({
         branch,
         read: causes[0]?.read ?? 'what it was derived from',
-        writers: causes.length,
+        writers: causes.length + causesLeftOut,
       })),
       timeTravel: lookOf(context.at(atFork.position)) === atFork.seen,
       complete: attempts.every(({ branch, messages }) =>
