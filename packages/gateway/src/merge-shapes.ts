@@ -20,7 +20,9 @@ const STALE = z
           read: z.string(),
         }),
       )
-      .readonly(),
+      .readonly()
+      .openapi({ description: 'in the order of the changes that wrote; of many the first' }),
+    causesLeftOut: z.int().openapi({ description: 'how many more there are' }),
     via: z.array(entryId).readonly().openapi({ description: 'stale entries that it was derived from' }),
   })
   .openapi('Stale', { description: 'What was derived from something that was written beside it' })
