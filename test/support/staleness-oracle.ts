@@ -12,14 +12,15 @@ interface Unit {
 export function bruteForce(changes: readonly Change[]): Map<string, { direct: string[]; stale: boolean }> {
   const oracle = new Oracle(changes)
   const units = changes.flatMap(unitsOf)
+  const written = changes.map(writer => ({ writer, refs: writtenBy(writer, changes).map(parseRef) }))
   const result = new Map<string, { direct: string[]; stale: boolean }>()
   for (const { change, name, reads } of units) {
-    const direct = changes.flatMap(writer =>
+    const direct = written.flatMap(({ writer, refs }) =>
       writer.id === change.id || oracle.isAncestor(writer.id, change.id)
         ? []
-        : writtenBy(writer, changes).flatMap(text =>
+        : refs.flatMap(ref =>
             reads
-              .filter(read => touches(parseRef(text), read))
+              .filter(read => touches(ref, read))
               .map(
                 () => `${oracle.isAncestor(change.id, writer.id) ? 'superseded' : 'stale-read'} ${writer.id}`,
               ),
