@@ -43,7 +43,7 @@ export interface Moved {
 /** Enough to see what is the matter, and to fit into one answer. */
 const TOLD_MAX = 16
 /** Writes: whoever has not seen more of what might concern it has to look before it can say what must not have moved. */
-const LOOKED_AT_MAX = 16_384
+const LOOKED_AT_MAX = 8_192
 
 /** @throws WEFT_PRECONDITION, with what it would have needed in `details`; the deps of the change must be known */
 export function checkPreconditions(log: LogView, header: Header, { heads, unmoved }: Preconditions): void {
