@@ -41,6 +41,8 @@ const IN_A_DROP: readonly FaultKind[] = [
   'stall',
   'freeze-peer',
 ]
+/** So many workers whose clock is set are out of reach then. */
+const WAKES_ALONE = 0.5
 /** So many of its workers are started anew when a tenant was dropped; the others still have what they held. */
 const STARTED_ANEW = 0.6
 
@@ -50,6 +52,7 @@ export class Nemesis {
   readonly happened: Fault[] = []
   readonly #plans: readonly Generator<Fault, undefined>[]
   readonly #isSkewed: boolean
+  readonly #isParting: boolean
   readonly #inADrop: readonly FaultKind[]
   #isOver = false
   #isRollingBack = false
@@ -65,6 +68,7 @@ export class Nemesis {
     this.#plans = [planFaults(dice.apart('plan'), kinds, every_ms)]
     if (kinds.includes('drop')) this.#plans = [...this.#plans, planDrops(dice.apart('drops'))]
     this.#isSkewed = kinds.includes('skew')
+    this.#isParting = kinds.includes('partition')
     this.#inADrop = IN_A_DROP.filter(kind => kinds.includes(kind))
   }
 
@@ -180,10 +184,16 @@ export class Nemesis {
     })
   }
 
+  /** A machine that was asleep, and wakes to another time, may not reach anybody for a while. */
   #setClock(dice: Dice): void {
-    const { peer, workers } = this.target
+    const { peer, network, workers } = this.target
     const processes = [peer.process, ...workers.map(({ run }) => run?.process)]
-    dice.pick(processes)?.setClock(anyOffset(dice))
+    const process = dice.pick(processes)
+    process?.setClock(anyOffset(dice))
+    const worker = workers.find(({ run }) => run !== undefined && run.process === process)
+    if (worker === undefined || !this.#isParting || !dice.chance(WAKES_ALONE)) return
+    const { up, down } = network.route(worker.host)
+    this.#block(dice, [up, down], 500)
   }
 
   #route(dice: Dice): Route {

@@ -138,7 +138,7 @@ export const MUTANTS: readonly Mutant[] = [
     from: 'return this.link.clock;',
     to: 'return { now: this.link.clock.now, steady: this.link.clock.now, after: this.link.clock.after };',
     laws: ['HND-3'],
-    faults: 'set-clock,partition,cut',
+    faults: 'set-clock,partition',
   },
   {
     name: 'records that are not held against their ids',
@@ -270,10 +270,10 @@ export const MUTANTS: readonly Mutant[] = [
     faults: WITHOUT_DROPS,
   },
   {
-    name: 'a revoked token that is let in again',
-    file: 'peer/dist/service.js',
-    from: 'checkNotRevoked(grant, await this.contexts.revocations(grant.tenant));',
-    to: '',
+    name: 'revocations that are forgotten with the next publication',
+    file: 'peer/dist/tenant-overlays.js',
+    from: 'revocationsIn(change) ?? this.#revocations;',
+    to: 'revocationsIn(change) ?? NOTHING_REVOKED;',
     laws: ['TEN-5'],
     faults: WITHOUT_DROPS,
   },
