@@ -11,7 +11,7 @@ import { comesUp, seededDice } from '../support/core-property.ts'
 import { corrupt, KINDS, LAYOUTS, type Sealed, sealedStore } from '../support/corruption.ts'
 
 /** `npm run corruptions` makes 2,000. */
-const CORRUPTIONS = Number(process.env.WEFT_CORRUPTIONS ?? 12)
+const CORRUPTIONS = Number(process.env.WEFT_CORRUPTIONS ?? 8)
 const SEED = Number(process.env.WEFT_SEED ?? 20_261_125)
 const LANES = 2
 const STORAGE_EXIT = 4
