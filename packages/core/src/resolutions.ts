@@ -26,8 +26,8 @@ export interface Resolution {
 }
 
 /**
- * The conflicts of a view that somebody has closed, in order, those of one change by pointer: a function of each closing change and its past, so that
- * no later write, and no order of arrival, alters the account.
+ * The conflicts of a view that somebody has closed, in order, those of one change by pointer: a function of each closing
+ * change and its past, so that no later write, and no order of arrival, alters the account.
  * @param pointer only those of this pointer, above it or below it
  * @throws WEFT_POINTER_INVALID
  */

@@ -16,7 +16,7 @@ import { waiting } from './route-parts.js'
 /** The peer decides on so many at once, and so either all of them begin or none does. */
 const FORKS_MAX = 16
 
-const aboutWriting = {
+export const aboutWriting = {
   agent: id,
   branch: branchName.optional().openapi({ description: 'default `main`' }),
   schema: schemaVersion,
@@ -103,5 +103,3 @@ export const ABANDONED = z
     session,
   })
   .openapi('Abandoned')
-
-export { aboutWriting }

@@ -7,7 +7,7 @@ import { position, session, workflowId } from './fields.js'
 import { pageOf } from './pages.js'
 import {
   AFTER_HEADER,
-  aboutBranch,
+  aboutWaiting,
   answers,
   inWorkflow,
   next,
@@ -19,7 +19,6 @@ import {
 import { contextOf } from './schemas.js'
 
 const BRANCHES = '/v1/contexts/{workflow}/branches' as const
-const { branch: _, ...aboutContext } = aboutBranch
 const LIMIT = 1_000
 
 const LIST = createRoute({
@@ -30,7 +29,7 @@ const LIST = createRoute({
   security: SECURITY,
   request: {
     params: inWorkflow,
-    query: z.strictObject({ ...aboutContext, ...pageOfUpTo(LIMIT) }),
+    query: z.strictObject({ ...aboutWaiting, ...pageOfUpTo(LIMIT) }),
     headers: AFTER_HEADER,
   },
   responses: {

@@ -6,7 +6,7 @@ import { changeId, heads, position } from './fields.js'
 import { NO_REPORT, REPORT, reportPage } from './merge-shapes.js'
 import {
   AFTER_HEADER,
-  aboutBranch,
+  aboutWaiting,
   answers,
   inWorkflow,
   pageOfUpTo,
@@ -17,7 +17,6 @@ import {
 import { contextOf } from './schemas.js'
 
 const MERGES = '/v1/contexts/{workflow}/merges' as const
-const { branch: _, ...aboutContext } = aboutBranch
 const LIMIT = 1_000
 
 const MERGED = z
@@ -54,7 +53,7 @@ const READ = createRoute({
   security: SECURITY,
   request: {
     params: inWorkflow.extend({ change: changeId }),
-    query: z.strictObject({ ...aboutContext, ...pageOfUpTo(LIMIT) }),
+    query: z.strictObject({ ...aboutWaiting, ...pageOfUpTo(LIMIT) }),
     headers: AFTER_HEADER,
   },
   responses: { 200: answers('A page of the report.', REPORT), ...problems(404) },

@@ -3,7 +3,7 @@ import { MAIN_BRANCH, OVERLAY_WORKFLOW, WeftError } from '@weft/core'
 import type { OverlayVersion } from '@weft/replica'
 import { type Host, onBranch } from './asking.js'
 import { changeId, id, json, label, position, session, time } from './fields.js'
-import { AFTER_HEADER, aboutBranch, answers, problems, SECURITY, takes, waiting } from './route-parts.js'
+import { AFTER_HEADER, aboutWaiting, answers, problems, SECURITY, takes, waiting } from './route-parts.js'
 import { overlayOf } from './schemas.js'
 
 const ENFORCE = z.enum(['commit', 'step', 'advisory'])
@@ -24,8 +24,7 @@ const VERSION = z
   .openapi('OverlayVersion')
 
 const inOverlay = z.object({ name: id })
-const { branch: _, ...aboutOverlays } = aboutBranch
-const query = z.strictObject(aboutOverlays)
+const query = z.strictObject(aboutWaiting)
 const versions = z.array(VERSION)
 
 const LIST = createRoute({

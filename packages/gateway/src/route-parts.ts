@@ -85,11 +85,16 @@ export const waiting = {
   wait_ms: z.int().min(0).max(DEFAULT_LIMITS.wait_ms_max).optional(),
 }
 
-/** What every question about a context may say. */
-export const aboutBranch = {
-  branch: branchName.optional().openapi({ description: 'default `main`' }),
+/** What every question may say. */
+export const aboutWaiting = {
   after: after.optional(),
   wait_ms: wait_ms.optional(),
+}
+
+/** What every question about a branch may say. */
+export const aboutBranch = {
+  branch: branchName.optional().openapi({ description: 'default `main`' }),
+  ...aboutWaiting,
 }
 
 /** Which page of a list; `max` items are one at most, and by default. */

@@ -4,7 +4,7 @@ import { definedOf } from './defined.js'
 import { branchName, id, position, ref, session } from './fields.js'
 import {
   AFTER_HEADER,
-  aboutBranch,
+  aboutWaiting,
   answers,
   inSubscription,
   problems,
@@ -12,8 +12,6 @@ import {
   takes,
   waiting,
 } from './route-parts.js'
-
-const { branch: _, ...aboutContext } = aboutBranch
 
 const FILTER = z
   .strictObject({
@@ -72,7 +70,7 @@ const READ = createRoute({
   operationId: 'readSubscription',
   summary: 'How a subscription stands.',
   security: SECURITY,
-  request: { params: inSubscription, query: z.strictObject(aboutContext), headers: AFTER_HEADER },
+  request: { params: inSubscription, query: z.strictObject(aboutWaiting), headers: AFTER_HEADER },
   responses: { 200: answers('How it stands.', STATUS), ...problems(404) },
 })
 
