@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { reasonOf } from '@weft/core'
 import { fuzzChanges } from './changes.js'
 import { Harm, saveFailure } from './corpus.js'
 import { fuzzFrames } from './frames.js'
@@ -14,27 +15,37 @@ Malformed frames against a peer, and a tenth as many against a replica; hostile 
 shapes, each a fifth as long; as many Yjs updates against what a relay holds of a scratch, and a tenth as many HTTP requests
 against a gateway.`
 
-const { values } = parseArgs({
-  options: {
-    frames: { type: 'string', default: '200000' },
-    changes: { type: 'string', default: '20000' },
-    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
-    help: { type: 'boolean', default: false },
-  },
-})
+const USAGE = 2
 
-async function main(): Promise<number> {
-  if (values.help) {
-    console.log(HELP)
-    return 0
+/** @throws TypeError that says what is wrong with the arguments; undefined when help was asked for */
+function readArguments(): { frames: number; changes: number; seed: number } | undefined {
+  const { values } = parseArgs({
+    options: {
+      frames: { type: 'string', default: '200000' },
+      changes: { type: 'string', default: '20000' },
+      seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) return undefined
+  return {
+    frames: count('--frames', values.frames, 1),
+    changes: count('--changes', values.changes, 1),
+    seed: count('--seed', values.seed, 0),
   }
-  const seed = Number(values.seed)
+}
+
+function count(flag: string, text: string, least: number): number {
+  const value = Number(text)
+  if (text.trim() !== '' && Number.isSafeInteger(value) && value >= least) return value
+  throw new TypeError(`${flag} takes a whole number from ${least} on, and not ${JSON.stringify(text)}`)
+}
+
+async function fuzz({ frames, changes, seed }: NonNullable<ReturnType<typeof readArguments>>) {
   const watch = new Watch()
   console.log(`seed ${seed}`)
   const began = performance.now()
   const seconds = () => `${((performance.now() - began) / 1000).toFixed(0)} s`
-  const frames = Number(values.frames)
-  const changes = Number(values.changes)
   const told = (report: object): void => console.log(JSON.stringify(report), seconds())
   try {
     told(await fuzzFrames(frames, seed, watch))
@@ -59,6 +70,19 @@ async function main(): Promise<number> {
   } finally {
     await watch.close()
   }
+}
+
+async function main(): Promise<number> {
+  let asked: ReturnType<typeof readArguments>
+  try {
+    asked = readArguments()
+  } catch (error) {
+    console.error(`${reasonOf(error)}\n\n${HELP}`)
+    return USAGE
+  }
+  if (asked !== undefined) return fuzz(asked)
+  console.log(HELP)
+  return 0
 }
 
 process.exit(await main())

@@ -9,6 +9,7 @@ const HELP = `npm run soak:seeds -- [--seeds N] [--from S] [test/laws …]
 Runs the tests that go by a seed under N others (default 5), from S on (default: one of the day). What follows are the
 beginnings of paths: of the tests, those below them alone. Ends with the command that repeats each failure.`
 
+const USAGE = 2
 const DAY_MS = 86_400_000
 const SEEDS_PER_DAY = 10_000
 /** Some tests take a seed and those that follow it, so one that is near to another would repeat much of it. */
@@ -95,10 +96,7 @@ async function failuresUnder(seed, tests) {
   }
 }
 
-async function main({ seeds, from }, below) {
-  if (!Number.isInteger(seeds) || !Number.isInteger(from)) throw new Error(HELP)
-  const tests = seededTests().filter(path => below.length === 0 || below.some(each => path.startsWith(each)))
-  if (tests.length === 0) throw new Error(`no test that goes by a seed is below ${below.join(', ')}`)
+async function soak({ seeds, from, tests }) {
   const failures = []
   for (let n = 0; n < seeds; n++) {
     const seed = from + n * SEED_STEP
@@ -114,13 +112,38 @@ async function main({ seeds, from }, below) {
   return failures.length === 0 ? 0 : 1
 }
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    seeds: { type: 'string', default: '5' },
-    from: { type: 'string', default: String(Math.floor(Date.now() / DAY_MS) * SEEDS_PER_DAY) },
-    help: { type: 'boolean', default: false },
-  },
-})
-if (values.help) console.log(HELP)
-else process.exitCode = await main({ seeds: Number(values.seeds), from: Number(values.from) }, positionals)
+/** @throws what is wrong with the arguments; undefined when help was asked for */
+function readArguments() {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      seeds: { type: 'string', default: '5' },
+      from: { type: 'string', default: String(Math.floor(Date.now() / DAY_MS) * SEEDS_PER_DAY) },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) return undefined
+  const [seeds, from] = [Number(values.seeds), Number(values.from)]
+  if (!(Number.isSafeInteger(seeds) && seeds > 0 && Number.isSafeInteger(from)))
+    throw new TypeError('--seeds takes a whole number from 1 on, and --from a whole number')
+  const isAsked = path => positionals.length === 0 || positionals.some(each => path.startsWith(each))
+  const tests = seededTests().filter(isAsked)
+  if (tests.length === 0)
+    throw new TypeError(`no test that goes by a seed is below ${positionals.join(', ')}`)
+  return { seeds, from, tests }
+}
+
+async function main() {
+  let asked
+  try {
+    asked = readArguments()
+  } catch (error) {
+    console.error(`${error.message}\n\n${HELP}`)
+    return USAGE
+  }
+  if (asked !== undefined) return soak(asked)
+  console.log(HELP)
+  return 0
+}
+
+process.exitCode = await main()
