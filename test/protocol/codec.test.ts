@@ -9,6 +9,7 @@ import {
   MESSAGES,
   type Message,
   type MessageName,
+  messageNameOf,
   negotiateVersion,
   PROTOCOL_VERSIONS,
   WIRE_LIMITS,
@@ -143,6 +144,13 @@ describe('the codec', () => {
     ]).subarray(0, -50_000)
     const message = decodeMessage(frame)
     expect(message.name === 'push' && message.changes[0]!.buffer.byteLength).toBe(100)
+  })
+
+  test('what a frame says it is can be told without reading it', () => {
+    for (const frame of SAMPLES) expect(messageNameOf(frame)).toBe(decodeMessage(frame).name)
+    for (const [name, { type }] of Object.entries(MESSAGES)) expect(messageNameOf(frameOf([type]))).toBe(name)
+    for (const frame of [[], [99], ['push'], 7, {}].map(frameOf)) expect(messageNameOf(frame)).toBeUndefined()
+    expect(messageNameOf(new Uint8Array(0))).toBeUndefined()
   })
 
   test('one message has one encoding', () => {

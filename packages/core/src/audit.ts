@@ -1,11 +1,10 @@
 import type { ChangeSet } from './change-set.js'
-import { checkPointer } from './conflicts.js'
 import type { Node } from './dag.js'
 import type { Entry } from './entry.js'
 import type { Erased } from './erasures.js'
 import type { ManifestRef } from './header.js'
 import type { ActorId, AgentId, BranchName, ChangeId } from './ids.js'
-import { pointersTouch } from './json.js'
+import { checkPointer, pointersTouch } from './json.js'
 import type { LeaseNote } from './lease-notes.js'
 import { unpackIds } from './packed-ids.js'
 import type { View } from './view.js'
@@ -49,12 +48,22 @@ export interface AuditRecord {
   readonly lease?: LeaseNote
 }
 
-/** The changes of a view in order, filtered; nothing is decoded that is not yielded. @throws WEFT_POINTER_INVALID */
-export function* audit(set: ChangeSet, view: View, filter: AuditFilter = {}): Generator<AuditRecord> {
+/**
+ * The changes of a view in order, filtered; nothing is decoded that is not yielded.
+ * @param among of these nodes alone
+ * @throws WEFT_POINTER_INVALID
+ */
+export function* audit(
+  set: ChangeSet,
+  view: View,
+  filter: AuditFilter = {},
+  among?: ReadonlySet<Node>,
+): Generator<AuditRecord> {
   const { pointer, agent, branch, kind } = filter
   if (pointer !== undefined) checkPointer(pointer)
   const reverted = set.reverts.standing(view)
   for (const node of view.flatten()) {
+    if (among?.has(node) === false) continue
     const { id, header } = set.change(node)
     if (agent !== undefined && header.agent !== agent) continue
     if (branch !== undefined && header.branch !== branch) continue

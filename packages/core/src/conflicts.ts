@@ -2,7 +2,7 @@ import { compareText } from './bytes.js'
 import type { ChangeSet } from './change-set.js'
 import type { Node } from './dag.js'
 import type { ActorId, AgentId, BranchName, ChangeId } from './ids.js'
-import { type Json, jsonEquals, parsePointer, valueAt } from './json.js'
+import { type Json, jsonEquals, valueAt } from './json.js'
 import { LIST_END, openWritesOf, type Writer } from './open-writes.js'
 import type { StateDoc } from './state-doc.js'
 import type { View } from './view.js'
@@ -101,10 +101,4 @@ function describe(set: ChangeSet, state: StateDoc, node: Node, pointer: string):
 /** The end of a list is nowhere: what can be read is the list. */
 export function readablePointer(pointer: string): string {
   return pointer.endsWith(LIST_END) ? pointer.slice(0, -LIST_END.length) : pointer
-}
-
-/** @throws WEFT_POINTER_INVALID */
-export function checkPointer(pointer: string): string {
-  parsePointer(pointer)
-  return pointer
 }

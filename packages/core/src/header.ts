@@ -4,7 +4,7 @@ import { ABSENT, type CborReader, type CborWriter } from './cbor-cursor.js'
 import { HASH_BYTES } from './hash.js'
 import { checkNotes, type HeaderNotes } from './header-notes.js'
 import type { ActorId, AgentId, BranchName, ChangeId } from './ids.js'
-import { isPlainObject, parsePointer } from './json.js'
+import { checkPointer, isPlainObject } from './json.js'
 import { LIMITS } from './limits.js'
 import { checkIds, unpackIds } from './packed-ids.js'
 import type { Hash } from './ports.js'
@@ -161,7 +161,7 @@ const readKind = (reader: CborReader): string => reader.id('kind')
 /** The pointers of the state are parsed when it is asked what a change touches: one that is none must not get that far. */
 function readRef(reader: CborReader): string {
   const ref = reader.text(LIMITS.ref_chars_max)
-  if (ref.startsWith(STATE_REF)) parsePointer(ref.slice(STATE_REF.length))
+  if (ref.startsWith(STATE_REF)) checkPointer(ref.slice(STATE_REF.length))
   return ref
 }
 

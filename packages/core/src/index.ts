@@ -11,7 +11,6 @@ export { CommitIndex } from './commit-index.js'
 export {
   type Conflict,
   type ConflictValue,
-  checkPointer,
   findConflicts,
 } from './conflicts.js'
 export { Dag, NO_NODE, type Node } from './dag.js'
@@ -53,6 +52,7 @@ export { Intake, type IntakeResult } from './intake.js'
 export {
   assertJson,
   canonicalJson,
+  checkPointer,
   childPointer,
   deepFreeze,
   type Json,

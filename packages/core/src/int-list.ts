@@ -3,7 +3,7 @@ export class IntList {
   length = 0
   #items: Int32Array
 
-  constructor(capacity = 256) {
+  constructor(capacity = 16) {
     this.#items = new Int32Array(capacity)
   }
 

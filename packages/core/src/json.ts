@@ -136,16 +136,22 @@ export function childPointer(parent: string, key: string | number): string {
   return `${parent}/${/[~/]/.test(text) ? text.replaceAll('~', '~0').replaceAll('/', '~1') : text}`
 }
 
+/** Returns `pointer` if it is one. @throws WEFT_POINTER_INVALID */
+export function checkPointer(pointer: string): string {
+  if (pointer === '' || (pointer.startsWith('/') && !BAD_ESCAPE.test(pointer))) return pointer
+  throw new WeftError(
+    'WEFT_POINTER_INVALID',
+    `${JSON.stringify(pointer)} is not a JSON pointer`,
+    'write "" for the whole state or "/key/key", with "~0" for "~" and "~1" for "/" (RFC 6901)',
+  )
+}
+
+const BAD_ESCAPE = /~(?![01])/
+
 /** The keys of a JSON pointer; `''` is the whole document. @throws WEFT_POINTER_INVALID */
 export function parsePointer(pointer: string): string[] {
+  checkPointer(pointer)
   if (pointer === '') return []
-  if (!pointer.startsWith('/') || /~(?![01])/.test(pointer)) {
-    throw new WeftError(
-      'WEFT_POINTER_INVALID',
-      `${JSON.stringify(pointer)} is not a JSON pointer`,
-      'write "" for the whole state or "/key/key", with "~0" for "~" and "~1" for "/" (RFC 6901)',
-    )
-  }
   return pointer
     .slice(1)
     .split('/')

@@ -28,6 +28,15 @@ export function encodeMessage(message: Message): Uint8Array {
   return encode([type, ...Object.keys(fields).map(field => values[field])])
 }
 
+/** What a frame says that it is, without a look at what it holds: it need be no message of that name. */
+export function messageNameOf(frame: Uint8Array): MessageName | undefined {
+  const type = frame[1] === BYTE_FOLLOWS ? frame[2] : frame[1]
+  return type === undefined ? undefined : LAYOUTS.get(type)?.name
+}
+
+/** In CBOR: the number is in the byte after this one. */
+const BYTE_FOLLOWS = 0x18
+
 /** No field is a float; a decoder would hand a whole one out as an integer in another spelling. */
 class WithoutFloats extends Tokenizer {
   override next(): ReturnType<Tokenizer['next']> {

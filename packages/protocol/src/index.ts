@@ -1,5 +1,5 @@
 export { type Advice, adviceOf, CLOSE_CODES, closeCodeOf } from './close-codes.js'
-export { decodeMessage, encodeMessage } from './codec.js'
+export { decodeMessage, encodeMessage, messageNameOf } from './codec.js'
 export { describeShapes } from './fields.js'
 export { FRAME_BYTES_SOUGHT } from './groups.js'
 export { MESSAGES, type Message, type MessageName, PROTOCOL_VERSIONS, WIRE_LIMITS } from './messages.js'

@@ -10,8 +10,7 @@ export interface Withdrawal {
 export function withdrawalOf(set: ChangeSet, refused: Node, cause: WeftError): Withdrawal {
   const { dag } = set
   const id = dag.id(refused)
-  const lost = withDescendants(dag, refused)
-  const withdrawn = [...audit(set, set.everything())].filter(({ change }) => lost.has(dag.node(change)))
+  const withdrawn = [...audit(set, set.everything(), {}, withDescendants(dag, refused))]
   const error = new WeftError(
     cause.code,
     `the peer refused change ${id.slice(0, 12)}: ${cause.message}`,

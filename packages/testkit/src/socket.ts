@@ -57,7 +57,7 @@ export class SimSocket extends EventEmitter implements Transport {
   send(frame: Uint8Array, sent?: () => void): void {
     if (this.#state !== TRANSPORT_OPEN) throw new Error('the socket is not open')
     // The sender may reuse its bytes.
-    this.#pipe.send({ kind: 'frame', bytes: Uint8Array.from(frame), sent, from: this.process })
+    this.#pipe.send({ kind: 'frame', bytes: new Uint8Array(frame), sent, from: this.process })
   }
 
   ping(): void {

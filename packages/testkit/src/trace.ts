@@ -4,7 +4,9 @@ import { createHash } from 'node:crypto'
 export class Trace {
   readonly #hash = createHash('sha256')
   readonly #lines: string[] | undefined
-  #pending = ''
+  /** What is not hashed yet: a hash costs more to call than to feed. */
+  readonly #pending = Buffer.allocUnsafe(PENDING_BYTES)
+  #length = 0
 
   /** @param keep whether the lines are kept too, to be read by people */
   constructor(keep = false) {
@@ -16,14 +18,20 @@ export class Trace {
   }
 
   note(at_ms: number, label: string): void {
-    this.#pending += `${at_ms} ${label}\n`
-    if (this.#pending.length > FLUSH_CHARS) this.#flush()
+    this.#makeRoom(MOMENT_BYTES + label.length * UTF8_BYTES_MAX)
+    const at = this.#pending.writeDoubleLE(at_ms, this.#length)
+    this.#length = at + this.#pending.write(label, at)
     this.#lines?.push(`${at_ms.toFixed(3).padStart(12)}  ${label}`)
   }
 
   bytes(bytes: Uint8Array): void {
-    this.#flush()
-    this.#hash.update(bytes)
+    this.#makeRoom(bytes.length)
+    if (bytes.length > PENDING_BYTES) {
+      this.#hash.update(bytes)
+      return
+    }
+    this.#pending.set(bytes, this.#length)
+    this.#length += bytes.length
   }
 
   /** Of all until now. */
@@ -32,10 +40,16 @@ export class Trace {
     return this.#hash.copy().digest('hex')
   }
 
+  #makeRoom(bytes: number): void {
+    if (this.#length + bytes > PENDING_BYTES) this.#flush()
+  }
+
   #flush(): void {
-    this.#hash.update(this.#pending)
-    this.#pending = ''
+    this.#hash.update(this.#pending.subarray(0, this.#length))
+    this.#length = 0
   }
 }
 
-const FLUSH_CHARS = 4_096
+const PENDING_BYTES = 65_536
+const MOMENT_BYTES = 8
+const UTF8_BYTES_MAX = 3

@@ -1,5 +1,5 @@
 import { type Change, isWeftError, unpackIds } from '@weft/core'
-import { decodeMessage, type Message } from '@weft/protocol'
+import { decodeMessage, type Message, messageNameOf } from '@weft/protocol'
 import { readToken } from './credentials.js'
 import type { Decoder } from './decoder.js'
 import type { Tap } from './network.js'
@@ -37,10 +37,9 @@ export class Wiretap implements Tap {
   answered(worker: SimProcess, frame: Uint8Array, peer: SimProcess): void {
     const token = this.#tokens.get(worker)
     if (token === undefined) return
-    const message = decodeMessage(frame)
     // Why something ends is said to whoever it ends for.
-    if (message.name === 'fail') {
-      const { channel, code } = message
+    if (messageNameOf(frame) === 'fail') {
+      const { channel, code } = decodeMessage(frame) as Message & { name: 'fail' }
       if (channel === null) this.see({ saw: 'ended', tenant: token.tenant, process: worker.name, code })
       return
     }
@@ -56,12 +55,17 @@ export class Wiretap implements Tap {
   }
 
   arrived(worker: SimProcess, frame: Uint8Array): void {
+    const name = messageNameOf(frame)
+    if (name !== 'log' && name !== 'ack') return
     const message = decodeMessage(frame)
     if (message.name === 'log') this.#log(worker, message)
-    if (message.name !== 'ack') return
-    const at = this.#place(worker, message.channel)
-    for (const [index, id] of unpackIds(message.ids).entries())
-      this.see({ saw: 'acked', at, process: worker.name, id, position: message.positions[index]! })
+    else if (message.name === 'ack') this.#acked(worker, message)
+  }
+
+  #acked(worker: SimProcess, { channel, ids, positions }: Message & { name: 'ack' }): void {
+    const at = this.#place(worker, channel)
+    for (const [index, id] of unpackIds(ids).entries())
+      this.see({ saw: 'acked', at, process: worker.name, id, position: positions[index]! })
   }
 
   #greeted(worker: SimProcess, text: string): void {
