@@ -59,7 +59,8 @@ export function decodeMessage(frame: Uint8Array): Message {
       { bytes: frame.length },
     )
   }
-  const [type, ...values] = decodeArray(frame)
+  const items = decodeArray(frame)
+  const [type] = items
   const layout = typeof type === 'number' ? LAYOUTS.get(type) : undefined
   if (layout === undefined) {
     throw new WeftError(
@@ -69,14 +70,17 @@ export function decodeMessage(frame: Uint8Array): Message {
       typeof type === 'number' ? { type } : {},
     )
   }
-  if (values.length !== layout.fields.length) {
-    throw malformed(`${layout.name} has ${values.length} fields where ${layout.fields.length} are due`)
+  const { name, fields } = layout
+  if (items.length !== 1 + fields.length) {
+    throw malformed(`${name} has ${items.length - 1} fields where ${fields.length} are due`)
   }
-  const message: Record<string, unknown> = { name: layout.name }
-  layout.fields.forEach(([field, { check }], index) => {
-    if (!check(values[index])) throw malformed(`field ${field} of ${layout.name} is not what it should be`)
-    message[field] = values[index]
-  })
+  const message: Record<string, unknown> = { name }
+  for (let index = 0; index < fields.length; index++) {
+    const [field, { check }] = fields[index]!
+    const value = items[1 + index]
+    if (!check(value)) throw malformed(`field ${field} of ${name} is not what it should be`)
+    message[field] = value
+  }
   return message as unknown as Message
 }
 

@@ -12,7 +12,8 @@ export class Pasts {
     for (const dep of header.deps) {
       const known = this.#numbers.get(dep)
       if (known === undefined) continue
-      for (const [word, bits] of this.#pasts[known]!.entries()) past[word]! |= bits
+      const before = this.#pasts[known]!
+      for (let word = 0; word < before.length; word++) past[word]! |= before[word]!
       past[known >> 5]! |= 1 << (known & 31)
     }
     this.#numbers.set(id, number)

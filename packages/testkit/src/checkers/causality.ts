@@ -7,23 +7,23 @@ import type { Place } from '../observation.js'
  * Clocks and actors are what they say (CHG-2).
  */
 export function causality(): Checker {
-  const changes = new Map<ChangeId, Change>()
+  const clocks = new Map<ChangeId, { readonly lamport: number; readonly deps: readonly ChangeId[] }>()
   /** By context, what is durable; by context and process, what a replica holds. */
   const durable = new Map<string, Set<ChangeId>>()
   const held = new Map<string, Set<ChangeId>>()
   const byActor = new Map<string, ChangeId>()
 
   const checkClock = (at: Place, change: Change, report: Report): void => {
-    if (changes.has(change.id)) return
-    changes.set(change.id, change)
+    if (clocks.has(change.id)) return
     const { actor, seq, lamport, deps } = change.header
+    clocks.set(change.id, { lamport, deps })
     const first = entryOf(byActor, `${at.key} ${actor} ${seq}`, () => change.id)
     if (first !== change.id)
       report(
         'CHG-2',
         `${at.key}: actor ${short(actor)} wrote two changes as its ${seq}th: ${short(first)}, ${short(change.id)}`,
       )
-    const known = deps.map(dep => changes.get(dep)?.header.lamport)
+    const known = deps.map(dep => clocks.get(dep)?.lamport)
     if (known.some(each => each === undefined)) return
     const expected = 1 + Math.max(0, ...(known as number[]))
     if (lamport !== expected)
@@ -63,7 +63,7 @@ export function causality(): Checker {
       branch: ({ process, branch, order, at }, report) => {
         const index = new Map(order.map((id, place) => [id, place]))
         for (const [place, id] of order.entries()) {
-          const late = changes.get(id)?.header.deps.filter(dep => (index.get(dep) ?? -1) > place) ?? []
+          const late = clocks.get(id)?.deps.filter(dep => (index.get(dep) ?? -1) > place) ?? []
           if (late.length > 0)
             report('ORD-1', `${process} shows ${short(id)} on ${at.key}/${branch} before ${late.map(short)}`)
         }
