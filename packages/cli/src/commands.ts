@@ -43,12 +43,15 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ readonly register: Regis
 
 /** It needs to know all the others. */
 const COMPLETION = 'completion'
+/** What is answered without any. */
+export const VERSION_FLAGS = ['-V', '--version']
 
 /**
  * What adds the verb that a command line begins with, alone: to load all of them, and what they import, takes longer than
  * most have to do. All are loaded for a line that begins otherwise, as one that asks for help or has mistyped a verb.
  */
 export async function commandsFor([verb]: readonly string[]): Promise<readonly Register[]> {
+  if (verb !== undefined && VERSION_FLAGS.includes(verb)) return []
   const isAlone = verb !== undefined && verb !== COMPLETION && Object.hasOwn(COMMANDS, verb)
   const loading = isAlone ? [COMMANDS[verb]!] : Object.values(COMMANDS)
   return (await Promise.all(loading.map(load => load()))).map(({ register }) => register)

@@ -1,6 +1,6 @@
 import { Command, type CommanderError } from 'commander'
 import type { Cli } from './cli.js'
-import { commandsFor } from './commands.js'
+import { commandsFor, VERSION_FLAGS } from './commands.js'
 import { EXIT_CODES_HELP, usage } from './failure.js'
 
 const EPILOGUE = `
@@ -17,7 +17,7 @@ Example:
 export async function buildProgram(cli: Cli, args: readonly string[]): Promise<Command> {
   const program = new Command('weft')
     .description('Context integrity for pools of AI agents: replicated, causal, durable, tenant-scoped.')
-    .version(cli.version, '-V, --version', 'print the version')
+    .version(cli.version, VERSION_FLAGS.join(', '), 'print the version')
     .helpCommand('help [command]', 'what a command does and takes')
     .showSuggestionAfterError()
     .enablePositionalOptions()

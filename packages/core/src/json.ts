@@ -138,10 +138,11 @@ export function childPointer(parent: string, key: string | number): string {
 
 /** Returns `pointer` if it is one. @throws WEFT_POINTER_INVALID */
 export function checkPointer(pointer: string): string {
-  if (pointer === '' || (pointer.startsWith('/') && !BAD_ESCAPE.test(pointer))) return pointer
+  const isText = typeof pointer === 'string'
+  if (isText && (pointer === '' || (pointer.startsWith('/') && !BAD_ESCAPE.test(pointer)))) return pointer
   throw new WeftError(
     'WEFT_POINTER_INVALID',
-    `${JSON.stringify(pointer)} is not a JSON pointer`,
+    `${isText ? JSON.stringify(pointer) : `a ${typeof pointer}`} is not a JSON pointer`,
     'write "" for the whole state or "/key/key", with "~0" for "~" and "~1" for "/" (RFC 6901)',
   )
 }

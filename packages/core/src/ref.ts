@@ -41,7 +41,8 @@ export function entryOf(ref: string): string | undefined {
 
 /** `ext:uri@version`, `overlay:name@version`, `entry:<id>` or `state:/pointer`. @throws WEFT_REF_INVALID */
 export function parseRef(text: string): VersionedRef {
-  if (text.length > LIMITS.ref_chars_max || !SCHEMES.test(text)) throw badRef(text)
+  if (typeof text !== 'string' || text.length > LIMITS.ref_chars_max || !SCHEMES.test(text))
+    throw badRef(text)
   const pointer = pointerOf(text)
   if (pointer !== undefined) checkPointer(pointer)
   const versioned = pointer === undefined ? VERSION.exec(text) : null
@@ -76,10 +77,10 @@ export function sameVersion(a: VersionedRef, b: VersionedRef): boolean {
   return a.version !== undefined && a.version === b.version
 }
 
-function badRef(text: string): WeftError {
+function badRef(text: unknown): WeftError {
   return new WeftError(
     'WEFT_REF_INVALID',
-    `${JSON.stringify(text.slice(0, 80))} is not the name of something that can be read`,
+    `${JSON.stringify(String(text).slice(0, 80))} is not the name of something that can be read`,
     'write state:/pointer, entry:<id>, overlay:<name> or ext:<uri>, the last two with @version if you know it',
   )
 }

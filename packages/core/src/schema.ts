@@ -93,7 +93,7 @@ export type RenderersOf<Entries extends EntrySchemas> = {
  * @param options.render how entries of a kind are told to a model: a pure function of the value, of every version
  * @param options.pinned kinds that are always in a window
  * @throws WEFT_KIND_UNKNOWN for a renderer or a pin of a kind that is not defined, and WEFT_ID_INVALID ·
- *   WEFT_SCHEMA_REFUSED · WEFT_SCHEMA_ASYNC · WEFT_VALUE_NOT_JSON
+ *   WEFT_SCHEMA_REFUSED · WEFT_SCHEMA_ASYNC · WEFT_VALUE_NOT_JSON · WEFT_USAGE without options
  */
 export function defineContext<
   const StateSchema extends AnySchema = StandardSchemaV1<unknown, JsonObject>,
@@ -108,6 +108,7 @@ export function defineContext<
   render?: RenderersOf<Entries>
   pinned?: readonly KindOf<Entries>[]
 }): ContextDefinition<StandardSchemaV1.InferOutput<StateSchema>, Entries> {
+  if (!isPlainObject(options)) throw noOptions(options)
   const { name, version, entries, render = {}, pinned = [] } = options
   checkId('kind', name)
   checkSchemas(name, entries, options.state)
@@ -147,6 +148,14 @@ function checkSchemas(name: string, entries: EntrySchemas, state: AnySchema | un
 export function checkSchema(schema: AnySchema, what: string): void {
   const standard: unknown = (schema as Partial<AnySchema> | null | undefined)?.['~standard']
   if (typeof (standard as AnySchema['~standard'] | undefined)?.validate !== 'function') throw noSchema(what)
+}
+
+function noOptions(options: unknown): WeftError {
+  return new WeftError(
+    'WEFT_USAGE',
+    `what defineContext was given is ${options === null ? 'null' : `a ${typeof options}`}`,
+    'pass { name, version, entries }',
+  )
 }
 
 function noSchema(what: string): WeftError {

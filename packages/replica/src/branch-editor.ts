@@ -28,6 +28,7 @@ import {
   validateState,
   type Write,
 } from '@weft/core'
+import { checkList, checkObject } from './arguments.js'
 import type { Asked } from './asked.js'
 import { BranchReader } from './branch-reader.js'
 import { handleClosed } from './context-errors.js'
@@ -56,6 +57,9 @@ export interface AbandonOptions extends WriteOptions {
 }
 
 export type Merge = MergeReport & { readonly receipt: Receipt }
+
+const TARGETS = 'pass { change }, { changes }, { actor }, { from, to } or { blastRadius }'
+const NAMES = 'pass the names of the branches as a list'
 
 /** The local half of a branch handle: writes that are made at once, here, and are synced as they are. */
 export abstract class BranchEditor<State, Entries extends EntrySchemas> extends BranchReader<State, Entries> {
@@ -128,6 +132,7 @@ export abstract class BranchEditor<State, Entries extends EntrySchemas> extends 
    *   and as `change`; then nothing has changed
    */
   revert(target: RevertTarget, options: RevertOptions = {}): Revert {
+    checkObject('what revert was given', target, TARGETS)
     const validated = (state: JsonObject): JsonObject => this.validated(state)
     const writer = options.dryRun ? this.writer() : this.upToDate()
     const { plan, write } = revertWrite(writer, target, this.context.index, validated)
@@ -154,7 +159,7 @@ export abstract class BranchEditor<State, Entries extends EntrySchemas> extends 
    */
   abandon(branches: readonly BranchName[], options: AbandonOptions = {}): Receipt {
     const { set } = options.dryRun ? this.writer() : this.ready()
-    checkAbandonable(set.branches, branches)
+    checkAbandonable(set.branches, checkList('what abandon was given', branches, NAMES))
     if (options.dryRun) return this.record(undefined)
     const changes = abandon(set, branches, { agent: this.agent, ...options }, this.context.host)
     return changes.reduce((_, change) => this.record(change), this.record(undefined))

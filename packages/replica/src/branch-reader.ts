@@ -40,6 +40,7 @@ import {
   type Window,
   type WindowFormat,
 } from '@weft/core'
+import { checkFunction, checkList, checkObject, checkText } from './arguments.js'
 import type { Asked } from './asked.js'
 import { type BranchStatus, branchStatus, isUnmerged } from './branch-status.js'
 import type { ContextReplica } from './context-replica.js'
@@ -169,7 +170,7 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
       readonly overlays?: readonly ToldOverlay[]
     },
   ): Window<As> {
-    const { at, overlays, ...rest } = options
+    const { at, overlays, ...rest } = checkObject('what window was given', options, 'pass { budget }')
     const heads = at === undefined ? this.heads : this.#headsAt(at)
     return this.windowsAt(heads)(rest as WindowOptions<As>, overlays)
   }
@@ -207,6 +208,7 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
 
   /** What an entry was derived from, what made it stale, by whom. @throws WEFT_CHANGE_UNKNOWN */
   why(entry: EntryId): Derivation {
+    checkText('the entry', entry, 'pass the id of an entry')
     const index = this.#stalenessIndex()
     return { entry, reads: index.derivedFrom(entry), stale: index.why(entry) }
   }
@@ -221,7 +223,7 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
    * (STL-5), until the returned function is called. What is stale already is not told.
    */
   onInvalidated(listener: (stale: readonly Stale[]) => void): () => void {
-    return this.#watch(listener, () => {})
+    return this.#watch(checkFunction('the listener', listener), () => {})
   }
 
   /** As `onInvalidated`, one at a time; ends when the signal aborts. @throws WEFT_SCHEMA_UNKNOWN · WEFT_CLOSED */
@@ -330,7 +332,8 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
 
   #headsAt(when: Position | readonly ChangeId[]): readonly ChangeId[] {
     const { set } = this
-    return typeof when === 'number' ? set.ids(this.context.index.headsAt(set, this.branch, when)) : when
+    if (typeof when === 'number') return set.ids(this.context.index.headsAt(set, this.branch, when))
+    return checkList('the place in the log', when, 'pass a position, or heads as a list')
   }
 
   /** Tells what becomes stale, until stopped, or until the handle can no longer read: `failed` then hears why. */

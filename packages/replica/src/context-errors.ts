@@ -37,12 +37,16 @@ export function snapshotWithdrawn(step: string, refusal: WeftError): WeftError {
   )
 }
 
-export function checkLabels(labels: readonly (string | undefined)[]): void {
-  const long = labels.find(label => label !== undefined && label.length > LIMITS.label_chars_max)
-  if (long === undefined) return
-  throw new WeftError(
-    'WEFT_LABEL_INVALID',
-    `a name, reason or trace of ${long.length} characters`,
-    `use at most ${LIMITS.label_chars_max}`,
-  )
+/** @throws WEFT_LABEL_INVALID */
+export function checkLabels(labels: readonly unknown[]): void {
+  for (const label of labels) {
+    if (label === undefined) continue
+    if (typeof label === 'string' && label.length <= LIMITS.label_chars_max) continue
+    const what = typeof label === 'string' ? `of ${label.length} characters` : 'that is no text'
+    throw new WeftError(
+      'WEFT_LABEL_INVALID',
+      `a name, reason or trace ${what}`,
+      `use a text of at most ${LIMITS.label_chars_max} characters`,
+    )
+  }
 }

@@ -19,6 +19,7 @@ import { Commits } from './commits.js'
 import { notYet } from './context-errors.js'
 import type { ReplicaListener } from './events.js'
 import type { Link } from './link.js'
+import { Listeners } from './listeners.js'
 import type { ReplicaHost } from './node-host.js'
 import { Proposals } from './proposals.js'
 import { checkMayErase, lacksDeps, refillOf } from './refill.js'
@@ -37,9 +38,9 @@ export class ContextReplica {
   readonly index = new CommitIndex()
   #commits = new Commits(this.index)
   #set: ChangeSet
-  readonly #listeners = new Set<ChangeListener>()
-  readonly #positionListeners = new Set<() => void>()
-  readonly #remadeListeners = new Set<() => void>()
+  readonly #listeners = new Listeners<Parameters<ChangeListener>>()
+  readonly #positionListeners = new Listeners<[]>()
+  readonly #remadeListeners = new Listeners<[]>()
   readonly #own = new Set<ChangeId>()
   readonly #proposals = new Proposals()
   #synced: Deferred<void> = deferred()
@@ -102,8 +103,7 @@ export class ContextReplica {
   }
 
   listen(listener: ChangeListener): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+    return this.#listeners.add(listener)
   }
 
   /**
@@ -122,15 +122,14 @@ export class ContextReplica {
 
   /** Calls back now, whenever more of the log is known, and when no more will come, until the returned function is called. */
   onPosition(listener: () => void): () => void {
-    this.#positionListeners.add(listener)
+    const stop = this.#positionListeners.add(listener)
     listener()
-    return () => this.#positionListeners.delete(listener)
+    return stop
   }
 
   /** Calls back when the set has become another object, before anybody is told, until the returned function is called. */
   onRemade(listener: () => void): () => void {
-    this.#remadeListeners.add(listener)
-    return () => this.#remadeListeners.delete(listener)
+    return this.#remadeListeners.add(listener)
   }
 
   /** Queues a change that a handle has just added to the set. */
@@ -219,7 +218,7 @@ export class ContextReplica {
     if (last !== undefined) this.session.delivered(this.workflow, position, last)
     if (arrived.length > 0) this.#tell(arrived)
     forgetErased()
-    for (const listener of this.#positionListeners) listener()
+    this.#positionListeners.tell()
   }
 
   acked(acks: readonly { readonly id: ChangeId; readonly position: Position }[]): void {
@@ -227,7 +226,7 @@ export class ContextReplica {
       // What was proposed is here when the log brings it, behind all that the peer had when it took it.
       if (this.#set.has(id)) this.#committed(id, position)
     }
-    for (const listener of this.#positionListeners) listener()
+    this.#positionListeners.tell()
   }
 
   /** @param heads of the log as it was opened */
@@ -277,7 +276,7 @@ export class ContextReplica {
     this.#drained = undefined
     this.#commits.end(error)
     this.#proposals.end(error)
-    for (const listener of this.#positionListeners) listener()
+    this.#positionListeners.tell()
   }
 
   /** To be asked of the peer once more, with all that it has not acknowledged, after it failed. */
@@ -322,7 +321,7 @@ export class ContextReplica {
     const kept = this.#set.changes().filter(isKept)
     this.#set = new ChangeSet(this.host.hash)
     for (const change of kept) this.#set.add(apart(change, this.host.hash), true)
-    for (const listener of this.#remadeListeners) listener()
+    this.#remadeListeners.tell()
   }
 
   /** @throws when the change does not fit what is here, or is the name of one that is not here */
@@ -395,6 +394,6 @@ export class ContextReplica {
   }
 
   #tell(changes: readonly ChangeId[]): void {
-    for (const listener of this.#listeners) listener(changes)
+    this.#listeners.tell(changes)
   }
 }

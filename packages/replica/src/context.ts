@@ -11,6 +11,7 @@ import type {
   Position,
   Write,
 } from '@weft/core'
+import { checkFunction, checkList, checkObject, checkText } from './arguments.js'
 import type { Asked } from './asked.js'
 import { type Merge, type WriteOptions, withReason } from './branch-editor.js'
 import { BranchProposer } from './branch-proposer.js'
@@ -88,7 +89,8 @@ export class Context<State, Entries extends EntrySchemas> extends BranchProposer
     work: (step: Step<State, Entries>) => Promise<T> | T,
     options: StepOptions = {},
   ): Promise<StepResult<T>> {
-    checkLabels([name, options.reason, options.trace])
+    checkLabels([checkText('the name of the step', name, 'name it by a text'), options.reason, options.trace])
+    checkFunction('the work of the step', work)
     while (options.requires && this.conflicts().length > 0) await untilResolved(this, options)
     const overlays = this.host.overlays && (await this.host.overlays().begin(options))
     try {
@@ -143,6 +145,8 @@ export class Context<State, Entries extends EntrySchemas> extends BranchProposer
     summarizer: Summarizer<EntryOf<Entries>>,
     options: WriteOptions = {},
   ): Promise<Receipt> {
+    checkObject('the range', range, 'pass { from, to }, each a position or heads, or {} for all')
+    checkFunction('the summarizer', summarizer)
     const { last } = this.upToDate()
     const { heads } = this
     const { entries, write } = planSummary(this.set, this.branch, range, this.context.index)
@@ -195,7 +199,8 @@ export class Context<State, Entries extends EntrySchemas> extends BranchProposer
     names: readonly BranchName[],
     work: (branch: Context<State, Entries>) => Promise<void> | void,
   ): Promise<Merge> {
-    this.#fork(names)
+    checkFunction('the work of the branches', work)
+    this.#fork(checkList('what fanOut was given', names, 'pass the names of the branches as a list'))
     const branches = names.map(name => this.#sibling(name))
     const results = await Promise.allSettled(branches.map(async branch => work(branch)))
     for (const branch of branches) branch.giveUp()

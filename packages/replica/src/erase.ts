@@ -7,6 +7,7 @@ import {
   type Position,
   WeftError,
 } from '@weft/core'
+import { checkList } from './arguments.js'
 import { nodeHost } from './node-host.js'
 import { type ProposalScope, propose } from './proposer.js'
 import type { WaitOptions } from './waiting.js'
@@ -33,6 +34,7 @@ export async function erase(
 ): Promise<Erasure> {
   const { workflow, set } = scope.context
   if (isEngineWorkflow(workflow)) throw notHere(workflow)
+  checkList('what erase was given', targets, 'pass the ids of changes and entries as a list')
   const options = { ...(reason !== undefined && { reason }), ...(withDerived && { withDerived }) }
   const { plan, write } = planErasure(set, targets, options, nodeHost.hash)
   if (dryRun || write === undefined) return plan

@@ -1,5 +1,6 @@
 import { type Json, jsonEquals, WeftError } from '@weft/core'
 import { type Draft, produce } from 'immer'
+import { checkFunction } from './arguments.js'
 
 /** Mutates a draft of the state, or returns the new state. */
 // biome-ignore lint/suspicious/noConfusingVoidType: a recipe that returns nothing is the usual one
@@ -10,6 +11,7 @@ export type Recipe<State> = (draft: Draft<State>) => State | void
  * @throws WEFT_USAGE when one is asynchronous, returns something beside what it changed, or writes by another way
  */
 export function stateAfter<State>(now: () => State, recipes: readonly Recipe<State>[]): State {
+  for (const recipe of recipes) checkFunction('the recipe', recipe)
   const before = now()
   const state = recipes.reduce(applied, before)
   if (jsonEquals(now() as Json, before as Json)) return state

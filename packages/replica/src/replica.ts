@@ -19,6 +19,7 @@ import {
   type WorkflowId,
 } from '@weft/core'
 import { type ReplicaEffect, ReplicaSession } from '@weft/protocol'
+import { checkFunction, checkObject } from './arguments.js'
 import { Asked } from './asked.js'
 import { Context, type ContextHandle, type ContextHost } from './context.js'
 import { type Gate, untilResolved } from './conflict-gate.js'
@@ -28,6 +29,7 @@ import type { Resolver } from './effects.js'
 import type { ReplicaListener } from './events.js'
 import { checkHandoff, type Resumed, type ResumeOptions } from './handoff.js'
 import { Link, type TokenSource } from './link.js'
+import { isolated } from './listeners.js'
 import { nodeHost, type ReplicaHost } from './node-host.js'
 import { Overlays } from './overlays.js'
 import { checkPeerUrl } from './peer-url.js'
@@ -110,9 +112,9 @@ export class Replica {
 
   /** @internal Use `connect`. */
   constructor(options: ConnectOptions) {
-    checkPeerUrl(options.url)
+    checkPeerUrl(checkObject('what connect was given', options, 'pass { url, token }').url)
     this.#host = options.host ?? nodeHost
-    this.#onEvent = options.onEvent ?? (() => {})
+    this.#onEvent = isolated(checkFunction('onEvent', options.onEvent ?? (() => {})))
     this.#session = new ReplicaSession(options.client ?? 'weft-replica')
     this.#link = new Link(this.#session, {
       url: options.url,
@@ -164,7 +166,7 @@ export class Replica {
     definition: ContextDefinition<State, Entries>,
     options: OpenOptions,
   ): Promise<Context<State, Entries>> {
-    return this.#open(definition, options, !options.offline && options.migrate !== false)
+    return this.#open(definition, options, !options?.offline && options?.migrate !== false)
   }
 
   /** @param migrates whether what is older is migrated now, and not with the first write */
@@ -173,7 +175,7 @@ export class Replica {
     options: OpenOptions,
     migrates: boolean,
   ): Promise<Context<State, Entries>> {
-    const { workflow, agent, branch = MAIN_BRANCH } = options
+    const { workflow, agent, branch = MAIN_BRANCH } = checkOpening(definition, options)
     // Whoever cannot write may look at the engine's own.
     if ((definition as unknown) === ANY_CONTEXT) checkAnyWorkflow(workflow)
     else checkWorkflow(workflow)
@@ -380,6 +382,11 @@ function notSynced(workflow: WorkflowId, timeout_ms: number, cause: WeftError | 
     { workflow },
     { cause },
   )
+}
+
+function checkOpening(definition: unknown, options: OpenOptions): OpenOptions {
+  checkObject('the definition', definition, 'pass what defineContext returns')
+  return checkObject('what open was given beside it', options, 'pass { workflow, agent }')
 }
 
 function closed(): WeftError {

@@ -1,4 +1,5 @@
 import { type Clock, WeftError } from '@weft/core'
+import { checkFunction } from './arguments.js'
 
 export interface WaitOptions {
   readonly signal?: AbortSignal
@@ -73,6 +74,7 @@ export function holding(
   holds: () => boolean,
   watches: readonly Watch[],
 ): { readonly held: Promise<void>; readonly stop: () => void } {
+  checkFunction('what is waited for', holds)
   const { promise: held, resolve, reject } = deferred<void>()
   const ask = (): void => {
     try {

@@ -1,0 +1,30 @@
+import { WeftError } from '@weft/core'
+
+/** Returns `value` if it can be called. @throws WEFT_USAGE */
+export function checkFunction<T>(what: string, value: T): T {
+  if (typeof value === 'function') return value
+  throw notAllowed(what, value, 'pass a function')
+}
+
+/** Returns `value` if properties can be read of it. @throws WEFT_USAGE */
+export function checkObject<T>(what: string, value: T, cure = 'pass an object'): T {
+  if (typeof value === 'object' && value !== null) return value
+  throw notAllowed(what, value, cure)
+}
+
+/** Returns `value` if it is a list. @throws WEFT_USAGE */
+export function checkList<T>(what: string, value: T, cure: string): T {
+  if (Array.isArray(value)) return value
+  throw notAllowed(what, value, cure)
+}
+
+/** Returns `value` if it is a text. @throws WEFT_USAGE */
+export function checkText<T>(what: string, value: T, cure: string): T {
+  if (typeof value === 'string') return value
+  throw notAllowed(what, value, cure)
+}
+
+function notAllowed(what: string, value: unknown, cure: string): WeftError {
+  const is = value === null || value === undefined ? String(value) : `a ${typeof value}`
+  return new WeftError('WEFT_USAGE', `${what} is ${is}`, cure)
+}

@@ -1,0 +1,157 @@
+import { type ContextDefinition, defineContext, isWeftError } from '@weft/core'
+import { connect, type OpenOptions, type ReplicaEvent } from '@weft/replica'
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import { PeerHarness } from '../support/peer-harness.ts'
+import { type Opened, Research } from '../support/replica-contexts.ts'
+
+const ADMIN = { scopes: ['read' as const, 'write' as const, 'admin' as const] }
+/** What a caller without types passes by mistake. */
+const WRONG: readonly unknown[] = [undefined, null, 5, {}]
+
+let harness: PeerHarness
+let context: Opened
+
+beforeEach(async () => {
+  harness = await PeerHarness.start()
+  const replica = await connect({ url: harness.url, token: await harness.token(ADMIN) })
+  onTestFinished(() => replica.close({ discard: true }))
+  context = await replica.open(Research, { workflow: 'w', agent: 'a' })
+  await context.append('message', { text: 'x' }).committed
+})
+
+/** The code of what is thrown, now or later; undefined when nothing is. */
+async function codeOf(act: () => unknown): Promise<string | undefined> {
+  try {
+    await act()
+    return undefined
+  } catch (error) {
+    return isWeftError(error) ? error.code : String(error)
+  }
+}
+
+type Untyped = Record<string, (...args: unknown[]) => unknown>
+
+describe('an argument that is none of what a call takes is refused by code, and nothing is written', () => {
+  test.each<[string, (wrong: unknown, on: Untyped) => unknown, string]>([
+    ['change', (wrong, on) => on.change!(wrong), 'WEFT_USAGE'],
+    ['step', (wrong, on) => on.step!('turn', wrong), 'WEFT_USAGE'],
+    ['step without a name', (wrong, on) => on.step!(wrong, () => {}), 'WEFT_USAGE'],
+    ['fanOut without names', (wrong, on) => on.fanOut!(wrong, () => {}), 'WEFT_USAGE'],
+    ['fanOut without work', (wrong, on) => on.fanOut!(['one', 'two'], wrong), 'WEFT_USAGE'],
+    ['resolve', (wrong, on) => on.resolve!(wrong, 1), 'WEFT_POINTER_INVALID'],
+    ['decide', (wrong, on) => on.decide!(wrong, 1), 'WEFT_POINTER_INVALID'],
+    ['why', (wrong, on) => on.why!(wrong), 'WEFT_USAGE'],
+    ['blastRadius', (wrong, on) => on.blastRadius!(wrong), 'WEFT_REF_INVALID'],
+    ['erase', (wrong, on) => on.erase!(wrong), 'WEFT_USAGE'],
+    ['abandon', (wrong, on) => on.abandon!(wrong), 'WEFT_USAGE'],
+    ['summarize', (wrong, on) => on.summarize!({}, wrong), 'WEFT_USAGE'],
+    ['until', (wrong, on) => on.until!(wrong), 'WEFT_USAGE'],
+    ['onChange', (wrong, on) => on.onChange!(wrong), 'WEFT_USAGE'],
+    ['onInvalidated', (wrong, on) => on.onInvalidated!(wrong), 'WEFT_USAGE'],
+  ])('%s', async (_, act, code) => {
+    const before = context.changes().length
+    for (const wrong of WRONG) {
+      expect([wrong, await codeOf(() => act(wrong, context as unknown as Untyped))]).toEqual([wrong, code])
+    }
+    expect(context.changes()).toHaveLength(before)
+    expect(context.branches).toEqual(['main'])
+    // The handle works on, and so does the connection.
+    await context.append('message', { text: 'y' }).committed
+  })
+
+  test.each([undefined, null, 5])('options that are %s', async wrong => {
+    const none = wrong as unknown as OpenOptions
+    const replica = await connect({ url: harness.url, token: await harness.token() })
+    onTestFinished(() => replica.close({ discard: true }))
+    for (const act of [
+      () => connect(wrong as never),
+      () => replica.open(Research, none),
+      () => replica.open(wrong as unknown as ContextDefinition, { workflow: 'w', agent: 'a' }),
+      () => defineContext(wrong as never),
+      () => context.window(wrong as never),
+      () => context.revert(wrong as never),
+    ])
+      expect([String(act), await codeOf(act)]).toEqual([String(act), 'WEFT_USAGE'])
+  })
+
+  test('a name or a reason that is no text', async () => {
+    const reason = 5 as unknown as string
+    const write = () => context.step('turn', step => void step.append('message', { text: 'z' }), { reason })
+    expect(await codeOf(write)).toBe('WEFT_LABEL_INVALID')
+  })
+})
+
+describe('a listener that throws', () => {
+  /** What nobody has caught, instead of the end of this process. */
+  function uncaught(): unknown[] {
+    const others = process.listeners('uncaughtException')
+    const errors: unknown[] = []
+    process.removeAllListeners('uncaughtException')
+    process.on('uncaughtException', error => void errors.push(error))
+    onTestFinished(() => {
+      process.removeAllListeners('uncaughtException')
+      for (const other of others) process.on('uncaughtException', other)
+    })
+    return errors
+  }
+
+  test('keeps nobody from being told, and what was written from being written; its error is heard of by the process', async () => {
+    const errors = uncaught()
+    const heard: string[] = []
+    const broken = new Error('a listener that is broken')
+    const fail = (): void => {
+      throw broken
+    }
+    const stop = context.onChange(fail)
+    context.onChange(() => heard.push('change'))
+    const { change, committed } = context.append('message', { text: 'y' })
+    expect(heard).toEqual(['change'])
+    await committed
+    expect(context.changes().map(({ id }) => id)).toContain(change)
+    expect(new Set(errors)).toEqual(new Set([broken]))
+
+    stop()
+    const before = errors.length
+    await context.append('message', { text: 'z' }).committed
+    expect(errors).toHaveLength(before)
+  })
+
+  test('keeps a replica from nothing that comes from its peer', async () => {
+    const errors = uncaught()
+    const told: ReplicaEvent['type'][] = []
+    const replica = await connect({
+      url: harness.url,
+      token: await harness.token(),
+      onEvent: ({ type }) => {
+        told.push(type)
+        throw new Error(type)
+      },
+    })
+    onTestFinished(() => replica.close({ discard: true }))
+    const other = await replica.open(Research, { workflow: 'w', agent: 'b' })
+    other.onChange(() => {
+      throw new Error('change')
+    })
+    const { change, committed } = context.append('message', { text: 'to both' })
+    await committed
+    await other.until(() => other.changes().some(({ id }) => id === change))
+    await harness.restart()
+    await context.append('message', { text: 'after a restart' }).committed
+    await other.until(() => other.entries().length === 3)
+    expect(told).toEqual(['connected', 'disconnected', 'connected'])
+    expect(new Set(errors.map(String))).toEqual(
+      new Set(['Error: connected', 'Error: disconnected', 'Error: change']),
+    )
+  })
+
+  test('may listen twice, and stop once', () => {
+    let heard = 0
+    const listener = (): void => void heard++
+    const stop = context.onChange(listener)
+    context.onChange(listener)
+    context.append('message', { text: 'y' })
+    stop()
+    context.append('message', { text: 'z' })
+    expect(heard).toBe(3)
+  })
+})
