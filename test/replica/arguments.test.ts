@@ -34,6 +34,11 @@ type Untyped = Record<string, (...args: unknown[]) => unknown>
 describe('an argument that is none of what a call takes is refused by code, and nothing is written', () => {
   test.each<[string, (wrong: unknown, on: Untyped) => unknown, string]>([
     ['change', (wrong, on) => on.change!(wrong), 'WEFT_USAGE'],
+    ['write', (wrong, on) => on.write!(wrong), 'WEFT_USAGE'],
+    ['propose', (wrong, on) => on.propose!(wrong, {}), 'WEFT_USAGE'],
+    ['proposeFork', (wrong, on) => on.proposeFork!(wrong), 'WEFT_USAGE'],
+    ['proposeMerge', (wrong, on) => on.proposeMerge!(wrong), 'WEFT_USAGE'],
+    ['proposeAbandonment', (wrong, on) => on.proposeAbandonment!(wrong), 'WEFT_USAGE'],
     ['step', (wrong, on) => on.step!('turn', wrong), 'WEFT_USAGE'],
     ['step without a name', (wrong, on) => on.step!(wrong, () => {}), 'WEFT_USAGE'],
     ['fanOut without names', (wrong, on) => on.fanOut!(wrong, () => {}), 'WEFT_USAGE'],
@@ -72,6 +77,19 @@ describe('an argument that is none of what a call takes is refused by code, and 
       () => context.revert(wrong as never),
     ])
       expect([String(act), await codeOf(act)]).toEqual([String(act), 'WEFT_USAGE'])
+  })
+
+  test('what composes a change, and goes on after it has returned', async () => {
+    const before = context.changes().length
+    const compose = async (draft: { append(kind: 'message', value: { text: string }): unknown }) => {
+      draft.append('message', { text: 'at once' })
+      await Promise.resolve()
+      draft.append('message', { text: 'too late' })
+      throw new Error('nobody hears of this')
+    }
+    expect(await codeOf(() => context.write(compose))).toBe('WEFT_USAGE')
+    expect(await codeOf(() => context.propose(compose, {}))).toBe('WEFT_USAGE')
+    expect(context.changes()).toHaveLength(before)
   })
 
   test('a name or a reason that is no text', async () => {

@@ -24,6 +24,18 @@ export function checkText<T>(what: string, value: T, cure: string): T {
   throw notAllowed(what, value, cure)
 }
 
+/** Checks what a function that makes a change has returned: one that goes on cannot be waited for. @throws WEFT_USAGE */
+export function checkIsDone(what: string, returned: unknown): void {
+  if (typeof (returned as PromiseLike<unknown> | undefined)?.then !== 'function')
+    return // What it still does to the draft fails or counts for nothing, and there is nobody but us to be told of that.
+  ;(returned as PromiseLike<unknown>).then(undefined, () => {})
+  throw new WeftError(
+    'WEFT_USAGE',
+    `${what} is asynchronous: a change is made at once, from one state, or not at all`,
+    'await first and write then; nothing was written',
+  )
+}
+
 function notAllowed(what: string, value: unknown, cure: string): WeftError {
   const is = value === null || value === undefined ? String(value) : `a ${typeof value}`
   return new WeftError('WEFT_USAGE', `${what} is ${is}`, cure)

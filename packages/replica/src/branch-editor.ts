@@ -33,7 +33,7 @@ import type { Asked } from './asked.js'
 import { BranchReader } from './branch-reader.js'
 import { handleClosed } from './context-errors.js'
 import type { ContextReplica } from './context-replica.js'
-import { DraftChange } from './draft-change.js'
+import { composed, type DraftChange } from './draft-change.js'
 import { type Recipe, stateAfter } from './recipe.js'
 import type { Lease } from './lease.js'
 import { nodeHost } from './node-host.js'
@@ -59,7 +59,7 @@ export interface AbandonOptions extends WriteOptions {
 export type Merge = MergeReport & { readonly receipt: Receipt }
 
 const TARGETS = 'pass { change }, { changes }, { actor }, { from, to } or { blastRadius }'
-const NAMES = 'pass the names of the branches as a list'
+export const NAMES = 'pass the names of the branches as a list'
 
 /** The local half of a branch handle: writes that are made at once, here, and are synced as they are. */
 export abstract class BranchEditor<State, Entries extends EntrySchemas> extends BranchReader<State, Entries> {
@@ -108,9 +108,7 @@ export abstract class BranchEditor<State, Entries extends EntrySchemas> extends 
 
   /** Writes entries and a state change as one atomic change. @throws as `append` and `change` */
   write(compose: (draft: DraftChange<State, Entries>) => void, options: WriteOptions = {}): Receipt {
-    const draft = new DraftChange<State, Entries>(this.definition)
-    compose(draft)
-    const { recipes, entries, reads } = draft
+    const { recipes, entries, reads } = composed(this.definition, compose)
     return this.commit({ entries, reads, ...(recipes.length > 0 && { state: this.next(recipes) }) }, options)
   }
 

@@ -14,7 +14,8 @@ import {
   type Position,
   WAKES_BRANCH,
 } from '@weft/core'
-import { BranchEditor, type WriteOptions, withReason } from './branch-editor.js'
+import { checkList, checkObject } from './arguments.js'
+import { BranchEditor, NAMES, type WriteOptions, withReason } from './branch-editor.js'
 import {
   alreadyTaken,
   type Proposed,
@@ -27,7 +28,7 @@ import {
 } from './branch-proposals.js'
 import { checkLabels } from './context-errors.js'
 import { type DecideOptions, type Decision, decide } from './decide.js'
-import { DraftChange } from './draft-change.js'
+import { composed, type DraftChange } from './draft-change.js'
 import { type EraseOptions, type Erasure, erase } from './erase.js'
 import type { Expectations } from './expectations.js'
 import { withValueAt } from './pointer-write.js'
@@ -78,12 +79,11 @@ export abstract class BranchProposer<State, Entries extends EntrySchemas> extend
     compose: (draft: DraftChange<State, Entries>) => void,
     options: ProposeOptions,
   ): Promise<Accepted | undefined> {
+    checkObject('what propose was given beside it', options, 'pass { expect }')
     const { reason, step, trace, overlays = {}, expect = {} } = options
     checkLabels([reason, step, trace])
     for (const name of Object.keys(overlays)) checkOverlayName(name)
-    const draft = new DraftChange<State, Entries>(this.definition)
-    compose(draft)
-    const { recipes, entries, reads } = draft
+    const { recipes, entries, reads } = composed(this.definition, compose)
     const scope = this.scope()
     const seen = options.seen && checkSeen(this.set, this.definition, this.branch, options.seen)
     const heads = seen ?? this.heads
@@ -107,6 +107,7 @@ export abstract class BranchProposer<State, Entries extends EntrySchemas> extend
    */
   async proposeFork(names: readonly BranchName[], options: ForkProposalOptions = {}): Promise<Proposed> {
     checkLabels([options.reason])
+    checkList('what proposeFork was given', names, NAMES)
     const { branch, agent } = this
     this.ready()
     const at = options.at === undefined ? undefined : this.#past(options.at)
@@ -124,7 +125,7 @@ export abstract class BranchProposer<State, Entries extends EntrySchemas> extend
     options: WriteOptions & WaitOptions = {},
   ): Promise<Proposed> {
     checkLabels([options.reason])
-    for (const name of branches) checkBranch(name)
+    for (const name of checkList('what proposeMerge was given', branches, NAMES)) checkBranch(name)
     this.ready().checkKnown(branches)
     return proposeMerge(this.#proposing(branches), this.branch, branches, options)
   }
@@ -135,6 +136,7 @@ export abstract class BranchProposer<State, Entries extends EntrySchemas> extend
     options: WriteOptions & WaitOptions = {},
   ): Promise<ProposedAbandonment> {
     checkLabels([options.reason])
+    checkList('what proposeAbandonment was given', branches, NAMES)
     const { context } = this
     this.ready()
     return proposeAbandonment(

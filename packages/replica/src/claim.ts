@@ -7,6 +7,7 @@ import {
   WeftError,
   wakeNote,
 } from '@weft/core'
+import { checkText } from './arguments.js'
 import type { Asked } from './asked.js'
 import { type Lease, renewLease } from './lease.js'
 import { isRefusedFor, type ProposalScope, propose } from './proposer.js'
@@ -148,6 +149,7 @@ export class CarriedClaim {
 
 /** @throws WEFT_USAGE */
 export function parseClaimId(id: string): { readonly epoch: number; readonly to: Position } {
+  checkText('the id of a claim', id, 'pass it as it was given with the claim')
   const [, epoch, to] = /^([1-9]\d{0,14})\.([1-9]\d{0,14})$/.exec(id) ?? []
   if (to !== undefined) return { epoch: Number(epoch), to: Number(to) }
   throw new WeftError(

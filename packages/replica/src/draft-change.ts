@@ -8,6 +8,7 @@ import {
   parseRef,
   validateEntry,
 } from '@weft/core'
+import { checkFunction, checkIsDone } from './arguments.js'
 import type { Recipe } from './recipe.js'
 
 /** Collects what one atomic change will hold. Entries are checked as they are added. */
@@ -42,4 +43,15 @@ export class DraftChange<State, Entries extends EntrySchemas> {
     this.recipes.push(recipe)
     return this
   }
+}
+
+/** What somebody composes. @throws WEFT_USAGE when that goes on after it has returned, and what it throws */
+export function composed<State, Entries extends EntrySchemas>(
+  definition: ContextDefinition<State, Entries>,
+  compose: (draft: DraftChange<State, Entries>) => void,
+): DraftChange<State, Entries> {
+  checkFunction('what composes the change', compose)
+  const draft = new DraftChange<State, Entries>(definition)
+  checkIsDone('what composes the change', compose(draft))
+  return draft
 }

@@ -11,6 +11,7 @@ import {
   validateOverlay,
 } from '@weft/core'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { checkObject } from './arguments.js'
 import type { ContextReplica } from './context-replica.js'
 
 /** One version of an overlay, as it was published. */
@@ -36,7 +37,7 @@ export type OverlayValueOf<Key> = Key extends { readonly schema: infer Schema ex
   : Json
 
 export function overlayNameOf(key: OverlayKey): OverlayName {
-  return typeof key === 'string' ? key : key.name
+  return typeof key === 'string' ? key : checkObject('the overlay', key, 'pass its name or definition').name
 }
 
 /** A version in the type of its definition. @throws WEFT_SCHEMA_REFUSED · WEFT_SCHEMA_ASYNC */

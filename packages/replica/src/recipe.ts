@@ -1,6 +1,6 @@
 import { type Json, jsonEquals, WeftError } from '@weft/core'
 import { type Draft, produce } from 'immer'
-import { checkFunction } from './arguments.js'
+import { checkFunction, checkIsDone } from './arguments.js'
 
 /** Mutates a draft of the state, or returns the new state. */
 // biome-ignore lint/suspicious/noConfusingVoidType: a recipe that returns nothing is the usual one
@@ -27,7 +27,7 @@ function applied<State>(state: State, recipe: Recipe<State>): State {
   try {
     return produce(state, (draft: Draft<State>) => {
       returned = recipe(draft)
-      if (isPromise(returned)) throw asynchronous(returned)
+      checkIsDone('the recipe', returned)
       return returned as never
     })
   } catch (error) {
@@ -45,19 +45,5 @@ function changedAndReturned(returned: unknown, cause: unknown): WeftError {
     'change the draft and return nothing, as in `state => void state.plan.push(…)`, or return the new state',
     {},
     { cause },
-  )
-}
-
-function isPromise(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as PromiseLike<unknown> | undefined)?.then === 'function'
-}
-
-/** What the recipe still does to the draft fails, and there is nobody but us to be told of that. */
-function asynchronous(running: PromiseLike<unknown>): WeftError {
-  running.then(undefined, () => {})
-  return new WeftError(
-    'WEFT_USAGE',
-    'the recipe is asynchronous: a change of the state is made at once, from one state, or not at all',
-    'await first and change then; nothing was written',
   )
 }
