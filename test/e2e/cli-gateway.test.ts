@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { signToken } from '@weft/peer'
 import { connect } from '@weft/replica'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { Running, weft, weftJson } from '../support/cli-run.ts'
+import { Running, weft, weftHere, weftJson } from '../support/cli-run.ts'
 import { until } from '../support/peer-until.ts'
 import { Research } from '../support/replica-contexts.ts'
 
@@ -138,7 +138,7 @@ describe('the HTTP API of `weft serve`', () => {
   test('does not begin with definitions that cannot be read', async () => {
     const folder = await folderOf()
     const args = ['serve', '--data', join(folder, 'data'), '--port', '0', '--schemas', 'nowhere.mjs']
-    const { code, stderr, stdout } = await weft(args, { env: { WEFT_SECRET: SECRET }, cwd: folder })
+    const { code, stderr, stdout } = await weftHere(args, { env: { WEFT_SECRET: SECRET }, cwd: folder })
     expect([code, stdout]).toEqual([1, ''])
     expect(stderr).toContain('WEFT_FILE_INVALID')
   })
@@ -181,7 +181,7 @@ describe('`weft gateway`', () => {
     ['an address', ['--url', 'http://x'], 2, 'WEFT_USAGE'],
     ['definitions', ['--schemas', 'nowhere.mjs'], 1, 'WEFT_FILE_INVALID'],
   ])('refuses %s that it cannot use', async (_, args, expected, code) => {
-    const finished = await weft(['gateway', '--port', '0', ...args])
+    const finished = await weftHere(['gateway', '--port', '0', ...args])
     expect([finished.code, finished.stderr]).toEqual([expected, expect.stringContaining(code)])
   })
 })

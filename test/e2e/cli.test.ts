@@ -80,7 +80,7 @@ describe('what is refused is refused with a cure and exit code 2', () => {
   })
 
   test('under --json as JSON', async () => {
-    const { code, stderr } = await weft(['log', 'wf-1', '--limt', '3', '--json'])
+    const { code, stderr } = await weftHere(['log', 'wf-1', '--limt', '3', '--json'])
     const { error } = JSON.parse(stderr) as { error: { code: string; cure: string } }
     expect({ exit: code, ...error }).toMatchObject({
       exit: 2,

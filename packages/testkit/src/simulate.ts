@@ -13,6 +13,7 @@ import { DurableLogs } from './durable-logs.js'
 import type { Fault, FaultKind } from './faults.js'
 import { type Observation, placeOf } from './observation.js'
 import type { WorkerRun } from './sim-worker.js'
+import { checkSimulateOptions } from './simulate-options.js'
 import { Watched } from './watched.js'
 import { type Program, World } from './world.js'
 
@@ -81,9 +82,11 @@ const AGAIN_MS = 20
 /**
  * Runs a workflow on simulated workers, under faults, in one thread and in virtual time: the production code of
  * replicas, peer and store. The laws are checked as it goes; the matchers of `@weft/testkit/vitest` ask what came of them.
- * @throws what the workflow throws that is no error of Weft, and when it does not come to an end; its message names the seed
+ * @throws what the workflow throws that is no error of Weft, and when it does not come to an end; its message names the seed.
+ *   WEFT_USAGE for options that mean nothing
  */
 export async function simulate(workflow: Workflow, options: SimulateOptions): Promise<SimulationRun> {
+  checkSimulateOptions(workflow, options)
   const { seed, workers = 3, faults = USUAL_FAULTS, faultEvery_ms, steps_max = STEPS_MAX } = options
   const job = new Job(workflow)
   const world = new World(
