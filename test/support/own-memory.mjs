@@ -1,6 +1,7 @@
 import { getBackend, init } from '@automerge/automerge'
 import { encodeMessage } from '@weft/protocol'
 import { Session } from 'node:inspector'
+import { types } from 'node:util'
 import { getHeapSnapshot, setFlagsFromString } from 'node:v8'
 
 /*
@@ -73,35 +74,36 @@ function useUpPools() {
 function reachable() {
   const session = new Session()
   session.connect()
-  globalThis.Document = documentClass()
+  const Document = documentClass()
   try {
-    // Prototypes of views are among them, and are none.
-    const views = instances(session, 'Object.getPrototypeOf(Uint8Array.prototype)').filter(ArrayBuffer.isView)
-    const whole = ['ArrayBuffer', 'SharedArrayBuffer'].flatMap(each =>
-      instances(session, `${each}.prototype`),
-    )
-    const buffers = new Set([...views.map(({ buffer }) => buffer), ...whole])
+    const buffers = new Set()
+    const memories = new Set()
+    const documents = []
+    // Prototypes are among them, and are none of what they are prototypes of.
+    for (const each of objects(session)) {
+      if (ArrayBuffer.isView(each)) buffers.add(each.buffer)
+      else if (types.isAnyArrayBuffer(each)) buffers.add(each)
+      else if (each instanceof Document && isThere(each)) documents.push(each)
+      else if (isMemory(each)) memories.add(each.buffer)
+    }
     // The memory of Automerge, in which the documents lie, and what is left of those that were freed.
-    for (const { buffer } of instances(session, 'WebAssembly.Memory.prototype').filter(isMemory))
-      buffers.delete(buffer)
-    const documents = instances(session, 'Document.prototype').filter(isThere)
+    for (const buffer of memories) buffers.delete(buffer)
     return { buffers: [...buffers], documents }
   } finally {
-    delete globalThis.Document
     session.disconnect()
   }
 }
 
-/** All objects that have a prototype, after what nobody can reach has been collected. */
-function instances(session, expression) {
+/** All objects, after what nobody can reach has been collected. Each search collects, and takes long: so it is one. */
+function objects(session) {
   let all = []
   globalThis.take = list => {
     all = list
   }
-  const { result } = post(session, 'Runtime.evaluate', { expression })
-  const { objects } = post(session, 'Runtime.queryObjects', { prototypeObjectId: result.objectId })
+  const { result } = post(session, 'Runtime.evaluate', { expression: 'Object.prototype' })
+  const { objects: list } = post(session, 'Runtime.queryObjects', { prototypeObjectId: result.objectId })
   const functionDeclaration = 'function () { take(this) }'
-  post(session, 'Runtime.callFunctionOn', { objectId: objects.objectId, functionDeclaration })
+  post(session, 'Runtime.callFunctionOn', { objectId: list.objectId, functionDeclaration })
   delete globalThis.take
   return all
 }
