@@ -105,14 +105,19 @@ export function expectAiSdk(messages: readonly unknown[]): void {
       typeof content === 'string' ? [{ type: 'text', text: content }] : content
     ) as readonly Block[]
     expect(blocks.length).toBeGreaterThan(0)
-    if (role !== 'tool') expect(open).toEqual([])
+    if (role !== 'tool') expectNone(open)
     const of = (type: string) =>
       blocks.filter(block => block.type === type).map(({ toolCallId }) => toolCallId)
     if (role === 'tool') expect(of('tool-result')).toEqual(open)
     open = of('tool-call')
-    if (role !== 'assistant') expect(open).toEqual([])
+    if (role !== 'assistant') expectNone(open)
   }
   expect(open).toEqual([])
+}
+
+/** For what is asked at every turn of a long talk: a comparison of lists takes longer than to see that they are empty. */
+function expectNone(list: readonly unknown[]): void {
+  if (list.length > 0) expect(list).toEqual([])
 }
 
 /** Fails where Anthropic would refuse: two take turns, the user first; calls come last, and answers first, all at once. */
@@ -124,7 +129,7 @@ export function expectAnthropic(messages: readonly unknown[]): void {
     expect(blocks.length).toBeGreaterThan(0)
     for (const block of blocks) if (block.type === 'text') expect(String(block.text).trim()).not.toBe('')
     const answered = blocks.flatMap(({ type, tool_use_id }) => (type === 'tool_result' ? [tool_use_id] : []))
-    expect(answered).toEqual(open)
+    if (answered.length + open.length > 0) expect(answered).toEqual(open)
     expect(blocks.slice(0, answered.length).every(({ type }) => type === 'tool_result')).toBe(true)
     open = blocks.flatMap(({ type, id }) => (type === 'tool_use' ? [id] : []))
     expect(blocks.slice(blocks.length - open.length).every(({ type }) => type === 'tool_use')).toBe(true)
