@@ -29,8 +29,7 @@ async function simulateAll(
   let steps = 0
   for (let index = 0; index < seeds; index++) {
     const options = { ...first, seed: first.seed + index, ...(index > 0 && { skip: new Set<number>() }) }
-    let result = await withoutStacks(() => play(options))
-    if (result.violations.length > 0) result = await play(options)
+    const result = await playOnce(options)
     steps += result.steps
     for (const line of result.trace) print(line)
     if (seeds === 1 || result.violations.length > 0) print(headline(result))
@@ -55,8 +54,15 @@ async function simulateAll(
 
 /**
  * Most errors of a world are refusals that its faults bring about, and nobody reads where they were made: that takes a
- * thirtieth of the time. What fails is played again with it.
+ * thirtieth of the time. What fails is played again with it, and has failed whatever comes of that.
  */
+async function playOnce(options: PlayOptions): Promise<PlayResult> {
+  const result = await withoutStacks(() => play(options))
+  if (result.violations.length === 0) return result
+  const told = await play(options)
+  return told.violations.length > 0 ? told : result
+}
+
 async function withoutStacks<T>(act: () => Promise<T>): Promise<T> {
   const { stackTraceLimit } = Error
   Error.stackTraceLimit = 0

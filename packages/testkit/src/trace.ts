@@ -18,9 +18,14 @@ export class Trace {
   }
 
   note(at_ms: number, label: string): void {
-    this.#makeRoom(MOMENT_BYTES + label.length * UTF8_BYTES_MAX)
-    const at = this.#pending.writeDoubleLE(at_ms, this.#length)
-    this.#length = at + this.#pending.write(label, at)
+    this.#makeRoom(MOMENT_BYTES)
+    this.#length = this.#pending.writeDoubleLE(at_ms, this.#length)
+    // What an error says may be of any length.
+    if (label.length > LABEL_CHARS_MAX) this.bytes(Buffer.from(label))
+    else {
+      this.#makeRoom(label.length * UTF8_BYTES_MAX)
+      this.#length += this.#pending.write(label, this.#length)
+    }
     this.#lines?.push(`${at_ms.toFixed(3).padStart(12)}  ${label}`)
   }
 
@@ -53,3 +58,4 @@ export class Trace {
 const PENDING_BYTES = 65_536
 const MOMENT_BYTES = 8
 const UTF8_BYTES_MAX = 3
+const LABEL_CHARS_MAX = PENDING_BYTES / UTF8_BYTES_MAX
