@@ -142,7 +142,7 @@ export function checkPointer(pointer: string): string {
   if (isText && (pointer === '' || (pointer.startsWith('/') && !BAD_ESCAPE.test(pointer)))) return pointer
   throw new WeftError(
     'WEFT_POINTER_INVALID',
-    `${isText ? JSON.stringify(pointer) : `a ${typeof pointer}`} is not a JSON pointer`,
+    `${isText ? JSON.stringify(pointer) : `what is of type ${typeof pointer}`} is not a JSON pointer`,
     'write "" for the whole state or "/key/key", with "~0" for "~" and "~1" for "/" (RFC 6901)',
   )
 }

@@ -153,7 +153,7 @@ export function checkSchema(schema: AnySchema, what: string): void {
 function noOptions(options: unknown): WeftError {
   return new WeftError(
     'WEFT_USAGE',
-    `what defineContext was given is ${options === null ? 'null' : `a ${typeof options}`}`,
+    `what defineContext was given is ${options === null || options === undefined ? String(options) : `of type ${typeof options}`}`,
     'pass { name, version, entries }',
   )
 }

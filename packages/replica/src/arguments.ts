@@ -26,9 +26,9 @@ export function checkText<T>(what: string, value: T, cure: string): T {
 
 /** Checks what a function that makes a change has returned: one that goes on cannot be waited for. @throws WEFT_USAGE */
 export function checkIsDone(what: string, returned: unknown): void {
-  if (typeof (returned as PromiseLike<unknown> | undefined)?.then !== 'function')
-    return // What it still does to the draft fails or counts for nothing, and there is nobody but us to be told of that.
-  ;(returned as PromiseLike<unknown>).then(undefined, () => {})
+  const going = returned as PromiseLike<unknown> | undefined
+  if (typeof going?.then !== 'function') return
+  going.then(undefined, ignored)
   throw new WeftError(
     'WEFT_USAGE',
     `${what} is asynchronous: a change is made at once, from one state, or not at all`,
@@ -36,7 +36,10 @@ export function checkIsDone(what: string, returned: unknown): void {
   )
 }
 
+/** What it still does to its draft fails or counts for nothing, and there is nobody but us to be told of that. */
+function ignored(): void {}
+
 function notAllowed(what: string, value: unknown, cure: string): WeftError {
-  const is = value === null || value === undefined ? String(value) : `a ${typeof value}`
+  const is = value === null || value === undefined ? String(value) : `of type ${typeof value}`
   return new WeftError('WEFT_USAGE', `${what} is ${is}`, cure)
 }
