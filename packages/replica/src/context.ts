@@ -13,7 +13,7 @@ import type {
 } from '@weft/core'
 import { checkFunction, checkList, checkObject, checkText } from './arguments.js'
 import type { Asked } from './asked.js'
-import { type Merge, type WriteOptions, withReason } from './branch-editor.js'
+import { type Merge, NAMES, type WriteOptions, withReason } from './branch-editor.js'
 import { BranchProposer } from './branch-proposer.js'
 import type { EntryOf } from './branch-reader.js'
 import { untilResolved } from './conflict-gate.js'
@@ -200,7 +200,7 @@ export class Context<State, Entries extends EntrySchemas> extends BranchProposer
     work: (branch: Context<State, Entries>) => Promise<void> | void,
   ): Promise<Merge> {
     checkFunction('the work of the branches', work)
-    this.#fork(checkList('what fanOut was given', names, 'pass the names of the branches as a list'))
+    this.#fork(checkList('what fanOut was given', names, NAMES))
     const branches = names.map(name => this.#sibling(name))
     const results = await Promise.allSettled(branches.map(async branch => work(branch)))
     for (const branch of branches) branch.giveUp()

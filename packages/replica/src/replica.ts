@@ -160,7 +160,8 @@ export class Replica {
    * Opens a branch of a context for an agent, when what the peer has of it is here. A branch that is older than the
    * definition is migrated, or, with `offline`, without `migrate` or without the right to write, shown as if it were.
    * @throws WEFT_ID_INVALID · WEFT_BRANCH_UNKNOWN · WEFT_NOT_SYNCED · WEFT_WORKFLOW_FORBIDDEN · WEFT_SCOPE ·
-   *   WEFT_STORE_CORRUPT · WEFT_CONFLICTS_OPEN · WEFT_SCHEMA_UNKNOWN · WEFT_MIGRATION_FAILED · WEFT_ABORTED · WEFT_CLOSED
+   *   WEFT_STORE_CORRUPT · WEFT_CONFLICTS_OPEN · WEFT_SCHEMA_UNKNOWN · WEFT_MIGRATION_FAILED · WEFT_ABORTED · WEFT_CLOSED ·
+   *   WEFT_USAGE
    */
   open<State, Entries extends EntrySchemas>(
     definition: ContextDefinition<State, Entries>,
