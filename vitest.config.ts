@@ -3,6 +3,9 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: 'test/support/bundles.ts',
+    // Loaded as users load it, and not compiled once more.
+    server: { deps: { external: [/\/packages\/[^/]+\/(?:dist|lib)\//] } },
     testTimeout: 180_000,
     hookTimeout: 60_000,
     maxWorkers: 2,

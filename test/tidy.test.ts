@@ -253,7 +253,7 @@ describe('each rule finds what it forbids', () => {
   })
 })
 
-const SKIPPED_FOLDERS = ['.git', '.weft', 'coverage', 'dist', 'node_modules']
+const SKIPPED_FOLDERS = ['.git', '.weft', 'coverage', 'dist', 'lib', 'node_modules']
 const TEXT_FILE =
   /\.(?:ts|js|mjs|json|md|yml|yaml|sh|html|css)$|(?:^|\/)(?:run|Dockerfile|\.npmrc|\.gitignore)$/
 

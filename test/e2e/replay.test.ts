@@ -89,7 +89,7 @@ test('a file that is not there is refused', async () => {
 test('a worker that is asked what it holds before it has connected answers when it has', async () => {
   const harness = await PeerHarness.start()
   const tenants = [{ tenant: 'acme', token: await harness.token(), mark: 'mark' }]
-  const module = new URL('../../packages/cli/dist/replay/worker-main.js', import.meta.url)
+  const module = new URL('../../packages/cli/lib/replay/worker-main.js', import.meta.url)
   const worker = fork(module, { serialization: 'advanced' })
   onTestFinished(() => void worker.kill('SIGKILL'))
   worker.send({ type: 'start', agent: 'worker-1', connection: { url: harness.url, tenants } })

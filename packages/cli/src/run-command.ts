@@ -3,6 +3,7 @@ import { CommanderError } from 'commander'
 import { Cli } from './cli.js'
 import { coded, type ExitCode, exitCodeOf } from './failure.js'
 import type { Output } from './output.js'
+import { MANIFEST } from './package-files.js'
 import { buildProgram, isAnswer, usageOf } from './program.js'
 
 export interface World {
@@ -35,7 +36,7 @@ async function run(cli: Cli, args: readonly string[]): Promise<void> {
 }
 
 function version(): string {
-  const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  const manifest = JSON.parse(readFileSync(MANIFEST, 'utf8')) as {
     version: string
   }
   return manifest.version

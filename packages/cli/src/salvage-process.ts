@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import { type ErrorCode, WeftError } from '@weft/core'
 import type { DataDirectory } from './encryption.js'
+import { SALVAGE_PROGRAM } from './package-files.js'
 import { contextKey, type Salvaged, type SalvagedContext, type StoreSeal } from '@weft/store-level'
 
 /** What the process says that reads a damaged store. */
@@ -54,10 +54,9 @@ async function salvageRound(
   passOver: readonly string[],
   onContext: (context: SalvagedContext) => Promise<void>,
 ): Promise<Round> {
-  const program = fileURLToPath(new URL('./salvage-child.js', import.meta.url))
   const stdio = ['ignore', 'ignore', 'ignore', 'ipc'] as ['ignore', 'ignore', 'ignore', 'ipc']
   const args = keyFile === undefined ? [directory] : [directory, keyFile]
-  const child = fork(program, args, { stdio, execArgv: [], serialization: 'advanced' })
+  const child = fork(SALVAGE_PROGRAM, args, { stdio, execArgv: [], serialization: 'advanced' })
   child.send(passOver)
   let seal: StoreSeal | undefined
   let at: string | undefined

@@ -1,10 +1,10 @@
 import { fork } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import { type ErrorCode, type ErrorDetails, WeftError } from '@weft/core'
 import { clearBorrowed, type FileVerdict, holdsStore } from '@weft/store-level'
 import type { DataDirectory } from './encryption.js'
 import { usage } from './failure.js'
 import type { Verdict } from './log-check.js'
+import { STORE_CHECK_PROGRAM } from './package-files.js'
 import type { CheckDepth } from './store-check.js'
 
 interface ToldError {
@@ -83,8 +83,10 @@ async function runChild(
   args: readonly string[],
   onMessage: (message: StoreCheckMessage) => void,
 ): Promise<string> {
-  const program = fileURLToPath(new URL('./store-check-child.js', import.meta.url))
-  const child = fork(program, [...args], { stdio: ['ignore', 'ignore', 'ignore', 'ipc'], execArgv: [] })
+  const child = fork(STORE_CHECK_PROGRAM, [...args], {
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    execArgv: [],
+  })
   child.on('message', onMessage)
   return new Promise((resolve, reject) => {
     child.once('error', reject)

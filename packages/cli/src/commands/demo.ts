@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { Cli } from '../cli.js'
 import { withExamples, withJson } from '../options.js'
-import { SAMPLE_TRACES } from '../replay/trace-file.js'
+import { SAMPLE_TRACES } from '../package-files.js'
 
 interface DemoFlags {
   readonly traces: string

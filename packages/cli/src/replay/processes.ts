@@ -1,11 +1,9 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { WeftError } from '@weft/core'
+import { PEER_PROGRAM, WORKER_PROGRAM } from '../package-files.js'
 import type { Connection, FromWorker, ToWorker } from './ipc.js'
 import type { FromPeer, PeerSettings } from './peer-main.js'
-
-const PEER = new URL('./peer-main.js', import.meta.url)
-const WORKER = new URL('./worker-main.js', import.meta.url)
 
 /** A process of the replay. Its own output goes where the replay's errors go: stdout is for the report. */
 function start(module: URL): ChildProcess {
@@ -31,7 +29,7 @@ export class PeerProcess {
   ) {}
 
   async start(): Promise<void> {
-    const child = start(PEER)
+    const child = start(PEER_PROGRAM)
     this.#child = child
     child.send({ directory: this.directory, secret: this.secret, port: this.#port } satisfies PeerSettings)
     const [answer] = (await Promise.race([once(child, 'message'), once(child, 'exit')])) as [
@@ -56,7 +54,7 @@ export class PeerProcess {
 }
 
 export class WorkerProcess {
-  readonly #child = start(WORKER)
+  readonly #child = start(WORKER_PROGRAM)
 
   constructor(
     readonly agent: string,

@@ -1,10 +1,6 @@
 import { readFile } from 'node:fs/promises'
-import { fileURLToPath } from 'node:url'
 import { reasonOf, WeftError } from '@weft/core'
 import { badFile, badLine, parseTraces, type Trace } from './traces.js'
-
-/** Three fan-outs that were written for `weft demo`. */
-export const SAMPLE_TRACES = fileURLToPath(new URL('../../samples/fan-outs.jsonl', import.meta.url))
 
 const LINE_END = 0x0a
 const GZIP = Buffer.from([0x1f, 0x8b])

@@ -67,8 +67,14 @@ async function copyBuilt(root: string, copy: string): Promise<void> {
       await cp(join(root, 'packages', name, part), join(target, part), { recursive: true }).catch(
         ignoreMissing,
       )
+    await unbundle(join(target, 'package.json')).catch(ignoreMissing)
     await symlink(target, join(libraries, '@weft', name))
   }
+}
+
+/** What a package exports is loaded from the modules that its bundle was made of: into those a defect is planted. */
+async function unbundle(manifest: string): Promise<void> {
+  await writeFile(manifest, (await readFile(manifest, 'utf8')).replaceAll('"./lib/', '"./dist/'))
 }
 
 async function plant(copy: string, { file, from, to }: Mutant): Promise<void> {
