@@ -12,13 +12,15 @@ export function setOf(changes: readonly Change[]): ChangeSet {
 /** That a view shows as stale what the law says of the changes in it, for the same reasons. */
 export function expectClosure(set: ChangeSet, view: View, seen: readonly Change[]): void {
   const stale = new Map(new Staleness(set, view).all().map(each => [each.entry ?? each.change, each]))
+  const shown: string[] = []
+  const due: string[] = []
   for (const [name, expected] of bruteForce(seen)) {
-    expect(stale.has(name), name).toBe(expected.stale)
     const { causes = [], causesLeftOut = 0 } = stale.get(name) ?? {}
     const told = causes.map(cause => `${cause.kind} ${cause.change}`)
-    expect(told.length + causesLeftOut).toBe(expected.direct.length)
-    expect(told.sort().join()).toBe(firstOf(expected.direct, set).join())
+    shown.push([name, stale.has(name), told.length + causesLeftOut, ...told.sort()].join())
+    due.push([name, expected.stale, expected.direct.length, ...firstOf(expected.direct, set)].join())
   }
+  expect(shown.join('\n')).toBe(due.join('\n'))
 }
 
 /** Those that are told of so many causes, sorted as texts. */

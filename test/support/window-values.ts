@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { type ChangeSet, defineContext, Staleness, type TokenCounter, type View, Windows } from '@weft/core'
 import { expect } from 'vitest'
 import { sha256 } from './core-property.ts'
@@ -82,57 +83,66 @@ interface Block {
   readonly [key: string]: unknown
 }
 
+/*
+ * Each of these looks at every message of thousands of windows: what is wrong is gathered, and asserted once, since an
+ * assertion takes longer than what it looks at.
+ */
+
 /** Fails where OpenAI would refuse: each call is answered at once, each answer has its call. */
 export function expectOpenAi(messages: readonly unknown[]): void {
   const list = messages as readonly Loose[]
+  const wrong: string[] = []
   for (let at = 0; at < list.length; ) {
     const { role, content, tool_calls = [] } = list[at]!
-    expect(['system', 'user', 'assistant']).toContain(role)
-    expect(tool_calls.length > 0 || (content !== null && content !== '')).toBe(true)
     const answers = list.slice(at + 1, at + 1 + tool_calls.length)
-    expect(answers.map(answer => [answer.role, answer.tool_call_id])).toEqual(
-      tool_calls.map(({ id }) => ['tool', id]),
-    )
+    const answered = answers.map(answer => [answer.role, answer.tool_call_id])
+    const called = tool_calls.map(({ id }) => ['tool', id])
+    if (!['system', 'user', 'assistant'].includes(role)) wrong.push(`${at}: ${role} comes out of turn`)
+    if (called.length === 0 && (content === null || content === '')) wrong.push(`${at}: empty`)
+    if (!isDeepStrictEqual(answered, called)) wrong.push(`${at}: ${answered} answer ${called}`)
     at += 1 + tool_calls.length
   }
+  expect(wrong).toEqual([])
 }
 
 /** Fails where the AI SDK would refuse. */
 export function expectAiSdk(messages: readonly unknown[]): void {
+  const wrong: string[] = []
   let open: unknown[] = []
-  for (const { role, content } of messages as readonly Loose[]) {
+  for (const [at, { role, content }] of (messages as readonly Loose[]).entries()) {
     const blocks = (
       typeof content === 'string' ? [{ type: 'text', text: content }] : content
     ) as readonly Block[]
-    expect(blocks.length).toBeGreaterThan(0)
-    if (role !== 'tool') expectNone(open)
     const of = (type: string) =>
       blocks.filter(block => block.type === type).map(({ toolCallId }) => toolCallId)
-    if (role === 'tool') expect(of('tool-result')).toEqual(open)
+    const answered = role === 'tool' ? of('tool-result') : []
+    if (blocks.length === 0) wrong.push(`${at}: empty`)
+    if (!isDeepStrictEqual(answered, open)) wrong.push(`${at}: ${answered} answer ${open}`)
     open = of('tool-call')
-    if (role !== 'assistant') expectNone(open)
+    if (role !== 'assistant' && open.length > 0) wrong.push(`${at}: ${role} calls ${open}`)
   }
-  expect(open).toEqual([])
-}
-
-/** For what is asked at every turn of a long talk: a comparison of lists takes longer than to see that they are empty. */
-function expectNone(list: readonly unknown[]): void {
-  if (list.length > 0) expect(list).toEqual([])
+  if (open.length > 0) wrong.push(`${open} are not answered`)
+  expect(wrong).toEqual([])
 }
 
 /** Fails where Anthropic would refuse: two take turns, the user first; calls come last, and answers first, all at once. */
 export function expectAnthropic(messages: readonly unknown[]): void {
+  const wrong: string[] = []
   let open: unknown[] = []
   for (const [at, { role, content }] of (messages as readonly Loose[]).entries()) {
-    expect(role).toBe(at % 2 === 0 ? 'user' : 'assistant')
     const blocks = content as readonly Block[]
-    expect(blocks.length).toBeGreaterThan(0)
-    for (const block of blocks) if (block.type === 'text') expect(String(block.text).trim()).not.toBe('')
     const answered = blocks.flatMap(({ type, tool_use_id }) => (type === 'tool_result' ? [tool_use_id] : []))
-    if (answered.length + open.length > 0) expect(answered).toEqual(open)
-    expect(blocks.slice(0, answered.length).every(({ type }) => type === 'tool_result')).toBe(true)
-    open = blocks.flatMap(({ type, id }) => (type === 'tool_use' ? [id] : []))
-    expect(blocks.slice(blocks.length - open.length).every(({ type }) => type === 'tool_use')).toBe(true)
+    const called = blocks.flatMap(({ type, id }) => (type === 'tool_use' ? [id] : []))
+    const [first, last] = [blocks.slice(0, answered.length), blocks.slice(blocks.length - called.length)]
+    if (role !== (at % 2 === 0 ? 'user' : 'assistant')) wrong.push(`${at}: it is not the turn of ${role}`)
+    if (blocks.length === 0) wrong.push(`${at}: empty`)
+    if (blocks.some(({ type, text }) => type === 'text' && String(text).trim() === ''))
+      wrong.push(`${at}: blank`)
+    if (!isDeepStrictEqual(answered, open)) wrong.push(`${at}: ${answered} answer ${open}`)
+    if (first.some(({ type }) => type !== 'tool_result')) wrong.push(`${at}: answers do not come first`)
+    if (last.some(({ type }) => type !== 'tool_use')) wrong.push(`${at}: calls do not come last`)
+    open = called
   }
-  expect(open).toEqual([])
+  if (open.length > 0) wrong.push(`${open} are not answered`)
+  expect(wrong).toEqual([])
 }

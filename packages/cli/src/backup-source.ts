@@ -1,6 +1,6 @@
 import { isWeftError, type LogHead, type LogRecord, reasonOf, type Store, wholeLog } from '@weft/core'
 import { type ContextList, listContexts } from '@weft/peer/parts'
-import { ANY_CONTEXT } from '@weft/replica'
+import { ANY_CONTEXT } from '@weft/core'
 import { borrowStore, checkKeys, openLevelStore } from '@weft/store-level'
 import type { LeftOut } from './backup-format.js'
 import type { Cli } from './cli.js'

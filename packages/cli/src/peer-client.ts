@@ -1,6 +1,6 @@
 import { connect as connectSocket } from 'node:net'
-import { type JsonObject, reasonOf, WeftError } from '@weft/core'
-import { ANY_CONTEXT, type Context, connect, type Replica, type ReplicaEvent } from '@weft/replica'
+import { ANY_CONTEXT, type JsonObject, reasonOf, WeftError } from '@weft/core'
+import type { Context, Replica, ReplicaEvent } from '@weft/replica'
 import { type Cli, required } from './cli.js'
 import type { Settings } from './resolve-settings.js'
 
@@ -37,6 +37,8 @@ export async function withReplica<T>(
   const timeout_ms = required(settings, 'timeout') * 1_000
   cli.output.progress(`connecting to ${url} …`)
   await reach(url, timeout_ms)
+  // Loaded here: most of what reads a context reads a directory, and a replica takes as long to load as that to read.
+  const { connect } = await import('@weft/replica')
   let trouble: unknown
   const damaged = new AbortController()
   const onEvent = (event: ReplicaEvent): void => {
