@@ -19,7 +19,7 @@ export class ByteIndex {
 
   constructor(
     readonly width: number,
-    capacity = 64,
+    capacity = 16,
   ) {
     this.#slab = new Uint8Array(capacity * width)
     this.#table = emptyTable(capacity * 2)

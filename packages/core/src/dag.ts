@@ -36,12 +36,12 @@ const COLUMNS = 6
  * all its ancestors.
  */
 export class Dag {
-  readonly #ids = new ByteIndex(HASH_BYTES, 256)
+  readonly #ids = new ByteIndex(HASH_BYTES)
   readonly #actors = new ByteIndex(ACTOR_BYTES)
   /** By number, spelled when first asked for. */
   readonly #actorIds: ActorId[] = []
   readonly #lastOfActor = new IntList()
-  readonly #nodes = new IntTable(COLUMNS, 256)
+  readonly #nodes = new IntTable(COLUMNS)
   readonly #deps = new IntList()
   readonly #heads = new NodeSet()
   readonly #scratchId = new Uint8Array(HASH_BYTES)

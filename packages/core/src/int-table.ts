@@ -8,7 +8,7 @@ export class IntTable {
 
   constructor(
     readonly columns: number,
-    rows = 64,
+    rows = 16,
   ) {
     this.#cells = new Int32Array(rows * columns)
   }

@@ -31,7 +31,7 @@ const COLUMNS = 7
  * Information Processing Letters 17 (1983).
  */
 export class OrderTree {
-  readonly #nodes = new IntTable(COLUMNS, 256)
+  readonly #nodes = new IntTable(COLUMNS)
   readonly #branchNames: BranchName[] = []
   readonly #branchNumbers = new Map<BranchName, number>()
   readonly #forks = new Map<Node, readonly BranchName[]>()
