@@ -6,13 +6,12 @@ import {
   TRANSPORT_OPEN,
   WeftError,
 } from '@weft/core'
-import { type PeerEffect, PeerSession } from '@weft/protocol'
+import { Heartbeat, type PeerEffect, PeerSession } from '@weft/protocol'
 import type { Logger } from 'pino'
 import type { ContextLog, Subscriber } from './context-log.js'
 import { type Asked, answerTo } from './answers.js'
 import type { Contexts } from './contexts.js'
 import type { Flow } from './fair-queue.js'
-import { Heartbeat } from './heartbeat.js'
 import { Inbox } from './inbox.js'
 import { ErasureDoor } from './erasing.js'
 import type { PeerLimits } from './limits.js'

@@ -15,7 +15,7 @@ export interface PeerLimits {
   readonly rate_wait_ms_max: number
   /** From the socket's opening to a valid token. */
   readonly auth_deadline_ms: number
-  /** Between pings; a replica that has not answered one by the next is cut off. */
+  /** Between pings; a replica that has not answered one by the next, and a second more, is cut off. */
   readonly ping_ms: number
   /** Bytes a socket may hold before the log is read on for it. */
   readonly congested_bytes: number

@@ -2,6 +2,7 @@ export { type Advice, adviceOf, CLOSE_CODES, closeCodeOf } from './close-codes.j
 export { decodeMessage, encodeMessage, messageNameOf } from './codec.js'
 export { describeShapes } from './fields.js'
 export { FRAME_BYTES_SOUGHT } from './groups.js'
+export { Heartbeat } from './heartbeat.js'
 export { MESSAGES, type Message, type MessageName, PROTOCOL_VERSIONS, WIRE_LIMITS } from './messages.js'
 export { CHANGE_COST } from './offering.js'
 export type { Grant, PeerEffect, Scope } from './peer-effects.js'

@@ -17,7 +17,7 @@ export interface ScratchLimits {
   readonly presence_bytes_max: number
   /** Bytes a socket may hold before it is cut off: more than a room holds, which is what a newcomer is sent at once. */
   readonly buffered_bytes_max: number
-  /** Between pings; who has not answered one by the next is cut off. */
+  /** Between pings; who has not answered one by the next, and a second more, is cut off. */
   readonly ping_ms: number
   /** How long a scratch outlives a lost connection of its owner, and a guest waits for an owner. */
   readonly owner_grace_ms: number

@@ -1,5 +1,5 @@
 import { type Clock, isWeftError, reasonOf, type WeftError } from '@weft/core'
-import { adviceOf, CLOSE_CODES, closeCodeOf } from '@weft/protocol'
+import { adviceOf, CLOSE_CODES, closeCodeOf, Heartbeat } from '@weft/protocol'
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 import type { ScratchLimits } from './limits.js'
@@ -30,10 +30,9 @@ export interface ConnectionHost {
 export class RelayConnection implements Member {
   #room: Room | undefined
   #over = false
-  #alive = true
   #gathering = false
   #answered_ms = Number.NEGATIVE_INFINITY
-  #cancelPing: () => void = () => {}
+  #heartbeat: Heartbeat | undefined
   #letGo: () => void = () => {}
 
   /** @param socket paused; it is read once the member is admitted */
@@ -46,9 +45,6 @@ export class RelayConnection implements Member {
     private readonly host: ConnectionHost,
   ) {
     socket.on('message', (data, binary) => this.#receive(data as Buffer, binary))
-    socket.on('pong', () => {
-      this.#alive = true
-    })
     socket.on('close', code => this.#gone(code === CLOSE_CODES.normal))
   }
 
@@ -59,7 +55,7 @@ export class RelayConnection implements Member {
   admitted(room: Room): void {
     this.#room = room
     this.socket.resume()
-    this.#schedulePing()
+    this.#heartbeat = new Heartbeat(this.socket, this.host.clock, this.host.limits.ping_ms)
   }
 
   send(frame: Uint8Array): void {
@@ -119,17 +115,8 @@ export class RelayConnection implements Member {
   #gone(done: boolean): void {
     if (this.#over) return
     this.#over = true
-    this.#cancelPing()
+    this.#heartbeat?.stop()
     this.#letGo()
     this.host.departed(done)
-  }
-
-  #schedulePing(): void {
-    this.#cancelPing = this.host.clock.after(this.host.limits.ping_ms, () => {
-      if (!this.#alive) return this.socket.terminate()
-      this.#alive = false
-      this.socket.ping()
-      this.#schedulePing()
-    })
   }
 }
