@@ -39,7 +39,7 @@ afterEach(() => {
 })
 
 test('who answers each ping is kept', () => {
-  new Heartbeat(socket, clock, PING_MS)
+  new Heartbeat(socket, { clock, ping_ms: PING_MS })
   for (let pings = 1; pings <= 10; pings++) {
     vi.advanceTimersByTime(PING_MS)
     expect(socket.pings).toBe(pings)
@@ -49,7 +49,7 @@ test('who answers each ping is kept', () => {
 })
 
 test('who answers none is cut off a little after the next is due, and is asked nothing more', () => {
-  new Heartbeat(socket, clock, PING_MS)
+  new Heartbeat(socket, { clock, ping_ms: PING_MS })
   vi.advanceTimersByTime(2 * PING_MS + GRACE_MS - 1)
   expect(socket.isCut).toBe(false)
   vi.advanceTimersByTime(1)
@@ -59,7 +59,7 @@ test('who answers none is cut off a little after the next is due, and is asked n
 })
 
 test('an answer that is read right after the next ping was due is in time: whoever asked has stood still', () => {
-  new Heartbeat(socket, clock, PING_MS)
+  new Heartbeat(socket, { clock, ping_ms: PING_MS })
   vi.advanceTimersByTime(2 * PING_MS)
   socket.emit('pong')
   vi.advanceTimersByTime(GRACE_MS)
@@ -68,7 +68,7 @@ test('an answer that is read right after the next ping was due is in time: whoev
 
 test('nobody is cut off whose answers are left unread', () => {
   let isUnread = true
-  new Heartbeat(socket, clock, PING_MS, () => isUnread)
+  new Heartbeat(socket, { clock, ping_ms: PING_MS, isUnread: () => isUnread })
   vi.advanceTimersByTime(20 * PING_MS)
   expect(socket.isCut).toBe(false)
   isUnread = false
@@ -77,7 +77,7 @@ test('nobody is cut off whose answers are left unread', () => {
 })
 
 test('one that is stopped asks nothing more', () => {
-  const heartbeat = new Heartbeat(socket, clock, PING_MS)
+  const heartbeat = new Heartbeat(socket, { clock, ping_ms: PING_MS })
   vi.advanceTimersByTime(2 * PING_MS)
   heartbeat.stop()
   vi.advanceTimersByTime(10 * PING_MS)

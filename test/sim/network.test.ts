@@ -57,6 +57,18 @@ function send(socket: Transport, ...numbers: number[]): void {
 }
 
 describe('the simulated network', () => {
+  it('lets go of a connection that is given up before it is there', async () => {
+    for (const giveUp of ['close', 'terminate'] as const) {
+      const rig = new Rig()
+      const socket = rig.network.dial(rig.worker)
+      listen(socket, rig.atWorker)
+      socket[giveUp](1000)
+      await rig.run(1_000)
+      expect(rig.atWorker).toEqual(['close 1006'])
+      expect(rig.server).toBeUndefined()
+    }
+  })
+
   it('delivers frames in order, answers pings, and says goodbye on both sides', async () => {
     const rig = new Rig()
     const socket = await rig.connect()

@@ -119,9 +119,9 @@ export interface Transport {
   /** Leaves what comes from now on unread, until `resume`. */
   pause(): void
   resume(): void
-  /** Asks whether anybody is there: `pong` is the answer, which the other side gives by itself. */
+  /** Asks whether anybody is there: `pong` is the answer, which the other side, told by `ping`, gives by itself. */
   ping(): void
-  on(event: 'open' | 'pong', listener: () => void): unknown
+  on(event: 'open' | 'ping' | 'pong', listener: () => void): unknown
   on(event: 'message', listener: (frame: Uint8Array, isBinary: boolean) => void): unknown
   on(event: 'error', listener: (error: Error) => void): unknown
   /** The last event. `reason` is UTF-8, in whatever prints itself. */

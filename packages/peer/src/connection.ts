@@ -78,7 +78,11 @@ export class Connection implements Flow {
     const resume = (): void => void (this.#paused || socket.resume())
     this.#inbox = new Inbox({ pause: () => socket.pause(), resume }, limits.inbox_bytes_max)
     this.#cancelDeadline = clock.after(limits.auth_deadline_ms, () => this.#authDeadline())
-    this.#heartbeat = new Heartbeat(socket, clock, limits.ping_ms, () => this.#inbox.isFull)
+    this.#heartbeat = new Heartbeat(socket, {
+      clock,
+      ping_ms: limits.ping_ms,
+      isUnread: () => this.#inbox.isFull,
+    })
     this.#pace = new Pace(clock, host.rates, limits.rate_wait_ms_max)
     socket.on('message', (frame, isBinary) => this.#receive(frame, isBinary))
     socket.on('close', () => this.#closed())

@@ -24,6 +24,19 @@ export function checkText<T>(what: string, value: T, cure: string): T {
   throw notAllowed(what, value, cure)
 }
 
+/** The longest time that a timer of Node runs. */
+const TIMER_MS_MAX = 2_147_483_647
+
+/** Returns `value` if a timer can run so many milliseconds. @throws WEFT_USAGE */
+export function checkTime(what: string, value: number): number {
+  if (Number.isSafeInteger(value) && value > 0 && value <= TIMER_MS_MAX) return value
+  throw new WeftError(
+    'WEFT_USAGE',
+    `${what} is ${String(value)}`,
+    `pass whole milliseconds from 1 to ${TIMER_MS_MAX}`,
+  )
+}
+
 /** Checks what a function that makes a change has returned: one that goes on cannot be waited for. @throws WEFT_USAGE */
 export function checkIsDone(what: string, returned: unknown): void {
   const going = returned as PromiseLike<unknown> | undefined

@@ -1,5 +1,5 @@
 import { type Clock, type ErrorCode, reasonOf, type Transport, TRANSPORT_OPEN, WeftError } from '@weft/core'
-import { adviceOf, type ReplicaEffect, type ReplicaSession } from '@weft/protocol'
+import { adviceOf, Heartbeat, type ReplicaEffect, type ReplicaSession } from '@weft/protocol'
 import { backoff } from './backoff.js'
 import type { ReplicaListener } from './events.js'
 import type { ReplicaHost } from './node-host.js'
@@ -10,6 +10,8 @@ export interface LinkOptions {
   readonly url: string
   readonly token: TokenSource
   readonly host: ReplicaHost
+  /** Between questions whether the peer is still there, ms. */
+  readonly ping_ms: number
   readonly onEvent: ReplicaListener
   /** Effects of the session that are not the link's own. */
   readonly perform: (effect: ReplicaEffect) => void
@@ -23,6 +25,9 @@ export interface LinkOptions {
  */
 export class Link {
   #socket: Transport | undefined
+  #unwatch: () => void = () => {}
+  /** Why the socket was given up, if it was since it said nothing. */
+  #silence: WeftError | undefined
   #cancelRetry: (() => void) | undefined
   #attempt = 0
   /** Times in a row that a connection was made and at once given up again from here. */
@@ -69,14 +74,40 @@ export class Link {
     if (this.#closed) return
     const socket = this.options.host.dial(this.options.url)
     this.#socket = socket
+    this.#silence = undefined
+    this.#watch(socket)
     socket.on('open', () => this.#perform(this.session.connected(token)))
     socket.on('message', frame => this.#receive(socket, frame))
     // A failed socket also closes; why it failed is known only here.
     socket.on('error', error => {
-      this.#lastError = unreachable(this.options.url, error.message)
+      this.#lastError = this.#silence ?? unreachable(this.options.url, error.message)
     })
     socket.on('close', (code, reason) => {
       if (this.#socket === socket) this.#lost(code, reason.toString())
+    })
+  }
+
+  /**
+   * A peer whose host is gone says nothing of that: whoever only listens would show for ever what it showed then. Any sign
+   * of the peer will do, its own pings too: one that is busy does not read ours.
+   */
+  #watch(socket: Transport): void {
+    const { clock } = this
+    const { ping_ms, url } = this.options
+    const onSilent = (): void => {
+      this.#silence = unreachable(url, `nothing has come from there for ${2 * ping_ms} ms`)
+      this.#lastError = this.#silence
+    }
+    this.#unwatch = clock.after(2 * ping_ms, () => {
+      onSilent()
+      socket.terminate()
+    })
+    socket.on('open', () => {
+      this.#unwatch()
+      const heartbeat = new Heartbeat(socket, { clock, ping_ms, onSilent })
+      socket.on('ping', () => heartbeat.heard())
+      socket.on('message', () => heartbeat.heard())
+      this.#unwatch = () => heartbeat.stop()
     })
   }
 
@@ -104,6 +135,7 @@ export class Link {
   close(): void {
     this.#closed = true
     this.#cancelRetry?.()
+    this.#unwatch()
     const socket = this.#socket
     if (socket) {
       const cancel = this.clock.after(CLOSE_MS, () => socket.terminate())
@@ -145,6 +177,7 @@ export class Link {
 
   #lost(code: number, reason: string): void {
     this.#socket = undefined
+    this.#unwatch()
     this.session.disconnected()
     if (this.#closed) return
     const advice = adviceOf(code)
@@ -154,7 +187,12 @@ export class Link {
       return
     }
     const retry_ms = backoff(this.#attempt++ + this.#resets, this.options.host.dice())
-    this.options.onEvent({ type: 'disconnected', code, reason, retry_ms: Math.round(retry_ms) })
+    this.options.onEvent({
+      type: 'disconnected',
+      code,
+      reason: reason || this.#lastError?.message || '',
+      retry_ms: Math.round(retry_ms),
+    })
     this.#cancelRetry = this.clock.after(retry_ms, () => void this.connect())
   }
 

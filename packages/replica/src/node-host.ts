@@ -74,5 +74,8 @@ export const nodeHost: ReplicaHost = {
   idleClock,
   dice: Math.random,
   dial: url =>
-    new WebSocket(url, { perMessageDeflate: false, maxPayload: WIRE_LIMITS.frame_bytes_max }) as Transport,
+    new WebSocket(url, {
+      perMessageDeflate: false,
+      maxPayload: WIRE_LIMITS.frame_bytes_max,
+    }) as Transport,
 }

@@ -19,7 +19,7 @@ import {
   type WorkflowId,
 } from '@weft/core'
 import { type ReplicaEffect, ReplicaSession } from '@weft/protocol'
-import { checkFunction, checkObject } from './arguments.js'
+import { checkFunction, checkObject, checkTime } from './arguments.js'
 import { Asked } from './asked.js'
 import { Context, type ContextHandle, type ContextHost } from './context.js'
 import { type Gate, untilResolved } from './conflict-gate.js'
@@ -48,6 +48,8 @@ export interface ConnectOptions extends WaitOptions {
   readonly overlays?: boolean
   /** Return at once, connected or not. */
   readonly offline?: boolean
+  /** A peer that says nothing for about twice as long is given up, and connected to anew. Default 15,000. */
+  readonly ping_ms?: number
   /** Where time, randomness and sockets come from. Default: this process. */
   readonly host?: ReplicaHost
 }
@@ -75,6 +77,7 @@ export interface Unacknowledged {
 }
 
 const TIMEOUT_MS = 10_000
+const PING_MS = 15_000
 
 /**
  * A worker's replica of its tenant's contexts, kept in sync with a peer.
@@ -120,6 +123,7 @@ export class Replica {
       url: options.url,
       token: options.token,
       host: this.#host,
+      ping_ms: checkTime('ping_ms', options.ping_ms ?? PING_MS),
       onEvent: this.#onEvent,
       perform: effect => this.#perform(effect),
       onFailed: error => this.#failed(error),

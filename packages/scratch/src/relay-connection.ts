@@ -55,7 +55,10 @@ export class RelayConnection implements Member {
   admitted(room: Room): void {
     this.#room = room
     this.socket.resume()
-    this.#heartbeat = new Heartbeat(this.socket, this.host.clock, this.host.limits.ping_ms)
+    this.#heartbeat = new Heartbeat(this.socket, {
+      clock: this.host.clock,
+      ping_ms: this.host.limits.ping_ms,
+    })
   }
 
   send(frame: Uint8Array): void {

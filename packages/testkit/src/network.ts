@@ -68,6 +68,7 @@ export class SimNetwork {
     const connect_ms = this.dice.between(CONNECT_MS.least, CONNECT_MS.most) + route.up.extra_ms
     const deadline_ms = this.scheduler.now_ms + CONNECT_TIMEOUT_MS
     const attempt = (): void => {
+      if (socket.readyState > TRANSPORT_OPEN) return
       const listener = this.#listener
       if (route.up.isBlocked || route.down.isBlocked || listener?.process.isFrozen) {
         if (this.scheduler.now_ms >= deadline_ms) socket.failed('connect ETIMEDOUT')

@@ -5,6 +5,7 @@ import { hostOf } from './host.js'
 import type { SimNetwork } from './network.js'
 import { type Skew, SimProcess } from './process.js'
 import type { Scheduler } from './scheduler.js'
+import { SIM_LIMITS } from './sim-limits.js'
 
 /** One run of a worker, from its start to its crash. */
 export interface WorkerRun {
@@ -48,6 +49,7 @@ export class SimWorker {
       client: name,
       overlays: true,
       offline: true,
+      ping_ms: SIM_LIMITS.ping_ms,
       host: hostOf(process, () => this.network.dial(process)),
       onEvent: event => this.#run && this.onEvent(this.#run, event),
     })

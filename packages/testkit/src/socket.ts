@@ -26,7 +26,8 @@ export class SimSocket extends EventEmitter implements Transport {
   #state = CONNECTING
   #isPaused = false
   readonly #unread: Parcel[] = []
-  #pipe!: Pipe
+  /** Undefined until the connection is there. */
+  #pipe: Pipe | undefined
 
   constructor(readonly process: SimProcess) {
     super()
@@ -38,7 +39,7 @@ export class SimSocket extends EventEmitter implements Transport {
   }
 
   get pipe(): Pipe {
-    return this.#pipe
+    return this.#pipe!
   }
 
   get readyState(): number {
@@ -46,7 +47,7 @@ export class SimSocket extends EventEmitter implements Transport {
   }
 
   get bufferedAmount(): number {
-    return this.#pipe.bufferedBytes
+    return this.pipe.bufferedBytes
   }
 
   /** The server's end is open from the beginning. */
@@ -57,11 +58,11 @@ export class SimSocket extends EventEmitter implements Transport {
   send(frame: Uint8Array, sent?: () => void): void {
     if (this.#state !== TRANSPORT_OPEN) throw new Error('the socket is not open')
     // The sender may reuse its bytes.
-    this.#pipe.send({ kind: 'frame', bytes: new Uint8Array(frame), sent, from: this.process })
+    this.pipe.send({ kind: 'frame', bytes: new Uint8Array(frame), sent, from: this.process })
   }
 
   ping(): void {
-    if (this.#state === TRANSPORT_OPEN) this.#pipe.send({ kind: 'ping' })
+    if (this.#state === TRANSPORT_OPEN) this.pipe.send({ kind: 'ping' })
   }
 
   pause(): void {
@@ -75,6 +76,10 @@ export class SimSocket extends EventEmitter implements Transport {
 
   close(code: number, reason = ''): void {
     if (this.#state >= CLOSING) return
+    if (this.#pipe === undefined) {
+      this.terminate()
+      return
+    }
     this.#state = CLOSING
     this.#pipe.send({ kind: 'close', code, reason })
     this.process.clock.after(CLOSE_TIMEOUT_MS, () => this.terminate())
@@ -82,7 +87,7 @@ export class SimSocket extends EventEmitter implements Transport {
 
   terminate(): void {
     if (this.#state === CLOSED) return
-    this.#pipe.send({ kind: 'reset' })
+    this.#pipe?.send({ kind: 'reset' })
     this.#state = CLOSED
     this.process.clock.after(0, () => this.emit('close', ABNORMAL, ''))
   }
@@ -110,14 +115,15 @@ export class SimSocket extends EventEmitter implements Transport {
         this.emit('open')
         return
       case 'ping':
-        if (this.#state === TRANSPORT_OPEN) this.#pipe.send({ kind: 'pong' })
+        if (this.#state === TRANSPORT_OPEN) this.pipe.send({ kind: 'pong' })
+        this.emit('ping')
         return
       case 'pong':
         this.emit('pong')
         return
       case 'close':
         if (this.#state === CLOSED) return
-        this.#pipe.send({ ...parcel, kind: 'closed' })
+        this.pipe.send({ ...parcel, kind: 'closed' })
         this.#end(parcel.code, parcel.reason)
         return
       case 'closed':
