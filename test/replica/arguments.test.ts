@@ -173,3 +173,56 @@ describe('a listener that throws', () => {
     expect(heard).toBe(3)
   })
 })
+
+describe('options that say nothing about how long to wait are refused by code, and nothing is written', () => {
+  const WRONG_WAITS: readonly unknown[] = [
+    null,
+    5,
+    { timeout_ms: '5' },
+    { timeout_ms: Number.NaN },
+    { timeout_ms: -1 },
+    { signal: {} },
+    { signal: null },
+  ]
+  test.each<[string, (wrong: unknown, on: Untyped) => unknown]>([
+    ['flush', (wrong, on) => on.flush!(wrong)],
+    ['close', (wrong, on) => on.close!(wrong)],
+    ['until', (wrong, on) => on.until!(() => true, wrong)],
+    ['token', (wrong, on) => on.token!(wrong)],
+    ['reach', (wrong, on) => on.reach!('token', wrong)],
+    [
+      'step',
+      (wrong, on) => on.step!('turn', (step: Untyped) => step.append!('message', { text: 'y' }), wrong),
+    ],
+    [
+      'propose',
+      (wrong, on) => on.propose!((draft: Untyped) => draft.append!('message', { text: 'y' }), wrong),
+    ],
+    ['proposeFork', (wrong, on) => on.proposeFork!(['one'], wrong)],
+    ['proposeMerge', (wrong, on) => on.proposeMerge!(['main'], wrong)],
+    ['proposeAbandonment', (wrong, on) => on.proposeAbandonment!(['main'], wrong)],
+    ['decide', (wrong, on) => on.decide!('/topic', () => 'x', wrong)],
+    ['lease', (wrong, on) => on.lease!(wrong)],
+    ['subscribe', (wrong, on) => on.subscribe!('events', wrong)],
+    ['handoff', (wrong, on) => on.handoff!(wrong)],
+  ])('%s', async (_, act) => {
+    const before = context.changes().length
+    for (const wrong of WRONG_WAITS) {
+      expect([wrong, await codeOf(() => act(wrong, context as unknown as Untyped))]).toEqual([
+        wrong,
+        'WEFT_USAGE',
+      ])
+    }
+    await context.flush()
+    expect(context.changes()).toHaveLength(before)
+  })
+
+  test('for ever is as long as it takes', async () => {
+    const late = setTimeout(() => context.append('message', { text: 'late' }), 20)
+    onTestFinished(() => clearTimeout(late))
+    const isThere = (): boolean => context.changes().length > 1
+    await context.until(isThere, { timeout_ms: Number.POSITIVE_INFINITY })
+    expect(isThere()).toBe(true)
+    await context.flush({ timeout_ms: 2 ** 40 })
+  })
+})

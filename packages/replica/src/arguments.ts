@@ -24,8 +24,8 @@ export function checkText<T>(what: string, value: T, cure: string): T {
   throw notAllowed(what, value, cure)
 }
 
-/** The longest time that a timer of Node runs. */
-const TIMER_MS_MAX = 2_147_483_647
+/** The longest time that a timer of Node runs: one that is set to more is over at once. */
+export const TIMER_MS_MAX = 2_147_483_647
 
 /** Returns `value` if a timer can run so many milliseconds. @throws WEFT_USAGE */
 export function checkTime(what: string, value: number): number {

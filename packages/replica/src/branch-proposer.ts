@@ -38,7 +38,7 @@ import { acquireLease, type Lease, type LeaseOptions } from './lease.js'
 import { type Accepted, Proposal, type ProposalScope } from './proposer.js'
 import { type SubscribeOptions, subscribe } from './subscribe.js'
 import { Subscription, type SubscriptionStatus, statusOf } from './subscription.js'
-import type { WaitOptions } from './waiting.js'
+import { checkWait, type WaitOptions } from './waiting.js'
 import { stateAfter } from './recipe.js'
 
 export interface ProposeOptions extends WriteOptions, WaitOptions {
@@ -80,7 +80,7 @@ export abstract class BranchProposer<State, Entries extends EntrySchemas> extend
     options: ProposeOptions,
   ): Promise<Accepted | undefined> {
     checkObject('what propose was given beside it', options, 'pass { expect }')
-    const { reason, step, trace, overlays = {}, expect = {} } = options
+    const { reason, step, trace, overlays = {}, expect = {} } = checkWait(options)
     checkLabels([reason, step, trace])
     for (const name of Object.keys(overlays)) checkOverlayName(name)
     const { recipes, entries, reads } = composed(this.definition, compose)
@@ -106,7 +106,7 @@ export abstract class BranchProposer<State, Entries extends EntrySchemas> extend
    *   the peer can decide on at once · WEFT_ID_INVALID · WEFT_POSITION_UNKNOWN · WEFT_CHANGE_UNKNOWN, and as `propose`
    */
   async proposeFork(names: readonly BranchName[], options: ForkProposalOptions = {}): Promise<Proposed> {
-    checkLabels([options.reason])
+    checkLabels([checkWait(options).reason])
     checkList('what proposeFork was given', names, NAMES)
     const { branch, agent } = this
     this.ready()
@@ -124,7 +124,7 @@ export abstract class BranchProposer<State, Entries extends EntrySchemas> extend
     branches: readonly BranchName[],
     options: WriteOptions & WaitOptions = {},
   ): Promise<Proposed> {
-    checkLabels([options.reason])
+    checkLabels([checkWait(options).reason])
     for (const name of checkList('what proposeMerge was given', branches, NAMES)) checkBranch(name)
     this.ready().checkKnown(branches)
     return proposeMerge(this.#proposing(branches), this.branch, branches, options)
@@ -135,7 +135,7 @@ export abstract class BranchProposer<State, Entries extends EntrySchemas> extend
     branches: readonly BranchName[],
     options: WriteOptions & WaitOptions = {},
   ): Promise<ProposedAbandonment> {
-    checkLabels([options.reason])
+    checkLabels([checkWait(options).reason])
     checkList('what proposeAbandonment was given', branches, NAMES)
     const { context } = this
     this.ready()
@@ -157,7 +157,7 @@ export abstract class BranchProposer<State, Entries extends EntrySchemas> extend
     value: Json | undefined,
     options: ResolutionProposalOptions = {},
   ): Promise<Proposed> {
-    checkLabels([options.reason])
+    checkLabels([checkWait(options).reason])
     this.ready()
     const seen = options.seen && checkSeen(this.set, this.definition, this.branch, options.seen)
     const before = settledBefore({ pointer, value, agent: this.agent }, this.#settling(pointer, seen))
@@ -245,7 +245,7 @@ export abstract class BranchProposer<State, Entries extends EntrySchemas> extend
    *   WEFT_CHANGE_UNKNOWN · WEFT_ENTRY_UNKNOWN · WEFT_LABEL_INVALID · WEFT_CHANGE_TOO_LARGE · WEFT_NOT_SYNCED · WEFT_ABORTED
    */
   async erase(targets: readonly string[], options: EraseOptions = {}): Promise<Erasure> {
-    checkLabels([options.reason])
+    checkLabels([checkWait(options).reason])
     return erase(this.#engineScope(ERASURES_BRANCH), targets, options)
   }
 

@@ -39,7 +39,7 @@ import {
 import type { StepSignal } from './step-signal.js'
 import { StepWindows } from './step-windows.js'
 import { planSummary, type Summarizer, type SummaryRange } from './summarize.js'
-import { type WaitOptions, within } from './waiting.js'
+import { checkWait, type WaitOptions, within } from './waiting.js'
 
 /** A handle of whatever shape, to whoever keeps count of them. */
 export interface ContextHandle {
@@ -89,6 +89,7 @@ export class Context<State, Entries extends EntrySchemas> extends BranchProposer
     work: (step: Step<State, Entries>) => Promise<T> | T,
     options: StepOptions = {},
   ): Promise<StepResult<T>> {
+    checkWait(options)
     checkLabels([checkText('the name of the step', name, 'name it by a text'), options.reason, options.trace])
     checkFunction('the work of the step', work)
     while (options.requires && this.conflicts().length > 0) await untilResolved(this, options)

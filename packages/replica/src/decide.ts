@@ -1,7 +1,7 @@
 import { checkPointer, type Json, type JsonObject, stateRef, valueAt } from '@weft/core'
 import { withValueAt } from './pointer-write.js'
 import { type Accepted, isRefusedFor, Proposal, type ProposalScope, untilSeen } from './proposer.js'
-import type { WaitOptions } from './waiting.js'
+import { checkWait, type WaitOptions } from './waiting.js'
 
 export interface DecideOptions extends WaitOptions {
   /** Why, for people: up to 1,024 characters. */
@@ -31,7 +31,8 @@ export async function decide(
 ): Promise<Decision> {
   checkPointer(pointer)
   const ref = stateRef(pointer)
-  const notes = options.reason === undefined ? {} : { notes: { reason: options.reason } }
+  const { reason } = checkWait(options)
+  const notes = reason === undefined ? {} : { notes: { reason } }
   for (let attempts = 1; ; attempts++) {
     const scope = begin()
     const proposal = new Proposal(scope, scope.context.set.heads(scope.branch))

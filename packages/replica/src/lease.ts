@@ -9,7 +9,7 @@ import {
 } from '@weft/core'
 import type { Asked } from './asked.js'
 import { isRefusedFor, propose, type ProposalScope } from './proposer.js'
-import { deferred, leftOf, type WaitOptions, within } from './waiting.js'
+import { checkWait, deferred, leftOf, type WaitOptions, within } from './waiting.js'
 
 export interface LeaseOptions extends WaitOptions {
   /** How long it outlives its holder, in ms: it is renewed while the holder lives. Default 10,000; at most an hour. */
@@ -171,7 +171,7 @@ export async function acquireLease(
   request: LeaseRequest,
   options: LeaseOptions,
 ): Promise<Lease> {
-  const ttl_ms = checkLeaseLength(options.ttl_ms ?? TTL_MS)
+  const ttl_ms = checkLeaseLength(checkWait(options).ttl_ms ?? TTL_MS)
   const left = leftOf(asked.clock, options.timeout_ms)
   for (;;) {
     const scope = begin()

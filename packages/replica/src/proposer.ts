@@ -14,7 +14,7 @@ import {
 } from '@weft/core'
 import type { ContextReplica } from './context-replica.js'
 import { type Expectations, preconditionsOf } from './expectations.js'
-import { type WaitOptions, within } from './waiting.js'
+import { checkWait, type WaitOptions, within } from './waiting.js'
 
 /** A write that the peer has taken. */
 export interface Accepted {
@@ -62,6 +62,7 @@ export class Proposal {
    *   WEFT_ABORTED · WEFT_NOT_SYNCED · WEFT_CLOSED: whether it was, is not known; if it was, it will be seen
    */
   async offer(write: Write, expect: Expectations, options: WaitOptions): Promise<Accepted | undefined> {
+    checkWait(options)
     const { context, branch } = this.scope
     const preconditions = preconditionsOf(this.#writer.set, branch, this.heads, expect)
     const change = this.#writer.seal(write)

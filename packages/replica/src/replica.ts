@@ -34,7 +34,7 @@ import { nodeHost, type ReplicaHost } from './node-host.js'
 import { Overlays } from './overlays.js'
 import { checkPeerUrl } from './peer-url.js'
 import { reach } from './sessions.js'
-import { type Deferred, deferred, type WaitOptions, within } from './waiting.js'
+import { checkWait, type Deferred, deferred, type WaitOptions, within } from './waiting.js'
 
 export interface ConnectOptions extends WaitOptions {
   /** The peer's address: `ws://…` or `wss://…`. */
@@ -271,7 +271,7 @@ export class Replica {
    */
   async close(options: WaitOptions & { readonly discard?: boolean } = {}): Promise<void> {
     if (this.#closed) return
-    if (!options.discard) await this.flush({ timeout_ms: TIMEOUT_MS, ...options })
+    if (!checkWait(options).discard) await this.flush({ timeout_ms: TIMEOUT_MS, ...options })
     this.#closed = true
     this.overlays.failed(closed())
     // So that no barrier waits for a worker that is gone.

@@ -12,7 +12,7 @@ import {
 } from '@weft/core'
 import { isTaken, untilMoved } from './lease.js'
 import { type ProposalScope, propose } from './proposer.js'
-import type { WaitOptions } from './waiting.js'
+import { checkWait, type WaitOptions } from './waiting.js'
 
 export interface SubscribeOptions extends Filter, WaitOptions {
   /** The first position that it is about. Default 1: all that has ever happened. */
@@ -31,8 +31,9 @@ export interface SubscribeOptions extends Filter, WaitOptions {
 export async function subscribe(
   begin: () => ProposalScope,
   name: string,
-  { from = 1, replace = false, signal, timeout_ms, ...lists }: SubscribeOptions,
+  options: SubscribeOptions,
 ): Promise<void> {
+  const { from = 1, replace = false, signal, timeout_ms, ...lists } = checkWait(options)
   const on = wakeRef(name)
   const filter = checkFilter(lists)
   const wait = { ...(signal && { signal }), ...(timeout_ms !== undefined && { timeout_ms }) }

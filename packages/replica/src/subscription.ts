@@ -4,7 +4,7 @@ import { CarriedClaim, Claim, parseClaimId } from './claim.js'
 import type { ContextReplica } from './context-replica.js'
 import { askForLease, isTaken, type LeaseOptions, untilMoved } from './lease.js'
 import type { ProposalScope } from './proposer.js'
-import { leftOf } from './waiting.js'
+import { checkWait, leftOf } from './waiting.js'
 
 export interface ClaimOptions extends LeaseOptions {
   /** Events in one claim, at most. Default 64. */
@@ -58,7 +58,7 @@ export class Subscription {
    *   WEFT_SCOPE · WEFT_SUBSCRIPTION_UNKNOWN · WEFT_LEASE_INVALID · WEFT_USAGE
    */
   async claim(options: ClaimOptions = {}): Promise<Claim> {
-    const { max = EVENTS_MAX, bytes_max = BYTES_MAX, timeout_ms } = options
+    const { max = EVENTS_MAX, bytes_max = BYTES_MAX, timeout_ms } = checkWait(options)
     if (!(Number.isSafeInteger(max) && max > 0)) throw badBound(max)
     const left = leftOf(this.asked.clock, timeout_ms)
     const next = nextOf(this.name)

@@ -1,9 +1,26 @@
 import { type Clock, WeftError } from '@weft/core'
-import { checkFunction } from './arguments.js'
+import { checkFunction, checkObject, TIMER_MS_MAX } from './arguments.js'
 
 export interface WaitOptions {
   readonly signal?: AbortSignal
+  /** Longer than 24 days, or `Infinity`, is for ever. */
   readonly timeout_ms?: number
+}
+
+/** Returns options that say how long to wait, or not at all. @throws WEFT_USAGE */
+export function checkWait<T extends WaitOptions>(options: T): T {
+  const { signal, timeout_ms } = checkObject(
+    'what says how long to wait',
+    options,
+    'pass { timeout_ms, signal }',
+  )
+  if (timeout_ms !== undefined && !(typeof timeout_ms === 'number' && timeout_ms >= 0)) {
+    throw new WeftError('WEFT_USAGE', `timeout_ms is ${String(timeout_ms)}`, 'pass milliseconds, 0 or more')
+  }
+  if (signal !== undefined && typeof (signal as AbortSignal | null)?.addEventListener !== 'function') {
+    throw new WeftError('WEFT_USAGE', 'the signal is no AbortSignal', 'pass the signal of an AbortController')
+  }
+  return options
 }
 
 export interface Deferred<T> {
@@ -26,7 +43,7 @@ export function deferred<T>(): Deferred<T> {
 
 /**
  * `promise`, unless the signal aborts or the time passes first.
- * @throws WEFT_ABORTED, or what `late` makes
+ * @throws WEFT_ABORTED · WEFT_USAGE, or what `late` makes
  */
 export async function within<T>(
   clock: Clock,
@@ -34,11 +51,12 @@ export async function within<T>(
   options: WaitOptions,
   late: () => WeftError,
 ): Promise<T> {
-  const { signal, timeout_ms } = options
+  const { signal, timeout_ms = Number.POSITIVE_INFINITY } = checkWait(options)
   if (signal?.aborted) throw aborted(signal)
-  if (signal === undefined && timeout_ms === undefined) return promise
+  const isForEver = timeout_ms > TIMER_MS_MAX
+  if (signal === undefined && isForEver) return promise
   const cut = deferred<never>()
-  const cancelTimer = timeout_ms === undefined ? () => {} : clock.after(timeout_ms, () => cut.reject(late()))
+  const cancelTimer = isForEver ? () => {} : clock.after(timeout_ms, () => cut.reject(late()))
   const onAbort = (): void => cut.reject(aborted(signal!))
   signal?.addEventListener('abort', onAbort, { once: true })
   try {
