@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CliPeer } from '../support/cli-peer.ts'
 import { Running, weftHere } from '../support/cli-run.ts'
 import { Journal } from '../support/journal.mjs'
+import { PeerHarness } from '../support/peer-harness.ts'
 
 let peer: CliPeer
 let env: Record<string, string>
@@ -57,6 +58,28 @@ describe('[WAK-1] weft tail', () => {
     expect(await tail.line()).toContain('line: after')
     await replica.close()
     expect((await tail.end('SIGINT')).code).toBe(0)
+  })
+
+  test('says when the peer is out of reach, and goes on when it is back', async () => {
+    const harness = await PeerHarness.start()
+    const replica = await harness.replica()
+    const context = await replica.open(Journal, { workflow: 'live', agent: 'author' })
+    await context.append('line', 'before').committed
+    const harnessEnv = { WEFT_URL: harness.url, WEFT_TOKEN: await harness.token() }
+    const tail = new Running(['tail', 'live', '--follow', '--kind', 'line'], { env: harnessEnv })
+    expect(await tail.line()).toContain('line: before')
+    await harness.restart()
+    await context.append('line', 'after').committed
+    expect(await tail.line()).toContain('line: after')
+    const { code, stderr } = await tail.end('SIGINT')
+    expect(code).toBe(0)
+    expect(stderr).toMatch(/^the peer is out of reach \(.+\); trying again\nthe peer is back\n$/)
+  })
+
+  test('says that a context is empty', async () => {
+    const { code, stdout, stderr } = await weftHere(['tail', 'nobody'], { env })
+    expect([code, stdout]).toEqual([0, ''])
+    expect(stderr).toContain('nobody holds no changes')
   })
 
   test.each<[string, readonly string[], number, string]>([

@@ -41,7 +41,9 @@ export async function withReplica<T>(
   const { connect } = await import('@weft/replica')
   let trouble: unknown
   const damaged = new AbortController()
+  const noteLink = linkNotes(cli)
   const onEvent = (event: ReplicaEvent): void => {
+    noteLink(event)
     if (event.type === 'refused' || event.type === 'damaged') trouble ??= event.error
     if (event.type === 'damaged') damaged.abort(event.error)
   }
@@ -52,6 +54,20 @@ export async function withReplica<T>(
     throw trouble ?? thrown
   } finally {
     await replica.close({ discard: true })
+  }
+}
+
+/** Tells of a connection that is lost after it was had, once, and that there is one again: what is shown meanwhile is old. */
+function linkNotes({ output }: Cli): (event: ReplicaEvent) => void {
+  let state: 'new' | 'connected' | 'lost' = 'new'
+  return event => {
+    if (event.type === 'disconnected' && state === 'connected') {
+      state = 'lost'
+      output.note(`the peer is out of reach (${event.reason || `close code ${event.code}`}); trying again`)
+    } else if (event.type === 'connected') {
+      if (state === 'lost') output.note('the peer is back')
+      state = 'connected'
+    }
   }
 }
 

@@ -15,8 +15,13 @@ export async function readContext(cli: Cli, command: Command, workflow: string):
   const { file } = command.opts<{ file?: string }>()
   const copy =
     file === undefined ? await fromPeer(cli, command, workflow) : await fromFile(cli, file, workflow)
-  if (copy.set.size === 0) cli.output.note(`${workflow} holds no changes: nobody has written to it yet`)
+  if (copy.set.size === 0) noteEmpty(cli, workflow)
   return copy
+}
+
+/** To whoever may have mistyped its name. */
+export function noteEmpty(cli: Cli, workflow: string): void {
+  cli.output.note(`${workflow} holds no changes: nobody has written to it yet`)
 }
 
 /** The log of the tenant's overlays, from an export of it or from a running peer. @throws as `readContext` */

@@ -6,6 +6,7 @@ import { usage } from '../failure.js'
 import { describeChange } from '../log-format.js'
 import { withExamples, withJson, withPeer } from '../options.js'
 import { type OpenContext, withContext } from '../peer-client.js'
+import { noteEmpty } from '../source.js'
 import { clip, shortId } from '../text.js'
 
 interface TailFlags {
@@ -59,6 +60,7 @@ async function tail(
   }
   const known = await listed(context.events({ ...filter, from: from ?? 1, once: true }))
   const next = Math.max(context.position + 1, from ?? 1)
+  if (context.position === 0) noteEmpty(cli, context.workflow)
   for (const event of from === undefined ? known.slice(-LAST) : known) show(event)
   if (!flags.follow) return
   const signal = untilInterrupted()
