@@ -1,4 +1,5 @@
-import { type Change, ChangeSet, decodeChange, digest, StateDoc } from '@weft/core'
+import { setTimeout } from 'node:timers/promises'
+import { type Change, ChangeSet, decodeChange, digest, type JsonObject, StateDoc } from '@weft/core'
 import {
   InlineTrial,
   type StateTrial,
@@ -13,6 +14,7 @@ import { sha256 } from '../support/core-property.ts'
 import { PeerHarness } from '../support/peer-harness.ts'
 import { until } from '../support/peer-until.ts'
 import { Author } from '../support/wire-author.ts'
+import { WorkerProcess } from '../support/worker-process.ts'
 
 /** What a replica makes of the log as it lies on the disk. */
 async function stateOf(harness: PeerHarness, workflow = 'w') {
@@ -200,4 +202,23 @@ test.each<[string, 'reset' | 'clear']>([
   // It is not there, or it would build on.
   const more = { doc, serial: serial + 1, is: 'build', kept: [], states: [] } as const
   expect(await lanes.ask('t', more)).toEqual({ is: 'missing' })
+})
+
+test('a peer that is stopped in the middle of a trial refuses nothing for that', async () => {
+  const ANSWER_MS = 1_000
+  const asker = new WorkerProcess('./trial-asker.mjs', { ANSWER_MS: `${ANSWER_MS}` })
+  expect(await asker.next()).toEqual({ ready: true })
+  const tell = async (author: Author, state: JsonObject): Promise<void> => {
+    const bytes = author.write(state).state!
+    asker.tell({ state: Buffer.from(bytes).toString('base64') })
+    expect(await asker.next()).toEqual({ asked: true })
+  }
+  // The first is given the time that a thread needs to begin.
+  await tell(new Author(1), { a: 1 })
+  expect(await asker.next()).toEqual({ is: 'tried', reasons: [null] })
+  await tell(new Author(2), { list: Array.from({ length: 20_000 }, (_, i) => i % 7) })
+  asker.signal('SIGSTOP')
+  await setTimeout(1.5 * ANSWER_MS)
+  asker.signal('SIGCONT')
+  expect(await asker.next()).toEqual({ is: 'tried', reasons: [null] })
 })

@@ -1,9 +1,10 @@
 import { Worker } from 'node:worker_threads'
 import { reasonOf } from '@weft/core'
+import { afterAwake } from './awake.js'
 import { type TrialAnswer, TrialFailed, type TrialQuestion } from './state-trial.js'
 
 export interface TrialBounds {
-  /** From a question to its answer. */
+  /** From a question to its answer, while this process is awake. */
   readonly answer_ms: number
   /** Documents kept, by the bytes of their changes. */
   readonly documents_bytes_max: number
@@ -21,7 +22,8 @@ export interface FromTrial {
 interface Asked {
   readonly resolve: (answer: TrialAnswer) => void
   readonly reject: (error: TrialFailed) => void
-  readonly late: NodeJS.Timeout
+  /** Ends the wait for it. */
+  readonly stop: () => void
 }
 
 const ENTRY = new URL('./trial-worker.js', import.meta.url)
@@ -53,14 +55,11 @@ export class TrialThread {
     const worker = this.#worker
     return new Promise((resolve, reject) => {
       const { answer_ms } = this.bounds
-      const late = setTimeout(
-        () => {
-          this.#reason = `it took longer than ${answer_ms} ms`
-          void worker.terminate()
-        },
-        answer_ms + (this.#hasTried ? 0 : START_MS),
-      )
-      this.#asked = { resolve, reject, late: late.unref() }
+      const stop = afterAwake(answer_ms + (this.#hasTried ? 0 : START_MS), () => {
+        this.#reason = `it took longer than ${answer_ms} ms`
+        void worker.terminate()
+      })
+      this.#asked = { resolve, reject, stop }
       // It holds the process while it is asked something, and no longer.
       worker.ref()
       worker.postMessage(question)
@@ -95,7 +94,7 @@ export class TrialThread {
       this.#worker = undefined
       void worker.terminate()
     }
-    clearTimeout(asked?.late)
+    asked?.stop()
     asked?.resolve(answer)
   }
 
@@ -105,7 +104,7 @@ export class TrialThread {
     this.#worker = undefined
     const asked = this.#asked
     this.#asked = undefined
-    clearTimeout(asked?.late)
+    asked?.stop()
     asked?.reject(new TrialFailed(this.#reason))
   }
 }
