@@ -217,6 +217,21 @@ describe('options that say nothing about how long to wait are refused by code, a
     expect(context.changes()).toHaveLength(before)
   })
 
+  test('and what they were to wait for ends nothing when it fails later', async () => {
+    const replica = await connect({ url: 'ws://127.0.0.1:9', token: 'none', offline: true })
+    const unsynced = await replica.open(Research, { workflow: 'w', agent: 'a', offline: true })
+    unsynced.append('message', { text: 'x' })
+    const unheard: unknown[] = []
+    const onUnheard = (error: unknown): void => void unheard.push(error)
+    process.on('unhandledRejection', onUnheard)
+    onTestFinished(() => void process.off('unhandledRejection', onUnheard))
+    expect(await codeOf(() => replica.flush({ timeout_ms: -1 }))).toBe('WEFT_USAGE')
+    expect(await codeOf(() => replica.flush({ signal: AbortSignal.abort() }))).toBe('WEFT_ABORTED')
+    await replica.close({ discard: true })
+    await new Promise(resolve => setImmediate(resolve))
+    expect(unheard).toEqual([])
+  })
+
   test('for ever is as long as it takes', async () => {
     const late = setTimeout(() => context.append('message', { text: 'late' }), 20)
     onTestFinished(() => clearTimeout(late))

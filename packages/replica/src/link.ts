@@ -1,5 +1,6 @@
 import { type Clock, type ErrorCode, reasonOf, type Transport, TRANSPORT_OPEN, WeftError } from '@weft/core'
 import { adviceOf, Heartbeat, type ReplicaEffect, type ReplicaSession } from '@weft/protocol'
+import { TIMER_MS_MAX } from './arguments.js'
 import { backoff } from './backoff.js'
 import type { ReplicaListener } from './events.js'
 import type { ReplicaHost } from './node-host.js'
@@ -94,11 +95,12 @@ export class Link {
   #watch(socket: Transport): void {
     const { clock } = this
     const { ping_ms, url } = this.options
+    const silent_ms = Math.min(2 * ping_ms, TIMER_MS_MAX)
     const onSilent = (): void => {
-      this.#silence = unreachable(url, `nothing has come from there for ${2 * ping_ms} ms`)
+      this.#silence = unreachable(url, `nothing has come from there for ${silent_ms} ms`)
       this.#lastError = this.#silence
     }
-    this.#unwatch = clock.after(2 * ping_ms, () => {
+    this.#unwatch = clock.after(silent_ms, () => {
       onSilent()
       socket.terminate()
     })

@@ -51,6 +51,8 @@ export async function within<T>(
   options: WaitOptions,
   late: () => WeftError,
 ): Promise<T> {
+  // Whoever is refused here hears no more of it, and nobody else may.
+  promise.catch(() => {})
   const { signal, timeout_ms = Number.POSITIVE_INFINITY } = checkWait(options)
   if (signal?.aborted) throw aborted(signal)
   const isForEver = timeout_ms > TIMER_MS_MAX
