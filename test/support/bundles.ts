@@ -7,15 +7,15 @@ const PACKAGES = fileURLToPath(new URL('../../packages', import.meta.url))
 /** Tests load what is bundled, as users do: of modules that were compiled since, they would prove nothing. */
 export default function bundlesAreFresh(): void {
   for (const name of readdirSync(PACKAGES)) {
-    const bundle = join(PACKAGES, name, 'lib')
-    if (existsSync(bundle) && newest(join(PACKAGES, name, 'dist')) > newest(bundle)) {
+    const bundled = join(PACKAGES, name, 'lib', '.bundled')
+    if (existsSync(bundled) && compiledAt(join(PACKAGES, name, 'dist')) > statSync(bundled).mtimeMs) {
       throw new Error(`packages/${name} was compiled after it was bundled: npm run bundle`)
     }
   }
 }
 
 /** When the last of the modules in a folder was written. */
-function newest(folder: string): number {
+function compiledAt(folder: string): number {
   const entries = readdirSync(folder, { recursive: true, withFileTypes: true, encoding: 'utf8' })
   const modules = entries.filter(entry => entry.isFile() && entry.name.endsWith('.js'))
   return Math.max(...modules.map(({ parentPath, name }) => statSync(join(parentPath, name)).mtimeMs))

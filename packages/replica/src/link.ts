@@ -27,8 +27,8 @@ export interface LinkOptions {
 export class Link {
   #socket: Transport | undefined
   #unwatch: () => void = () => {}
-  /** Why the socket was given up, if it was since it said nothing. */
-  #silence: WeftError | undefined
+  /** Why this socket ends, where it is known here: no peer says so. */
+  #cause: WeftError | undefined
   #cancelRetry: (() => void) | undefined
   #attempt = 0
   /** Times in a row that a connection was made and at once given up again from here. */
@@ -75,13 +75,13 @@ export class Link {
     if (this.#closed) return
     const socket = this.options.host.dial(this.options.url)
     this.#socket = socket
-    this.#silence = undefined
+    this.#cause = undefined
     this.#watch(socket)
     socket.on('open', () => this.#perform(this.session.connected(token)))
     socket.on('message', frame => this.#receive(socket, frame))
     // A failed socket also closes; why it failed is known only here.
     socket.on('error', error => {
-      this.#lastError = this.#silence ?? unreachable(this.options.url, error.message)
+      this.#broken(unreachable(this.options.url, error.message))
     })
     socket.on('close', (code, reason) => {
       if (this.#socket === socket) this.#lost(code, reason.toString())
@@ -97,8 +97,7 @@ export class Link {
     const { ping_ms, url } = this.options
     const silent_ms = Math.min(2 * ping_ms, TIMER_MS_MAX)
     const onSilent = (): void => {
-      this.#silence = unreachable(url, `nothing has come from there for ${silent_ms} ms`)
-      this.#lastError = this.#silence
+      this.#broken(unreachable(url, `nothing has come from there for ${silent_ms} ms`))
     }
     this.#unwatch = clock.after(silent_ms, () => {
       onSilent()
@@ -153,7 +152,7 @@ export class Link {
     try {
       effects = this.session.receive(frame)
     } catch (error) {
-      this.#lastError = error instanceof WeftError ? error : unreachable(this.options.url, reasonOf(error))
+      this.#broken(error instanceof WeftError ? error : unreachable(this.options.url, reasonOf(error)))
       socket.terminate()
       return
     }
@@ -177,6 +176,12 @@ export class Link {
     }
   }
 
+  /** The first is why: what a socket says when it is ended from here comes after. */
+  #broken(cause: WeftError): void {
+    this.#cause ??= cause
+    this.#lastError = this.#cause
+  }
+
   #lost(code: number, reason: string): void {
     this.#socket = undefined
     this.#unwatch()
@@ -192,7 +197,7 @@ export class Link {
     this.options.onEvent({
       type: 'disconnected',
       code,
-      reason: reason || this.#lastError?.message || '',
+      reason: reason || this.#cause?.message || '',
       retry_ms: Math.round(retry_ms),
     })
     this.#cancelRetry = this.clock.after(retry_ms, () => void this.connect())

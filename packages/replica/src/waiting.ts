@@ -1,6 +1,7 @@
 import { type Clock, WeftError } from '@weft/core'
 import { checkFunction, checkObject, TIMER_MS_MAX } from './arguments.js'
 
+/** How long a call may wait. Refused where it says nothing of the kind (WEFT_USAGE), before anything is asked or written. */
 export interface WaitOptions {
   readonly signal?: AbortSignal
   /** Longer than 24 days, or `Infinity`, is for ever. */
