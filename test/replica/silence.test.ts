@@ -103,6 +103,25 @@ test('who accepts and never answers is given up, and another is tried', async ()
   await replica.close({ discard: true })
 })
 
+test('why a connection ended is told of that one, and not of the one before', async () => {
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const { port } = probe.address() as AddressInfo
+  await new Promise(resolve => probe.close(resolve))
+  const reasons: string[] = []
+  const onEvent = (event: ReplicaEvent): void => {
+    if (event.type === 'disconnected') reasons.push(event.reason)
+  }
+  const replica = await connect({ url: `ws://127.0.0.1:${port}`, token: 't', offline: true, onEvent })
+  await until(() => reasons.length > 0, 'nobody is there')
+  expect(reasons.every(reason => reason.includes('ECONNREFUSED'))).toBe(true)
+  const server = new WebSocketServer({ port, host: '127.0.0.1' })
+  onTestFinished(() => void server.close())
+  server.on('connection', socket => socket.terminate())
+  await until(() => reasons.at(-1) === '', 'somebody is there, and leaves without a word')
+  await replica.close({ discard: true })
+})
+
 test.each([0, -1, 1.5, Number.NaN, 2 ** 31, '15s' as never])('%s is no time between pings', async ping_ms => {
   const refused = await rejectionOf(connect({ url: 'ws://127.0.0.1:9', token: 't', offline: true, ping_ms }))
   expect(refused.code).toBe('WEFT_USAGE')
