@@ -339,6 +339,24 @@ describe('[OVL-3] a barrier', () => {
     expect(await publisher.overlays.get('house')).toMatchObject({ version })
   })
 
+  it.each([Number.POSITIVE_INFINITY, 20_000.5])('is waited for as long as %d ms', async timeout_ms => {
+    const { publisher, worker } = await start(300)
+    const { context } = await worker()
+    await context.step('begun', () => {})
+    expect(await publisher.overlays.publish('house', 'x', { barrier: true, timeout_ms })).toMatchObject({
+      version: 1,
+    })
+  })
+
+  it('publishes nothing where it is said that it waits for no time', async () => {
+    const { publisher } = await start()
+    for (const wrong of [null, { timeout_ms: Number.NaN }, { timeout_ms: -1 }]) {
+      const refused = await rejectionOf(publisher.overlays.publish('house', 'x', wrong as never))
+      expect(refused.code).toBe('WEFT_USAGE')
+    }
+    expect(await publisher.overlays.get('house')).toBeUndefined()
+  })
+
   it('has no step begin or commit under an older version after it, on a real peer', async () => {
     const { harness, publisher, worker } = await start(300)
     const workers = await Promise.all(Array.from({ length: 6 }, (_, index) => worker(`worker-${index}`)))

@@ -19,6 +19,7 @@ import type { WriteOptions } from './branch-editor.js'
 import type { OverlayTable } from './overlay-table.js'
 import { isRefusedFor, propose } from './proposer.js'
 import { leftOf, type WaitOptions } from './waiting.js'
+import { TIMER_MS_MAX } from './arguments.js'
 
 export interface PublishOptions extends WriteOptions, WaitOptions {
   /**
@@ -109,7 +110,8 @@ async function publishNext(
 
 /** @throws WEFT_OVERLAY_BARRIER · WEFT_ABORTED */
 async function untilBarred(asked: Asked, published: Published, wait: WaitOptions): Promise<void> {
-  const timeout_ms = wait.timeout_ms!
+  // What crosses the wire is a whole number, and at the peer a timer.
+  const timeout_ms = Math.min(Math.ceil(wait.timeout_ms!), TIMER_MS_MAX)
   const request = asked.questions.barrier(published.position, timeout_ms)
   const late = () => notReached(published, ['the peer, which does not answer'], undefined)
   const { holders, left_ms } = await asked.answer<'barred'>(

@@ -12,7 +12,7 @@ import {
   overlayNameOf,
   typed,
 } from './overlay-table.js'
-import { deferred, type WaitOptions, within } from './waiting.js'
+import { checkWait, deferred, type WaitOptions, within } from './waiting.js'
 
 export interface OverlaysHost {
   readonly asked: Asked
@@ -138,7 +138,7 @@ export class Overlays {
 
   async #synced(options: WaitOptions): Promise<Open> {
     const open = this.#opened()
-    const { timeout_ms = TIMEOUT_MS } = options
+    const { timeout_ms = TIMEOUT_MS } = checkWait(options)
     await within(open.context.host.clock, open.context.synced, { ...options, timeout_ms }, () =>
       notSynced(timeout_ms),
     )
