@@ -70,6 +70,7 @@ export class Target {
           feeds: none,
           parked: none,
           ready: () => true,
+          oldestWrite_ms: none,
           scratch: () => ({ rooms: 0, connections: 0, bytes: 0 }),
         }),
         log,

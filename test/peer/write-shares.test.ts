@@ -1,5 +1,4 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Clock } from '@weft/core'
 import { WriteShares } from '@weft/peer'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -7,6 +6,7 @@ import { holds } from '../support/core-property.ts'
 import { MemoryStore } from '../support/memory-store.ts'
 import { overriding } from '../support/peer-store.ts'
 import { until } from '../support/peer-until.ts'
+import { SetClock } from '../support/set-clock.ts'
 import { Author } from '../support/wire-author.ts'
 import { startService, Wire } from '../support/wire-service.ts'
 
@@ -19,28 +19,6 @@ const REST_MS_MAX = 4
 const TURNS = 4
 const EVERYTHING = Number.POSITIVE_INFINITY
 const nobody = (): void => {}
-
-class SetClock implements Clock {
-  at_ms = 1_000
-  readonly #timers = new Set<{ readonly due_ms: number; readonly fn: () => void }>()
-  now = (): number => this.at_ms
-  steady = (): number => this.at_ms
-
-  after = (ms: number, fn: () => void): (() => void) => {
-    const timer = { due_ms: this.at_ms + ms, fn }
-    this.#timers.add(timer)
-    return () => this.#timers.delete(timer)
-  }
-
-  advance(ms: number): void {
-    this.at_ms += ms
-    // What begins anew is not due yet.
-    for (const timer of [...this.#timers].filter(({ due_ms }) => due_ms <= this.at_ms)) {
-      this.#timers.delete(timer)
-      timer.fn()
-    }
-  }
-}
 
 function sharesAt(): { shares: WriteShares; clock: SetClock } {
   const clock = new SetClock()

@@ -84,7 +84,14 @@ export async function startService({
   readonly limits?: Partial<PeerLimits>
 } = {}): Promise<PeerService> {
   const zero = (): number => 0
-  const gauges = { connections: zero, contexts: zero, quarantined: zero, feeds: zero, parked: zero }
+  const gauges = {
+    connections: zero,
+    contexts: zero,
+    quarantined: zero,
+    feeds: zero,
+    parked: zero,
+    oldestWrite_ms: zero,
+  }
   const service = new PeerService(
     {
       openStore: async () => store,

@@ -4,16 +4,14 @@ import {
   type Change,
   type ChangeGate,
   type ChangeId,
-  type Clock,
   decodeChange,
   ERASURES_BRANCH,
-  type Hash,
+  type LogAppend,
   type LogRecord,
   NO_NODE,
   type OwnMark,
   type Position,
   type Preconditions,
-  type Random,
   sealJoin,
   sealMark,
   type TenantStore,
@@ -24,12 +22,11 @@ import { AdmittedQueue, type Admitted, newRecords } from './admitted-queue.js'
 import { contentMissing, erases, rewrittenBy } from './erasing.js'
 import { HeadIds } from './head-ids.js'
 import { isDamage, isKeyless } from './log-errors.js'
+import type { ContextHooks, ContextLogHost } from './log-host.js'
 import { LogTail } from './log-tail.js'
 import { authorOf, NOBODY, reached, submitOwn } from './own-changes.js'
-import type { StateTrial } from './state-trial.js'
 import { type Offered, TrialQueue } from './trial-queue.js'
 import { costOf, SLICE_COST } from './turns.js'
-import type { WriteShares } from './write-shares.js'
 
 /** Whoever follows a context or writes to it: one channel of one connection. */
 export interface Subscriber {
@@ -39,32 +36,6 @@ export interface Subscriber {
   refused(id: ChangeId, error: unknown): void
   /** The log is damaged: nothing more comes of it, and nothing is written to it. */
   failed(error: WeftError): void
-}
-
-/** What a log is opened with. */
-export interface ContextLogHost {
-  readonly hash: Hash
-  readonly random: Random
-  readonly clock: Clock
-  /** When the peer began, ms since 1970 UTC. */
-  readonly started_ms: number
-  readonly trial: StateTrial
-  /** Resolves when it is a tenant's turn to have this much done for it (turns.ts). */
-  readonly turn: (tenant: string, cost: number) => Promise<void>
-  readonly shares: WriteShares
-  /** Of a branch before its heads are joined. */
-  readonly branch_heads_max: number
-}
-
-export interface ContextHooks {
-  /** Changes were written in so many seconds. */
-  committed(changes: number, seconds: number): void
-  /** The store rejected a write: what became of it is unknown (DUR-3). */
-  failed(error: unknown): void
-  /** A context is damaged on disk: it is quarantined (DUR-4). */
-  damaged(tenant: string, workflow: string, error: WeftError): void
-  /** The log of a context has grown. */
-  advanced(tenant: string, workflow: string): void
 }
 
 /** What is read of a log at once, to open it. */
@@ -343,13 +314,8 @@ export class ContextLog {
         const { batch, heads } = this.#admitted.take()
         const records = newRecords(batch, this.#committed).map(record => this.#kept(record))
         const count = records.at(-1)?.position ?? this.#committed
-        const started = performance.now()
-        const rewritten = await this.#rewritten(batch)
-        if (records.length > 0) {
-          const head = { workflow: this.workflow, count, heads }
-          await this.store.append({ records, head, ...(rewritten.length > 0 && { rewritten }) })
-        }
-        this.hooks.committed(records.length, (performance.now() - started) / 1000)
+        const append = { records, head: { workflow: this.workflow, count, heads } }
+        const rewritten = await this.hooks.writing(records.length, () => this.#append(append, batch))
         this.#committed = count
         this.#heads = heads
         this.#admitted.written()
@@ -366,6 +332,15 @@ export class ContextLog {
     } finally {
       this.#writing = undefined
     }
+  }
+
+  /** @returns what is rewritten with them: changes whose content they erase */
+  async #append(append: LogAppend, batch: readonly Admitted[]): Promise<LogRecord[]> {
+    const rewritten = await this.#rewritten(batch)
+    if (append.records.length > 0) {
+      await this.store.append({ ...append, ...(rewritten.length > 0 && { rewritten }) })
+    }
+    return rewritten
   }
 
   /** What was erased before it came, or with the same batch, is written without its content. */

@@ -6,9 +6,10 @@ import {
   type TenantStore,
   type WeftError,
 } from '@weft/core'
-import { type ContextHooks, ContextLog, type ContextLogHost } from './context-log.js'
+import { ContextLog } from './context-log.js'
 import { beingDropped, type DroppedTenant, dropTenant } from './drop.js'
 import { isDamage } from './log-errors.js'
+import type { ContextHooks, ContextLogHost } from './log-host.js'
 import { TenantMeter, type TenantQuota } from './quota.js'
 import { type OverlayHost, TenantOverlays } from './tenant-overlays.js'
 

@@ -31,6 +31,8 @@ export interface PeerLimits {
   readonly share_cost: number
   /** Of a branch before the peer joins its heads with a change of its own. */
   readonly branch_heads_max: number
+  /** How long a write to the store may be under way before it is logged that the disk does not answer. */
+  readonly stall_ms: number
   /** How long a context that nobody uses stays open. */
   readonly idle_ms: number
   /** How often an event is offered to a webhook before its delivery is parked. */
@@ -69,6 +71,7 @@ export const DEFAULT_LIMITS: PeerLimits = {
   inbox_bytes_max: 131_072,
   share_cost: 8_192,
   branch_heads_max: LIMITS.branch_heads_max,
+  stall_ms: 5_000,
   idle_ms: 10_000,
   webhook_attempts_max: 10,
   webhook_backoff_ms: 1_000,

@@ -1,5 +1,6 @@
 import type { Change, Host, Position } from '@weft/core'
-import type { ContextLog, ContextLogHost, Subscriber } from './context-log.js'
+import type { ContextLog, Subscriber } from './context-log.js'
+import type { ContextLogHost } from './log-host.js'
 
 /** Resolves when a change that the peer itself offers to a log is on disk; rejects with why it may not be taken. */
 export function submitOwn(log: ContextLog, change: Change): Promise<void> {

@@ -8,6 +8,7 @@ export function peerMetrics(read: {
   feeds: () => number
   parked: () => number
   ready: () => boolean
+  oldestWrite_ms: () => number
   scratch: () => { readonly rooms: number; readonly connections: number; readonly bytes: number }
 }) {
   const metrics = new Metrics()
@@ -24,6 +25,11 @@ export function peerMetrics(read: {
   metrics.gauge('weft_feeds_open', 'Readers of server-sent events.', read.feeds)
   metrics.gauge('weft_webhooks_parked', 'Deliveries that wait to be resumed by hand.', read.parked)
   metrics.gauge('weft_ready', '1 while the peer takes connections.', () => (read.ready() ? 1 : 0))
+  metrics.gauge(
+    'weft_commit_oldest_seconds',
+    'For how long the oldest write to the store has been under way; 0 when none is.',
+    () => read.oldestWrite_ms() / 1_000,
+  )
   metrics.gauge('process_resident_memory_bytes', 'Resident memory.', () => process.memoryUsage.rss())
   return {
     render: () => metrics.render(),
@@ -35,7 +41,10 @@ export function peerMetrics(read: {
     rateWaits: metrics.counter('weft_rate_waits_total', 'Times changes waited for the rate of their tenant.'),
     framesIn: metrics.counter('weft_frames_received_total', 'Frames received.'),
     framesOut: metrics.counter('weft_frames_sent_total', 'Frames sent.'),
-    commitSeconds: metrics.histogram('weft_commit_seconds', 'From a change received to its fsync.'),
+    commitSeconds: metrics.histogram(
+      'weft_commit_seconds',
+      'From the start of a write to the store to its fsync.',
+    ),
     storeFailures: metrics.counter(
       'weft_store_failures_total',
       'Times the store failed and was opened again.',

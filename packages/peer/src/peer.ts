@@ -119,6 +119,7 @@ class PeerProcess implements Peer {
       feeds: () => this.#feeds.size,
       parked: () => this.#webhooks.parkedCount,
       ready: () => this.#service.ready,
+      oldestWrite_ms: () => this.#service.oldestWrite_ms,
       scratch: () => this.#scratch,
     })
     const { trial_ms, trial_bytes_max, trial_memory_bytes_max } = this.#limits

@@ -21,6 +21,7 @@ import type { StateTrial } from './state-trial.js'
 import type { TokenGrant, TokenVerifier } from './token.js'
 import { type Soon, Turns } from './turns.js'
 import { WriteShares } from './write-shares.js'
+import { WriteWatch } from './write-watch.js'
 
 export interface ServiceOptions {
   /** Opens the store; called again after a failed write, when the outcome has to be found out (DUR-3). */
@@ -59,6 +60,7 @@ export class PeerService {
   readonly grants: LiveGrants
   readonly #turns: Turns
   readonly #rates: Rates
+  readonly #writes: WriteWatch
   #store: Store | undefined
   #contexts: Contexts | undefined
   #reopening: Promise<void> | undefined
@@ -70,8 +72,13 @@ export class PeerService {
   ) {
     this.#turns = new Turns(options.soon)
     this.#rates = new Rates(tenant => quotaOf(tenant, options.limits).changes_per_second_max)
-    const { clock, limits } = options
+    const { clock, limits, log } = options
     const revocationsOf = async (tenant: string) => this.contexts.revocations(tenant)
+    this.#writes = new WriteWatch(clock, limits.stall_ms, {
+      stalled: age_ms =>
+        log.error({ age_ms }, 'a write to the store has not ended: the disk does not answer'),
+      over: age_ms => log.warn({ age_ms }, 'the write to the store that was late has ended'),
+    })
     this.grants = new LiveGrants(clock, limits.connections_per_tenant_max, revocationsOf)
   }
 
@@ -85,6 +92,11 @@ export class PeerService {
 
   get openContexts(): number {
     return this.#contexts?.size ?? 0
+  }
+
+  /** How long the oldest write to the store has been under way; 0 when none is. */
+  get oldestWrite_ms(): number {
+    return this.#writes.oldest_ms
   }
 
   get quarantined(): number {
@@ -114,10 +126,7 @@ export class PeerService {
       exceeded: (tenant: string, { code, message }: WeftError) => options.log.warn({ tenant, code }, message),
     }
     const contexts = new Contexts(store, host, limits.idle_ms, {
-      committed: (changes, seconds) => {
-        metrics.committed(changes)
-        metrics.commitSeconds(seconds)
-      },
+      writing: (changes, work) => this.#writing(changes, work),
       damaged: (tenant, workflow, error) => {
         metrics.damaged()
         options.log.error({ tenant, workflow, err: error }, 'context is damaged, and quarantined')
@@ -193,6 +202,15 @@ export class PeerService {
     await this.#store
       ?.close()
       .catch(error => this.options.log.error({ err: error }, 'the store did not close cleanly'))
+  }
+
+  async #writing<T>(changes: number, work: () => Promise<T>): Promise<T> {
+    const { metrics } = this.options
+    const started = performance.now()
+    const done = await this.#writes.during(work)
+    metrics.committed(changes)
+    metrics.commitSeconds((performance.now() - started) / 1000)
+    return done
   }
 
   async #endRevoked(contexts: Contexts, tenant: string): Promise<void> {

@@ -20,6 +20,7 @@ const metrics = peerMetrics({
   feeds: () => 0,
   parked: () => 0,
   ready: () => true,
+  oldestWrite_ms: () => 0,
   scratch: () => ({ rooms: 0, connections: 0, bytes: 0 }),
 })
 
