@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { signToken } from '@weft/peer'
+import { signToken, type TokenRequest } from '@weft/peer'
 import { expect, onTestFinished, test } from 'vitest'
 import { CliPeer, SECRET } from '../support/cli-peer.ts'
 import { Running, weftHere } from '../support/cli-run.ts'
@@ -16,7 +16,7 @@ async function fileOf(text: string | undefined): Promise<{ file: string; data: s
 }
 
 test('[TEN-2] weft serve holds each tenant to the quota of a file', async () => {
-  const quotas = { default: { contexts_max: 5 }, tenants: { acme: { bytes_max: 100 } } }
+  const quotas = { default: { contexts_max: 1 }, tenants: { acme: { bytes_max: 100 } } }
   const { file, data } = await fileOf(JSON.stringify(quotas))
   const args = ['serve', '--data', data, '--port', '0', '--quotas', file, '--json', '--log-level', 'silent']
   const running = new Running(args, { env: { WEFT_SECRET: SECRET } })
@@ -31,7 +31,29 @@ test('[TEN-2] weft serve holds each tenant to the quota of a file', async () => 
   }
   expect(await (await offer('acme')).next('refuse')).toMatchObject({ code: 'WEFT_QUOTA_BYTES' })
   await (await offer('zeta')).next('log')
+  const quotaFor = async (tenant: string, scopes: TokenRequest['scopes']) => {
+    const WEFT_TOKEN = await signToken(SECRET, { tenant, scopes, lifetime: 60 })
+    const { stdout } = await weftHere(['doctor', '--json'], { env: { WEFT_URL: url, WEFT_TOKEN } })
+    const { findings } = JSON.parse(stdout) as { findings: readonly Finding[] }
+    return findings.find(({ check }) => check === 'quota')
+  }
+  expect(await quotaFor('acme', ['read', 'write', 'admin'])).toEqual({
+    check: 'quota',
+    status: 'ok',
+    detail: 'the tenant stores 0 bytes of 100 bytes, in 0 of 1 contexts',
+  })
+  expect(await quotaFor('zeta', ['read', 'admin'])).toMatchObject({
+    status: 'problem',
+    detail: expect.stringContaining('in 1 of 1 contexts'),
+    cure: expect.stringContaining('--quotas'),
+  })
+  expect(await quotaFor('zeta', ['read', 'write'])).toMatchObject({ status: 'skipped' })
 })
+
+interface Finding {
+  readonly check: string
+  readonly status: string
+}
 
 test.each([
   ['is not there', undefined, /cannot be read/],

@@ -92,6 +92,7 @@ const ROUTES: Readonly<Record<string, Asked>> = {
 const OF_THE_PEER: Readonly<Record<string, Asked>> = {
   'GET /feed/<workflow>': { row: ['200', FORBIDDEN, 'may', 'WEFT_SCOPE', 'may'] },
   'GET /contexts': { row: ['200', FORBIDDEN, 'WEFT_SCOPE', 'WEFT_SCOPE', 'WEFT_SCOPE'] },
+  'GET /usage': { row: ['200', FORBIDDEN, 'WEFT_SCOPE', 'WEFT_SCOPE', 'WEFT_SCOPE'] },
   'GET /webhooks': { row: ['200', 'may', 'WEFT_SCOPE', 'WEFT_SCOPE', 'WEFT_SCOPE'] },
   'POST /webhooks/<name>/<workflow>/resume': {
     row: ['WEFT_SUBSCRIPTION_UNKNOWN', FORBIDDEN, 'WEFT_SCOPE', 'WEFT_SCOPE', 'WEFT_SCOPE'],

@@ -178,7 +178,7 @@ const overHttp: Act = async (world, tenant, turn) => {
 }
 
 const operate: Act = async (world, tenant, turn) => {
-  const paths = ['/contexts', '/webhooks', '/feed/@other', '/feed/w?from=99999999']
+  const paths = ['/contexts', '/usage', '/webhooks', '/feed/@other', '/feed/w?from=99999999']
   await world.ask(tenant, 'GET', `${world.http}${paths[turn % paths.length]}`)
   await world.ask(tenant, 'POST', `${world.http}/retention?dry_run=true`)
   await world.ask(tenant, 'POST', `${world.http}/webhooks/hook/${WORKFLOW}/resume`)

@@ -1,6 +1,7 @@
 import { accessSync, constants, existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { isWeftError, reasonOf } from '@weft/core'
+import type { TenantStanding } from '@weft/peer'
 import { connect } from '@weft/replica'
 import { holdsStore } from '@weft/store-level'
 import { decodeJwt } from 'jose'
@@ -19,6 +20,10 @@ export interface Finding {
 }
 
 const SKEW_S_MAX = 5
+/** The share of a quota up to which all is well. */
+const ROOM = 0.9
+const NOT_FOR: ReadonlySet<string> = new Set(['WEFT_SCOPE', 'WEFT_WORKFLOW_FORBIDDEN'])
+const UNITS = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB']
 const NODE_MIN = [20, 19] as const
 
 export function ok(check: string, detail: string): Finding {
@@ -169,4 +174,34 @@ export async function checkAccepted(url: string, token: string, timeout_ms: numb
   } catch (error) {
     return problem('access', error)
   }
+}
+
+/** Whether the tenant has room, which who administers it may ask. @param ask what the peer says of it */
+export async function checkQuota(ask: () => Promise<unknown>): Promise<Finding> {
+  try {
+    const { bytes, contexts, quota } = (await ask()) as TenantStanding
+    const stored = `${formatBytes(bytes)} of ${formatBytes(quota.bytes_max)}`
+    const detail = `the tenant stores ${stored}, in ${contexts} of ${quota.contexts_max} contexts`
+    if (bytes < ROOM * quota.bytes_max && contexts < ROOM * quota.contexts_max) return ok('quota', detail)
+    return problem(
+      'quota',
+      detail,
+      'complete what is over and `weft retain`, or raise it: weft serve --quotas',
+    )
+  } catch (error) {
+    return isWeftError(error) && NOT_FOR.has(error.code)
+      ? skipped(
+          'quota',
+          'what the tenant stores is for its admins to ask',
+          'pass a token of scope admin for all workflows',
+        )
+      : problem('quota', error)
+  }
+}
+
+/** In the largest unit of which it has one, with one digit behind the point. */
+function formatBytes(bytes: number): string {
+  const power = bytes < 1_024 ? 0 : Math.min(Math.floor(Math.log2(bytes) / 10), UNITS.length - 1)
+  const amount = bytes / 1_024 ** power
+  return `${amount.toLocaleString('en', { maximumFractionDigits: 1 })} ${UNITS[power]}`
 }

@@ -10,7 +10,7 @@ import { ContextLog } from './context-log.js'
 import { beingDropped, type DroppedTenant, dropTenant } from './drop.js'
 import { isDamage } from './log-errors.js'
 import type { ContextHooks, ContextLogHost } from './log-host.js'
-import { TenantMeter, type TenantQuota } from './quota.js'
+import { TenantMeter, type TenantQuota, type TenantStanding } from './quota.js'
 import { type OverlayHost, TenantOverlays } from './tenant-overlays.js'
 
 interface Open {
@@ -114,6 +114,12 @@ export class Contexts {
     const open = this.#tenants.get(tenantId)
     const overlays = open?.overlays ?? TenantOverlays.open(this.store.tenant(tenantId), this.host)
     return (await overlays).revocations
+  }
+
+  /** What a tenant stores, of what it may, whether it has a context open or not. @throws WEFT_STORE_FAILED */
+  async standing(tenantId: string): Promise<TenantStanding> {
+    const meter = this.#tenants.get(tenantId)?.meter ?? this.#meter(this.store.tenant(tenantId))
+    return (await meter).standing
   }
 
   /** Resolves when all that was admitted by now to the logs of a tenant is on disk, or the store has failed. */

@@ -81,6 +81,12 @@ export function httpApi(host: HttpApiHost): RequestListener {
     const told = contexts.map(({ runningHash, ...head }) => ({ ...head, running_hash: runningHash }))
     return Response.json({ tenant, contexts: told, damaged })
   })
+  app.get('/usage', async context => {
+    const grant = await verify(tokenOf(context))
+    checkAdmin(grant)
+    checkWriter(grant, OVERLAY_WORKFLOW)
+    return Response.json({ tenant: grant.tenant, ...(await host.contexts().standing(grant.tenant)) })
+  })
   app.post('/retention', async context => {
     const grant = await verify(tokenOf(context))
     checkAdmin(grant)
@@ -161,6 +167,6 @@ function nothingHere(): WeftError {
   return new WeftError(
     'WEFT_REQUEST_UNKNOWN',
     'there is nothing at this path, or not with this method',
-    'use GET /feed/<workflow>, GET /contexts, GET /webhooks, POST /webhooks/<name>/<workflow>/resume, POST /retention, or POST /drop?tenant=<tenant>',
+    'use GET /feed/<workflow>, GET /contexts, GET /usage, GET /webhooks, POST /webhooks/<name>/<workflow>/resume, POST /retention, or POST /drop?tenant=<tenant>',
   )
 }

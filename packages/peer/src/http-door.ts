@@ -9,7 +9,7 @@ export interface HttpDoorHost {
   readonly gateway?: RequestListener
 }
 
-const API = /^\/(feed|contexts|webhooks|retention|drop)(\/|$)/
+const API = /^\/(feed|contexts|usage|webhooks|retention|drop)(\/|$)/
 const GATEWAY = /^\/v1(\/|$)/
 
 /** `/livez`, `/readyz` and `/metrics`: what an orchestrator and a scraper ask. Nothing of any tenant is told. */
@@ -37,7 +37,7 @@ export function httpDoor({ ready, metrics, api, gateway }: HttpDoorHost): Reques
       reply(
         response,
         404,
-        `there is /livez, /readyz, /metrics, /feed/<workflow>, /contexts, /webhooks, /retention, /drop` +
+        `there is /livez, /readyz, /metrics, /feed/<workflow>, /contexts, /usage, /webhooks, /retention, /drop` +
           `${gateway ? ', /v1/openapi.json' : ''} here, and the websocket at /\n`,
       )
     }

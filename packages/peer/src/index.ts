@@ -37,7 +37,12 @@ export {
 } from './retention.js'
 export type { WebhookConfig } from './webhook-config.js'
 export type { DeliveryStatus } from './webhook-delivery.js'
-export { ENGINE_RESERVE_BYTES, HOUSEKEEPING_RESERVE_BYTES, type TenantQuota } from './quota.js'
+export {
+  ENGINE_RESERVE_BYTES,
+  HOUSEKEEPING_RESERVE_BYTES,
+  type TenantQuota,
+  type TenantStanding,
+} from './quota.js'
 export { TokenBucket } from './rates.js'
 export { FairQueue, type Flow, RoundRobin } from './fair-queue.js'
 export { SLICE_COST, type Soon, Turns } from './turns.js'

@@ -37,6 +37,11 @@ export function quotaOf(
   return { ...quota, ...(Object.hasOwn(quotas, tenant) && quotas[tenant]) }
 }
 
+/** What a tenant stores, of what it may. */
+export interface TenantStanding extends TenantUsage {
+  readonly quota: TenantQuota
+}
+
 /** What one tenant stores: on disk, and admitted to be. */
 export class TenantMeter {
   #bytes: number
@@ -54,6 +59,10 @@ export class TenantMeter {
     this.#bytes = bytes
     this.#contexts = contexts
     this.#base = Math.max(quota.bytes_max, bytes)
+  }
+
+  get standing(): TenantStanding {
+    return { bytes: this.#bytes, contexts: this.#contexts, quota: this.quota }
   }
 
   /** A gate that also asks whether there is room. @param count of the log's changes */

@@ -6,6 +6,7 @@ import {
   checkData,
   checkEnvironment,
   checkNode,
+  checkQuota,
   checkReachable,
   checkReady,
   checkToken,
@@ -16,6 +17,7 @@ import {
 } from '../doctor-checks.js'
 import { keyFileOf } from '../encryption.js'
 import { EXIT } from '../failure.js'
+import { ask } from '../http-client.js'
 import { withExamples, withJson, withPeer, withSettings } from '../options.js'
 import type { Settings } from '../resolve-settings.js'
 import { SETTING_NAMES, SETTINGS } from '../settings.js'
@@ -32,7 +34,7 @@ export function register(program: Command, cli: Cli): void {
     .command('doctor')
     .description(
       'What settings are in force and where each came from, and whether all is well: Node, data directory, peer, token, ' +
-        'clocks. Exits with 1 when there is a problem.',
+        'clocks, quota. Exits with 1 when there is a problem.',
     )
     .action(async (_: unknown, self: Command) => {
       const findings: Finding[] = [checkNode(process.version), ...checkEnvironment(cli.env)]
@@ -82,7 +84,10 @@ async function examine(cli: Cli, settings: Settings, findings: Finding[]): Promi
     return
   }
   findings.push(checkToken(token.value, Date.now()))
-  if (reachable.status === 'ok') findings.push(await checkAccepted(url, token.value, timeout_ms))
+  if (reachable.status !== 'ok') return
+  const accepted = await checkAccepted(url, token.value, timeout_ms)
+  findings.push(accepted)
+  if (accepted.status === 'ok') findings.push(await checkQuota(() => ask(cli, settings, 'GET', '/usage')))
 }
 
 function settingsInForce(settings: Settings): InForce[] {
