@@ -134,6 +134,33 @@ describe('LevelDB store: a tenant that is dropped', () => {
     }
   })
 
+  test('[TEN-4] what a drop is to leave lies under a key of its own, whenever the process dies', async () => {
+    const disk = new Disk()
+    const store = await harness.open({ database: disk.database })
+    await written(store, 'gone', 'w', 3)
+    const old = await readFile(join(harness.directory, keyName('gone')))
+    const left = new LogMaker('@overlays')
+    const leaving = left.next()
+    const moments: string[] = []
+    disk.fault = async write => {
+      await write()
+      moments.push(await copyNow())
+    }
+    await store.tenant('gone').drop(() => leaving)
+    disk.fault = undefined
+    // That it begins, that it is removed, and that what is left is there.
+    expect(moments).toHaveLength(3)
+    for (const [index, moment] of moments.entries()) {
+      const after = await openLevelStore(moment, { encryption: master })
+      expect(after.unfinishedDrops).toEqual(index === 2 ? [] : ['gone'])
+      if (index < 2) await after.tenant('gone').drop(() => leaving)
+      expect(await collect(after.tenant('gone').heads())).toEqual([left.headAt()])
+      expect(await after.tenant('gone').read('@overlays', 1, ALL)).toStrictEqual(left.records)
+      await after.close()
+      expect((await readFile(join(moment, keyName('gone')))).equals(old)).toBe(false)
+    }
+  })
+
   test('[TEN-4] a drop whose key cannot be destroyed is not told of as done, and is finished later', async () => {
     const store = await harness.open()
     await written(store, 't', 'w', 3)

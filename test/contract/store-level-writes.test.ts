@@ -229,6 +229,35 @@ describe('LevelDB store: writes', () => {
     expect(keys.filter(key => key.includes('gone'))).toEqual([])
   })
 
+  test('[TEN-4 drop] one that is to leave something and is cut short stays shut until it is asked for again', async () => {
+    for (let batches = 1; batches <= 3; batches++) {
+      await written(store, 'gone', 'w', 3)
+      const { length: before } = disk.batches
+      disk.fault = async write => {
+        if (disk.batches.length >= before + batches) throw new Error('EIO')
+        await write()
+      }
+      const left = new LogMaker('@overlays')
+      const cut = await rejection(store.tenant('gone').drop(() => left.next()))
+      expect(cut).toMatchObject({ code: 'WEFT_STORE_FAILED' })
+      disk.fault = undefined
+      for (let opening = 0; opening < 2; opening++) {
+        store = await harness.open({ database: disk.database })
+        // Of the first batch it is not known.
+        if (batches === 1) break
+        expect(store.unfinishedDrops).toEqual(['gone'])
+        expect(await collect(store.tenants())).toEqual([])
+        const gone = store.tenant('gone')
+        for (const refused of [gone.head('w'), gone.read('w', 1, ALL), gone.append(new LogMaker('w').next())])
+          expect(await rejection(refused)).toMatchObject({ code: 'WEFT_STORE_CLOSED' })
+      }
+      await store.tenant('gone').drop(() => new LogMaker('@overlays').next())
+      expect(store.unfinishedDrops).toEqual([])
+      expect(await collect(store.tenant('gone').heads())).toMatchObject([{ workflow: '@overlays', count: 1 }])
+      await store.tenant('gone').drop()
+    }
+  })
+
   test('[TEN-4 drop] while a tenant is dropped nothing of it is served; others are', async () => {
     await written(store, 'gone', 'w', 3)
     const maker = await written(store, 'kept', 'w', 3)

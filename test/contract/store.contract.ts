@@ -211,6 +211,25 @@ export function storeContract(name: string, makeHarness: () => Promise<StoreHarn
         expect(await store.tenant('t').read('w', 1, ALL)).toStrictEqual(maker.records)
       })
 
+      test('[TEN-4 drop] what is to be left instead is all there is, and counted', async () => {
+        await written(store, 't', 'w', 3)
+        await written(store, 'other', 'w', 1)
+        const left = new LogMaker('@overlays')
+        expect(await store.tenant('t').drop(() => left.next())).toEqual({ workflows: 1, changes: 3 })
+        for (let opening = 0; opening < 2; opening++) {
+          expect(store.unfinishedDrops).toEqual([])
+          expect(await collect(store.tenant('t').heads())).toEqual([left.headAt()])
+          expect(await store.tenant('t').read('@overlays', 1, ALL)).toStrictEqual(left.records)
+          expect(await store.tenant('t').usage()).toEqual({
+            bytes: left.records[0]!.bytes.length,
+            contexts: 0,
+          })
+          store = await harness.open()
+        }
+        await store.tenant('t').append(left.next())
+        expect(await store.tenant('t').head('@overlays')).toEqual(left.headAt())
+      })
+
       test('[TEN-4 drop] appends that came before the drop are part of it', async () => {
         const maker = new LogMaker('w')
         const tenant = store.tenant('t')

@@ -1,7 +1,8 @@
-import { OVERLAY_WORKFLOW, type Store, WeftError } from '@weft/core'
+import { type LogHead, OVERLAY_WORKFLOW, type Store, WeftError } from '@weft/core'
 import { type DroppedTenant, type PeerOptions, signToken, type TokenRequest } from '@weft/peer'
 import { connect } from '@weft/replica'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { Disk, LevelHarness } from '../contract/level-harness.ts'
 import { MemoryDisk, MemoryStore } from '../support/memory-store.ts'
 import { PeerHarness, SECRET } from '../support/peer-harness.ts'
 import { overriding } from '../support/peer-store.ts'
@@ -45,10 +46,10 @@ function later(request: Partial<TokenRequest> = {}): Promise<string> {
 /** A store whose drop of a tenant waits until it may go on. */
 function holdingDrops(store: Store, held: Promise<void>, begun: () => void): Store {
   return overriding(store, inner => ({
-    async drop() {
+    async drop(leave) {
       begun()
       await held
-      return inner.drop()
+      return inner.drop(leave)
     },
   }))
 }
@@ -65,12 +66,29 @@ function failingOnDrop(store: Store): Store {
   }))
   return {
     tenant: id => failing.tenant(id),
+    unfinishedDrops: [],
     tenants: () => {
       if (hasFailed) throw failure
       return failing.tenants()
     },
     close: () => failing.close(),
   }
+}
+
+/** What comes of a token of a tenant at a peer on what another one has left; that has nothing of it but the revocation. */
+async function codeOf(level: LevelHarness, token: string): Promise<string> {
+  const harness = await PeerHarness.start({ openStore: () => level.open() })
+  const told = await connect({ url: harness.url, token }).then(
+    replica => replica.close().then(() => 'let in'),
+    (error: { code: string }) => error.code,
+  )
+  await harness.stop()
+  const store = await level.open()
+  const heads: LogHead[] = []
+  for await (const head of store.tenant('acme').heads()) heads.push(head)
+  await level.discard()
+  if (told !== 'let in') expect(heads).toMatchObject([{ workflow: OVERLAY_WORKFLOW, count: 1 }])
+  return told
 }
 
 describe('[TEN-4] a tenant that is dropped from a running peer', () => {
@@ -208,6 +226,29 @@ describe('[TEN-4] a tenant that is dropped from a running peer', () => {
     await until(async () => (await harness.http('/readyz')).status === 200, 'it serves again')
     expect((await drop()).body).toMatchObject({ tenant: 'acme', workflows: 2 })
     expect([...disk.tenants.get('acme')!.keys()]).toEqual([OVERLAY_WORKFLOW])
+  })
+
+  it('is gone, and its tokens are revoked, also when the peer dies at any moment of it', async () => {
+    const level = await LevelHarness.make()
+    const disk = new Disk()
+    const openStore = () => level.open({ database: disk.database })
+    const { harness, worker, drop } = await scene({ openStore })
+    onTestFinished(() => level.discard())
+    const moments: LevelHarness[] = []
+    disk.fault = async write => {
+      moments.push(await level.killed())
+      await write()
+      moments.push(await level.killed())
+    }
+    const old = await harness.token()
+    await drop()
+    await harness.stop()
+    await worker.close({ discard: true })
+    // Before and behind: that it begins, that the tenant is removed, that its tokens are revoked.
+    expect(moments).toHaveLength(6)
+    const [before, ...others] = moments
+    expect(await codeOf(before!, old)).toBe('let in')
+    for (const moment of others) expect(await codeOf(moment, old)).toBe('WEFT_TOKEN_REVOKED')
   })
 
   it('waits for whoever has a context in use, and gives them no more of it', async () => {

@@ -124,10 +124,12 @@ describe('drops', () => {
     expect(lawsBroken(drops(), dropping(), removed(), dropped())).toEqual(['TEN-4'])
   })
 
-  it('[TEN-4] finds who is answered from what is left by a drop that was cut short, and goes on with none that was made whole', () => {
+  it('[TEN-4] finds who is answered from what is left by a drop that was cut short, or before it has revoked', () => {
     const cut = [dropping(), removed(1, 1, 3), undropped]
     expect(lawsBroken(drops(), ...cut, answered(20))).toEqual(['TEN-4'])
-    expect(lawsBroken(drops(), ...cut, removed(1, 2, 0), answered(20))).toEqual([])
+    expect(lawsBroken(drops(), ...cut, removed(1, 2, 0), answered(20))).toEqual(['TEN-4'])
+    expect(lawsBroken(drops(), ...cut, removed(1, 2, 0), revoked, answered(20))).toEqual([])
+    expect(lawsBroken(drops(), ...cut, removed(1, 2, 0), revoked, answered(9))).toEqual(['TEN-4'])
   })
 
   it('does not know what is revoked where that is damaged', () => {

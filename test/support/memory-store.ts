@@ -32,6 +32,7 @@ export class MemoryDisk {
 
 /** The Store port in memory: the reference that the real ones are compared with, and a fast one for other tests. */
 export class MemoryStore implements Store {
+  readonly unfinishedDrops: readonly TenantId[] = []
   #closed = false
 
   constructor(readonly disk = new MemoryDisk()) {}
@@ -142,10 +143,11 @@ class MemoryTenantStore implements TenantStore {
     }
   }
 
-  async drop(): Promise<{ workflows: number; changes: number }> {
+  async drop(leave?: () => LogAppend): Promise<{ workflows: number; changes: number }> {
     this.check()
     const contexts = this.#contexts
     this.disk.tenants.delete(this.tenant)
+    if (leave) await this.append(leave())
     let changes = 0
     for (const { records } of contexts.values()) changes += records.length
     return { workflows: contexts.size, changes }

@@ -78,5 +78,10 @@ export function overriding(store: Store, methods: (inner: TenantStore) => Partia
       },
     })
   }
-  return { tenant, tenants: () => store.tenants(), close: () => store.close() }
+  return {
+    tenant,
+    tenants: () => store.tenants(),
+    unfinishedDrops: store.unfinishedDrops,
+    close: () => store.close(),
+  }
 }

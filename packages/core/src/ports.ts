@@ -92,14 +92,23 @@ export interface TenantStore {
   remove(workflow: WorkflowId): Promise<{ changes: number; bytes: number }>
   /** What the tenant stores, known without reading its logs. */
   usage(): Promise<TenantUsage>
-  /** Removes everything of this tenant and says what it was. */
-  drop(): Promise<{ workflows: number; changes: number }>
+  /**
+   * Removes everything of this tenant and says what it was.
+   * @param leave what is to be there instead, a log from its first position on: asked for when all else is gone, and on
+   *   disk before anything of the tenant is served again
+   */
+  drop(leave?: () => LogAppend): Promise<{ workflows: number; changes: number }>
 }
 
 export interface Store {
   tenant(id: TenantId): TenantStore
   /** Ids of the tenants that have any context, in order. */
   tenants(): AsyncIterable<TenantId>
+  /**
+   * Tenants of whom everything is removed, but for a drop that was cut short before it had left what it was to leave:
+   * nothing of theirs is read or written until it is asked for again.
+   */
+  readonly unfinishedDrops: readonly TenantId[]
   /** Waits for appends in flight. */
   close(): Promise<void>
 }

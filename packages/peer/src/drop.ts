@@ -2,6 +2,7 @@ import {
   BranchWriter,
   ChangeSet,
   type Host,
+  type LogAppend,
   MAIN_BRANCH,
   OVERLAY_KIND,
   OVERLAY_WORKFLOW,
@@ -30,11 +31,13 @@ const MS_PER_S = 1_000
  * @throws WEFT_STORE_FAILED
  */
 export async function dropTenant(store: TenantStore, host: Host): Promise<DroppedTenant> {
-  const dropped = await store.drop()
+  return { tenant: store.tenant, ...(await store.drop(() => left(host))) }
+}
+
+function left(host: Host): LogAppend {
   const { id, bytes } = revokingAll(host)
   const head = { workflow: OVERLAY_WORKFLOW, count: 1, heads: [id] }
-  await store.append({ records: [{ position: 1, id, bytes }], head })
-  return { tenant: store.tenant, ...dropped }
+  return { records: [{ position: 1, id, bytes }], head }
 }
 
 /** The first change of a log of overlays. */

@@ -1,6 +1,7 @@
 import {
   type Clock,
   type Hash,
+  isWeftError,
   OVERLAY_WORKFLOW,
   type Random,
   type Store,
@@ -10,7 +11,7 @@ import {
 import type { Logger } from 'pino'
 import { Connection } from './connection.js'
 import { Contexts } from './contexts.js'
-import type { DroppedTenant } from './drop.js'
+import { type DroppedTenant, dropTenant } from './drop.js'
 import type { PeerLimits } from './limits.js'
 import { checkNotRevoked, LiveGrants } from './live-grants.js'
 import type { PeerMetrics } from './peer-metrics.js'
@@ -115,6 +116,7 @@ export class PeerService {
     const { hash, random, clock, limits, metrics, trial } = options
     const store = await options.openStore()
     this.#store = store
+    await this.#finishDrops(store)
     const started_ms = clock.steady()
     const { overlay_lease_ms } = limits
     const turn = (tenant: string, cost: number) => this.#turns.turn(tenant, cost)
@@ -202,6 +204,20 @@ export class PeerService {
     await this.#store
       ?.close()
       .catch(error => this.options.log.error({ err: error }, 'the store did not close cleanly'))
+  }
+
+  /** What a peer has died of, or could not end, is ended before anybody is let in. @throws WEFT_STORE_FAILED */
+  async #finishDrops(store: Store): Promise<void> {
+    const { hash, random, clock, log } = this.options
+    for (const tenant of store.unfinishedDrops) {
+      try {
+        await dropTenant(store.tenant(tenant), { hash, random, now: () => clock.now() })
+        log.warn({ tenant }, 'the drop of a tenant, which was cut short, is done')
+      } catch (error) {
+        if (isWeftError(error) && error.code === 'WEFT_STORE_FAILED') throw error
+        log.error({ tenant, err: error }, 'the drop of a tenant cannot be ended: nobody of it is let in')
+      }
+    }
   }
 
   async #writing<T>(changes: number, work: () => Promise<T>): Promise<T> {

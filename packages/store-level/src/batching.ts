@@ -24,7 +24,7 @@ export interface Write {
   readonly removes?: readonly HeadTouch[]
   /** By how much it changes what the tenant stores, in bytes of changes (usage.ts). */
   readonly stored?: number
-  /** Nothing of the tenant is left after it. */
+  /** Nothing of the tenant is left after it but what it appends. */
   readonly isEndOfDrop?: boolean
 }
 

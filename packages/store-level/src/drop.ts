@@ -1,3 +1,4 @@
+import type { TenantId } from '@weft/core'
 import type { Write } from './batching.js'
 import type { StoredHead } from './context-ends.js'
 import type { Database } from './database.js'
@@ -5,6 +6,7 @@ import { corruptStore } from './failures.js'
 import type { GroupWriter } from './group-writer.js'
 import { DROPPING_KEYS, droppingTenantOf, TenantKeys } from './keys.js'
 import type { TenantCiphers } from './tenant-ciphers.js'
+import type { ValueCipher } from './value-cipher.js'
 
 const KEYS_PER_BATCH = 4_096
 
@@ -13,22 +15,50 @@ export interface Dropped {
   changes: number
 }
 
+/** A drop that has begun. */
+export interface DropMark {
+  readonly tenant: TenantId
+  /** Something is to be there instead: who opens the store cannot know what, and waits for who does. */
+  readonly leaves: boolean
+}
+
+/** What is to be there instead of what is dropped: the write of it, made under a key of its own. */
+export type Leaving = (cipher: ValueCipher) => Write
+
 /**
  * Removes every key of a tenant (TEN-4), in batches: a log may be larger than memory. The marker that is written first
  * and removed last makes it all or nothing: what a crash leaves over is removed at the next opening. Of a store that is
- * encrypted the key goes first: from then on nobody can read what is still there, or lies in older files.
+ * encrypted the key goes first: from then on nobody can read what is still there, or lies in older files. What is to be
+ * left is written with the removal of the marker.
  */
 export async function dropTenant(
   db: Database,
   writer: GroupWriter,
   keys: TenantKeys,
   ciphers: TenantCiphers,
+  leaving?: Leaving,
 ): Promise<Dropped> {
-  const { tenant, dropping: key } = keys
-  const marker = { tenant, operations: [{ key, value: Buffer.from(tenant) }] }
+  const { tenant } = keys
+  const mark = markOf(keys, leaving !== undefined)
   // Behind it in the queue, every append that came before the drop is on disk.
-  await writer.write(ciphers.behind(tenant, () => marker))
-  await ciphers.destroy(tenant)
+  await writer.write(ciphers.behind(tenant, () => mark))
+  const dropped = await removeAll(db, writer, keys, ciphers)
+  const end = endOf(keys)
+  const ended = ({ operations, ...write }: Write): Write => ({
+    ...write,
+    ...{ operations: [...end.operations, ...operations], isEndOfDrop: true },
+  })
+  await writer.write(leaving === undefined ? end : ciphers.with(tenant, cipher => ended(leaving(cipher))))
+  return dropped
+}
+
+async function removeAll(
+  db: Database,
+  writer: GroupWriter,
+  keys: TenantKeys,
+  ciphers: TenantCiphers,
+): Promise<Dropped> {
+  await ciphers.destroy(keys.tenant)
   const dropped: Dropped = { workflows: 0, changes: 0 }
   const iterator = db.keys(keys.all)
   try {
@@ -41,32 +71,50 @@ export async function dropTenant(
   } finally {
     await iterator.close()
   }
-  await writer.write({
-    tenant,
-    operations: [
-      { key, value: null },
-      { key: keys.usage, value: null },
-    ],
-    isEndOfDrop: true,
-  })
   return dropped
 }
 
-/** @throws WEFT_STORE_CORRUPT · WEFT_STORE_FAILED */
+/**
+ * Removes what drops that were cut short have left over, and ends those that are to leave nothing.
+ * @returns the tenants of the others
+ * @throws WEFT_STORE_CORRUPT · WEFT_STORE_FAILED
+ */
 export async function finishDrops(
   db: Database,
   writer: GroupWriter,
   directory: string,
   ciphers: TenantCiphers,
-): Promise<void> {
+): Promise<TenantId[]> {
+  const unfinished: TenantId[] = []
   for (const [key, value] of await db.iterator(DROPPING_KEYS).all()) {
-    const tenant = droppingTenantOf(key)
-    // The marker names its tenant twice: a damaged one must not remove somebody else.
-    if (Buffer.from(value).toString() !== tenant) {
+    const mark = readMark(key, value)
+    if (mark === undefined) {
       throw corruptStore(directory, 'it says that a tenant is to be removed, but not clearly which', { key })
     }
-    await dropTenant(db, writer, new TenantKeys(tenant), ciphers)
+    const keys = new TenantKeys(mark.tenant)
+    await removeAll(db, writer, keys, ciphers)
+    if (mark.leaves) unfinished.push(mark.tenant)
+    else await writer.write(endOf(keys))
   }
+  return unfinished
+}
+
+/** What a marker says. It names its tenant twice: a damaged one, of which nothing is told, must not remove somebody else. */
+export function readMark(key: string, value: Uint8Array): DropMark | undefined {
+  const tenant = droppingTenantOf(key)
+  const text = Buffer.from(value).toString()
+  return text === tenant || text === tenant + LEAVES ? { tenant, leaves: text !== tenant } : undefined
+}
+
+const LEAVES = ' leaves'
+
+function markOf({ tenant, dropping: key }: TenantKeys, leaves: boolean): Write {
+  return { tenant, operations: [{ key, value: Buffer.from(leaves ? tenant + LEAVES : tenant) }] }
+}
+
+function endOf({ tenant, dropping, usage }: TenantKeys): Write {
+  const gone = [dropping, usage].map(key => ({ key, value: null }))
+  return { tenant, operations: gone, isEndOfDrop: true }
 }
 
 /** Removes keys of a tenant, whether what they hold is sound or not. */

@@ -20,10 +20,16 @@ export class LevelStore implements Store {
     writer: GroupWriter,
     scrubber: Scrubber,
     ciphers: TenantCiphers,
+    unfinishedDrops: readonly TenantId[],
     private readonly sealFile: SealFile | undefined,
     private readonly release: () => void,
   ) {
-    this.#shared = { db, gate, writer, scrubber, ciphers, drops: new Set(), removals: new Set() }
+    const drops = new Map(unfinishedDrops.map(tenant => [tenant, 'cut short' as const]))
+    this.#shared = { db, gate, writer, scrubber, ciphers, drops, removals: new Set() }
+  }
+
+  get unfinishedDrops(): readonly TenantId[] {
+    return [...this.#shared.drops].filter(([, state]) => state === 'cut short').map(([tenant]) => tenant)
   }
 
   tenant(id: TenantId): TenantStore {

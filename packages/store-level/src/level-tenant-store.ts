@@ -37,7 +37,7 @@ export interface Shared {
   readonly scrubber: Scrubber
   readonly ciphers: TenantCiphers
   /** Tenants whose keys are being removed: until that is done, nothing of theirs is read or written. */
-  readonly drops: Set<TenantId>
+  readonly drops: Map<TenantId, 'running' | 'cut short'>
   /** Head keys of contexts that are being removed: likewise. */
   readonly removals: Set<string>
 }
@@ -136,16 +136,24 @@ export class LevelTenantStore implements TenantStore {
     })
   }
 
-  drop(): Promise<Dropped> {
+  drop(leave?: () => LogAppend): Promise<Dropped> {
+    const { drops, db, writer, ciphers } = this.shared
+    if (drops.get(this.tenant) === 'cut short') drops.delete(this.tenant)
     return this.#guarded(() => {
-      const { drops, db, writer, ciphers } = this.shared
-      const drop = dropTenant(db, writer, this.keys, ciphers).then(dropped => {
-        drops.delete(this.tenant)
-        return dropped
-      })
-      // Stays there when it fails: what is left of the tenant is removed at the next opening, and not served before.
-      drops.add(this.tenant)
-      return drop
+      const leaving = leave && ((cipher: ValueCipher) => this.#writeOf(checked(leave()), cipher))
+      const drop = dropTenant(db, writer, this.keys, ciphers, leaving)
+      drops.set(this.tenant, 'running')
+      return drop.then(
+        dropped => {
+          drops.delete(this.tenant)
+          return dropped
+        },
+        thrown => {
+          // What is left of the tenant is not served before it is removed.
+          drops.set(this.tenant, 'cut short')
+          throw thrown
+        },
+      )
     })
   }
 
@@ -170,9 +178,14 @@ export class LevelTenantStore implements TenantStore {
 
   #check(): void {
     this.shared.gate.check()
-    if (this.shared.drops.has(this.tenant)) {
-      throw closed(`tenant ${this.tenant} is being dropped`, 'wait until its drop() has resolved')
-    }
+    const drop = this.shared.drops.get(this.tenant)
+    if (drop === undefined) return
+    throw closed(
+      `tenant ${this.tenant} is being dropped`,
+      drop === 'running'
+        ? 'wait until its drop() has resolved'
+        : 'start a peer on the store, which finishes that, or drop the tenant again',
+    )
   }
 
   #checked(workflow: WorkflowId): WorkflowId {
@@ -186,6 +199,13 @@ export class LevelTenantStore implements TenantStore {
     const { refusal, directory } = this.shared.gate
     return refusal ?? readFailed(directory, thrown)
   }
+}
+
+/** @throws WEFT_INTERNAL · WEFT_ID_INVALID */
+function checked(append: LogAppend): LogAppend {
+  checkStored(append.head.workflow)
+  checkAppend(append)
+  return append
 }
 
 /** The engine's own workflows begin with "@"; nothing else may stray from the alphabet that keys are built on (TEN-3). */

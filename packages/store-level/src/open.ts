@@ -130,10 +130,10 @@ async function openSealed(
     sealFile = await openFile?.(gate, seal)
     const writer = new GroupWriter(db, gate, batch_bytes_max, seal, sealed => sealFile?.note(sealed))
     if (isNew) await writeFormat(writer, isEncrypted)
-    await finishDrops(db, writer, name, ciphers)
+    const unfinished = await finishDrops(db, writer, name, ciphers)
     const scrubber = new Scrubber(db, writer)
     await scrubber.resume()
-    return new LevelStore(db, gate, writer, scrubber, ciphers, sealFile, release)
+    return new LevelStore(db, gate, writer, scrubber, ciphers, unfinished, sealFile, release)
   } catch (thrown) {
     await db.close()
     ciphers.close()

@@ -4,7 +4,8 @@ import { type Database, levelDatabase } from './database.js'
 import { readFailed } from './failures.js'
 import { ciphersOfRest } from './encryption.js'
 import type { KeyService } from './key-service.js'
-import { DROPPING_KEYS, droppingTenantOf, type KeyRange, SEAL_KEY, TenantKeys } from './keys.js'
+import { readMark } from './drop.js'
+import { DROPPING_KEYS, type KeyRange, SEAL_KEY, TenantKeys } from './keys.js'
 import { decodeRecord } from './record-codec.js'
 import { readSealFile } from './seal-file.js'
 import { decodeStoreSeal, type HeadChange, sameContexts, sealAfter, type StoreSeal } from './store-seal.js'
@@ -106,8 +107,8 @@ async function storedSeal(directory: string): Promise<Stored> {
 async function droppedIn(db: Database): Promise<Set<TenantId>> {
   const dropped = new Set<TenantId>()
   for await (const [key, value] of readableRows(db, DROPPING_KEYS)) {
-    const tenant = droppingTenantOf(key)
-    if (Buffer.from(value).toString() === tenant) dropped.add(tenant)
+    const mark = readMark(key, value)
+    if (mark) dropped.add(mark.tenant)
   }
   return dropped
 }

@@ -13,7 +13,7 @@ const USAGE_VERSION = 1
 /** So many tenants that wrote lately are not looked up again. */
 const KNOWN_MAX = 8_192
 
-/** What tenants will store after a batch; undefined for one that is dropped. */
+/** What tenants will store after a batch; undefined for one that is dropped, and leaves nothing. */
 export type UsagePlan = ReadonlyMap<TenantId, number | undefined>
 
 /** What tenants store, as far as it was asked for. */
@@ -32,7 +32,7 @@ export class Usage {
   async plan(writes: readonly Write[]): Promise<UsagePlan> {
     const plan = new Map<TenantId, number | undefined>()
     for (const { tenant, stored, isEndOfDrop } of writes) {
-      if (isEndOfDrop) plan.set(tenant, undefined)
+      if (isEndOfDrop) plan.set(tenant, stored)
       else if (stored !== undefined) {
         const before = plan.get(tenant) ?? (plan.has(tenant) ? 0 : await this.of(tenant))
         plan.set(tenant, Math.max(0, before + stored))

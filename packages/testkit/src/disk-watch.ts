@@ -27,8 +27,9 @@ export function watchDisk(
   see: (observation: Observation) => void,
 ): (writes: readonly RowWrite[], rows: Rows) => void {
   return (writes, rows) => {
+    const put = new Set(writes.filter(({ value }) => value !== undefined).map(({ key }) => key))
     for (const removed of removedIn(writes)) {
-      const left = keysOf(rows, removed.tenant).filter(key => !NOTE.test(key)).length
+      const left = keysOf(rows, removed.tenant).filter(key => !NOTE.test(key) && !put.has(key)).length
       see({ saw: 'removed', ...removed, left })
     }
     for (const { key, value } of writes) {

@@ -23,9 +23,10 @@ export interface Operated {
   readonly broke: (error: unknown) => void
 }
 
-const AGAIN_MS = { least: 5, most: 60 }
+/** Long enough for workers to come back to a peer that has begun anew. */
+const AGAIN_MS = { least: 5, most: 600 }
 
-/** Whoever has a tenant dropped: they ask until they are told that it is done (a peer that dies has revoked nothing). */
+/** Whoever has a tenant dropped: they ask until they are told that it is done. */
 export class Operator {
   readonly #asked = new Set<string>()
   #onDone: (() => void) | undefined

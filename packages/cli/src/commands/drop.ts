@@ -80,8 +80,13 @@ async function dropFromDirectory(
 ): Promise<DroppedTenant> {
   const store = await openDirectory(cli, { directory, keyFile: keyFileOf(cli, settings) })
   try {
-    await checkThere(store, tenant, directory)
-    if (!yes) throw unconfirmed(await listContexts(store.tenant(tenant)))
+    const isCutShort = store.unfinishedDrops.includes(tenant)
+    if (!isCutShort) await checkThere(store, tenant, directory)
+    if (!yes) {
+      throw unconfirmed(
+        isCutShort ? { tenant, contexts: [], damaged: [] } : await listContexts(store.tenant(tenant)),
+      )
+    }
     const dropped = await store.tenant(tenant).drop()
     return { tenant, directory, ...dropped, keyDestroyed: isEncrypted(directory) }
   } finally {

@@ -25,7 +25,7 @@ interface Tenant {
 /**
  * A tenant that was dropped is gone from the disk but for the one change that revokes its tokens, and what is said to be
  * removed is what was; nobody else loses a row; its workers are told why they are sent away, and nobody who has a token
- * from before is let in again; nothing comes back but what a worker offers that was let in after it (TEN-4).
+ * from before is let in again, also after a peer that died in the middle of it; nothing comes back but what a worker offers that was let in after it (TEN-4).
  */
 export function drops(): Checker {
   const tenants = new Map<string, Tenant>()
@@ -57,14 +57,19 @@ export function drops(): Checker {
         if (code === SENT_AWAY) of(tenant).untold.delete(process)
       },
       answered: ({ process, token: { tenant, id, issued_s } }, report) => {
-        const { isWanted, isUnderWay, left, revoked_s = 0, isDamaged } = of(tenant)
+        const { isWanted, isUnderWay, left, offered, revoked_s, isDamaged } = of(tenant)
         if (isWanted && !isUnderWay && left > 0)
           report(
             'TEN-4',
             `${process} is answered from ${left} rows that a drop of ${tenant} has left when it was cut short`,
           )
+        else if (isWanted && !isUnderWay && offered !== undefined && revoked_s === undefined && !isDamaged)
+          report(
+            'TEN-4',
+            `${process} is answered after a drop of ${tenant} that was cut short, and no token is revoked`,
+          )
         if (isUnderWay) report('TEN-4', `${process} is answered while ${tenant} is being dropped`)
-        if (issued_s <= revoked_s && !isDamaged)
+        if (revoked_s !== undefined && issued_s <= revoked_s && !isDamaged)
           report('TEN-4', `${process} is answered by ${id}, which was issued before ${tenant} was dropped`)
       },
       removed: ({ tenant, heads, changes, left }, report) => {
