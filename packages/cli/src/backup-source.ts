@@ -8,6 +8,7 @@ import { sha256 } from './context-copy.js'
 import { type DataDirectory, openingWith } from './encryption.js'
 import { ask } from './http-client.js'
 import { checkSealed, logOf } from './logs.js'
+import { checkThere } from './open-directory.js'
 import { type OpenReplica, withReplica } from './peer-client.js'
 import type { Settings } from './resolve-settings.js'
 import { copyOf } from './source.js'
@@ -55,7 +56,11 @@ export async function fromDirectory(
   const borrowed = await borrowStore(directory)
   try {
     const store = await openLevelStore(borrowed.directory, opening)
-    await use(contextsIn(store, only)).finally(() => store.close())
+    const read = async () => {
+      if (only !== undefined) await checkThere(store, only, directory)
+      await use(contextsIn(store, only))
+    }
+    await read().finally(() => store.close())
   } finally {
     await borrowed.release()
   }

@@ -21,7 +21,7 @@ export function readConfigFile(named: string | undefined, cwd: string): SettingS
     throw usage(`the config file ${name} cannot be read: ${reasonOf(error)}`, 'check the path and its rights')
   }
   try {
-    return { name, values: JSON.parse(text) as unknown }
+    return { name, values: JSON.parse(text.replace(/^\ufeff/, '')) as unknown }
   } catch (error) {
     throw usage(`the config file ${name} is not JSON: ${reasonOf(error)}`, 'correct it, or remove it')
   }

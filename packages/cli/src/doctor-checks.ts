@@ -7,6 +7,7 @@ import { holdsStore } from '@weft/store-level'
 import { decodeJwt } from 'jose'
 import { formatSeconds } from './duration.js'
 import { type DataDirectory, openingWith } from './encryption.js'
+import { httpAt } from './http-client.js'
 import { nearest } from './nearest.js'
 import { reach } from './peer-client.js'
 import { CONFIG_ENV, SETTING_NAMES, SETTINGS } from './settings.js'
@@ -101,7 +102,7 @@ export async function checkReachable(url: string, timeout_ms: number): Promise<F
 
 /** Asks /readyz, and reads the peer's clock from the answer. */
 export async function checkReady(url: string, timeout_ms: number, now: () => number): Promise<Finding[]> {
-  const address = new URL('/readyz', url.replace(/^ws/, 'http'))
+  const address = httpAt(url, '/readyz')
   try {
     const response = await fetch(address, { signal: AbortSignal.timeout(timeout_ms) })
     const text = (await response.text()).trim().slice(0, 200)

@@ -1,4 +1,4 @@
-import { type ErrorCode, WeftError } from '@weft/core'
+import { type ErrorCode, reasonOf, WeftError } from '@weft/core'
 import { type Cli, required } from './cli.js'
 import { reach } from './peer-client.js'
 import type { Settings } from './resolve-settings.js'
@@ -16,7 +16,7 @@ export async function ask(cli: Cli, settings: Settings, method: string, path: st
   await reach(url, timeout_ms)
   const signal = AbortSignal.timeout(timeout_ms)
   try {
-    const response = await fetch(new URL(path, url.replace(/^ws/, 'http')), {
+    const response = await fetch(httpAt(url, path), {
       method,
       headers: { authorization: `Bearer ${token}` },
       signal,
@@ -25,8 +25,25 @@ export async function ask(cli: Cli, settings: Settings, method: string, path: st
     if (response.ok) return answer
     throw problemIn(answer, response.status)
   } catch (thrown) {
-    throw signal.aborted ? notInTime(timeout_ms) : thrown
+    if (signal.aborted) throw notInTime(timeout_ms)
+    throw thrown instanceof TypeError ? notAnswered(url, thrown) : thrown
   }
+}
+
+/** Where a peer answers over HTTP, by the address of its websocket. */
+export function httpAt(url: string, path: string): URL {
+  return new URL(path, url.replace(/^ws/i, 'http'))
+}
+
+/** What fetch fails with says why in its cause alone. */
+function notAnswered(url: string, thrown: TypeError): WeftError {
+  return new WeftError(
+    'WEFT_PEER_UNREACHABLE',
+    `${url} has not answered over HTTP, and may still do what it was asked: ${reasonOf(thrown.cause ?? thrown)}`,
+    'check that a peer of Weft listens there and that nothing stands between, then look whether it was done',
+    {},
+    { cause: thrown },
+  )
 }
 
 /** Null for what is no JSON. */

@@ -9,5 +9,5 @@ export async function main(args: readonly string[] = process.argv.slice(2)): Pro
   const code = await runCommand(args, { output, env, cwd: process.cwd() })
   await output.flushed()
   // A socket that is closing must not keep a command that is done.
-  process.exit(code)
+  process.exit(output.exitCode(code))
 }

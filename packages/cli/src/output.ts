@@ -1,6 +1,6 @@
 import type { WeftError } from '@weft/core'
 import { type Paint, paintFor } from './colour.js'
-import { EXIT, formatFailure, usage } from './failure.js'
+import { EXIT, type ExitCode, formatFailure, usage } from './failure.js'
 
 const CLEAR_LINE = '\r\x1b[K'
 
@@ -16,6 +16,8 @@ export interface Sink {
 export class Output {
   /** Colours for stdout. */
   readonly paint: Paint
+  readonly #closed = new AbortController()
+  #isBroken = false
   #progress = false
 
   constructor(
@@ -26,13 +28,28 @@ export class Output {
   ) {
     this.paint = paintFor(stdout, env)
     stdout.on('error', error => {
+      if (this.#closed.signal.aborted) return
+      this.#closed.abort()
       // Whoever reads us may stop early (`weft log … | head`); that is no error of anybody.
-      if (error.code === 'EPIPE') process.exit(EXIT.ok)
+      if (error.code === 'EPIPE') return
+      this.#isBroken = true
       this.failure(usage(`stdout cannot be written: ${error.message}`, 'check the space where it goes'))
-      process.exit(EXIT.usage)
     })
     // Nobody is left to be told.
     stderr.on('error', () => {})
+  }
+
+  /**
+   * Aborts when nobody reads stdout any more. What is under way is done all the same, and checks have their exit code: only
+   * what would go on without end has to end.
+   */
+  get closed(): AbortSignal {
+    return this.#closed.signal
+  }
+
+  /** What a command that ended with `code` is to exit with: what was to be told may have got lost. */
+  exitCode(code: ExitCode): ExitCode {
+    return this.#isBroken && code === EXIT.ok ? EXIT.usage : code
   }
 
   /** Columns of the terminal; undefined when stdout is none, and lines may be as long as they are. */
@@ -41,6 +58,7 @@ export class Output {
   }
 
   line(text = ''): void {
+    if (this.closed.aborted) return
     this.#clear()
     this.stdout.write(`${text}\n`)
   }
@@ -84,11 +102,8 @@ export class Output {
   /** Resolves when both streams have handed everything on. */
   async flushed(): Promise<void> {
     this.#clear()
-    await Promise.all(
-      [this.stdout, this.stderr].map(
-        stream => new Promise<void>(resolve => stream.write('', () => resolve())),
-      ),
-    )
+    const open = this.closed.aborted ? [this.stderr] : [this.stdout, this.stderr]
+    await Promise.all(open.map(stream => new Promise<void>(resolve => stream.write('', () => resolve()))))
   }
 
   #clear(): void {

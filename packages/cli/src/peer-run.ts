@@ -6,7 +6,7 @@ import { type LevelStoreOptions, openLevelStore } from '@weft/store-level'
 import type { Logger } from 'pino'
 import { type Cli, required } from './cli.js'
 import type { Settings } from './resolve-settings.js'
-import { untilSignal } from './signals.js'
+import { aborted } from './signals.js'
 import { stderrLogger } from './stderr-logger.js'
 import { plural } from './text.js'
 
@@ -19,6 +19,7 @@ export interface RunningPeer {
 
 /**
  * Starts a peer in this process, with a gateway in a thread of it, which begins when it is first asked for.
+ * @param signal when it is to drain
  * @throws as `startPeer`; WEFT_FILE_INVALID for definitions that cannot be read
  */
 export async function runPeer(
@@ -27,6 +28,7 @@ export async function runPeer(
   data: string,
   opening: LevelStoreOptions,
   options: Pick<PeerOptions, 'key' | 'webhooks' | 'limits'>,
+  signal: AbortSignal,
   logger = stderrLogger(required(settings, 'logLevel')),
 ): Promise<RunningPeer> {
   let gateway: GatewayThread | undefined
@@ -41,7 +43,6 @@ export async function runPeer(
   })
   const schemas = settings.schemas && resolve(cwd, settings.schemas.value)
   gateway = gatewayOf(peer, logger, schemas)
-  const signal = untilSignal()
   try {
     // Definitions that cannot be read are to be told of now, and not to whoever comes first.
     if (schemas !== undefined) await gateway.port()
@@ -53,7 +54,7 @@ export async function runPeer(
     url: peer.url,
     port: peer.port,
     drained: async () => {
-      await signal
+      await aborted(signal)
       await gateway.close()
       return peer.drain()
     },

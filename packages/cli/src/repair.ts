@@ -1,4 +1,3 @@
-import { rename, rm } from 'node:fs/promises'
 import { isWeftError, type LogHead, type LogRecord, type Store, WeftError, wholeLog } from '@weft/core'
 import {
   borrowStore,
@@ -13,6 +12,7 @@ import {
   type StoreSeal,
   sealOf,
 } from '@weft/store-level'
+import { checkApart, makeDirectoryAside } from './aside.js'
 import { sha256 } from './context-copy.js'
 import { openingWith } from './encryption.js'
 import { usage } from './failure.js'
@@ -60,21 +60,19 @@ export const WHOLE_STORE = 'store'
 
 /**
  * Makes a new store of what is sound in a damaged one and of what others offer. The damaged one stays as it is.
- * @throws WEFT_STORE_LOCKED · WEFT_STORE_CORRUPT when the result would be less than what was sealed, and that was not
+ * @throws WEFT_USAGE when there is something in the new one's place · WEFT_STORE_LOCKED · WEFT_STORE_CORRUPT when the result would be less than what was sealed, and that was not
  *   accepted · WEFT_STORE_KEY · WEFT_STORE_FAILED
  */
 export async function repair(options: RepairOptions): Promise<RepairReport> {
   const opening = await openingWith(options.keyFile)
   await checkKeysOf(options.data, opening)
-  const part = `${options.to}.part`
-  await rm(part, { recursive: true, force: true })
+  await checkApart(options.to, options.data)
   const borrowed = await borrowStore(options.data)
   try {
-    const report = await new Repair(options, part, opening).run(borrowed.directory)
-    if (!options.dryRun) await rename(part, options.to)
-    return report
+    return await makeDirectoryAside(options.to, !options.dryRun, part =>
+      new Repair(options, part, opening).run(borrowed.directory),
+    )
   } finally {
-    await rm(part, { recursive: true, force: true })
     await borrowed.release()
   }
 }

@@ -4,6 +4,9 @@ import { openingAsItIs } from './encryption.js'
 import { coded } from './failure.js'
 import type { SalvageMessage } from './salvage-process.js'
 
+// Nobody would be told of anything any more, and the store would stay locked.
+process.once('disconnect', () => process.exit())
+
 /** Tells the parent, and waits until it has gone out. */
 function tell(message: SalvageMessage): Promise<void> {
   return new Promise(resolve => process.send!(message, undefined, undefined, () => resolve()))

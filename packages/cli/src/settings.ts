@@ -1,6 +1,6 @@
 import { DEFAULT_AUDIENCE, DEFAULT_PORT } from '@weft/peer/parts'
 import { checkPeerUrl } from '@weft/replica/peer-url'
-import { parseDuration } from './duration.js'
+import { parseWait } from './duration.js'
 import { usage } from './failure.js'
 
 /** Something that a flag, the environment or a config file can say. */
@@ -59,7 +59,7 @@ export const SETTINGS = {
     flag: '--timeout <duration>',
     env: 'WEFT_TIMEOUT',
     help: 'how long to wait for the peer',
-    parse: parseDuration,
+    parse: parseWait,
     fallback: 10,
   }),
   data: setting({ flag: '--data <dir>', env: 'WEFT_DATA', help: 'data directory of the peer', parse: text }),

@@ -7,6 +7,7 @@ import { checkInProcess } from './store-check-process.js'
 
 /**
  * What a peer wants to know of its store before it opens it. Damaged contexts are told of and left to their quarantine.
+ * @param signal ends it before it is done
  * @throws WEFT_STORE_CORRUPT when the store should not be opened as it is · WEFT_STORE_LOCKED · WEFT_STORE_VERSION ·
  *   WEFT_STORE_KEY · WEFT_STORE_FAILED
  */
@@ -15,10 +16,15 @@ export async function checkAtStart(
   data: DataDirectory,
   depth: CheckDepth,
   log: Logger,
+  signal: AbortSignal,
 ): Promise<void> {
   if (!(await holdsStore(data.directory))) return
   const started = performance.now()
-  const report = await checkInProcess(data, depth, text => cli.output.progress(text))
+  const report = await checkInProcess(data, depth, text => cli.output.progress(text), signal)
+  if (signal.aborted) {
+    log.info('told to end while the store was being checked')
+    return
+  }
   const { files, verdicts, contexts, unusable } = report
   for (const { file, damage } of files.damaged) log.error({ file, damage }, 'a file of the store is damaged')
   const damaged = verdicts.filter(({ ok }) => !ok)

@@ -2,6 +2,9 @@ import { coded } from './failure.js'
 import { type CheckDepth, checkDirectory } from './store-check.js'
 import type { StoreCheckMessage } from './store-check-process.js'
 
+// Nobody would be told of anything any more, and the store would stay locked.
+process.once('disconnect', () => process.exit())
+
 /** Tells the parent, and waits until it has gone out. */
 function tell(message: StoreCheckMessage): Promise<void> {
   return new Promise(resolve => process.send!(message, undefined, undefined, () => resolve()))

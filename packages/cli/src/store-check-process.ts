@@ -36,12 +36,14 @@ export interface StoreReport {
 
 /**
  * Checks the store in a directory in a process of its own: some damage makes LevelDB abort the process that reads it.
+ * @param signal ends that process: then the report is of nothing
  * @throws WEFT_USAGE · WEFT_STORE_LOCKED · WEFT_STORE_VERSION · WEFT_STORE_KEY · WEFT_STORE_FAILED
  */
 export async function checkInProcess(
   { directory, keyFile }: DataDirectory,
   depth: CheckDepth,
   onProgress: (text: string) => void,
+  signal?: AbortSignal,
 ): Promise<StoreReport> {
   await checkHoldsStore(directory)
   const verdicts: Verdict[] = []
@@ -60,7 +62,8 @@ export async function checkInProcess(
     } else end = message
     onProgress(`checked ${seen.files} files, ${seen.contexts} contexts`)
   }
-  const how = await runChild([directory, depth, ...(keyFile === undefined ? [] : [keyFile])], onMessage)
+  const args = [directory, depth, ...(keyFile === undefined ? [] : [keyFile])]
+  const how = await runChild(args, onMessage, signal)
   const files = { count: seen.files, bytes: seen.bytes, damaged }
   const report = { files, verdicts, contexts: seen.contexts }
   if (end === undefined) {
@@ -82,12 +85,16 @@ export async function checkHoldsStore(directory: string): Promise<void> {
 async function runChild(
   args: readonly string[],
   onMessage: (message: StoreCheckMessage) => void,
+  signal?: AbortSignal,
 ): Promise<string> {
   const child = fork(STORE_CHECK_PROGRAM, [...args], {
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     execArgv: [],
   })
   child.on('message', onMessage)
+  const end = (): void => void child.kill('SIGKILL')
+  if (signal?.aborted) end()
+  signal?.addEventListener('abort', end, { once: true })
   return new Promise((resolve, reject) => {
     child.once('error', reject)
     child.once('close', (code, signal) => resolve(signal ?? `exit code ${code}`))

@@ -30,7 +30,7 @@ export function shortId(id: string): string {
 }
 
 export function plural(count: number, noun: string): string {
-  const many = noun.endsWith('y')
+  const many = /[^aeiou]y$/.test(noun)
     ? `${noun.slice(0, -1)}ies`
     : /(?:s|ch)$/.test(noun)
       ? `${noun}es`

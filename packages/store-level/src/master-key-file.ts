@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
-import { open, rename, rm } from 'node:fs/promises'
+import { open, realpath, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { isWeftError, reasonOf, WeftError } from '@weft/core'
 import { syncDirectory } from './directory.js'
@@ -41,7 +41,9 @@ export async function addMasterKey(path: string, to: 'new file' | 'present file'
   if (to === 'present file') parse(path, before)
   const name = `key-${randomBytes(4).toString('hex')}`
   const rest = before.startsWith(HEADER) ? before.slice(HEADER.length) : before
-  await writeText(path, `${HEADER}${name} ${randomBytes(DATA_KEY_BYTES).toString('hex')}\n${rest}`, to)
+  // Through a link: whoever uses the file by its own name is to have the new key, too.
+  const at = to === 'new file' ? path : await realpath(path)
+  await writeText(at, `${HEADER}${name} ${randomBytes(DATA_KEY_BYTES).toString('hex')}\n${rest}`, to)
   return name
 }
 

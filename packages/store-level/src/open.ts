@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Store } from '@weft/core'
+import { clearBorrowed } from './borrow.js'
 import { type Database, levelDatabase } from './database.js'
 import { claimDirectory, holdsData, makeDirectory } from './directory.js'
 import { finishDrops } from './drop.js'
@@ -82,7 +83,15 @@ async function openClaimed(
     openFile: (gate: Gate, seal: StoreSeal) =>
       SealFile.open(directory, file ? undefined : seal, cause => gate.fail(cause)),
   }
-  return openSealed(database(directory), { name: directory, isOld, release, ...bounds }, sealing)
+  const store = await openSealed(database(directory), { name: directory, isOld, release, ...bounds }, sealing)
+  try {
+    // The lock is ours, so whoever had the store borrowed is dead: links must not keep what is erased here.
+    await clearBorrowed(directory)
+    return store
+  } catch (thrown) {
+    await store.close()
+    throw failed(directory, `what is left of a look at ${directory} cannot be removed`, thrown)
+  }
 }
 
 export interface StoreOnOptions {

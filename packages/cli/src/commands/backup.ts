@@ -1,11 +1,13 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
+import { checkApart, noteLeft } from '../aside.js'
 import { writeBackup } from '../backup.js'
 import type { BackupManifest } from '../backup-format.js'
 import { fromDirectory, fromPeer } from '../backup-source.js'
 import type { Cli } from '../cli.js'
 import { keyFileOf } from '../encryption.js'
 import { EXIT } from '../failure.js'
+import { directoryMeant, tenantMeant } from '../open-directory.js'
 import { withExamples, withJson, withPeer, withSettings } from '../options.js'
 import { checkHoldsStore } from '../store-check-process.js'
 import { plural } from '../text.js'
@@ -19,24 +21,22 @@ export function register(program: Command, cli: Cli): void {
         'read and admin for all workflows. With --data: of a directory that no peer has open, all tenants or one. Exits ' +
         'with 1 when a context had to be left out.',
     )
-    .requiredOption('--to <dir>', 'directory to make; until it is finished its name ends with .part')
+    .requiredOption('--to <dir>', 'directory to make; it has its name when it is finished')
     .action(async ({ to }: { to: string }, self: Command) => {
       const settings = cli.settings(self)
       const directory = resolve(cli.cwd, to)
+      await noteLeft(cli, directory)
       const time = new Date().toISOString()
       let manifest: BackupManifest | undefined
       const write = async (contexts: Parameters<typeof writeBackup>[2]): Promise<void> => {
         manifest = await writeBackup(directory, time, contexts, text => cli.output.progress(text))
       }
-      // A directory that happens to be in the environment is not what a backup of a peer is asked for.
-      if (settings.data?.origin === 'flag') {
-        const data = resolve(cli.cwd, settings.data.value)
+      const data = directoryMeant(cli, settings)
+      if (data !== undefined) {
         await checkHoldsStore(data)
-        await fromDirectory(
-          { directory: data, keyFile: keyFileOf(cli, settings) },
-          settings.tenant?.value,
-          write,
-        )
+        await checkApart(directory, data)
+        const keyFile = keyFileOf(cli, settings)
+        await fromDirectory({ directory: data, keyFile }, tenantMeant(settings), write)
       } else {
         await fromPeer(cli, settings, write)
       }

@@ -8,6 +8,7 @@ import { type Cli, required } from '../cli.js'
 import { keyFileOf, openingWith } from '../encryption.js'
 import { withExamples, withJson, withSettings } from '../options.js'
 import { reportDrain, runPeer } from '../peer-run.js'
+import { untilSignal } from '../signals.js'
 import { stderrLogger } from '../stderr-logger.js'
 import { temporaryDirectory } from '../temporary.js'
 
@@ -31,7 +32,8 @@ export function register(program: Command, cli: Cli): void {
       const level = settings.logLevel?.origin === 'default' ? 'warn' : required(settings, 'logLevel')
       const options = { key: { kind: 'secret', secret } } as const
       const opening = await openingWith(kept && keyFileOf(cli, settings))
-      const peer = await runPeer(cli, settings, data, opening, options, stderrLogger(level))
+      const signal = untilSignal('SIGHUP')
+      const peer = await runPeer(cli, settings, data, opening, options, signal, stderrLogger(level))
       const audience = required(settings, 'audience')
       const token = await signToken(secret, {
         tenant,

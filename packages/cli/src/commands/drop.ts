@@ -1,5 +1,4 @@
-import { resolve } from 'node:path'
-import { checkId, type LogHead, type Store, type TenantId } from '@weft/core'
+import { checkId, type LogHead, type TenantId } from '@weft/core'
 import type { DroppedTenant as DroppedByPeer } from '@weft/peer'
 import { listContexts } from '@weft/peer/parts'
 import { isEncrypted } from '@weft/store-level'
@@ -8,7 +7,7 @@ import { type Cli, required } from '../cli.js'
 import { keyFileOf } from '../encryption.js'
 import { usage } from '../failure.js'
 import { ask } from '../http-client.js'
-import { openDirectory } from '../open-directory.js'
+import { checkThere, directoryMeant, openDirectory, tenantMeant } from '../open-directory.js'
 import { withExamples, withJson, withPeer, withSettings } from '../options.js'
 import type { Settings } from '../resolve-settings.js'
 import { plural } from '../text.js'
@@ -39,11 +38,13 @@ export function register(program: Command, cli: Cli): void {
     .option('--yes', 'do it; without it nothing is removed')
     .action(async ({ yes = false }: { yes?: boolean }, self: Command) => {
       const settings = cli.settings(self)
+      const directory = directoryMeant(cli, settings)
       const tenant = checkId('tenant', required(settings, 'tenant'))
-      const { data } = settings
-      const dropped = await (data === undefined
+      if (directory !== undefined && tenantMeant(settings) === undefined)
+        throw usage('which tenant is to be dropped is not said', 'pass --tenant, as a flag')
+      const dropped = await (directory === undefined
         ? dropFromPeer(cli, settings, tenant, yes)
-        : dropFromDirectory(cli, settings, tenant, resolve(cli.cwd, data.value), yes))
+        : dropFromDirectory(cli, settings, tenant, directory, yes))
       cli.output.result<DroppedTenant>(dropped, format)
     })
   withSettings(withPeer(command), 'tenant', 'data', 'encryptionKeyFile')
@@ -92,17 +93,6 @@ async function dropFromDirectory(
   } finally {
     await store.close()
   }
-}
-
-/** A name that was mistyped would be told of as removed. @throws WEFT_USAGE */
-async function checkThere(store: Store, tenant: TenantId, directory: string): Promise<void> {
-  const there: string[] = []
-  for await (const each of store.tenants()) there.push(each)
-  if (there.includes(tenant)) return
-  throw usage(
-    `${directory} holds nothing of tenant ${tenant}`,
-    `it holds ${there.length === 0 ? 'no tenant' : there.join(', ')}`,
-  )
 }
 
 function unconfirmed({ tenant, contexts, damaged }: Holding) {

@@ -5,7 +5,7 @@ import { usage } from '../failure.js'
 import { withExamples, withJson, withSource } from '../options.js'
 import { readContext } from '../source.js'
 import { plural, shortId } from '../text.js'
-import { writeWhole } from '../whole-file.js'
+import { writeWhole } from '../aside.js'
 
 export function register(program: Command, cli: Cli): void {
   const command = program

@@ -4,7 +4,7 @@ import type { Command } from 'commander'
 import { type Cli, required } from '../cli.js'
 import { withExamples, withJson, withSettings } from '../options.js'
 import { parsePort } from '../settings.js'
-import { untilSignal } from '../signals.js'
+import { aborted, untilSignal } from '../signals.js'
 import { stderrLogger } from '../stderr-logger.js'
 
 export function register(program: Command, cli: Cli): void {
@@ -34,7 +34,7 @@ export function register(program: Command, cli: Cli): void {
       })
       const { url } = gateway
       cli.output.result({ event: 'listening', url, port: gateway.port, peer, pid: process.pid }, () => [url])
-      await signal
+      await aborted(signal)
       await gateway.close()
       if (cli.json) cli.output.data({ event: 'closed' })
       else cli.output.note('closed: all that was answered is durable')

@@ -109,7 +109,7 @@ function registerWatch(overlay: Command, cli: Cli): void {
     .action(async ({ after }: { after?: string }, self: Command) => {
       const from = after === undefined ? {} : { after: countOf('--after', after) as Position }
       await connected(cli, self, ({ replica, signal }) =>
-        untilInterrupted(signal, async ended => {
+        untilInterrupted(cli, signal, async ended => {
           for await (const version of replica.overlays.watch({ ...from, signal: ended })) print(cli, version)
         }),
       )
@@ -124,8 +124,9 @@ function connected<T>(cli: Cli, command: Command, use: (open: OpenReplica) => Pr
   return withReplica(cli, cli.settings(command), use)
 }
 
-/** Runs until a signal comes: of the process, or that something is damaged. */
+/** Runs until a signal comes, of the process or that something is damaged, or nobody reads what is told. */
 async function untilInterrupted(
+  { output }: Cli,
   damaged: AbortSignal,
   run: (ended: AbortSignal) => Promise<void>,
 ): Promise<void> {
@@ -133,7 +134,7 @@ async function untilInterrupted(
   const stop = (): void => interrupted.abort()
   process.once('SIGINT', stop).once('SIGTERM', stop)
   try {
-    await run(AbortSignal.any([damaged, interrupted.signal]))
+    await run(AbortSignal.any([damaged, interrupted.signal, output.closed]))
     damaged.throwIfAborted()
   } finally {
     process.off('SIGINT', stop).off('SIGTERM', stop)

@@ -1,10 +1,9 @@
-import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { holdsStore } from '@weft/store-level'
 import type { Command } from 'commander'
+import { checkFree, noteLeft } from '../aside.js'
 import { type Cli, required } from '../cli.js'
 import { keyFileOf } from '../encryption.js'
-import { EXIT, usage } from '../failure.js'
+import { EXIT } from '../failure.js'
 import { withExamples, withJson, withPeer, withSettings } from '../options.js'
 import { type RepairedContext, type RepairReport, repair, WHOLE_STORE } from '../repair.js'
 import { withOffers } from '../repair-offers.js'
@@ -52,11 +51,8 @@ export function register(program: Command, cli: Cli): void {
       const data = resolve(cli.cwd, required(settings, 'data'))
       const directory = resolve(cli.cwd, to)
       await checkHoldsStore(data)
-      if (existsSync(directory))
-        throw usage(`${directory} is there already`, 'name a directory that is not there yet')
-      const part = `${directory}.part`
-      if (existsSync(part) && !(await holdsStore(part)))
-        throw usage(`${part} is there already`, 'move it away: the new store is made there first')
+      await checkFree(directory)
+      await noteLeft(cli, directory)
       const onTrouble = (text: string): void => cli.output.note(`cannot be used: ${text}`)
       const report = await withOffers(cli, settings, from, onTrouble, sources =>
         repair({

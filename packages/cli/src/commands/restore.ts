@@ -1,9 +1,9 @@
 import { resolve } from 'node:path'
-import { checkId } from '@weft/core'
 import { holdsStore, openLevelStore } from '@weft/store-level'
 import type { Command } from 'commander'
 import { type Cli, required } from '../cli.js'
 import { keyFileOf, openingWith } from '../encryption.js'
+import { tenantMeant } from '../open-directory.js'
 import { withExamples, withJson, withSettings } from '../options.js'
 import { checkRestore, restore, selectFrom } from '../restore.js'
 import { plural } from '../text.js'
@@ -38,7 +38,7 @@ export function register(program: Command, cli: Cli): void {
     .option('--dry-run', 'check the backup, and write nothing')
     .action(async ({ from, dryRun = false }: RestoreFlags, self: Command) => {
       const settings = cli.settings(self)
-      const tenant = settings.tenant && checkId('tenant', settings.tenant.value)
+      const tenant = tenantMeant(settings)
       const selection = await selectFrom(resolve(cli.cwd, from), tenant)
       const progress = (text: string): void => cli.output.progress(text)
       if (dryRun) {

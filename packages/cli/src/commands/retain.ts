@@ -1,4 +1,3 @@
-import { resolve } from 'node:path'
 import type { RetentionRule, Store, TenantId } from '@weft/core'
 import {
   planRetention,
@@ -14,7 +13,7 @@ import { parseDuration } from '../duration.js'
 import { type DataDirectory, keyFileOf } from '../encryption.js'
 import { usage } from '../failure.js'
 import { ask } from '../http-client.js'
-import { openDirectory } from '../open-directory.js'
+import { checkThere, directoryMeant, openDirectory, tenantMeant } from '../open-directory.js'
 import { withExamples, withJson, withPeer, withSettings } from '../options.js'
 import { formatRule } from '../retention-format.js'
 import { clip, plural } from '../text.js'
@@ -51,10 +50,10 @@ export function register(program: Command, cli: Cli): void {
     .action(async ({ keep, dryRun = false }: RetainFlags, self: Command) => {
       const settings = cli.settings(self)
       const fallback = keep === undefined ? undefined : { keep_ms: parseDuration(keep) * 1_000 }
-      if (settings.data !== undefined) {
-        const directory = resolve(cli.cwd, settings.data.value)
+      const directory = directoryMeant(cli, settings)
+      if (directory !== undefined) {
         const data = { directory, keyFile: keyFileOf(cli, settings) }
-        await retainAll(cli, data, settings.tenant?.value, fallback, dryRun)
+        await retainAll(cli, data, tenantMeant(settings), fallback, dryRun)
         return
       }
       if (fallback !== undefined)
@@ -85,6 +84,7 @@ async function retainAll(
 ): Promise<void> {
   const store = await openDirectory(cli, data)
   try {
+    if (only !== undefined) await checkThere(store, only, data.directory)
     const tenants = only === undefined ? await listed(store.tenants()) : [only]
     for (const tenant of tenants) print(cli, await retainOne(store, tenant, fallback, dryRun))
   } finally {

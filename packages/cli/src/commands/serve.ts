@@ -4,6 +4,7 @@ import { type Cli, required } from '../cli.js'
 import { keyFileOf, openingWith } from '../encryption.js'
 import { withExamples, withJson, withSettings } from '../options.js'
 import { readQuotas } from '../quota-file.js'
+import { untilSignal } from '../signals.js'
 import { tokenKey } from '../signing-key.js'
 import { checkAtStart } from '../start-check.js'
 import { stderrLogger } from '../stderr-logger.js'
@@ -36,12 +37,18 @@ export function register(program: Command, cli: Cli): void {
       const logger = stderrLogger(required(settings, 'logLevel'))
       const keyFile = keyFileOf(cli, settings)
       const opening = await openingWith(keyFile)
+      const signal = untilSignal()
+      const store = { directory: data, keyFile }
       // What a peer is made of is loaded while the other process checks.
       const [{ reportDrain, runPeer }] = await Promise.all([
         import('../peer-run.js'),
-        verify === 'none' ? undefined : checkAtStart(cli, { directory: data, keyFile }, verify, logger),
+        verify === 'none' ? undefined : checkAtStart(cli, store, verify, logger, signal),
       ])
-      const peer = await runPeer(cli, settings, data, opening, options, logger)
+      if (signal.aborted) {
+        reportDrain(cli, { unacked: 0 })
+        return
+      }
+      const peer = await runPeer(cli, settings, data, opening, options, signal, logger)
       const { url, port } = peer
       cli.output.result({ event: 'listening', url, port, data, pid: process.pid }, () => [url])
       reportDrain(cli, await peer.drained())

@@ -63,7 +63,7 @@ async function tail(
   if (context.position === 0) noteEmpty(cli, context.workflow)
   for (const event of from === undefined ? known.slice(-LAST) : known) show(event)
   if (!flags.follow) return
-  const signal = untilInterrupted()
+  const signal = AbortSignal.any([untilInterrupted(), cli.output.closed])
   for await (const event of context.events({ ...filter, from: next, signal })) show(event)
 }
 

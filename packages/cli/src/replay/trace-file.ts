@@ -1,3 +1,4 @@
+import { constants } from 'node:buffer'
 import { readFile } from 'node:fs/promises'
 import { reasonOf, WeftError } from '@weft/core'
 import { badFile, badLine, parseTraces, type Trace } from './traces.js'
@@ -16,6 +17,12 @@ export async function readTraces(file: string): Promise<Trace[]> {
   }
   if (bytes.subarray(0, GZIP.length).equals(GZIP))
     throw badFile(file, 'it is compressed', 'unpack it first: gunzip -k FILE')
+  if (bytes.length > constants.MAX_STRING_LENGTH)
+    throw badFile(
+      file,
+      `it has ${bytes.length} bytes, more than can be read at once`,
+      'split it: split -l 1000 FILE',
+    )
   return parseTraces(textOf(bytes, file), file)
 }
 
