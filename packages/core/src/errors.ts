@@ -109,6 +109,7 @@ export type ErrorCode =
   // side effects
   | 'WEFT_EFFECT_KEY'
   | 'WEFT_EFFECT_REFUSED'
+  | 'WEFT_EFFECT_RESULT'
   // scratch
   | 'WEFT_SCRATCH_UNKNOWN'
   | 'WEFT_SCRATCH_ENDED'

@@ -15,7 +15,14 @@ export function isEngineKind(kind: string): boolean {
 
 /** What has come of a side effect (STP-3), as its entry holds it. Whatever it is, it stays so. */
 export type EffectOutcome =
-  | { readonly key: string; readonly step: string; readonly outcome: 'done'; readonly result: Json }
+  | {
+      readonly key: string
+      readonly step: string
+      readonly outcome: 'done'
+      readonly result: Json
+      /** Why what it gave is not kept; then the result is null. */
+      readonly unkept?: string
+    }
   | {
       readonly key: string
       readonly step: string

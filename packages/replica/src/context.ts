@@ -29,6 +29,7 @@ import { attest } from './sessions.js'
 import { Step, type StepHost } from './step.js'
 import type { StepOverlays } from './step-overlays.js'
 import {
+  expectingEffects,
   type FinishedStep,
   finishStep,
   runStep,
@@ -276,7 +277,9 @@ export class Context<State, Entries extends EntrySchemas> extends BranchProposer
   ): Promise<Accepted | undefined> {
     const proposal = new Proposal(this.scope(), this.#seenBy(heads, effects))
     try {
-      return write && (await proposal.offer(write, options.expect, options))
+      if (write === undefined) return undefined
+      const expect = expectingEffects(this.set, this.branch, options.expect, effects)
+      return await proposal.offer(write, expect, options)
     } finally {
       proposal.free()
     }

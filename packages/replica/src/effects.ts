@@ -14,13 +14,23 @@ import {
   type OverlaysNote,
   pointerOf,
   readOutcome,
+  reasonOf,
   type Stale,
   type StaleCause,
   stateRef,
   type WeftError,
 } from '@weft/core'
+import { WIRE_LIMITS } from '@weft/protocol'
 import type { Asked } from './asked.js'
-import { effectErased, effectKeyInvalid, effectKeyUsed, effectRefused } from './effect-errors.js'
+import {
+  effectElsewhere,
+  effectErased,
+  effectKeyInvalid,
+  effectKeyUsed,
+  effectRefused,
+  effectReliesOnTooMuch,
+  effectResult,
+} from './effect-errors.js'
 import { acquireLease, isTaken, type Lease, type LeaseOptions, untilMoved } from './lease.js'
 import { isRefusedFor, type ProposalScope, propose } from './proposer.js'
 
@@ -87,8 +97,8 @@ const UNMOVED_MAX = 200
  * has read has moved; run; and its result recorded, which ends the lease for good. Whoever uses the same key later is
  * given what is recorded, a refusal too. A claimant that dies is followed by the next when its lease has run out.
  *
- * @throws WEFT_EFFECT_REFUSED · WEFT_EFFECT_KEY · WEFT_LEASE_LOST when another worker took over while it ran ·
- *   WEFT_VALUE_NOT_JSON · WEFT_ABORTED, and whatever `work` throws: then the next attempt may run it again
+ * @throws WEFT_EFFECT_REFUSED · WEFT_EFFECT_KEY · WEFT_EFFECT_RESULT · WEFT_LEASE_LOST when another worker took over
+ *   while it ran · WEFT_USAGE · WEFT_ABORTED, and whatever `work` throws: then the next attempt may run it again
  */
 export async function runEffect(
   host: EffectHost,
@@ -113,15 +123,18 @@ export async function runEffect(
   }
 }
 
-function recorded({ context }: ProposalScope, use: EffectUse, ref: string): EffectResult | undefined {
+function recorded({ context, branch }: ProposalScope, use: EffectUse, ref: string): EffectResult | undefined {
   const { set } = context
   const node = set.effects.outcomeOf(ref)
-  const entry: Entry | undefined = node === undefined ? undefined : set.entriesOf(node)[0]
+  if (node === undefined) return undefined
+  const entry: Entry | undefined = set.entriesOf(node)[0]
+  if (entry !== undefined && !set.view(branch).has(node)) throw effectElsewhere(use.key, entry.branch, branch)
   if (entry?.erased) throw effectErased(use.key, entry)
   const outcome = readOutcome(entry?.value)
   if (entry === undefined || outcome === undefined) return undefined
   if (outcome.key !== use.key || outcome.step !== use.step) throw effectKeyUsed(use, outcome)
   if (outcome.outcome === 'refused') throw effectRefused(outcome, entry)
+  if (outcome.unkept !== undefined) throw effectResult(outcome, entry)
   return { entry: entry.id, change: entry.change, result: outcome.result }
 }
 
@@ -150,10 +163,13 @@ async function claim(
 }
 
 /** The refs that must not have moved at the peer; what an entry was derived from only a replica can tell. */
-function reliedOn({ reads }: EffectUse): string[] {
-  const refs = reads.filter(({ ref }) => entryOf(ref) === undefined).map(formatRef)
-  const others = refs.filter(ref => pointerOf(ref) === undefined)
-  return refs.length - others.length > UNMOVED_MAX ? [stateRef(''), ...others] : refs
+function reliedOn({ key, reads }: EffectUse): string[] {
+  const all = reads.filter(({ ref }) => entryOf(ref) === undefined).map(formatRef)
+  const others = all.filter(ref => pointerOf(ref) === undefined)
+  const refs = all.length - others.length > UNMOVED_MAX ? [stateRef(''), ...others] : all
+  const { unmoved_max } = WIRE_LIMITS
+  if (refs.length > unmoved_max) throw effectReliesOnTooMuch(key, refs.length, unmoved_max)
+  return refs
 }
 
 async function perform(
@@ -165,26 +181,47 @@ async function perform(
   wait: LeaseOptions,
 ): Promise<EffectResult> {
   const scope = host.begin()
-  let result: Json
+  const release = () => lease.release({ timeout_ms: RELEASE_MS }).catch(() => {})
+  let value: unknown
   try {
     const signal = AbortSignal.any([use.signal, lease.signal])
     const { tenant, workflow } = scope.context
     const idempotencyKey = `weft:${tenant}:${workflow}:${use.key}`
-    const value = (await work({ idempotencyKey, signal, attempt: lease.epoch })) ?? null
-    assertJson(value)
-    result = value
+    value = (await work({ idempotencyKey, signal, attempt: lease.epoch })) ?? null
     lease.check()
   } catch (error) {
-    await lease.release({ timeout_ms: RELEASE_MS }).catch(() => {})
+    await release()
     throw error
   }
-  const outcome: EffectOutcome = { key: use.key, step: use.step, outcome: 'done', result }
+  // It was done: from here on it must not be done again, whatever it gave.
+  const heads = [...host.seen(), lease.change]
+  const write = (outcome: EffectOutcome) => record(scope, use, ref, lease.epoch, outcome, heads, wait)
   try {
-    await record(scope, use, ref, lease.epoch, outcome, [...host.seen(), lease.change], wait)
+    await write(outcomeOf(use, value)).catch(error => {
+      if (!isRefusedFor(error, 'WEFT_CHANGE_TOO_LARGE')) throw error
+      return write(unkept(use, error))
+    })
+  } catch (error) {
+    if (isRefusedFor(error, 'WEFT_CHANGE_TOO_LARGE')) await release()
+    throw error
   } finally {
     lease.spent()
   }
   return recorded(host.begin(), use, ref)!
+}
+
+function outcomeOf(use: EffectUse, value: unknown): EffectOutcome {
+  try {
+    assertJson(value)
+    return { key: use.key, step: use.step, outcome: 'done', result: value }
+  } catch (error) {
+    return unkept(use, error)
+  }
+}
+
+function unkept({ key, step }: EffectUse, error: unknown): EffectOutcome {
+  const reason = reasonOf(error).slice(0, LIMITS.label_chars_max)
+  return { key, step, outcome: 'done', result: null, unkept: reason }
 }
 
 /** Writes what has come of the effect, and ends its lease for good. */

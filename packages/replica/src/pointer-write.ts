@@ -1,6 +1,9 @@
 import { type Json, type JsonObject, parsePointer, WeftError } from '@weft/core'
 import { produce } from 'immer'
 
+/** As RFC 6901 spells it: what else a number can be read from names no item. */
+const INDEX = /^(0|[1-9]\d{0,14})$/
+
 type Container = Record<string, Json | undefined> | Json[]
 
 /** `root` with `value` at `pointer`; undefined removes what is there. @throws WEFT_POINTER_INVALID */
@@ -24,9 +27,8 @@ export function withValueAt(root: JsonObject, pointer: string, value: Json | und
       else parent[last] = value
       return
     }
-    const index = last === '-' ? parent.length : Number(last)
-    if (!Number.isSafeInteger(index) || index < 0 || index > parent.length)
-      refuse(pointer, `a list has no item ${last}`)
+    const index = last === '-' ? parent.length : INDEX.test(last) ? Number(last) : -1
+    if (index < 0 || index > parent.length) refuse(pointer, `a list has no item ${last}`)
     if (value === undefined) parent.splice(index, 1)
     else parent[index] = value
   })

@@ -1,4 +1,13 @@
-import type { ChangeId, EntryId, EntrySchemas, HeaderNotes, Position, Write } from '@weft/core'
+import type {
+  BranchName,
+  ChangeId,
+  ChangeSet,
+  EntryId,
+  EntrySchemas,
+  HeaderNotes,
+  Position,
+  Write,
+} from '@weft/core'
 import type { Gate } from './conflict-gate.js'
 import type { Expectations } from './expectations.js'
 import type { Accepted } from './proposer.js'
@@ -88,4 +97,25 @@ function stepNotes(
     ...(reason !== undefined && { reason }),
     ...(trace !== undefined && { trace }),
   }
+}
+
+/**
+ * What a step expects of the heads of its branch, when it has run effects: these have moved them since, and are its own.
+ * Heads that are not here are left as they are, for the peer to refuse.
+ */
+export function expectingEffects(
+  set: ChangeSet,
+  branch: BranchName,
+  expect: Expectations,
+  effects: readonly ChangeId[],
+): Expectations {
+  const { heads } = expect
+  const own = isList(heads) ? heads : heads?.[branch]
+  if (own === undefined || effects.length === 0 || !own.every(id => set.has(id))) return expect
+  const moved = set.ids(set.maximal(set.nodes([...own, ...effects])))
+  return { ...expect, heads: isList(heads) ? moved : { ...heads, [branch]: moved } }
+}
+
+function isList(value: unknown): value is readonly ChangeId[] {
+  return Array.isArray(value)
 }

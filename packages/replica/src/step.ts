@@ -204,10 +204,12 @@ export class Step<State, Entries extends EntrySchemas> {
   /**
    * Runs a side effect once, whichever worker comes to this step how often: it is run under an idempotency key, fenced
    * by what the step has read so far, and its result is recorded and handed out again at every later attempt.
-   * @param key names the effect within the workflow; the same at every attempt, and used by this step alone
-   * @param work what it does; its result must be JSON, and undefined counts as null
+   * @param key names the effect within the workflow; the same at every attempt, and used by this step alone, on this
+   *   branch or before it was forked: of a fan-out each branch has keys of its own
+   * @param work what it does; its result must be JSON that fits into a change, and undefined counts as null
    * @throws WEFT_EFFECT_REFUSED when something that the step has read has moved: that is recorded, and stays so ·
-   *   WEFT_EFFECT_KEY · WEFT_LEASE_LOST when another worker took it over meanwhile · WEFT_VALUE_NOT_JSON · WEFT_ABORTED,
+   *   WEFT_EFFECT_KEY · WEFT_EFFECT_RESULT when it was done and its result cannot be kept: that stays so, too ·
+   *   WEFT_LEASE_LOST when another worker took it over meanwhile · WEFT_USAGE when it relies on too much · WEFT_ABORTED,
    *   and whatever `work` throws: then the next attempt runs it again
    */
   async effect<T>(
