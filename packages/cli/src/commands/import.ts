@@ -1,4 +1,12 @@
-import { type Change, checkAnyWorkflow, decodeChange, digest, NO_NODE, WeftError } from '@weft/core'
+import {
+  type Change,
+  checkAnyWorkflow,
+  decodeChange,
+  digest,
+  isWeftError,
+  NO_NODE,
+  WeftError,
+} from '@weft/core'
 import type { Command } from 'commander'
 import { type Cli, required } from '../cli.js'
 import { type ContextCopy, sha256 } from '../context-copy.js'
@@ -24,7 +32,8 @@ export function register(program: Command, cli: Cli): void {
     .command('import')
     .description(
       'Bring an export into a running peer. The whole file is checked before anything is written, and the result is ' +
-        'read back and compared by digest. Changes that are there already are not written again.',
+        'read back and compared by digest. Changes that are there already are not written again. Steps are held against the ' +
+        'overlays that are in force there: bring @overlays in last.',
     )
     .argument('<file>', 'a file that `weft export` wrote')
     .option('--workflow <id>', 'workflow to import into (else the one in the file)')
@@ -100,7 +109,18 @@ async function flush(
     }
   }
   const failure = trouble()
-  if (failure !== undefined) throw failure
+  if (failure !== undefined) throw explained(failure)
+}
+
+/** Nobody can run again what is imported. */
+function explained(failure: unknown): unknown {
+  if (!isWeftError(failure) || failure.code !== 'WEFT_OVERLAY_STALE') return failure
+  return new WeftError(
+    failure.code,
+    failure.message,
+    'import into a tenant in which no overlay binds steps yet, and @overlays after its workflows; or `weft restore` a backup',
+    failure.details,
+  )
 }
 
 function differs(workflow: string, expected: string, found: string): WeftError {
