@@ -2,6 +2,7 @@ import { ANY_CONTEXT, defineContext, type Replica } from '@weft/replica'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { PeerHarness } from '../support/peer-harness.ts'
+import { gateOf, until } from '../support/peer-until.ts'
 
 const V1 = defineContext({
   name: 'report',
@@ -105,6 +106,34 @@ describe('opening an older context', () => {
     await context.change(state => void state.count++).committed
     expect(context.state).toEqual({ name: 'late', count: 8 })
     expect(context.conflicts()).toEqual([])
+  })
+
+  it('[HND-2] shows what an older worker wrote beside the migration to whoever opens it, and writes that', async () => {
+    const { harness } = await written()
+    const gate = gateOf()
+    const late = await harness.replica({
+      offline: true,
+      token: async () => {
+        await gate.opened
+        return harness.token()
+      },
+    })
+    const older = await late.open(V1, { workflow: 'w', agent: 'late', offline: true })
+    // The last of more than one wins over what was written beside it.
+    for (const title of ['early', 'late']) {
+      older.change(state => {
+        state.title = title
+      })
+    }
+    const newer = await second(await harness.replica())
+    await newer.flush()
+    const { length } = await harness.ids()
+    gate.open()
+    await until(async () => (await harness.ids()).length > length, 'what was written late is there')
+    const context = await second(await harness.replica())
+    expect(context.state).toEqual({ name: 'late', count: 0 })
+    await context.flush()
+    await newer.until(() => newer.state.name === 'late')
   })
 
   it('[HND-2] a migration that fails rejects, has written nothing, and leaves the replica alive', async () => {

@@ -69,9 +69,10 @@ export class SchemaGuard {
    */
   open(document: StateDoc, writes: boolean): void {
     this.check()
-    if (!isOlder(this.context.set, this.definition, this.branch)) return
+    if ((this.definition as unknown) === ANY_CONTEXT) return
+    // Also where only some of it is older: what an older worker wrote beside a newer one is part of the state.
     if (writes) this.upToDate()
-    else this.shown(document)
+    else if (isOlder(this.context.set, this.definition, this.branch)) this.shown(document)
   }
 }
 
