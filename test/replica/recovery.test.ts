@@ -1,11 +1,10 @@
-import { EMPTY_LOG, extendRunningHash } from '@weft/core'
 import { ANY_CONTEXT, type AuditRecord, type ReplicaEvent } from '@weft/replica'
 import { describe, expect, test } from 'vitest'
 import { forged, packed } from '../support/core-forge.ts'
-import { sha256 } from '../support/core-property.ts'
 import { PeerHarness } from '../support/peer-harness.ts'
 import { rejectionOf, until } from '../support/peer-until.ts'
 import { Research, textsOf } from '../support/replica-contexts.ts'
+import { rollBack } from '../support/roll-back.ts'
 import { Author } from '../support/wire-author.ts'
 
 type Opened = Awaited<ReturnType<typeof opened>>
@@ -18,15 +17,6 @@ async function opened(harness: PeerHarness, agent: string, scopes: ('read' | 'wr
   })
   const context = await replica.open(Research, { workflow: 'w', agent })
   return { events, replica, context }
-}
-
-/** The peer goes down, and comes back on the log as it was when it had so many changes. */
-async function rollBack(harness: PeerHarness, count: number): Promise<void> {
-  await harness.stop()
-  const context = harness.disk.tenants.get('acme')!.get('w')!
-  context.records.length = count
-  const ids = context.records.map(record => record!.id)
-  context.head = { ...context.head, count, runningHash: extendRunningHash(sha256, EMPTY_LOG, ids) }
 }
 
 async function converged(harness: PeerHarness, all: readonly Opened[]): Promise<void> {

@@ -9,6 +9,9 @@ export class CommitIndex {
   readonly #idAt: (ChangeId | undefined)[] = [undefined]
   readonly #positionOf = new Map<ChangeId, Position>()
   #contiguous: Position = 0
+  /** By position, what was forgotten and has not been told again. */
+  readonly #forgotten: (ChangeId | undefined)[] = []
+  readonly #rewritten: Position[] = []
 
   /** The highest position up to which every change is known. */
   get position(): Position {
@@ -20,10 +23,23 @@ export class CommitIndex {
     return this.#idAt.length - 1
   }
 
+  /** How often the log has turned out to be another one than was told before: to ask `rewrittenSince` by. */
+  get rewrites(): number {
+    return this.#rewritten.length
+  }
+
+  /** The first position of which anything else was told than before, since there were so many rewrites; or infinity. */
+  rewrittenSince(rewrites: number): Position {
+    return Math.min(Number.POSITIVE_INFINITY, ...this.#rewritten.slice(rewrites))
+  }
+
   record(position: Position, id: ChangeId): void {
+    const before = this.#idAt[position] ?? this.#forgotten[position]
+    if (before !== undefined && before !== id) this.#rewriteFrom(position)
     this.#idAt[position] = id
     this.#positionOf.set(id, position)
     while (this.#idAt[this.#contiguous + 1] !== undefined) this.#contiguous++
+    if (this.#forgotten.length <= this.#contiguous + 1) this.#forgotten.length = 0
   }
 
   positionOf(id: ChangeId): Position | undefined {
@@ -38,7 +54,9 @@ export class CommitIndex {
   truncate(position: Position): void {
     for (let at = position + 1; at < this.#idAt.length; at++) {
       const id = this.#idAt[at]
-      if (id !== undefined) this.#positionOf.delete(id)
+      if (id === undefined) continue
+      this.#positionOf.delete(id)
+      this.#forgotten[at] = id
     }
     this.#idAt.length = Math.min(this.#idAt.length, position + 1)
     this.#contiguous = Math.min(this.#contiguous, position)
@@ -64,5 +82,11 @@ export class CommitIndex {
       branches.add(node, header.branch, header.notes.forks ?? [])
     }
     return [...branches.heads(branch)]
+  }
+
+  /** What comes after it is another one, too, whatever was told of that. */
+  #rewriteFrom(position: Position): void {
+    this.#rewritten.push(position)
+    this.#forgotten.length = Math.min(this.#forgotten.length, position)
   }
 }

@@ -7,6 +7,7 @@ import {
   matchesFilter,
   type Position,
   unreached,
+  WeftError,
 } from '@weft/core'
 import type { ContextReplica } from './context-replica.js'
 import { deferred } from './waiting.js'
@@ -22,8 +23,8 @@ export interface EventsOptions extends Filter {
 /**
  * What happens in a context, in the order of the log, for whoever wants to see it and keeps count himself. Ends when the
  * signal aborts.
- * @throws WEFT_FILTER_INVALID · WEFT_POSITION_UNKNOWN, also when the log has been rolled back behind what was told, and
- *   why the peer no longer serves the context
+ * @throws WEFT_FILTER_INVALID · WEFT_POSITION_UNKNOWN, also when the peer has been rolled back and its log now holds
+ *   something else where it was told already: from `details.position` on; and why the peer no longer serves the context
  */
 export async function* eventsOf(
   context: ContextReplica,
@@ -31,16 +32,25 @@ export async function* eventsOf(
 ): AsyncGenerator<ContextEvent> {
   const filter = checkFilter(lists)
   const { index } = context
-  for (let next = from; !signal?.aborted; next++) {
-    if (!(next >= 1 && next <= index.position + 1)) throw unreached(next, index.position)
+  const checkReached = (position: Position): void => {
+    if (!(position >= 1 && position <= index.position + 1)) throw unreached(position, index.position)
+  }
+  checkReached(from)
+  let { rewrites } = index
+  let next = from
+  while (!signal?.aborted) {
+    const rewritten = index.rewrittenSince(rewrites)
+    if (rewritten < next) throw toldOtherwise(rewritten, index.position)
+    rewrites = index.rewrites
     if (next > index.position) {
-      if (once) return
-      await grown(context, next, signal)
-      if (signal?.aborted) return
+      if (once) return checkReached(next)
+      await grown(context, next, rewrites, signal)
+      continue
     }
     // Nothing of it is named here: a generator that waits keeps what its names stood for, erased or not.
     if (matchesFilter(filter, changeAt(context, next).header))
       yield contextEvent(next, changeAt(context, next))
+    next++
   }
 }
 
@@ -48,17 +58,22 @@ function changeAt({ set, index }: ContextReplica, position: Position): Change {
   return set.change(set.dag.node(index.idAt(position)!))
 }
 
-/** Resolves when the log is known up to a position, or the signal has aborted; rejects with why it never will be. */
+/**
+ * Resolves when the log is known up to a position, or is another one before it than at so many rewrites, or the signal
+ * has aborted; rejects with why it never will be.
+ */
 async function grown(
   context: ContextReplica,
   position: Position,
+  rewrites: number,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const done = deferred<void>()
   const onAbort = (): void => done.resolve()
   signal?.addEventListener('abort', onAbort)
   const stop = context.onPosition(() => {
-    if (context.index.position >= position) done.resolve()
+    const { index } = context
+    if (index.position >= position || index.rewrittenSince(rewrites) < position) done.resolve()
     else if (context.failure) done.reject(context.failure)
   })
   try {
@@ -67,4 +82,13 @@ async function grown(
     stop()
     signal?.removeEventListener('abort', onAbort)
   }
+}
+
+function toldOtherwise(position: Position, reached: Position): WeftError {
+  return new WeftError(
+    'WEFT_POSITION_UNKNOWN',
+    `from position ${position} on, the log is another one than was told: the peer has lost what stood there`,
+    `ask again from ${position} on for what stands there now, and take what was told of there as not committed`,
+    { position, reached },
+  )
 }
