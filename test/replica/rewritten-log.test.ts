@@ -79,6 +79,34 @@ describe('[WAK-1] the events of a context whose peer was rolled back', () => {
   })
 })
 
+describe('[WAK-1] a claim of what a rolled back peer has', () => {
+  it('finds what was written where it had looked before', async () => {
+    const { harness, context, base } = await scene()
+    const subscription = await context.subscribe('pool', { kinds: ['message'], from: base + 1 })
+    const subscribed = context.position
+    const waiting = subscription.claim({ timeout_ms: 20_000 })
+    await plan(context, 5)
+    await rewrite(harness, subscribed, async other => {
+      await say(other, 'one', 'two')
+      await plan(other, 20)
+    })
+    const claim = await waiting
+    expect(saidIn(claim.events)).toEqual(['one', 'two'])
+  })
+
+  it('acknowledges only what it was of, and no other changes that stand there now', async () => {
+    const { harness, context, base } = await scene()
+    const subscription = await context.subscribe('pool', { kinds: ['message'], from: base + 1 })
+    const subscribed = context.position
+    await say(context, 'lost')
+    const claim = await subscription.claim({ ttl_ms: 60_000 })
+    await rewrite(harness, subscribed, other => say(other, 'one', 'two'))
+    await context.until(() => context.entries().length === 4)
+    expect(await rejectionOf(claim.ack())).toMatchObject({ code: 'WEFT_POSITION_UNKNOWN' })
+    expect(subscription.status.acknowledged).toBe(base)
+  })
+})
+
 describe('[DUR-5] what is known of a log', () => {
   const step = fc.record({ keep: fc.nat(12), log: fc.array(fc.constantFrom('a', 'b'), { maxLength: 12 }) })
 

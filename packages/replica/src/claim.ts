@@ -1,4 +1,5 @@
 import {
+  type ChangeId,
   type ContextEvent,
   type EventRange,
   fromHex,
@@ -23,6 +24,8 @@ export class Claim {
     private readonly scope: ProposalScope,
     private readonly lease: Lease,
     private readonly range: EventRange,
+    /** The change at the end of the range. */
+    private readonly last: ChangeId,
   ) {}
 
   /** Names it to whoever is to go on with it: see `Subscription.carried`. */
@@ -61,12 +64,13 @@ export class Claim {
 
   /**
    * All of the range has been handled: nobody is given it again.
-   * @throws WEFT_LEASE_LOST when somebody else has taken over, and handles it again · WEFT_NOT_SYNCED · WEFT_ABORTED
+   * @throws WEFT_LEASE_LOST when somebody else has taken over, and handles it again · WEFT_POSITION_UNKNOWN when the peer
+   *   has been rolled back and holds something else there, which the next claim is given · WEFT_NOT_SYNCED · WEFT_ABORTED
    */
   async ack(options: WaitOptions = {}): Promise<void> {
     this.lease.check()
     try {
-      await acknowledge(this.scope, this.lease, this.to, options)
+      await acknowledge(this.scope, this.lease, { to: this.to, last: this.last }, options)
     } finally {
       this.lease.spent()
     }
@@ -101,7 +105,7 @@ export class CarriedClaim {
     if (index.position < this.to) await this.begin().context.until(() => index.position >= this.to, options)
     if (this.#isAcknowledged()) return
     this.#check()
-    await acknowledge(this.begin(), this, this.to, options)
+    await acknowledge(this.begin(), this, { to: this.to, last: index.idAt(this.to)! }, options)
   }
 
   /**
@@ -171,9 +175,9 @@ function givesBack({ on, epoch }: Held) {
 async function acknowledge(
   scope: ProposalScope,
   held: Held,
-  to: Position,
+  { to, last }: { readonly to: Position; readonly last: ChangeId },
   options: WaitOptions,
 ): Promise<void> {
-  const wake = wakeNote(to, fromHex(scope.context.index.idAt(to)!))
+  const wake = wakeNote(to, fromHex(last))
   await propose(scope, { writes: [held.on], notes: { lease: givesBack(held), wake } }, {}, options)
 }

@@ -73,7 +73,7 @@ export class Subscription {
         const asking = left_ms === undefined ? {} : { timeout_ms: Math.max(left_ms, ASKING_MS) }
         const lease = await askForLease(scope, this.asked, request, { ...options, ...asking })
         const range = next(scope, { events_max: max, bytes_max })
-        if (range) return new Claim(scope, lease, range)
+        if (range) return new Claim(scope, lease, range, scope.context.index.idAt(range.to)!)
         await lease.release({ timeout_ms: RELEASE_MS })
       } catch (error) {
         if (!isTaken(error, this.#ref)) throw error
@@ -127,18 +127,28 @@ export function statusOf({ set, index }: ContextReplica, name: string): Subscrip
 
 const ONE = { events_max: 1, bytes_max: 1 }
 
+/** What was looked at and holds nothing, in the log as it was after so many rewrites. */
+interface Passed {
+  readonly epoch: number
+  readonly position: Position
+  readonly rewrites: number
+}
+
 /** Looks for what comes next after what is acknowledged; what it has passed over before it does not look at again. */
 function nextOf(name: string) {
-  let passed: { readonly epoch: number; readonly filter: Filter; readonly position: Position } | undefined
+  let passed: Passed | undefined
   return (scope: ProposalScope, bounds: { readonly events_max: number; readonly bytes_max: number }) => {
     const { set, index } = scope.context
     const { filter, acknowledged, epoch } = statusOf(scope.context, name)
-    const known = passed?.epoch === epoch && passed.position <= index.position ? passed.position : 0
-    const after = Math.max(acknowledged, known)
+    const isPassed =
+      passed?.epoch === epoch &&
+      passed.position <= index.position &&
+      passed.position < index.rewrittenSince(passed.rewrites)
+    const after = isPassed ? Math.max(acknowledged, passed!.position) : acknowledged
     const changeAt = (position: Position) => set.change(set.dag.node(index.idAt(position)!))
     const range = nextRange({ position: index.position, changeAt }, after, filter, bounds)
     if (range) return { ...range, from: acknowledged + 1 }
-    passed = { epoch, filter, position: index.position }
+    passed = { epoch, position: index.position, rewrites: index.rewrites }
     return undefined
   }
 }
