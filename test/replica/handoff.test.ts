@@ -91,6 +91,29 @@ describe('[HND-1] a handoff', () => {
     expect(textsOf(next)).toEqual(['mine', 'mine now'])
   })
 
+  it.each([
+    ['in the same turn', false],
+    ['while the lease is given back', true],
+  ])('can be resumed whatever else is written beside it, %s', async (_, leased) => {
+    const { context, from, to } = await scene()
+    const beside = await from.open(Research, { workflow: 'w', agent: 'beside' })
+    await context.append('message', { text: 'mine' }).committed
+    let written: Promise<unknown> | undefined
+    const write = (): void => {
+      written = beside.append('message', { text: 'beside' }).committed
+    }
+    const lease = leased ? await context.lease({ ttl_ms: 60_000 }) : undefined
+    lease?.signal.addEventListener('abort', write)
+    const handingOver = context.handoff()
+    if (!leased) write()
+    const handoff = await handingOver
+    // Who writes to a branch that another one has leased is refused, as it would be on another replica.
+    await (leased ? expect(written).rejects.toMatchObject({ code: 'WEFT_LEASE_HELD' }) : written)
+    const { context: next } = await to.resume(Research, handoff, { lease: true, timeout_ms: 2_000 })
+    expect(textsOf(next)).toContain('mine')
+    expect(textsOf(next.at(handoff.heads))).toEqual(['mine'])
+  })
+
   it('[OVL-2] names the overlays in force, and is taken by who goes by these or later ones, and by nobody else', async () => {
     const harness = await PeerHarness.start()
     const admin = await harness.replica({

@@ -1,7 +1,5 @@
-import { CommitIndex, type ContextEvent } from '@weft/core'
-import fc from 'fast-check'
+import type { ContextEvent } from '@weft/core'
 import { describe, expect, it } from 'vitest'
-import { comesUp, holds } from '../support/core-property.ts'
 import { PeerHarness } from '../support/peer-harness.ts'
 import { rejectionOf } from '../support/peer-until.ts'
 import { type Opened, Research } from '../support/replica-contexts.ts'
@@ -104,37 +102,5 @@ describe('[WAK-1] a claim of what a rolled back peer has', () => {
     await context.until(() => context.entries().length === 4)
     expect(await rejectionOf(claim.ack())).toMatchObject({ code: 'WEFT_POSITION_UNKNOWN' })
     expect(subscription.status.acknowledged).toBe(base)
-  })
-})
-
-describe('[DUR-5] what is known of a log', () => {
-  const step = fc.record({ keep: fc.nat(12), log: fc.array(fc.constantFrom('a', 'b'), { maxLength: 12 }) })
-
-  it('says whether any of it was told otherwise since, and from where on', () => {
-    let rewritten = 0
-    holds(fc.array(step, { maxLength: 8 }), steps => {
-      const index = new CommitIndex()
-      const readers: { readonly told: string[]; readonly rewrites: number; changedAt: number }[] = []
-      for (const { keep, log } of steps) {
-        index.truncate(Math.min(keep, index.position))
-        for (const letter of log) {
-          const position = index.position + 1
-          const id = `${letter}${position}`
-          index.record(position, id)
-          for (const reader of readers) {
-            const before = reader.told[position - 1]
-            if (before !== undefined && before !== id) reader.changedAt = Math.min(reader.changedAt, position)
-          }
-        }
-        for (const { told, rewrites, changedAt } of readers) {
-          const since = index.rewrittenSince(rewrites)
-          if (changedAt < Number.POSITIVE_INFINITY) rewritten++
-          expect(since <= told.length ? since : Number.POSITIVE_INFINITY).toBe(changedAt)
-        }
-        const told = Array.from({ length: index.position }, (_, at) => index.idAt(at + 1)!)
-        readers.push({ told, rewrites: index.rewrites, changedAt: Number.POSITIVE_INFINITY })
-      }
-    })
-    comesUp(rewritten, 100)
   })
 })

@@ -75,6 +75,38 @@ export class CommitIndex {
         { position, known: this.#contiguous },
       )
     }
+    return position * 2 > this.#contiguous
+      ? this.committedHeads(set, branch, position)
+      : this.#headsFromStart(set, branch, position)
+  }
+
+  /** The heads of a branch among the changes that are known to be in the log, up to a position or wherever they stand. */
+  committedHeads(set: ChangeSet, branch: BranchName, upTo: Position = Number.POSITIVE_INFINITY): Node[] {
+    const { dag } = set
+    const isOn = (node: Node): boolean => {
+      const { header } = set.change(node)
+      return header.branch === branch || header.notes.forks?.includes(branch) === true
+    }
+    const open = [...set.branches.heads(branch)]
+    const seen = new Set(open)
+    const found: Node[] = []
+    for (let node = open.pop(); node !== undefined; node = open.pop()) {
+      const stands = this.#positionOf.get(dag.id(node))
+      if (stands !== undefined && stands <= upTo && isOn(node)) {
+        found.push(node)
+        continue
+      }
+      for (let at = dag.depCount(node) - 1; at >= 0; at--) {
+        const dep = dag.dep(node, at)
+        if (seen.has(dep)) continue
+        seen.add(dep)
+        open.push(dep)
+      }
+    }
+    return set.maximal(found)
+  }
+
+  #headsFromStart(set: ChangeSet, branch: BranchName, position: Position): Node[] {
     const branches = new Branches(set.dag)
     for (let at = 1; at <= position; at++) {
       const node = set.dag.node(this.#idAt[at]!)

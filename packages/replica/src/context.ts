@@ -165,8 +165,10 @@ export class Context<State, Entries extends EntrySchemas> extends BranchProposer
     await this.flush(options)
     const lease = this.holding
     await lease?.release(options)
-    const { heads } = this
     const session = await attest(this.asked, this.context, options)
+    await this.until(() => this.position >= session.position, options)
+    // What others have written here since is not in the log that the session stands for.
+    const heads = this.set.ids(this.context.index.headsAt(this.set, this.branch, session.position))
     const { workflow, agent, branch, definition } = this
     const self = { tenant: this.context.tenant!, workflow, agent, branch, definition }
     const said = { overlays: (await this.overlaysInForce(options)) ?? null, epoch: lease?.epoch ?? null }

@@ -105,8 +105,9 @@ export class Lease {
     const { on, epoch } = this
     this.#giveBack()
     const writes = on.startsWith('branch:') ? {} : { writes: [on] }
+    const write = { ...writes, notes: { lease: { on, epoch, ttl_ms: 0 } } }
     try {
-      await propose(this.scope, { ...writes, notes: { lease: { on, epoch, ttl_ms: 0 } } }, {}, options)
+      await propose(this.scope, write, {}, options, this.#committed())
     } catch (error) {
       if (!isRefusedFor(error, 'WEFT_LEASE_LOST')) throw error
     }
@@ -120,6 +121,13 @@ export class Lease {
   #giveBack(): void {
     this.#givenBack = true
     this.#end(givenBack(this))
+  }
+
+  /** What others have written here meanwhile may be refused for this very lease, and would take along what depends on it. */
+  #committed(): readonly ChangeId[] {
+    const { set, index } = this.scope.context
+    const grant = set.has(this.change) ? [set.dag.node(this.change)] : []
+    return set.ids(set.maximal([...index.committedHeads(set, this.scope.branch), ...grant]))
   }
 
   get #clock(): Clock {

@@ -1,0 +1,75 @@
+import { type Change, ChangeSet, CommitIndex } from '@weft/core'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { histories } from '../support/core-history.ts'
+import { comesUp, holds, sha256 } from '../support/core-property.ts'
+
+describe('[DUR-5] what is known of a log', () => {
+  const step = fc.record({ keep: fc.nat(12), log: fc.array(fc.constantFrom('a', 'b'), { maxLength: 12 }) })
+
+  it('says whether any of it was told otherwise since, and from where on', () => {
+    let rewritten = 0
+    holds(fc.array(step, { maxLength: 8 }), steps => {
+      const index = new CommitIndex()
+      const readers: { readonly told: string[]; readonly rewrites: number; changedAt: number }[] = []
+      for (const { keep, log } of steps) {
+        index.truncate(Math.min(keep, index.position))
+        for (const letter of log) {
+          const position = index.position + 1
+          const id = `${letter}${position}`
+          index.record(position, id)
+          for (const reader of readers) {
+            const before = reader.told[position - 1]
+            if (before !== undefined && before !== id) reader.changedAt = Math.min(reader.changedAt, position)
+          }
+        }
+        for (const { told, rewrites, changedAt } of readers) {
+          const since = index.rewrittenSince(rewrites)
+          if (changedAt < Number.POSITIVE_INFINITY) rewritten++
+          expect(since <= told.length ? since : Number.POSITIVE_INFINITY).toBe(changedAt)
+        }
+        const told = Array.from({ length: index.position }, (_, at) => index.idAt(at + 1)!)
+        readers.push({ told, rewrites: index.rewrites, changedAt: Number.POSITIVE_INFINITY })
+      }
+    })
+    comesUp(rewritten, 100)
+  })
+
+  it('[ORD-1] shows the heads of each branch in any first part of it, however much has come since', () => {
+    let several = 0
+    holds(
+      histories({ steps_max: 30 }),
+      ({ changes }) => {
+        const set = new ChangeSet(sha256)
+        const index = new CommitIndex()
+        for (const change of changes) set.add(change)
+        // The last of them are here, and not in the log.
+        const logged = changes.slice(0, Math.ceil((changes.length * 3) / 4))
+        for (const [at, { id }] of logged.entries()) index.record(at + 1, id)
+        for (const branch of set.branches.names()) {
+          for (let position = 0; position <= logged.length; position++) {
+            const heads = headsByHand(logged.slice(0, position), branch)
+            if (heads.length > 1) several++
+            expect(set.ids(index.headsAt(set, branch, position))).toEqual(heads)
+            expect(set.ids(index.committedHeads(set, branch, position))).toEqual(heads)
+          }
+          expect(set.ids(index.committedHeads(set, branch))).toEqual(headsByHand(logged, branch))
+        }
+      },
+      80,
+    )
+    comesUp(several, 100)
+  })
+})
+
+/** The changes that carry a branch's name or fork it, but for those in the past of another such. */
+function headsByHand(log: readonly Change[], branch: string): string[] {
+  const pasts = new Map<string, Set<string>>()
+  for (const { id, header } of log)
+    pasts.set(id, new Set(header.deps.flatMap(dep => [dep, ...pasts.get(dep)!])))
+  const own = log.filter(({ header }) => header.branch === branch || header.notes.forks?.includes(branch))
+  return own
+    .filter(({ id }) => !own.some(other => pasts.get(other.id)!.has(id)))
+    .map(({ id }) => id)
+    .sort()
+}
