@@ -3,10 +3,25 @@ import { type Handoff, readHandoff, sealHandoff } from '@weft/core'
 import { defineContext } from '@weft/replica'
 import { SignJWT } from 'jose'
 import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
 import { refusal } from '../support/core-forge.ts'
 import { sha256 } from '../support/core-property.ts'
 import { PeerHarness, SECRET } from '../support/peer-harness.ts'
+import { until } from '../support/peer-until.ts'
 import { Research, textsOf } from '../support/replica-contexts.ts'
+
+const Later = defineContext({
+  name: 'research',
+  version: 2,
+  state: z.object({
+    plan: z.array(z.string()),
+    constraints: z.record(z.string(), z.any()),
+    title: z.string(),
+  }),
+  entries: { message: z.object({ text: z.string() }) },
+  initial: { plan: [], constraints: {}, title: 'none' },
+  migrations: { 2: old => ({ ...old, title: 'none' }) },
+})
 
 async function scene() {
   const harness = await PeerHarness.start()
@@ -198,6 +213,38 @@ describe('[HND-1] a handoff', () => {
     await expect(to.resume(Research, handoff, { timeout_ms: 2_000 })).rejects.toMatchObject({ code })
     expect(to.online).toBe(true)
     expect(context.digest()).toBe((await to.open(Research, { workflow: 'w', agent: 'r' })).digest())
+  })
+
+  it('[HND-2] that is refused has migrated nothing, and the one who handed over can go on', async () => {
+    const { context, harness, to } = await scene()
+    await context.append('message', { text: 'one' }).committed
+    const handoff = await context.handoff()
+    const log = await harness.ids()
+    const lies = [{ heads: ['ab'.repeat(32)] }, { overlays: { house: 1 } }]
+    for (const lie of lies)
+      await expect(to.resume(Later, altered(handoff, lie))).rejects.toThrow(/head|overlay/)
+    await to.flush()
+    expect(await harness.ids()).toEqual(log)
+    await context.append('message', { text: 'two' }).committed
+    const { context: next } = await to.resume(Later, handoff)
+    expect(next.state).toEqual({ ...Research.initial, title: 'none' })
+    await next.flush()
+    expect(await harness.ids()).toHaveLength(log.length + 2)
+  })
+
+  it('that is refused leaves nothing open, whatever else is being written there', async () => {
+    const { context, harness, to } = await scene()
+    await context.append('message', { text: 'one' }).committed
+    const handoff = await context.handoff()
+    await context.close()
+    const beside = await to.open(Research, { workflow: 'w', agent: 'beside' })
+    const release = harness.gate.hold()
+    const { committed } = beside.append('message', { text: 'two' })
+    await expect(to.resume(Research, altered(handoff, { heads: ['ab'.repeat(32)] }))).rejects.toThrow('head')
+    release()
+    await committed
+    await beside.close()
+    await until(async () => (await harness.metric('weft_contexts_open')) === 0, 'nobody has it open')
   })
 
   it('[SES-3] whose session has expired is refused', async () => {

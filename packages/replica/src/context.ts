@@ -329,6 +329,12 @@ export class Context<State, Entries extends EntrySchemas> extends BranchProposer
     return handle
   }
 
+  /** @internal As `giveUp`, but that nobody has to wait until its lease runs out. */
+  async discard(): Promise<void> {
+    await this.giveBack({})
+    this.giveUp()
+  }
+
   /** @internal Ends it as it is, whatever has not been acknowledged. */
   giveUp(): void {
     if (this.isClosed) return

@@ -244,7 +244,7 @@ export class Replica {
     const { branch, session: after } = handoff
     const { workflow, agent } = { ...from, ...(options.agent !== undefined && { agent: options.agent }) }
     const { lease } = options
-    const context = await this.#open(definition, { workflow, agent, branch, after, ...wait }, !lease)
+    const context = await this.#open(definition, { workflow, agent, branch, after, ...wait }, false)
     try {
       checkCarriedOver({ ...handoff, from }, id => context.positionOf(id))
       checkOverlays(handoff, await context.overlaysInForce(wait))
@@ -252,7 +252,7 @@ export class Replica {
       context.admit(this.#session.mayWrite(workflow))
       return { context, carried: handoff.carried, handoff }
     } catch (error) {
-      await context.close({ timeout_ms: 0 }).catch(() => {})
+      await context.discard()
       throw error
     }
   }
