@@ -1,10 +1,29 @@
-import { LIMITS, WeftError } from '@weft/core'
+import { type ChangeId, LIMITS, WeftError } from '@weft/core'
 
 export function handleClosed(): WeftError {
   return new WeftError(
     'WEFT_CLOSED',
     'this handle was closed',
     'open the context again: a handle is never used twice',
+  )
+}
+
+/** What nobody will be told of a change any more. */
+export function closedBefore(): WeftError {
+  return new WeftError(
+    'WEFT_CLOSED',
+    'the replica was closed before this change was acknowledged',
+    'flush before closing, or write it again on a new replica',
+  )
+}
+
+/** @param missing deps that are neither here nor among what was passed */
+export function incomplete(waiting: number, missing: readonly ChangeId[]): WeftError {
+  return new WeftError(
+    'WEFT_CHANGE_DEPS_MISSING',
+    `${waiting} change(s) wait for deps that are not among them`,
+    'pass the missing changes too',
+    { missing },
   )
 }
 

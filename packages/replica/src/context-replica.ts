@@ -11,12 +11,12 @@ import {
   NO_NODE,
   type Position,
   type Preconditions,
-  WeftError,
+  type WeftError,
 } from '@weft/core'
 import type { LogItem, ReplicaSession } from '@weft/protocol'
 import type { ScratchLink } from '@weft/scratch'
 import { Commits } from './commits.js'
-import { notYet } from './context-errors.js'
+import { closedBefore, incomplete, notYet } from './context-errors.js'
 import type { ReplicaListener } from './events.js'
 import type { Link } from './link.js'
 import { Listeners } from './listeners.js'
@@ -25,7 +25,7 @@ import { Proposals } from './proposals.js'
 import { checkMayErase, lacksDeps, refillOf } from './refill.js'
 import { forgetCounted } from './token-counter.js'
 import { type Deferred, deferred, holding, type WaitOptions, within } from './waiting.js'
-import { withdrawalOf } from './withdrawal.js'
+import { Refusals, withdrawalsOf } from './withdrawal.js'
 
 /** Told after changes have been taken in, local or not, and after some were withdrawn: then none of `changes` is new. */
 export type ChangeListener = (changes: readonly ChangeId[]) => void
@@ -43,6 +43,7 @@ export class ContextReplica {
   readonly #remadeListeners = new Listeners<[]>()
   readonly #own = new Set<ChangeId>()
   readonly #proposals = new Proposals()
+  readonly #refusals = new Refusals(refusals => this.#takeBack(refusals))
   #synced: Deferred<void> = deferred()
   /** Rejects when nothing will change here any more. */
   readonly #ended: Deferred<never> = deferred()
@@ -169,12 +170,7 @@ export class ContextReplica {
       forgetErased()
     }
     if (intake.waiting === 0) return adopted
-    throw new WeftError(
-      'WEFT_CHANGE_DEPS_MISSING',
-      `${intake.waiting} change(s) wait for deps that are not among them`,
-      'pass the missing changes too',
-      { missing: intake.missing() },
-    )
+    throw incomplete(intake.waiting, intake.missing())
   }
 
   /** Resolves when nothing written here is unacknowledged; rejects when the peer will not take it. */
@@ -236,6 +232,7 @@ export class ContextReplica {
     if (!this.#torn && !heads.every(isTold)) this.#isAnotherLogAfter(0)
     if (this.#torn) return
     if (afterRollback) {
+      this.#refusals.settle()
       const lacking = this.#set.changes().filter(change => this.#shouldOffer(change.id))
       const missing = refillOf(this.#set, lacking, isTold, this.session.mayErase)
       for (const change of missing) this.#own.add(change.id)
@@ -245,31 +242,36 @@ export class ContextReplica {
     this.#synced.resolve()
   }
 
-  /**
-   * Takes a refused change back with all that depends on it (DUR-7): the set is made anew without them, and they are
-   * handed back in the error's `details.withdrawn`.
-   */
+  /** A change that the peer has refused is withdrawn at the end of this turn. */
   refused(id: ChangeId, cause: WeftError): void {
     if (this.#proposals.refused(id, cause)) return
-    const refusedNode = this.#set.dag.find(id)
-    if (refusedNode === NO_NODE) {
-      // What was withdrawn with another change is refused for want of that, and was told of already.
-      if (!this.#commits.wasRefused(id))
-        this.onEvent({ type: 'refused', workflow: this.workflow, change: id, error: cause })
-      return
+    if (this.#set.has(id)) this.#refusals.add(id, cause)
+    // What was withdrawn with another change is refused for want of that, and was told of already.
+    else if (!this.#commits.wasRefused(id)) this.#tellRefused(id, cause)
+  }
+
+  /** The set is made anew without what was refused and what depends on that (DUR-7). */
+  #takeBack(refusals: ReadonlyMap<ChangeId, WeftError>): void {
+    const withdrawals = withdrawalsOf(this.#set, refusals)
+    const withdrawn = new Set(withdrawals.flatMap(({ ids }) => ids))
+    this.#remake(change => !withdrawn.has(change.id))
+    this.session.withdraw(this.workflow, withdrawn)
+    for (const id of withdrawn) this.#own.delete(id)
+    for (const { refused, ids, error } of withdrawals) {
+      this.commits.refused(ids, error)
+      this.#tellRefused(refused, error)
     }
-    const { ids, error } = withdrawalOf(this.#set, refusedNode, cause)
-    this.#remake(change => !ids.has(change.id))
-    this.session.withdraw(this.workflow, ids)
-    for (const each of ids) this.#own.delete(each)
-    this.commits.refused(ids, error)
-    this.onEvent({ type: 'refused', workflow: this.workflow, change: id, error })
     this.#tell([])
     this.#checkDrained()
   }
 
+  #tellRefused(change: ChangeId, error: WeftError): void {
+    this.onEvent({ type: 'refused', workflow: this.workflow, change, error })
+  }
+
   /** The peer will not serve this context any more. What is written stays here, and nobody waits for it in vain. */
   failed(error: WeftError): void {
+    this.#refusals.settle()
     this.#failure = error
     this.#synced.reject(error)
     this.#drained?.reject(error)
@@ -288,11 +290,7 @@ export class ContextReplica {
   }
 
   close(): void {
-    const error = new WeftError(
-      'WEFT_CLOSED',
-      'the replica was closed before this change was acknowledged',
-      'flush before closing, or write it again on a new replica',
-    )
+    const error = closedBefore()
     this.failed(error)
     this.#ended.reject(error)
     this.#listeners.clear()
@@ -353,6 +351,7 @@ export class ContextReplica {
     if (known === NO_NODE || !this.#own.has(this.#set.dag.id(known))) return false
     const own = this.#set.change(known)
     this.refused(own.id, equivocation(own, change.id))
+    this.#refusals.settle()
     return true
   }
 

@@ -1,22 +1,72 @@
-import { audit, type ChangeId, type ChangeSet, type Node, WeftError, withDescendants } from '@weft/core'
+import {
+  type AuditRecord,
+  audit,
+  type ChangeId,
+  type ChangeSet,
+  NO_NODE,
+  WeftError,
+  withDescendants,
+} from '@weft/core'
 
 /** What goes with a change that the peer has refused, and what its author is told. */
 export interface Withdrawal {
-  readonly ids: ReadonlySet<ChangeId>
+  readonly refused: ChangeId
+  readonly ids: readonly ChangeId[]
   readonly error: WeftError
 }
 
-/** A refused change and all that depends on it (DUR-7), handed back in the error's `details.withdrawn`. */
-export function withdrawalOf(set: ChangeSet, refused: Node, cause: WeftError): Withdrawal {
+/**
+ * Refused changes, each with all that depends on it (DUR-7), handed back in the error's `details.withdrawn`. What depends
+ * on several goes with the first; one that depends on another is told of with that.
+ */
+export function withdrawalsOf(
+  set: ChangeSet,
+  refusals: ReadonlyMap<ChangeId, WeftError>,
+): readonly Withdrawal[] {
   const { dag } = set
-  const id = dag.id(refused)
-  const withdrawn = [...audit(set, set.everything(), {}, withDescendants(dag, refused))]
-  const error = new WeftError(
+  const refusedWith = new Map<number, ChangeId>()
+  const withdrawn = new Map<ChangeId, AuditRecord[]>()
+  for (const refused of refusals.keys()) {
+    const first = dag.find(refused)
+    if (first === NO_NODE || refusedWith.has(first)) continue
+    withdrawn.set(refused, [])
+    for (const node of withDescendants(dag, first)) if (!refusedWith.has(node)) refusedWith.set(node, refused)
+  }
+  for (const record of audit(set, set.everything(), {}, new Set(refusedWith.keys())))
+    withdrawn.get(refusedWith.get(dag.node(record.change))!)!.push(record)
+  return [...withdrawn].map(([refused, records]) => ({
+    refused,
+    ids: records.map(({ change }) => change),
+    error: handedBack(refused, records, refusals.get(refused)!),
+  }))
+}
+
+function handedBack(refused: ChangeId, withdrawn: readonly AuditRecord[], cause: WeftError): WeftError {
+  return new WeftError(
     cause.code,
-    `the peer refused change ${id.slice(0, 12)}: ${cause.message}`,
+    `the peer refused change ${refused.slice(0, 12)}: ${cause.message}`,
     cause.cure,
-    { ...cause.details, refused: id, withdrawn },
+    { ...cause.details, refused, withdrawn },
     { cause },
   )
-  return { ids: new Set(withdrawn.map(({ change }) => change)), error }
+}
+
+/** What the peer refuses within a turn is taken back when that is over, at once: each time, the whole set is made anew. */
+export class Refusals {
+  #refused = new Map<ChangeId, WeftError>()
+
+  constructor(private readonly takeBack: (refusals: ReadonlyMap<ChangeId, WeftError>) => void) {}
+
+  add(id: ChangeId, cause: WeftError): void {
+    if (this.#refused.size === 0) queueMicrotask(() => this.settle())
+    this.#refused.set(id, cause)
+  }
+
+  /** Takes them back now. */
+  settle(): void {
+    const refused = this.#refused
+    if (refused.size === 0) return
+    this.#refused = new Map()
+    this.takeBack(refused)
+  }
 }
