@@ -34,7 +34,8 @@ import type { StepSignal } from './step-signal.js'
 import type { StepWindows } from './step-windows.js'
 import { type ShownOverlay, type StepOverlays, toldOverlays } from './step-overlays.js'
 import type { MakeWindow, StepWindowOptions, WindowOptions } from './windows.js'
-import { entryTracker, ReadLog, trackDraft, trackReads } from './tracked.js'
+import { entryTracker, ReadLog, trackReads } from './tracked.js'
+import { trackedRecipe } from './tracked-draft.js'
 
 /** What a step needs of the handle that it runs on. */
 export interface StepHost {
@@ -159,12 +160,7 @@ export class Step<State, Entries extends EntrySchemas> {
   /** Changes the state. What the recipe reads is recorded, what it only writes is not. @throws as `Context.change` */
   change(recipe: Recipe<State>): this {
     this.#check()
-    const tracked: Recipe<State> = draft => {
-      const shown = trackDraft(draft as object, this.#log)
-      const returned: unknown = recipe(shown as never)
-      return returned === shown ? undefined : (returned as State)
-    }
-    const next = stateAfter(() => this.#state, [tracked])
+    const next = stateAfter(() => this.#state, [trackedRecipe(recipe, this.#log)])
     this.#state = validateState(this.definition.state, next as JsonObject) as State
     this.#changed = true
     return this

@@ -115,52 +115,10 @@ export function trackReads<T>(value: T, log: ReadLog, pointer = ''): T {
   })
 }
 
-const MUTATORS = new Set([
-  'push',
-  'pop',
-  'shift',
-  'unshift',
-  'splice',
-  'sort',
-  'reverse',
-  'fill',
-  'copyWithin',
-])
-
-/**
- * A view of a mutable draft that logs what is read through it. What only writes (an assignment, a list's `push`) logs
- * nothing: a step that appends to a list does not depend on what else is in it.
- */
-export function trackDraft<T extends object>(draft: T, log: ReadLog, pointer = ''): T {
-  return new Proxy(draft, {
-    get(target, key) {
-      const item: unknown = Reflect.get(target, key)
-      if (typeof key === 'symbol') return item
-      if (typeof item === 'function') {
-        if (!Array.isArray(target) || !MUTATORS.has(key)) return item
-        return (...items: unknown[]): unknown =>
-          (item as (...items: unknown[]) => unknown).apply(target, items)
-      }
-      if (Array.isArray(target) && key === 'length') {
-        log.read(pointer)
-        return item
-      }
-      const below = childPointer(pointer, key)
-      if (isContainer(item)) return trackDraft(item, log, below)
-      log.read(below)
-      return item
-    },
-    ownKeys(target) {
-      log.read(pointer)
-      return Reflect.ownKeys(target)
-    },
-  })
-}
-
 function refuseWrite(): never {
   throw new TypeError('the state of a step is read-only: use step.change')
 }
 
-function isContainer(value: unknown): value is object {
+export function isContainer(value: unknown): value is object {
   return typeof value === 'object' && value !== null
 }
