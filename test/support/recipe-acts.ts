@@ -124,6 +124,16 @@ const ACTS: Readonly<Record<string, Doing>> = {
     if (item !== undefined) board[at.list].splice(at.i, 0, item)
     return board[at.list].concat(board[at.other]).lastIndexOf(item as Task)
   },
+  'is it the first'(board, at) {
+    const item = made(at)
+    board[at.list].push(item)
+    return board[at.list][0] === item
+  },
+  'is it the first of a queue'(board, { name, fresh }) {
+    const queue = board.queues[name]
+    queue?.push(`${fresh}`)
+    return queue?.[0] ?? 'none'
+  },
   'insert at the front'(board, at) {
     board[at.list].unshift(made(at))
   },
@@ -179,6 +189,10 @@ const ACTS: Readonly<Record<string, Doing>> = {
     Object.hasOwn(board.queues, name),
     board.byName[second] ? 1 : 0,
   ],
+  'is it what is described there'(board, { name }) {
+    const item = board.byName[name]
+    return Object.getOwnPropertyDescriptor(board.byName, name)?.value === item
+  },
   'names of all'(board) {
     const names = []
     for (const name in board.queues) names.push(name)
@@ -238,3 +252,38 @@ export const recipes: fc.Arbitrary<readonly Act[]> = fc
 export function run(recipe: readonly Act[], board: Board, seen: unknown[]): void {
   for (const { act, at } of recipe) seen.push(ACTS[act]!(board, at) ?? null)
 }
+
+/** What somebody else may write meanwhile. */
+export const disturbances = fc.record({
+  kind: nat,
+  list: nat,
+  name: nat,
+  i: nat,
+  v: fc.integer({ min: 1_000, max: 1_009 }),
+})
+
+export function disturb(board: Board, { kind, list, name, i, v }: Disturbance): void {
+  const items = pick([board.todo, board.done], list)
+  const tasks = [...items, ...NAMES.flatMap(each => board.byName[each] ?? [])]
+  const item = tasks[i % Math.max(tasks.length, 1)]
+  const at = { list: 'todo', other: 'done', name: pick(NAMES, name), second: '', i: 0, fresh: v } as const
+  const kinds: readonly (() => unknown)[] = [
+    () => item && Object.assign(item, { n: v }),
+    () => item && Object.assign(item, { id: at.name }),
+    () => item && Object.assign(item.sub, { v }),
+    () => item && Object.assign(item, { sub: { v } }),
+    () => item?.tags.push(`${v}`),
+    () => items.splice(i % (items.length + 1), 1),
+    () => items.splice(i % (items.length + 1), 0, made(at)),
+    () => items.push(made(at)),
+    () => Object.assign(board.byName, { [at.name]: made(at) }),
+    () => delete board.byName[at.name],
+    () => Object.assign(board.queues, { [at.name]: [] }),
+    () => board.queues[at.name]?.shift(),
+    () => board.queues[at.name]?.push(`${v}`),
+    () => delete board.queues[at.name],
+  ]
+  pick(kinds, kind)()
+}
+
+type Disturbance = typeof disturbances extends fc.Arbitrary<infer Value> ? Value : never

@@ -157,7 +157,12 @@ export class Step<State, Entries extends EntrySchemas> {
     return this.append(kind, content as InputOf<Entries, Kind>, options)
   }
 
-  /** Changes the state. What the recipe reads is recorded, what it only writes is not. @throws as `Context.change` */
+  /**
+   * Changes the state. What the recipe reads is recorded, also what it takes out, copies or sorts. What it only writes is
+   * not, nor that what it writes into is there, nor the length that a list's `push` and `unshift` return: who adds to a
+   * list is not stale by others who do. Read `length` where it matters.
+   * @throws as `Context.change`
+   */
   change(recipe: Recipe<State>): this {
     this.#check()
     const next = stateAfter(() => this.#state, [trackedRecipe(recipe, this.#log)])

@@ -69,18 +69,20 @@ export function entryTracker(read: Set<EntryId>): ProxyHandler<Entry> {
   }
 }
 
+/** What is read of a container with a key. That a list has no item there is told by its length. */
+export function pointerRead(container: object, pointer: string, key: string): string {
+  const isOfAll = Array.isArray(container) && (key === 'length' || !Object.hasOwn(container, key))
+  return isOfAll ? pointer : childPointer(pointer, key)
+}
+
 /** A view of immutable JSON that logs what is read through it (STL-1). */
 export function trackReads<T>(value: T, log: ReadLog, pointer = ''): T {
   if (!isContainer(value)) return value
-  const views = new Map<PropertyKey, unknown>()
-  const get = (key: PropertyKey): unknown => {
-    const item = (value as Record<PropertyKey, unknown>)[key]
+  const views = new Map<string, unknown>()
+  const get = (key: string | symbol): unknown => {
+    const item = (value as Record<string | symbol, unknown>)[key]
     if (typeof key === 'symbol' || typeof item === 'function') return item
-    if (Array.isArray(value) && key === 'length') {
-      log.read(pointer)
-      return item
-    }
-    const below = childPointer(pointer, key)
+    const below = pointerRead(value, pointer, key)
     if (!isContainer(item)) {
       log.read(below)
       return item
@@ -94,7 +96,7 @@ export function trackReads<T>(value: T, log: ReadLog, pointer = ''): T {
   return new Proxy(target, {
     get: (_, key) => get(key),
     has(_, key) {
-      if (typeof key !== 'symbol') log.read(childPointer(pointer, key))
+      if (typeof key !== 'symbol') log.read(pointerRead(value, pointer, key))
       return key in value
     },
     ownKeys() {
