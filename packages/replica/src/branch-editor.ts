@@ -245,7 +245,8 @@ export abstract class BranchEditor<State, Entries extends EntrySchemas> extends 
   /** The writer, if what it writes can leave. @throws WEFT_CLOSED · WEFT_LEASE_LOST */
   protected ready(): BranchWriter {
     const writer = this.writer()
-    if (this.context.failure?.code === 'WEFT_CLOSED') throw this.context.failure
+    const over = this.context.closed ?? this.context.sealed
+    if (over) throw over
     this.holding?.check()
     return writer
   }

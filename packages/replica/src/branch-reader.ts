@@ -91,7 +91,7 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
   /** The writer on the present set. @throws WEFT_CLOSED · WEFT_SCHEMA_UNKNOWN */
   protected abstract writer(): BranchWriter
 
-  /** Resolves when all that was written to this context here is durable. @throws WEFT_FLUSH_DEADLINE · WEFT_ABORTED */
+  /** Resolves when all that has been written to this context here by now is durable. @throws WEFT_FLUSH_DEADLINE · WEFT_ABORTED */
   abstract flush(options?: WaitOptions): Promise<void>
 
   get workflow(): string {
@@ -316,8 +316,8 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
   }
 
   /**
-   * Proof of all that was written and seen here: opened after it, any replica of the tenant shows at least that much
-   * (SES-1). Signed by the peer; grants no access.
+   * Proof of all that has been written and seen here by now: opened after it, any replica of the tenant shows at least
+   * that much (SES-1). Signed by the peer; grants no access.
    * @throws WEFT_SESSION_UNAVAILABLE · WEFT_FLUSH_DEADLINE · WEFT_NOT_SYNCED · WEFT_ABORTED
    */
   async token(options: WaitOptions = {}): Promise<string> {

@@ -21,6 +21,7 @@ import type { ReplicaListener } from './events.js'
 import type { Link } from './link.js'
 import { Listeners } from './listeners.js'
 import type { ReplicaHost } from './node-host.js'
+import { OwnChanges } from './own-changes.js'
 import { Proposals } from './proposals.js'
 import { checkMayErase, lacksDeps, refillOf } from './refill.js'
 import { forgetCounted } from './token-counter.js'
@@ -41,14 +42,15 @@ export class ContextReplica {
   readonly #listeners = new Listeners<Parameters<ChangeListener>>()
   readonly #positionListeners = new Listeners<[]>()
   readonly #remadeListeners = new Listeners<[]>()
-  readonly #own = new Set<ChangeId>()
+  readonly #own = new OwnChanges()
   readonly #proposals = new Proposals()
   readonly #refusals = new Refusals(refusals => this.#takeBack(refusals))
   #synced: Deferred<void> = deferred()
   /** Rejects when nothing will change here any more. */
   readonly #ended: Deferred<never> = deferred()
-  #drained: Deferred<void> | undefined
   #failure: WeftError | undefined
+  /** Why nothing may be written here, while its replica is being closed. */
+  sealed: WeftError | undefined
   /** The log of this connection could not be taken in to its end: nothing that it says after that counts. */
   #torn = false
   /** Where this connection went on with the log. */
@@ -84,6 +86,11 @@ export class ContextReplica {
     return this.#failure
   }
 
+  /** That it was closed: nothing changes here any more. */
+  get closed(): WeftError | undefined {
+    return this.#failure?.code === 'WEFT_CLOSED' ? this.#failure : undefined
+  }
+
   /** Resolves when everything the peer had at opening is here; rejects when the peer will not serve it. */
   get synced(): Promise<void> {
     return this.#synced.promise
@@ -91,7 +98,7 @@ export class ContextReplica {
 
   /** Changes written here that the peer has not acknowledged, oldest first. */
   get unacknowledged(): readonly Change[] {
-    return [...this.#own].map(id => this.#set.change(this.#set.dag.node(id)))
+    return this.#own.ids().map(id => this.#set.change(this.#set.dag.node(id)))
   }
 
   get unacknowledgedCount(): number {
@@ -173,12 +180,10 @@ export class ContextReplica {
     throw incomplete(intake.waiting, intake.missing())
   }
 
-  /** Resolves when nothing written here is unacknowledged; rejects when the peer will not take it. */
+  /** Resolves when nothing is unacknowledged of what has been written here; rejects when the peer will not take it. */
   drained(): Promise<void> {
-    if (this.#own.size === 0) return Promise.resolve()
-    if (this.#failure) return Promise.reject(this.#failure)
-    this.#drained ??= deferred()
-    return this.#drained.promise
+    if (this.#failure && this.#own.size > 0) return Promise.reject(this.#failure)
+    return this.#own.drained()
   }
 
   opened(count: Position, rollback: boolean, position: Position): void {
@@ -262,7 +267,6 @@ export class ContextReplica {
       this.#tellRefused(refused, error)
     }
     this.#tell([])
-    this.#checkDrained()
   }
 
   #tellRefused(change: ChangeId, error: WeftError): void {
@@ -274,8 +278,7 @@ export class ContextReplica {
     this.#refusals.settle()
     this.#failure = error
     this.#synced.reject(error)
-    this.#drained?.reject(error)
-    this.#drained = undefined
+    this.#own.fail(error)
     this.#commits.end(error)
     this.#proposals.end(error)
     this.#positionListeners.tell()
@@ -383,13 +386,7 @@ export class ContextReplica {
     this.index.record(position, id)
     this.commits.committed(id, position)
     this.#proposals.accepted(id, position)
-    if (this.#own.delete(id)) this.#checkDrained()
-  }
-
-  #checkDrained(): void {
-    if (this.#own.size > 0) return
-    this.#drained?.resolve()
-    this.#drained = undefined
+    this.#own.delete(id)
   }
 
   #tell(changes: readonly ChangeId[]): void {

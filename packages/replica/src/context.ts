@@ -162,7 +162,7 @@ export class Context<State, Entries extends EntrySchemas> extends BranchProposer
    * @throws as `token`
    */
   async handoff(options: HandoffOptions = {}): Promise<Handoff> {
-    await this.flush(options)
+    const heads = await this.#flushedHeads(options)
     const lease = this.holding
     await lease?.release(options)
     const session = await attest(this.asked, this.context, options)
@@ -173,6 +173,13 @@ export class Context<State, Entries extends EntrySchemas> extends BranchProposer
     const self = { tenant: this.context.tenant!, workflow, agent, branch, definition }
     const said = { overlays: (await this.overlaysInForce(options)) ?? null, epoch: lease?.epoch ?? null }
     return makeHandoff(self, session, heads, said, options.carry)
+  }
+
+  /** The heads of now, when they are durable: others write on, and what they write is not behind the session. */
+  async #flushedHeads(options: WaitOptions): Promise<readonly ChangeId[]> {
+    const { heads } = this
+    await this.flush(options)
+    return this.context.commits.refusalOf(heads) ? this.#flushedHeads(options) : heads
   }
 
   /** @internal The overlays that a step would begin under; undefined on a replica that follows none. */
@@ -215,7 +222,7 @@ export class Context<State, Entries extends EntrySchemas> extends BranchProposer
     return this.merge(...names)
   }
 
-  /** Resolves when all that was written to this context here is durable. @throws WEFT_FLUSH_DEADLINE · WEFT_ABORTED */
+  /** Resolves when all that has been written to this context here by now is durable. @throws WEFT_FLUSH_DEADLINE · WEFT_ABORTED */
   override async flush(options: WaitOptions = {}): Promise<void> {
     await within(this.context.host.clock, this.context.drained(), options, () =>
       flushDeadline(this.context.unacknowledgedCount),

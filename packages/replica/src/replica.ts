@@ -15,7 +15,7 @@ import {
   MAIN_BRANCH,
   OVERLAY_WORKFLOW,
   unknownBranch,
-  WeftError,
+  type WeftError,
   type WorkflowId,
 } from '@weft/core'
 import { type ReplicaEffect, ReplicaSession } from '@weft/protocol'
@@ -33,6 +33,7 @@ import { isolated } from './listeners.js'
 import { nodeHost, type ReplicaHost } from './node-host.js'
 import { Overlays } from './overlays.js'
 import { checkPeerUrl } from './peer-url.js'
+import { notSynced, replicaClosed, silent } from './replica-errors.js'
 import { reach } from './sessions.js'
 import { checkWait, type Deferred, deferred, type WaitOptions, within } from './waiting.js'
 
@@ -112,6 +113,8 @@ export class Replica {
   #scopes: readonly string[] = []
   #failure: WeftError | undefined
   #closed = false
+  /** Why nothing is begun here any more: it was closed, or is being closed. */
+  #sealed: WeftError | undefined
 
   /** @internal Use `connect`. */
   constructor(options: ConnectOptions) {
@@ -188,7 +191,7 @@ export class Replica {
     checkId('branch', branch)
     // What is written there shows on no branch that work is done on.
     if ((definition as unknown) !== ANY_CONTEXT) checkBranch(branch)
-    if (this.#closed) throw closed()
+    this.#checkOpen()
     const context = this.#context(workflow)
     const onOpen = (handle: ContextHandle): void => void this.#handles.add(handle)
     // A handle in waiting: or else closing the last of the others would take the context away meanwhile.
@@ -202,7 +205,7 @@ export class Replica {
         )
       }
       if (options.after !== undefined) await reach(this.#asked, context, options.after, wait)
-      if (this.#closed) throw closed()
+      this.#checkOpen()
       if (!context.set.branches.has(branch)) throw unknownBranch(branch, context.set.branches.names())
       const host: ContextHost = {
         asked: this.#asked,
@@ -214,7 +217,7 @@ export class Replica {
       const handle = new Context(context, host, definition, agent, branch)
       try {
         if (options.gate) await untilResolved(handle, options)
-        if (this.#closed) throw closed()
+        this.#checkOpen()
         handle.admit(this.#session.mayWrite(workflow) && migrates)
       } catch (error) {
         handle.giveUp()
@@ -257,7 +260,7 @@ export class Replica {
     }
   }
 
-  /** Resolves when all that was written here is durable. @throws WEFT_FLUSH_DEADLINE · WEFT_ABORTED, and the peer's errors */
+  /** Resolves when all that has been written here by now is durable. @throws WEFT_FLUSH_DEADLINE · WEFT_ABORTED, and the peer's errors */
   async flush(options: WaitOptions = {}): Promise<void> {
     if (this.#failure && this.#unacknowledgedCount > 0) throw this.#failure
     const drained = Promise.all([...this.#contexts.values()].map(context => context.drained()))
@@ -265,25 +268,44 @@ export class Replica {
   }
 
   /**
-   * Waits until all is durable, then disconnects. If that takes longer than `timeout_ms` it throws, and the replica
-   * stays as it is, with everything in `unacknowledged`: call again, or with `discard` to leave regardless.
+   * Waits until all is durable, then disconnects; whoever would write meanwhile is refused (WEFT_CLOSED). If that takes
+   * longer than `timeout_ms` it throws, and the replica stays as it was, with everything in `unacknowledged`: call again,
+   * or with `discard` to leave regardless.
    * @throws WEFT_FLUSH_DEADLINE · WEFT_ABORTED
    */
   async close(options: WaitOptions & { readonly discard?: boolean } = {}): Promise<void> {
     if (this.#closed) return
-    if (!checkWait(options).discard) await this.flush({ timeout_ms: TIMEOUT_MS, ...options })
+    const { discard } = checkWait(options)
+    this.#seal(replicaClosed())
+    try {
+      if (!discard) await this.flush({ timeout_ms: TIMEOUT_MS, ...options })
+    } catch (error) {
+      if (!this.#closed) this.#seal(undefined)
+      throw error
+    }
+    if (this.#closed) return
     this.#closed = true
-    this.overlays.failed(closed())
+    this.overlays.failed(replicaClosed())
     // So that no barrier waits for a worker that is gone.
     this.#link.perform(this.#session.shut(OVERLAY_WORKFLOW))
     this.#link.close()
-    this.#welcome.reject(closed())
-    this.#asked.fail(closed())
+    this.#welcome.reject(replicaClosed())
+    this.#asked.fail(replicaClosed())
     for (const context of this.#contexts.values()) context.close()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  #checkOpen(): void {
+    if (this.#sealed) throw this.#sealed
+  }
+
+  /** Who wrote on would hold up the end for ever, or lose what it wrote last. */
+  #seal(reason: WeftError | undefined): void {
+    this.#sealed = reason
+    for (const context of this.#contexts.values()) context.sealed = reason
   }
 
   get #unacknowledgedCount(): number {
@@ -308,7 +330,7 @@ export class Replica {
   }
 
   #overlayLog(): ContextReplica {
-    if (this.#closed) throw closed()
+    this.#checkOpen()
     this.#handles.add(this.#overlayHandle)
     return this.#context(OVERLAY_WORKFLOW)
   }
@@ -371,29 +393,7 @@ export class Replica {
   }
 }
 
-function silent(): WeftError {
-  return new WeftError(
-    'WEFT_PEER_UNREACHABLE',
-    'the peer did not answer in time',
-    'check that the peer is up and the address is right',
-  )
-}
-
-function notSynced(workflow: WorkflowId, timeout_ms: number, cause: WeftError | undefined): WeftError {
-  return new WeftError(
-    'WEFT_NOT_SYNCED',
-    `what the peer has of ${workflow} was not here within ${timeout_ms} ms${cause ? `: ${cause.message}` : ''}`,
-    'check the connection, wait longer, or open it with `offline` to begin with what is here',
-    { workflow },
-    { cause },
-  )
-}
-
 function checkOpening(definition: unknown, options: OpenOptions): OpenOptions {
   checkObject('the definition', definition, 'pass what defineContext returns')
   return checkObject('what open was given beside it', options, 'pass { workflow, agent }')
-}
-
-function closed(): WeftError {
-  return new WeftError('WEFT_CLOSED', 'this replica was closed', 'connect again')
 }
