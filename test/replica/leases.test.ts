@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { countedHost } from '../support/counted-host.ts'
 import { PeerHarness } from '../support/peer-harness.ts'
+import { rejectionOf, until } from '../support/peer-until.ts'
 import { Research } from '../support/replica-contexts.ts'
 import { StalledPeer } from '../support/stalled-peer.ts'
 
@@ -86,8 +88,9 @@ describe('[HND-3] a lease on a branch', () => {
         step.signal.addEventListener('abort', () => reject(step.signal.reason)),
       )
     })
+    const stopped = rejectionOf(working)
     await harness.stop()
-    await expect(working).rejects.toMatchObject({ code: 'WEFT_LEASE_LOST' })
+    expect((await stopped).code).toBe('WEFT_LEASE_LOST')
     expect(lease.held).toBe(false)
     expect(() => first!.append('message', { text: 'late' })).toThrow(/not renewed/)
     await harness.restart()
@@ -170,5 +173,101 @@ describe('[HND-3] a lease on a branch', () => {
     const client = await harness.following({ scopes: ['read'] })
     client.send({ name: 'renew', request: 7, workflow: 'w', on: 'branch:main', epoch: 1 })
     expect(await client.next('denied')).toMatchObject({ request: 7, code: 'WEFT_SCOPE' })
+  })
+})
+
+describe('[HND-3] a lease ends with its handle', () => {
+  /** Far longer than a test waits: whoever is given it before was given it back. */
+  const LONG_MS = 600_000
+  const SOON = { timeout_ms: 10_000 }
+
+  it.each([
+    ['stays open', true],
+    ['is closed with it', false],
+  ])('when it is asked for as that is closed, and the context %s', async (_, stays) => {
+    const { harness, contexts } = await workers(1)
+    const replica = await harness.replica()
+    const handle = await replica.open(Research, { workflow: 'w', agent: 'leaving' })
+    if (stays) await replica.open(Research, { workflow: 'w', agent: 'staying' })
+    const asked = rejectionOf(handle.lease({ ttl_ms: LONG_MS }))
+    await handle.close()
+    expect((await asked).code).toBe('WEFT_CLOSED')
+    expect((await contexts[0]!.lease(SOON)).epoch).toBe(2)
+    await expect(handle.lease()).rejects.toMatchObject({ code: 'WEFT_CLOSED' })
+  })
+
+  it('when it is still held by another: nobody waits for that, neither to have it nor to be closed', async () => {
+    const { harness, contexts } = await workers(1)
+    const host = countedHost()
+    const replica = await harness.replica({ host })
+    const handle = await replica.open(Research, { workflow: 'w', agent: 'leaving' })
+    await replica.open(Research, { workflow: 'w', agent: 'staying' })
+    const lease = await contexts[0]!.lease({ ttl_ms: LONG_MS })
+    const asked = rejectionOf(handle.lease())
+    await until(() => host.timers().some(ms => ms > LONG_MS / 2), 'it waits until the other runs out')
+    await handle.close()
+    expect((await asked).code).toBe('WEFT_CLOSED')
+    expect(host.timers().filter(ms => ms > LONG_MS / 2)).toEqual([])
+    expect(lease.held).toBe(true)
+  })
+
+  it.each([
+    ['', {}],
+    [' with all that is not durable', { discard: true }],
+  ])('and that with its replica, when that is closed%s: no timer is left', async (_, how) => {
+    const { harness, contexts } = await workers(1)
+    const host = countedHost()
+    const replica = await harness.replica({ host })
+    const handle = await replica.open(Research, { workflow: 'w', agent: 'leaving' })
+    const lease = await handle.lease({ ttl_ms: LONG_MS })
+    const other = await replica.open(Research, { workflow: 'other', agent: 'leaving' })
+    const subscription = await handle.subscribe('pool')
+    const claim = await subscription.claim({ ttl_ms: LONG_MS })
+    const waiting = rejectionOf(subscription.claim())
+    await until(() => host.timers().some(ms => ms > LONG_MS / 2), 'one claim waits for the other')
+    const asked = rejectionOf(other.lease())
+    await replica.close(how)
+    expect((await contexts[0]!.lease(SOON)).epoch).toBe(2)
+    expect(lease.held).toBe(false)
+    expect(claim.signal.reason).toMatchObject({ code: 'WEFT_CLOSED' })
+    expect([(await asked).code, (await waiting).code]).toEqual(['WEFT_CLOSED', 'WEFT_CLOSED'])
+    await until(() => host.timers().length === 0, 'its process may end')
+  })
+
+  it('and is given back by those of a fan-out, whatever has come of their work', async () => {
+    const { harness, contexts } = await workers(1)
+    const lost = contexts[0]!.fanOut(['a', 'b'], async branch => {
+      await branch.lease({ ttl_ms: LONG_MS })
+      throw new Error(branch.branch)
+    })
+    await expect(lost).rejects.toThrow('2 of 2 branches failed')
+    const replica = await harness.replica()
+    const heir = await replica.open(Research, { workflow: 'w', agent: 'heir', branch: 'a' })
+    expect((await heir.lease(SOON)).epoch).toBe(2)
+  })
+})
+
+describe('[HND-3] a handle that asks for its lease while it asks for it', () => {
+  it('does not wait for itself, and is given the one', async () => {
+    const { contexts } = await workers(1)
+    const [first, second, third] = await Promise.all([1, 2, 3].map(() => contexts[0]!.lease()))
+    expect(second).toBe(first)
+    expect(third).toBe(first)
+    expect(first).toMatchObject({ epoch: 1, held: true })
+  })
+
+  it('asks anew when what it asked first has come to nothing, and is waited for no longer than it may be', async () => {
+    const { contexts } = await workers(2)
+    const [first, second] = contexts
+    const lease = await first!.lease()
+    const controller = new AbortController()
+    const given = rejectionOf(second!.lease({ signal: controller.signal }))
+    const late = second!.lease({ timeout_ms: 1 })
+    const next = second!.lease()
+    await expect(late).rejects.toMatchObject({ code: 'WEFT_LEASE_HELD', details: { on: 'branch:main' } })
+    controller.abort()
+    expect((await given).code).toBe('WEFT_ABORTED')
+    await lease.release()
+    expect(await next).toMatchObject({ epoch: 2, held: true })
   })
 })

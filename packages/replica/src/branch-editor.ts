@@ -4,7 +4,6 @@ import {
   checkAbandonable,
   type BranchName,
   BranchWriter,
-  branchRef,
   type Change,
   type ChangeId,
   type ContextDefinition,
@@ -35,6 +34,7 @@ import { handleClosed } from './context-errors.js'
 import type { ContextReplica } from './context-replica.js'
 import { composed, type DraftChange } from './draft-change.js'
 import { type Recipe, stateAfter } from './recipe.js'
+import { HandleLease } from './handle-lease.js'
 import type { Lease } from './lease.js'
 import { nodeHost } from './node-host.js'
 import { withValueAt } from './pointer-write.js'
@@ -65,7 +65,7 @@ export const NAMES = 'pass the names of the branches as a list'
 export abstract class BranchEditor<State, Entries extends EntrySchemas> extends BranchReader<State, Entries> {
   #writer: BranchWriter | undefined
   readonly #stopWatching: () => void
-  #lease: Lease | undefined
+  protected readonly leasing: HandleLease
   #closed = false
   readonly #genesis: Change | undefined
 
@@ -77,6 +77,7 @@ export abstract class BranchEditor<State, Entries extends EntrySchemas> extends 
     branch: BranchName,
   ) {
     super(context, asked, definition, agent, branch)
+    this.leasing = new HandleLease(branch, asked)
     this.#writer = this.newWriter()
     this.#stopWatching = context.onRemade(() => this.letGo())
     this.#genesis = genesis(definition as ContextDefinition, nodeHost.hash)
@@ -215,18 +216,12 @@ export abstract class BranchEditor<State, Entries extends EntrySchemas> extends 
 
   /** The lease that this handle writes under, or has lost. */
   protected get holding(): Lease | undefined {
-    if (this.#lease?.isGivenBack) this.holding = undefined
-    return this.#lease
-  }
-
-  protected set holding(lease: Lease | undefined) {
-    this.#lease = lease
-    if (this.#writer) this.#writer.under = this.under
+    return this.leasing.holding
   }
 
   /** The epochs that this handle writes under. */
   protected get under(): Readonly<Record<string, number>> | undefined {
-    return this.#lease && { [branchRef(this.branch)]: this.#lease.epoch }
+    return this.leasing.under
   }
 
   protected get isClosed(): boolean {
@@ -248,6 +243,7 @@ export abstract class BranchEditor<State, Entries extends EntrySchemas> extends 
     const over = this.context.closed ?? this.context.sealed
     if (over) throw over
     this.holding?.check()
+    writer.under = this.under
     return writer
   }
 

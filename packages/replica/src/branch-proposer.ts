@@ -1,7 +1,6 @@
 import {
   ABANDONED_BRANCH,
   type BranchName,
-  branchRef,
   type ChangeId,
   checkBranch,
   checkOverlayName,
@@ -34,7 +33,7 @@ import type { Expectations } from './expectations.js'
 import { withValueAt } from './pointer-write.js'
 import { type SettlingView, settledBefore } from './resolution-proposal.js'
 import { checkSeen, checkShown } from './seen.js'
-import { acquireLease, type Lease, type LeaseOptions } from './lease.js'
+import type { Lease, LeaseOptions } from './lease.js'
 import { type Accepted, Proposal, type ProposalScope } from './proposer.js'
 import { type SubscribeOptions, subscribe } from './subscribe.js'
 import { Subscription, type SubscriptionStatus, statusOf } from './subscription.js'
@@ -195,21 +194,13 @@ export abstract class BranchProposer<State, Entries extends EntrySchemas> extend
 
   /**
    * Makes this handle the only one that may write to its branch, as long as it lives (HND-3); waits while another is.
-   * The lease is renewed in the background; closing the handle gives it back.
-   * @throws WEFT_LEASE_INVALID · WEFT_LEASE_HELD when `timeout_ms` passes first · WEFT_SCOPE · WEFT_ABORTED
+   * The lease is renewed in the background; closing the handle, or its replica, gives it back. Calls that come together
+   * are given one lease, on the terms of the first.
+   * @throws WEFT_LEASE_INVALID · WEFT_LEASE_HELD when `timeout_ms` passes first · WEFT_SCOPE · WEFT_ABORTED ·
+   *   WEFT_CLOSED when the handle is closed first: it holds nothing then
    */
-  async lease(options: LeaseOptions = {}): Promise<Lease> {
-    const held = this.holding
-    if (held?.held) return held
-    this.holding = undefined
-    const lease = await acquireLease(
-      () => this.#leaseScope(),
-      this.asked,
-      { on: branchRef(this.branch) },
-      options,
-    )
-    this.holding = lease
-    return lease
+  lease(options: LeaseOptions = {}): Promise<Lease> {
+    return this.leasing.ask(() => this.#leaseScope(), options)
   }
 
   /**
@@ -301,13 +292,11 @@ export abstract class BranchProposer<State, Entries extends EntrySchemas> extend
     return { ...this.#leaseScope(), branch, under: undefined, schema: undefined }
   }
 
-  /** Whoever cannot be reached will see it run out. */
-  protected async giveBack(options: WaitOptions): Promise<void> {
-    await this.holding?.release({ timeout_ms: RELEASE_MS, ...options }).catch(() => {})
+  /** @internal Gives back its lease, and has none any more. */
+  giveBack(options: WaitOptions): Promise<void> {
+    return this.leasing.end(options)
   }
 }
-
-const RELEASE_MS = 2_000
 
 /** What a proposal says of itself; undefined when that is nothing, so that one that writes nothing stays empty. */
 function notesOf({ reason, step, trace, overlays }: ProposeOptions): HeaderNotes | undefined {

@@ -21,6 +21,7 @@ import { checkLabels, flushDeadline, snapshotWithdrawn } from './context-errors.
 import type { ContextReplica } from './context-replica.js'
 import type { EffectHost, Resolver } from './effects.js'
 import type { Expectations } from './expectations.js'
+import type { ContextHandle } from './handles.js'
 import { type HandoffOptions, makeHandoff } from './handoff.js'
 import type { OverlayFollower } from './overlay-follower.js'
 import { type Accepted, Proposal } from './proposer.js'
@@ -41,12 +42,6 @@ import type { StepSignal } from './step-signal.js'
 import { StepWindows } from './step-windows.js'
 import { planSummary, type Summarizer, type SummaryRange } from './summarize.js'
 import { checkWait, type WaitOptions, within } from './waiting.js'
-
-/** A handle of whatever shape, to whoever keeps count of them. */
-export interface ContextHandle {
-  readonly workflow: string
-  close(options?: WaitOptions): Promise<void>
-}
 
 /** What a handle needs of the replica that it was opened on. */
 export interface ContextHost {
@@ -214,6 +209,7 @@ export class Context<State, Entries extends EntrySchemas> extends BranchProposer
     this.#fork(checkList('what fanOut was given', names, NAMES))
     const branches = names.map(name => this.#sibling(name))
     const results = await Promise.allSettled(branches.map(async branch => work(branch)))
+    await Promise.all(branches.map(branch => branch.giveBack({})))
     for (const branch of branches) branch.giveUp()
     const errors = results.flatMap(result => (result.status === 'rejected' ? [result.reason] : []))
     if (errors.length > 1)

@@ -9,7 +9,7 @@ import {
 } from '@weft/core'
 import type { Asked } from './asked.js'
 import { isRefusedFor, propose, type ProposalScope } from './proposer.js'
-import { checkWait, deferred, leftOf, type WaitOptions, within } from './waiting.js'
+import { checkWait, deferred, leftOf, type WaitOptions, type Watch, within } from './waiting.js'
 
 export interface LeaseOptions extends WaitOptions {
   /** How long it outlives its holder, in ms: it is renewed while the holder lives. Default 10,000; at most an hour. */
@@ -28,6 +28,8 @@ export interface LeaseRequest {
   readonly notes?: HeaderNotes
   /** What its author has seen; default: what the branch shows. */
   readonly heads?: readonly ChangeId[]
+  /** Calls back, at once if it is so, when whoever asks waits no longer: what begins anew then says why. */
+  readonly onEnd?: Watch
 }
 
 const TTL_MS = 10_000
@@ -43,6 +45,7 @@ export class Lease {
   #until_ms: number
   #givenBack = false
   #cancelTimer: () => void = () => {}
+  #unwatch: () => void = () => {}
 
   /** @internal Made by `Context.lease`. */
   constructor(
@@ -58,7 +61,10 @@ export class Lease {
     private readonly renewed: boolean,
   ) {
     this.#until_ms = asked_ms + ttl_ms
+    const { context } = scope
     this.#goOn()
+    // What is renewed no more must keep no process waiting for the next time.
+    this.#unwatch = context.onPosition(() => context.closed && this.#end(context.closed))
   }
 
   /** Whether its holder has given it back, and not lost it. */
@@ -136,6 +142,7 @@ export class Lease {
 
   #end(reason: WeftError): void {
     this.#cancelTimer()
+    this.#unwatch()
     this.#lost.abort(reason)
   }
 
@@ -189,7 +196,7 @@ export async function acquireLease(
       return await askForLease(scope, asked, request, { ...wait, ttl_ms })
     } catch (error) {
       if (!isTaken(error, request.on)) throw error
-      await untilMoved(scope, request.on, seen, error, wait)
+      await untilMoved(scope, request.on, seen, error, wait, request.onEnd)
     }
   }
 }
@@ -221,7 +228,7 @@ export function isTaken(error: unknown, on: string): error is WeftError {
 
 /**
  * Resolves when another grant or a release is here than was `seen`, or when the lease in force has run out.
- * @throws WEFT_LEASE_HELD when `timeout_ms` passes first · WEFT_ABORTED
+ * @throws WEFT_LEASE_HELD when `timeout_ms` passes first · WEFT_ABORTED, and why the peer no longer serves the context
  */
 export async function untilMoved(
   { context }: ProposalScope,
@@ -229,19 +236,24 @@ export async function untilMoved(
   seen: LeaseGrant | undefined,
   refusal: WeftError,
   options: WaitOptions,
+  onEnd: Watch = () => () => {},
 ): Promise<void> {
   const { clock } = context.host
   const moved = deferred<void>()
+  const move = (): void => moved.resolve()
   const look = (): void => {
-    if (context.set.leases.get(on) !== seen) moved.resolve()
+    if (context.set.leases.get(on) !== seen) move()
+    else if (context.failure) moved.reject(context.failure)
   }
-  const stop = context.listen(look)
-  look()
   const { left_ms } = refusal.details
-  const cancel = typeof left_ms === 'number' ? clock.after(left_ms + 1, () => moved.resolve()) : () => {}
+  const stops = [
+    context.listen(look),
+    context.onPosition(look),
+    onEnd(move),
+    typeof left_ms === 'number' ? clock.after(left_ms + 1, move) : () => {},
+  ]
   await within(clock, moved.promise, options, () => heldSince(refusal)).finally(() => {
-    stop()
-    cancel()
+    for (const stop of stops) stop()
   })
 }
 

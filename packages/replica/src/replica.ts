@@ -21,12 +21,13 @@ import {
 import { type ReplicaEffect, ReplicaSession } from '@weft/protocol'
 import { checkFunction, checkObject, checkTime } from './arguments.js'
 import { Asked } from './asked.js'
-import { Context, type ContextHandle, type ContextHost } from './context.js'
+import { Context, type ContextHost } from './context.js'
 import { type Gate, untilResolved } from './conflict-gate.js'
 import { flushDeadline } from './context-errors.js'
 import { ContextReplica } from './context-replica.js'
 import type { Resolver } from './effects.js'
 import type { ReplicaListener } from './events.js'
+import { type ContextHandle, Handles } from './handles.js'
 import { checkHandoff, type Resumed, type ResumeOptions } from './handoff.js'
 import { Link, type TokenSource } from './link.js'
 import { isolated } from './listeners.js'
@@ -106,9 +107,7 @@ export class Replica {
   readonly overlays: Overlays
   readonly #onEvent: ReplicaListener
   readonly #contexts = new Map<WorkflowId, ContextReplica>()
-  readonly #handles = new Set<ContextHandle>()
-  /** Keeps the log of overlays open, whoever else opens and closes it. */
-  readonly #overlayHandle: ContextHandle = { workflow: OVERLAY_WORKFLOW, close: async () => {} }
+  readonly #handles = new Handles()
   #welcome: Deferred<void> = deferred()
   #scopes: readonly string[] = []
   #failure: WeftError | undefined
@@ -193,10 +192,9 @@ export class Replica {
     if ((definition as unknown) !== ANY_CONTEXT) checkBranch(branch)
     this.#checkOpen()
     const context = this.#context(workflow)
-    const onOpen = (handle: ContextHandle): void => void this.#handles.add(handle)
-    // A handle in waiting: or else closing the last of the others would take the context away meanwhile.
-    const waiting: ContextHandle = { workflow, close: async () => {} }
-    onOpen(waiting)
+    const onOpen = (handle: ContextHandle): void => this.#handles.add(handle)
+    // Or else closing the last of the others would take the context away meanwhile.
+    const waiting = this.#handles.wait(workflow)
     try {
       const wait = { timeout_ms: TIMEOUT_MS, ...options }
       if (!options.offline) {
@@ -268,9 +266,9 @@ export class Replica {
   }
 
   /**
-   * Waits until all is durable, then disconnects; whoever would write meanwhile is refused (WEFT_CLOSED). If that takes
-   * longer than `timeout_ms` it throws, and the replica stays as it was, with everything in `unacknowledged`: call again,
-   * or with `discard` to leave regardless.
+   * Waits until all is durable, gives back the leases of its handles, and disconnects; whoever would write meanwhile is
+   * refused (WEFT_CLOSED). If all is not durable within `timeout_ms` it throws, and the replica stays as it was, with
+   * everything in `unacknowledged`: call again, or with `discard` to leave regardless.
    * @throws WEFT_FLUSH_DEADLINE · WEFT_ABORTED
    */
   async close(options: WaitOptions & { readonly discard?: boolean } = {}): Promise<void> {
@@ -283,6 +281,8 @@ export class Replica {
       if (!this.#closed) this.#seal(undefined)
       throw error
     }
+    // Who leaves regardless does not wait for a peer that is out of reach.
+    await this.#handles.giveBack(discard && !this.online ? { timeout_ms: 0 } : options)
     if (this.#closed) return
     this.#closed = true
     this.overlays.failed(replicaClosed())
@@ -331,15 +331,14 @@ export class Replica {
 
   #overlayLog(): ContextReplica {
     this.#checkOpen()
-    this.#handles.add(this.#overlayHandle)
+    this.#handles.keep(OVERLAY_WORKFLOW)
     return this.#context(OVERLAY_WORKFLOW)
   }
 
   /** The last handle on a context takes the context with it. */
   #released(handle: ContextHandle): void {
-    this.#handles.delete(handle)
+    if (!this.#handles.delete(handle)) return
     const { workflow } = handle
-    if ([...this.#handles].some(other => other.workflow === workflow)) return
     const context = this.#contexts.get(workflow)
     if (context === undefined || context.unacknowledgedCount > 0) return
     this.#contexts.delete(workflow)
