@@ -73,6 +73,23 @@ describe('whoever waits until what was written is durable', () => {
   })
 })
 
+describe('[STL-5] whoever waits for what becomes stale', () => {
+  it.each(['the handle', 'the replica'])('hears that %s was closed, once all is told', async closed => {
+    const { replica, context, open } = await scene()
+    // It keeps the context open.
+    const other = await open('other')
+    const derived = other.append('message', { text: 'x' }, { dependsOn: ['ext:doc@v1'] })
+    const told = context.invalidations()
+    const first = told.next()
+    other.touch('ext:doc', 'v2')
+    expect((await first).value).toMatchObject({ entry: derived.entries[0] })
+    const next = rejectionOf(told.next())
+    await (closed === 'the handle' ? context : replica).close()
+    expect((await next).code).toBe('WEFT_CLOSED')
+    expect((await rejectionOf(context.invalidations().next())).code).toBe('WEFT_CLOSED')
+  })
+})
+
 describe('a replica that is being closed', () => {
   test('takes nothing more, so that nothing is lost of what it took', async () => {
     const { harness, replica, context, open } = await scene()

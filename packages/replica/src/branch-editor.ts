@@ -289,10 +289,10 @@ export abstract class BranchEditor<State, Entries extends EntrySchemas> extends 
   }
 
   /** Nothing can be read or written through it after this. */
-  protected end(): void {
+  protected override end(): void {
     this.#closed = true
     this.#stopWatching()
-    this.letGo()
+    super.end()
   }
 }
 

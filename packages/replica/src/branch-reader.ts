@@ -45,10 +45,12 @@ import type { Asked } from './asked.js'
 import { type BranchStatus, branchStatus, isUnmerged } from './branch-status.js'
 import type { ContextReplica } from './context-replica.js'
 import { type EventsOptions, eventsOf } from './event-stream.js'
+import { Listeners } from './listeners.js'
 import { nodeHost } from './node-host.js'
 import { SchemaGuard } from './schema-guard.js'
 import { attest, reach } from './sessions.js'
 import { Snapshot } from './snapshot.js'
+import { staleOf } from './stale-stream.js'
 import type { WaitOptions } from './waiting.js'
 import { BranchWindows, type MakeWindow, type WindowOptions } from './windows.js'
 
@@ -77,6 +79,7 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
   #staleness: { readonly set: ChangeSet; readonly index: Staleness } | undefined
   #windows: { readonly set: ChangeSet; readonly of: BranchWindows } | undefined
   protected readonly schema: SchemaGuard
+  readonly #endListeners = new Listeners<[]>()
 
   constructor(
     protected readonly context: ContextReplica,
@@ -226,39 +229,12 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
     return this.#watch(checkFunction('the listener', listener), () => {})
   }
 
-  /** As `onInvalidated`, one at a time; ends when the signal aborts. @throws WEFT_SCHEMA_UNKNOWN · WEFT_CLOSED */
-  async *invalidations(options: { readonly signal?: AbortSignal } = {}): AsyncGenerator<Stale> {
-    const { signal } = options
-    const queue: Stale[] = []
-    let wake = (): void => {}
-    let ended: { readonly error: unknown } | undefined
-    const stop = this.#watch(
-      stale => {
-        for (const each of stale) queue.push(each)
-        wake()
-      },
-      error => {
-        ended = { error }
-        wake()
-      },
-    )
-    const onAbort = (): void => wake()
-    signal?.addEventListener('abort', onAbort)
-    try {
-      while (!signal?.aborted) {
-        const next = queue.shift()
-        if (next) yield next
-        else if (ended) throw ended.error
-        else {
-          await new Promise<void>(resolve => {
-            wake = resolve
-          })
-        }
-      }
-    } finally {
-      stop()
-      signal?.removeEventListener('abort', onAbort)
-    }
+  /**
+   * As `onInvalidated`, one at a time; ends when the signal aborts.
+   * @throws WEFT_SCHEMA_UNKNOWN · WEFT_CLOSED when the handle or its replica is closed
+   */
+  invalidations(options: { readonly signal?: AbortSignal } = {}): AsyncGenerator<Stale> {
+    return staleOf((tell, failed) => this.#watch(tell, failed), options)
   }
 
   /** The branch as it was at a position of the committed log, or as heads show it. */
@@ -338,9 +314,10 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
 
   /** Tells what becomes stale, until stopped, or until the handle can no longer read: `failed` then hears why. */
   #watch(listener: (stale: readonly Stale[]) => void, failed: (error: unknown) => void): () => void {
+    const { context } = this
     let index: Staleness | undefined = this.#stalenessIndex()
     let told = index.count
-    const stop = this.context.listen(() => {
+    const look = (): void => {
       let stale: readonly Stale[] = []
       try {
         const present = this.#stalenessIndex()
@@ -353,12 +330,21 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
         index = undefined
         told = 0
         if (isWeftError(error) && error.code === 'WEFT_BRANCH_UNKNOWN') return
-        stop()
-        failed(error)
+        end(error)
         return
       }
       if (stale.length > 0) listener(stale)
-    })
+    }
+    const stops: (() => void)[] = []
+    const stop = (): void => {
+      for (const each of stops) each()
+    }
+    const end = (error: unknown): void => {
+      stop()
+      failed(error)
+    }
+    stops.push(context.listen(look), this.#endListeners.add(look))
+    stops.push(context.onPosition(() => context.closed && end(context.closed)))
     return stop
   }
 
@@ -376,6 +362,12 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
       }
     }
     return this.#windows.of.at(heads)
+  }
+
+  /** Nothing is read through it after this: whoever waits for something hears of it. */
+  protected end(): void {
+    this.letGo()
+    this.#endListeners.tell()
   }
 
   /** Lets go of what was made of a set that is no longer the context's. */
