@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { SignJWT } from 'jose'
 import { describe, expect, it } from 'vitest'
+import { rejectionOf } from '../support/peer-until.ts'
 import { planOn, replicas, SECRET } from '../support/steps-peer.ts'
 
 describe('session tokens', () => {
@@ -38,6 +39,18 @@ describe('session tokens', () => {
       code: 'WEFT_NOT_SYNCED',
       details: { missing: { from: context.position + 1, to: 99 } },
     })
+  })
+
+  it('[SES-2] what cannot be reached any more is waited for no longer than its replica is open', async () => {
+    const [replica] = await replicas(1)
+    const context = await planOn(replica!, 'planner')
+    await context.append('memory', { text: 'one' }).committed
+    const ahead = await forge({ tenant: 'acme', workflow: 'wf', position: 99, last: 'ab'.repeat(32) })
+    const reaching = rejectionOf(context.reach(ahead))
+    // It is answered after that one: so what is waited for is the log.
+    await context.token()
+    await replica!.close()
+    expect((await reaching).code).toBe('WEFT_CLOSED')
   })
 
   it('[SES-3] a token that is altered, expired, of another context, history or kind is refused by its code', async () => {

@@ -1,7 +1,7 @@
 import { type Position, WeftError, type WorkflowId } from '@weft/core'
 import type { Asked } from './asked.js'
 import type { ContextReplica } from './context-replica.js'
-import { type WaitOptions, within } from './waiting.js'
+import { holding, type WaitOptions, within } from './waiting.js'
 
 /**
  * A token for all that is known here of a context's log.
@@ -32,13 +32,13 @@ export async function reach(
   if (failure) throw failure
   const request = asked.questions.present(workflow, token)
   const { position } = await asked.answer<'attested'>(request, options, () => unanswered(workflow))
-  let stop = (): void => {}
-  const reached = new Promise<void>(resolve => {
-    stop = context.onPosition(() => {
-      if (context.index.position >= position) resolve()
-    })
-  })
-  await within(context.host.clock, reached, options, () => behind(context, position)).finally(() => stop())
+  const isReached = (): boolean => {
+    if (context.index.position >= position) return true
+    if (context.failure) throw context.failure
+    return false
+  }
+  const { held, stop } = holding(isReached, [ask => context.onPosition(ask)])
+  await within(context.host.clock, held, options, () => behind(context, position)).finally(stop)
 }
 
 function behind({ index, workflow }: ContextReplica, position: Position): WeftError {
