@@ -119,6 +119,27 @@ describe('tokens', () => {
     expect(replica.unacknowledged).toMatchObject([{ workflow: 'w', changes: [{}, {}] }])
   })
 
+  test('[TEN-5] nor does anybody wait on for others, however long they may take', async () => {
+    const harness = await PeerHarness.start()
+    const holder = await (await harness.replica()).open(Research, { workflow: 'w', agent: 'holder' })
+    await holder.append('message', { text: 'begin' }).committed
+    await holder.lease({ ttl_ms: 3_600_000 })
+    const pool = await holder.subscribe('pool')
+    await pool.claim({ ttl_ms: 3_600_000 })
+    await holder.subscribe('idle', { kinds: ['decision'] })
+    const replica = await harness.replica({ token: await harness.token({ lifetime: 2 }) })
+    const context = await replica.open(Research, { workflow: 'w', agent: 'a' })
+    const waiting = [
+      context.until(() => false),
+      context.lease(),
+      context.subscription('pool').claim(),
+      context.subscription('idle').claim(),
+    ]
+    for (const each of waiting) expect((await rejectionOf(each)).code).toBe('WEFT_TOKEN_EXPIRED')
+    expect((await rejectionOf(context.until(() => false))).code).toBe('WEFT_TOKEN_EXPIRED')
+    await context.until(() => true)
+  })
+
   test('a source whose tokens are all refused is asked a few times and no more', async () => {
     const harness = await PeerHarness.start()
     let asked = 0

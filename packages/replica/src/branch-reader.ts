@@ -285,7 +285,7 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
 
   /**
    * Resolves when `holds` does, asked now, after every change, and whenever more of the committed log is known.
-   * @throws WEFT_ABORTED · WEFT_NOT_SYNCED, and what `holds` throws
+   * @throws WEFT_ABORTED · WEFT_NOT_SYNCED, why the peer no longer serves the context, and what `holds` throws
    */
   async until(holds: () => boolean, options: WaitOptions = {}): Promise<void> {
     await this.context.until(holds, options)

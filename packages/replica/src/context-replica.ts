@@ -25,7 +25,7 @@ import { OwnChanges } from './own-changes.js'
 import { Proposals } from './proposals.js'
 import { checkMayErase, lacksDeps, refillOf } from './refill.js'
 import { forgetCounted } from './token-counter.js'
-import { type Deferred, deferred, holding, type WaitOptions, within } from './waiting.js'
+import { type Deferred, deferred, holding, type WaitOptions, type Watch, within } from './waiting.js'
 import { Refusals, withdrawalsOf } from './withdrawal.js'
 
 /** Told after changes have been taken in, local or not, and after some were withdrawn: then none of `changes` is new. */
@@ -46,8 +46,6 @@ export class ContextReplica {
   readonly #proposals = new Proposals()
   readonly #refusals = new Refusals(refusals => this.#takeBack(refusals))
   #synced: Deferred<void> = deferred()
-  /** Rejects when nothing will change here any more. */
-  readonly #ended: Deferred<never> = deferred()
   #failure: WeftError | undefined
   /** Why nothing may be written here, while its replica is being closed. */
   sealed: WeftError | undefined
@@ -116,16 +114,16 @@ export class ContextReplica {
 
   /**
    * Resolves when `holds` does, asked now, after every change, and whenever more of the log is known.
-   * @throws WEFT_ABORTED · WEFT_NOT_SYNCED · WEFT_CLOSED, and what `holds` throws
+   * @throws WEFT_ABORTED · WEFT_NOT_SYNCED · WEFT_CLOSED, why the peer no longer serves it, and what `holds` throws
    */
-  async until(holds: () => boolean, options: WaitOptions): Promise<void> {
-    const { held, stop } = holding(holds, [
+  async until(holds: () => boolean, options: WaitOptions, late = notYet): Promise<void> {
+    const watches: Watch[] = [
       ask => this.listen(ask),
       // Asks at once, too.
       ask => this.onPosition(ask),
-    ])
-    const over = Promise.race([held, this.#ended.promise])
-    await within(this.host.clock, over, options, () => notYet(options.timeout_ms)).finally(stop)
+    ]
+    const { held, stop } = holding(holds, watches, () => this.#failure)
+    await within(this.host.clock, held, options, () => late(options.timeout_ms)).finally(stop)
   }
 
   /** Calls back now, whenever more of the log is known, and when no more will come, until the returned function is called. */
@@ -295,7 +293,6 @@ export class ContextReplica {
   close(): void {
     const error = closedBefore()
     this.failed(error)
-    this.#ended.reject(error)
     this.#listeners.clear()
   }
 

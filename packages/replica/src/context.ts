@@ -157,7 +157,7 @@ export class Context<State, Entries extends EntrySchemas> extends BranchProposer
    * @throws as `token`
    */
   async handoff(options: HandoffOptions = {}): Promise<Handoff> {
-    const heads = await this.#flushedHeads(options)
+    await this.flush(options)
     const lease = this.holding
     await lease?.release(options)
     const session = await attest(this.asked, this.context, options)
@@ -168,13 +168,6 @@ export class Context<State, Entries extends EntrySchemas> extends BranchProposer
     const self = { tenant: this.context.tenant!, workflow, agent, branch, definition }
     const said = { overlays: (await this.overlaysInForce(options)) ?? null, epoch: lease?.epoch ?? null }
     return makeHandoff(self, session, heads, said, options.carry)
-  }
-
-  /** The heads of now, when they are durable: others write on, and what they write is not behind the session. */
-  async #flushedHeads(options: WaitOptions): Promise<readonly ChangeId[]> {
-    const { heads } = this
-    await this.flush(options)
-    return this.context.commits.refusalOf(heads) ? this.#flushedHeads(options) : heads
   }
 
   /** @internal The overlays that a step would begin under; undefined on a replica that follows none. */

@@ -32,12 +32,11 @@ export async function reach(
   if (failure) throw failure
   const request = asked.questions.present(workflow, token)
   const { position } = await asked.answer<'attested'>(request, options, () => unanswered(workflow))
-  const isReached = (): boolean => {
-    if (context.index.position >= position) return true
-    if (context.failure) throw context.failure
-    return false
-  }
-  const { held, stop } = holding(isReached, [ask => context.onPosition(ask)])
+  const { held, stop } = holding(
+    () => context.index.position >= position,
+    [ask => context.onPosition(ask)],
+    () => context.failure,
+  )
   await within(context.host.clock, held, options, () => behind(context, position)).finally(stop)
 }
 

@@ -90,16 +90,21 @@ function aborted(signal: AbortSignal): WeftError {
 /** Calls back whenever something may have changed, until the returned function is called. */
 export type Watch = (changed: () => void) => () => void
 
-/** A promise that resolves when `holds` does, asked whenever one of the watches says so, and rejects with what it throws. */
+/**
+ * A promise that resolves when `holds` does, asked whenever one of the watches says so, and rejects with what it throws.
+ * @param failure why it will not hold any more, asked likewise
+ */
 export function holding(
   holds: () => boolean,
   watches: readonly Watch[],
+  failure: () => WeftError | undefined,
 ): { readonly held: Promise<void>; readonly stop: () => void } {
   checkFunction('what is waited for', holds)
   const { promise: held, resolve, reject } = deferred<void>()
   const ask = (): void => {
     try {
       if (holds()) resolve()
+      else if (failure()) reject(failure())
     } catch (error) {
       reject(error)
     }
