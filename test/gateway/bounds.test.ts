@@ -87,6 +87,15 @@ describe('replicas of a gateway', () => {
     expect((await api.say('it goes on')).status).toBe(201)
   })
 
+  test('[DUR-1] do not say of a write what the peer has said of something else', async () => {
+    const { api, link } = await behindLink()
+    link.hold('log')
+    const writing = api.say('under way')
+    await until(async () => (await api.peer.ids()).length === 2, 'the peer has taken it')
+    link.cut(4400, 'WEFT_FRAME_MALFORMED')
+    expect(await writing).toMatchObject({ status: 504, body: { code: 'WEFT_NOT_SYNCED' } })
+  })
+
   test('[DUR-4] do not say for ever that a context cannot be served, once it can', async () => {
     const { api, link } = await behindLink()
     link.failChannel(1, 'WEFT_STORE_CORRUPT')

@@ -1,6 +1,6 @@
 import { connect as connectTcp } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { GatewayHarness } from '../support/gateway-harness.ts'
+import { type Ask, GatewayHarness } from '../support/gateway-harness.ts'
 
 const CHANGES = '/v1/contexts/w/changes'
 const valid = {
@@ -224,5 +224,31 @@ describe('the same tokens, the same laws', () => {
     const api = await GatewayHarness.start()
     const answer = await api.get('/v1/contexts/w/state', { headers: { authorization } })
     expect(answer).toMatchObject({ status: 401, body: { code: 'WEFT_TOKEN_MISSING' } })
+  })
+})
+
+describe('[CHG-5] [DUR-1] a request that no peer could read costs nobody else anything', () => {
+  const far = Array.from({ length: 10_000 }, (_, at) => at.toString(16).padStart(64, '0'))
+
+  test.each<[string, number, string, object, Ask?]>([
+    ['a head that is none', 400, 'WEFT_ID_INVALID', { expect: { heads: ['zz'] } }],
+    ['a head twice', 400, 'WEFT_USAGE', { expect: { heads: [far[0], far[0]] } }],
+    ['10,000 heads', 400, 'WEFT_USAGE', { expect: { heads: far } }],
+    ['heads of a branch that can be none', 400, 'WEFT_ID_INVALID', { expect: { heads: { 'a b': [] } } }],
+    ['a session that none can be', 400, 'WEFT_SESSION_INVALID', { after: 'x'.repeat(8_193) }],
+    ['one in a header', 400, 'WEFT_SESSION_INVALID', {}, { headers: { 'weft-after': 'x'.repeat(8_193) } }],
+    ['a token that none can be', 401, 'WEFT_TOKEN_INVALID', {}, { token: 'x'.repeat(8_193) }],
+  ])('with %s', async (_, status, code, fields, ask = {}) => {
+    const api = await GatewayHarness.start()
+    await api.post('/v1/contexts/w/subscriptions/s', { agent: 'a', filter: { kinds: ['last'] } })
+    const claiming = api.post('/v1/contexts/w/subscriptions/s/claims', { agent: 'a', wait_ms: 60_000 })
+    const release = api.peer.gate.hold()
+    const writing = [1, 2, 3].map(value => api.write({ entries: [{ kind: 'message', value }] }))
+    expect(await api.write({ ...valid, ...fields }, ask)).toMatchObject({ status, body: { code } })
+    release()
+    for (const each of writing) expect((await each).status).toBe(201)
+    expect((await api.write({ entries: [{ kind: 'last', value: 1 }] })).status).toBe(201)
+    expect((await claiming).status).toBe(200)
+    expect(await api.peer.metric('weft_connections_failed_total')).toBe(0)
   })
 })

@@ -1,5 +1,7 @@
+import type { Change } from '@weft/core'
 import { decodeMessage, encodeMessage, type Message, PeerSession, ReplicaSession } from '@weft/protocol'
 import { describe, expect, test } from 'vitest'
+import { codeOf } from '../support/core-forge.ts'
 import { sha256 } from '../support/core-property.ts'
 import { Author } from '../support/wire-author.ts'
 
@@ -47,6 +49,27 @@ describe('[DUR-6] a proposal', () => {
       preconditions: { ...conditions, heads: [{ branch: 'main', ids: [first!.id, second!.id].sort() }] },
     })
     expect(submit?.do === 'submit' && submit.changes.map(({ id }) => id)).toEqual([third!.id])
+  })
+
+  test('[CHG-5] that no peer could read is not sent, nor is a question: nothing else suffers from it', () => {
+    const session = new ReplicaSession('test')
+    session.open('w')
+    session.connected('t')
+    session.receive(encodeMessage(WELCOME))
+    session.receive(encodeMessage(OPENED))
+    session.push('w', first!)
+    const refused = (heads: string[], unmoved: string[] = []) =>
+      codeOf(() => session.propose('w', third!, { heads: [{ branch: 'main', ids: heads }], unmoved }))
+    expect(refused(['zz'])).toBe('WEFT_INTERNAL')
+    expect(refused([first!.id], ['x'.repeat(1_025)])).toBe('WEFT_INTERNAL')
+    const large = { ...third!, bytes: new Uint8Array(1_000_000) } as Change
+    const unmoved = Array.from({ length: 200 }, () => 'x'.repeat(1_000))
+    expect(codeOf(() => session.propose('w', large, { heads: [], unmoved }))).toBe('WEFT_USAGE')
+    expect(codeOf(() => session.questions.present('w', 'x'.repeat(8_193)))).toBe('WEFT_INTERNAL')
+    expect(codeOf(() => session.questions.renew('w', 'branch:main', 1.5))).toBe('WEFT_INTERNAL')
+    expect([...session.pendingOf('w')]).toEqual([first!.id])
+    const sent = session.pump().flatMap(effect => (effect.do === 'send' ? [decodeMessage(effect.frame)] : []))
+    expect(sent.map(({ name }) => name)).toEqual(['push'])
   })
 
   test('is not lost when the peer has come back with less', () => {

@@ -28,6 +28,20 @@ export function encodeMessage(message: Message): Uint8Array {
   return encode([type, ...Object.keys(fields).map(field => values[field])])
 }
 
+/**
+ * Checks that the other side can read a message: one that it cannot costs the connection, and all that wait on it their
+ * answers.
+ * @throws WEFT_INTERNAL when a field is not what the wire takes · WEFT_USAGE when no frame holds it
+ */
+export function checkFits(message: Message): void {
+  const values = message as unknown as Readonly<Record<string, unknown>>
+  const { name } = message
+  for (const [field, { check }] of LAYOUTS.get(MESSAGES[name].type)!.fields)
+    if (!check(values[field])) throw unfit(name, field)
+  const { length } = encodeMessage(message)
+  if (length > WIRE_LIMITS.frame_bytes_max) throw tooMuch(name, length)
+}
+
 /** What a frame says that it is, without a look at what it holds: it need be no message of that name. */
 export function messageNameOf(frame: Uint8Array): MessageName | undefined {
   const type = frame[1] === BYTE_FOLLOWS ? frame[2] : frame[1]
@@ -105,5 +119,24 @@ function malformed(reason: string, cause?: unknown): WeftError {
     'send deterministic CBOR as PROTOCOL.md lays it out; nothing of this frame was taken',
     {},
     { cause },
+  )
+}
+
+function unfit(name: MessageName, field: string): WeftError {
+  return new WeftError(
+    'WEFT_INTERNAL',
+    `no peer can read the field ${field} of this ${name}: it was not sent`,
+    'it is a defect of Weft that this was not refused before: report it, with the call that it comes of',
+    { message: name, field },
+  )
+}
+
+function tooMuch(name: MessageName, bytes: number): WeftError {
+  const { frame_bytes_max } = WIRE_LIMITS
+  return new WeftError(
+    'WEFT_USAGE',
+    `a ${name} of ${bytes} bytes, with all that it expects; a frame holds ${frame_bytes_max}`,
+    'write less at once, or expect something of fewer branches and refs; nothing was sent',
+    { bytes, frame_bytes_max },
   )
 }

@@ -16,6 +16,8 @@ export const WIRE_LIMITS = {
   /** Log a peer may have sent without a `seen`, per channel; the last change may reach beyond. */
   log_bytes_max: 1_048_576,
   token_chars_max: 8_192,
+  /** How a replica calls itself, and codes. */
+  label_chars_max: 256,
   /** Preconditions of one change: branches, and refs. */
   branches_max: 16,
   unmoved_max: 256,
@@ -24,7 +26,7 @@ export const WIRE_LIMITS = {
 } as const
 
 const channel = uint
-const label = text(256)
+const label = text(WIRE_LIMITS.label_chars_max)
 const reason = text(1_024)
 const change = bytes(LIMITS.change_bytes_max)
 

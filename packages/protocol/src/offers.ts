@@ -7,7 +7,10 @@ import type { Message } from './messages.js'
 export interface Offer {
   readonly bytes: Uint8Array
   readonly preconditions: Preconditions | undefined
+  /** Over this connection. */
   sent: boolean
+  /** Over this connection or another one: the peer may have taken it. */
+  offered: boolean
 }
 
 /** The frames that carry offers, in their order: runs of changes share frames, a proposal has one of its own. */
@@ -20,7 +23,7 @@ export function* framesOf(channel: number, offers: readonly Offer[]): Generator<
     }
     yield* pushesOf(channel, run)
     run = []
-    yield encodeMessage(proposal(channel, bytes, preconditions))
+    yield encodeMessage(proposalOf(channel, bytes, preconditions))
   }
   yield* pushesOf(channel, run)
 }
@@ -30,7 +33,7 @@ function* pushesOf(channel: number, run: readonly Uint8Array[]): Generator<Uint8
     yield encodeMessage({ name: 'push', channel, changes })
 }
 
-function proposal(channel: number, change: Uint8Array, { heads, unmoved }: Preconditions): Message {
+export function proposalOf(channel: number, change: Uint8Array, { heads, unmoved }: Preconditions): Message {
   return {
     name: 'propose',
     channel,

@@ -1,9 +1,13 @@
 import { type ChangeId, fromHex, type Position } from '@weft/core'
+import { checkFits } from './codec.js'
 import type { Message } from './messages.js'
 
 type Question = Message & { readonly name: 'attest' | 'present' | 'renew' | 'confirm' | 'barrier' }
 
-/** What a replica has asked its peer and not been answered; asked again after a reconnect. */
+/**
+ * What a replica has asked its peer and not been answered; asked again after a reconnect. What the peer could not read is
+ * not asked: WEFT_INTERNAL.
+ */
 export class Questions {
   #next = 1
   readonly #open = new Map<number, { readonly question: Question; sent: boolean }>()
@@ -50,6 +54,7 @@ export class Questions {
   }
 
   #add(question: Question): number {
+    checkFits(question)
     this.#open.set(this.#next, { question, sent: false })
     return this.#next++
   }

@@ -1,21 +1,19 @@
 import {
   type Change,
   type ChangeId,
-  type ErrorCode,
   fromHex,
   isEngineWorkflow,
   type Position,
   type Preconditions,
   toHex,
   unpackIds,
-  WeftError,
 } from '@weft/core'
-import { decodeMessage, encodeMessage } from './codec.js'
+import { checkFits, decodeMessage, encodeMessage } from './codec.js'
 import { type Fields, isFromReplica, type Message, PROTOCOL_VERSIONS, WIRE_LIMITS } from './messages.js'
-import { framesOf, type Offer } from './offers.js'
+import { framesOf, type Offer, proposalOf } from './offers.js'
 import { Questions } from './questions.js'
 import type { LogItem, ReplicaEffect } from './replica-effects.js'
-import { unexpected } from './session-errors.js'
+import { reported, unexpected } from './session-errors.js'
 import { newSubscription, type Subscription } from './subscription.js'
 import { writeScopeOf } from './write-scope.js'
 
@@ -102,14 +100,19 @@ export class ReplicaSession {
     this.#queue(workflow, change, undefined)
   }
 
-  /** As `push`, of a change that is to be taken only if something holds at the peer (DUR-6). */
+  /**
+   * As `push`, of a change that is to be taken only if something holds at the peer (DUR-6).
+   * @throws WEFT_USAGE · WEFT_INTERNAL when the peer could not read it; it is not sent then
+   */
   propose(workflow: string, change: Change, preconditions: Preconditions): void {
+    const channel = this.#byWorkflow.get(workflow)?.channel ?? 0
+    checkFits(proposalOf(channel, change.bytes, preconditions))
     this.#queue(workflow, change, preconditions)
   }
 
   #queue(workflow: string, { id, bytes }: Change, preconditions: Preconditions | undefined): void {
     const pending = this.#byWorkflow.get(workflow)?.pending
-    if (pending && !pending.has(id)) pending.set(id, { bytes, preconditions, sent: false })
+    if (pending && !pending.has(id)) pending.set(id, { bytes, preconditions, sent: false, offered: false })
   }
 
   /** Takes changes back that were not sent or were refused. */
@@ -150,6 +153,12 @@ export class ReplicaSession {
   /** Changes without an answer. */
   pendingOf(workflow: string): ReadonlySet<ChangeId> {
     return new Set(this.#byWorkflow.get(workflow)?.pending.keys())
+  }
+
+  /** Those of them that the peer may have taken. */
+  undecidedOf(workflow: string): ReadonlySet<ChangeId> {
+    const pending = [...(this.#byWorkflow.get(workflow)?.pending ?? [])]
+    return new Set(pending.flatMap(([id, { offered }]) => (offered ? [id] : [])))
   }
 
   /** Sends what may be sent, as few frames as will do. */
@@ -297,12 +306,12 @@ export class ReplicaSession {
     return [{ do: 'acked', workflow: subscription.workflow, acks }, ...this.pump()]
   }
 
-  #refused({ channel, id: idBytes, code, message, cure, details }: Fields<'refuse'>): ReplicaEffect[] {
-    const subscription = this.#subscription(channel)
+  #refused(message: Fields<'refuse'>): ReplicaEffect[] {
+    const subscription = this.#subscription(message.channel)
     if (subscription === undefined) return []
-    const id = toHex(idBytes)
+    const id = toHex(message.id)
     this.#answered(subscription, id)
-    const error = new WeftError(code as ErrorCode, message, cure, parseDetails(details))
+    const error = reported(message)
     return [{ do: 'refused', workflow: subscription.workflow, id, error }, ...this.pump()]
   }
 
@@ -347,6 +356,7 @@ export class ReplicaSession {
       if (offer.sent) continue
       if (this.#inFlight > 0 && this.#inFlight + offer.bytes.length > this.#pushBytesMax) break
       offer.sent = true
+      offer.offered = true
       this.#inFlight += offer.bytes.length
       taken.push(offer)
     }
@@ -378,18 +388,4 @@ const SEEN_SHARE = 4
 
 function send(message: Message): ReplicaEffect {
   return { do: 'send', frame: encodeMessage(message) }
-}
-
-function reported({ code, message, cure }: { code: string; message: string; cure: string }): WeftError {
-  return new WeftError(code as ErrorCode, message, cure)
-}
-
-function parseDetails(json: string | null): Record<string, unknown> {
-  if (json === null) return {}
-  try {
-    const details: unknown = JSON.parse(json)
-    return typeof details === 'object' && details !== null ? (details as Record<string, unknown>) : {}
-  } catch {
-    return {}
-  }
 }

@@ -1,4 +1,4 @@
-import { isWeftError, reasonOf, WeftError } from '@weft/core'
+import { type ErrorCode, isWeftError, reasonOf, WeftError } from '@weft/core'
 import type { Scope } from './peer-effects.js'
 import { type MessageName, WIRE_LIMITS } from './messages.js'
 
@@ -12,6 +12,28 @@ export function asWeftError(thrown: unknown): WeftError {
     {},
     { cause: reasonOf(thrown) },
   )
+}
+
+interface Reported {
+  readonly code: string
+  readonly message: string
+  readonly cure: string
+  readonly details?: string | null
+}
+
+/** An error as the peer has told it. */
+export function reported({ code, message, cure, details = null }: Reported): WeftError {
+  return new WeftError(code as ErrorCode, message, cure, parseDetails(details))
+}
+
+function parseDetails(json: string | null): Record<string, unknown> {
+  if (json === null) return {}
+  try {
+    const details: unknown = JSON.parse(json)
+    return typeof details === 'object' && details !== null ? (details as Record<string, unknown>) : {}
+  } catch {
+    return {}
+  }
 }
 
 export function unexpected(name: MessageName, why: string): WeftError {

@@ -50,9 +50,12 @@ export class Asked {
     else asked?.resolve(effect)
   }
 
-  /** No connection will come any more. */
-  fail(error: WeftError): void {
+  /**
+   * No connection will come any more.
+   * @param told those who have asked and were not answered, if not that
+   */
+  fail(error: WeftError, told = error): void {
     this.#failure ??= error
-    for (const asked of this.#open.values()) asked.reject(error)
+    for (const asked of this.#open.values()) asked.reject(told)
   }
 }

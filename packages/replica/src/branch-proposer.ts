@@ -72,7 +72,8 @@ export abstract class BranchProposer<State, Entries extends EntrySchemas> extend
    * when it comes to it (DUR-6). It is visible, here too, when the peer has taken it.
    * @throws WEFT_PRECONDITION, with what it would have needed in `details`: nothing was written · WEFT_NOT_SYNCED ·
    *   WEFT_ABORTED: whether it was, is not known yet · WEFT_CHANGE_UNKNOWN when the branch does not show what was `seen` ·
-   *   WEFT_OVERLAY_STALE · WEFT_ID_INVALID · WEFT_LABEL_INVALID, and as `write`
+   *   WEFT_OVERLAY_STALE · WEFT_ID_INVALID · WEFT_LABEL_INVALID · WEFT_REF_INVALID · WEFT_POINTER_INVALID · WEFT_USAGE of what
+   *   the peer cannot decide on, and as `write`
    */
   async propose(
     compose: (draft: DraftChange<State, Entries>) => void,

@@ -5,7 +5,7 @@ import { type Deferred, deferred } from './waiting.js'
 export class Commits {
   readonly #waiting = new Map<ChangeId, Deferred<Position>>()
   readonly #refused = new Map<ChangeId, WeftError>()
-  #ended: WeftError | undefined
+  #ended: ((id: ChangeId) => WeftError) | undefined
 
   constructor(private readonly index: CommitIndex) {}
 
@@ -15,7 +15,7 @@ export class Commits {
     const known = this.#waiting.get(id)
     if (known) return known.promise
     const waiting = deferred<Position>()
-    const error = this.#refused.get(id) ?? this.#ended
+    const error = this.#refused.get(id) ?? this.#ended?.(id)
     if (error) waiting.reject(error)
     else this.#waiting.set(id, waiting)
     return waiting.promise
@@ -45,9 +45,9 @@ export class Commits {
   }
 
   /** No more acknowledgements will come: why, for all who wait and who will ask. */
-  end(error: WeftError): void {
-    this.#ended ??= error
-    for (const waiting of this.#waiting.values()) waiting.reject(error)
+  end(why: (id: ChangeId) => WeftError): void {
+    this.#ended ??= why
+    for (const [id, waiting] of this.#waiting) waiting.reject(why(id))
     this.#waiting.clear()
   }
 }

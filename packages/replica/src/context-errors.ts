@@ -36,6 +36,36 @@ export function flushDeadline(count: number): WeftError {
   )
 }
 
+/** @param failure of the connection that the change was sent over, when there will be no other one */
+export function undecided(change: ChangeId, failure?: WeftError): WeftError {
+  const what = `the peer has not decided on change ${change.slice(0, 12)}`
+  return failure === undefined
+    ? new WeftError(
+        'WEFT_NOT_SYNCED',
+        `${what} in time`,
+        'it may yet take it, and then it will be seen here; check the connection, and read before you write it again',
+        { change },
+      )
+    : new WeftError(
+        'WEFT_NOT_SYNCED',
+        `${what} before the connection failed: ${failure.message}`,
+        'it may have taken it: connect anew, and read before you write it again',
+        { change },
+        { cause: failure },
+      )
+}
+
+/** @param failure of the connection that something was asked over, when there will be no other one */
+export function unanswered(failure: WeftError): WeftError {
+  return new WeftError(
+    'WEFT_NOT_SYNCED',
+    `the peer has not answered before the connection failed: ${failure.message}`,
+    'what was asked for may have been done: connect anew, and look before you ask again',
+    {},
+    { cause: failure },
+  )
+}
+
 export function notYet(timeout_ms: number | undefined): WeftError {
   return new WeftError(
     'WEFT_NOT_SYNCED',

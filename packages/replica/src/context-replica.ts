@@ -16,7 +16,7 @@ import {
 import type { LogItem, ReplicaSession } from '@weft/protocol'
 import type { ScratchLink } from '@weft/scratch'
 import { Commits } from './commits.js'
-import { closedBefore, incomplete, notYet } from './context-errors.js'
+import { closedBefore, incomplete, notYet, undecided } from './context-errors.js'
 import type { ReplicaListener } from './events.js'
 import type { Link } from './link.js'
 import { Listeners } from './listeners.js'
@@ -271,14 +271,23 @@ export class ContextReplica {
     this.onEvent({ type: 'refused', workflow: this.workflow, change, error })
   }
 
-  /** The peer will not serve this context any more. What is written stays here, and nobody waits for it in vain. */
-  failed(error: WeftError): void {
+  /** No connection will come any more. Whether the peer has taken what it did not answer is not known. */
+  lost(error: WeftError): void {
+    const sent = this.session.undecidedOf(this.workflow)
+    this.failed(error, id => (sent.has(id) ? undecided(id, error) : error))
+  }
+
+  /**
+   * The peer will not serve this context any more. What is written stays here, and nobody waits for it in vain.
+   * @param why what those are told who wait for a change, if not that
+   */
+  failed(error: WeftError, why: (id: ChangeId) => WeftError = () => error): void {
     this.#refusals.settle()
     this.#failure = error
     this.#synced.reject(error)
     this.#own.fail(error)
-    this.#commits.end(error)
-    this.#proposals.end(error)
+    this.#commits.end(why)
+    this.#proposals.end(why)
     this.#positionListeners.tell()
   }
 
@@ -291,8 +300,7 @@ export class ContextReplica {
   }
 
   close(): void {
-    const error = closedBefore()
-    this.failed(error)
+    this.failed(closedBefore())
     this.#listeners.clear()
   }
 

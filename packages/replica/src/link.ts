@@ -1,11 +1,10 @@
 import { type Clock, type ErrorCode, reasonOf, type Transport, TRANSPORT_OPEN, WeftError } from '@weft/core'
-import { adviceOf, Heartbeat, type ReplicaEffect, type ReplicaSession } from '@weft/protocol'
+import { adviceOf, CLOSE_CODES, Heartbeat, type ReplicaEffect, type ReplicaSession } from '@weft/protocol'
 import { TIMER_MS_MAX } from './arguments.js'
 import { backoff } from './backoff.js'
+import { checkToken, noToken, type TokenSource } from './credential.js'
 import type { ReplicaListener } from './events.js'
 import type { ReplicaHost } from './node-host.js'
-
-export type TokenSource = string | (() => string | Promise<string>)
 
 export interface LinkOptions {
   readonly url: string
@@ -64,15 +63,9 @@ export class Link {
 
   async connect(): Promise<void> {
     this.#cancelRetry = undefined
-    let token: string
-    try {
-      token = typeof this.options.token === 'string' ? this.options.token : await this.options.token()
-    } catch (error) {
-      this.#lastError = noToken(reasonOf(error), error)
-      this.#lost(0, this.#lastError.message)
-      return
-    }
-    if (this.#closed) return
+    const { token: source } = this.options
+    const token = typeof source === 'string' ? source : await this.#given(source)
+    if (this.#closed || token === undefined) return
     const socket = this.options.host.dial(this.options.url)
     this.#socket = socket
     this.#cause = undefined
@@ -86,6 +79,25 @@ export class Link {
     socket.on('close', (code, reason) => {
       if (this.#socket === socket) this.#lost(code, reason.toString())
     })
+  }
+
+  /** A token to show to the peer; when there is none, it is asked for again later. */
+  async #given(source: () => string | Promise<string>): Promise<string | undefined> {
+    let given: unknown
+    try {
+      given = await source()
+    } catch (error) {
+      this.#lastError = noToken(error)
+      this.#lost(0, this.#lastError.message)
+      return undefined
+    }
+    try {
+      return checkToken(given)
+    } catch (error) {
+      this.#lastError = error as WeftError
+      this.#lost(CLOSE_CODES.unauthorized, this.#lastError.code)
+      return undefined
+    }
   }
 
   /**
@@ -205,9 +217,10 @@ export class Link {
 
   #fail(reason: string): void {
     this.#closed = true
-    const error =
+    const error = ofTheConnection(
       this.#lastError ??
-      new WeftError(reason as ErrorCode, `the peer ended the connection: ${reason}`, 'see the code')
+        new WeftError(reason as ErrorCode, `the peer ended the connection: ${reason}`, 'see the code'),
+    )
     this.options.onEvent({ type: 'failed', error })
     this.options.onFailed(error)
   }
@@ -218,13 +231,15 @@ const CLOSE_MS = 1_000
 const LASTING_MS = 10_000
 const TOKEN_ATTEMPTS_MAX = 5
 
-function noToken(reason: string, cause: unknown): WeftError {
+/** What a peer says of one frame is no answer to anybody who waits for another one. */
+function ofTheConnection(error: WeftError): WeftError {
+  if (!error.code.startsWith('WEFT_FRAME')) return error
   return new WeftError(
-    'WEFT_TOKEN_MISSING',
-    `the token source failed: ${reason}`,
-    'look for the cause where tokens are made; the replica goes on asking, and keeps what is written',
-    {},
-    { cause },
+    error.code,
+    `the peer has ended the connection, because of a frame that it could not take: ${error.message}`,
+    'connect anew, and pass on what `unacknowledged` holds; no call should make such a frame: report it',
+    error.details,
+    { cause: error },
   )
 }
 

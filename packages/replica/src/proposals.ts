@@ -33,8 +33,8 @@ export class Proposals {
   }
 
   /** No answer will come any more. */
-  end(error: WeftError): void {
-    for (const { accepted } of this.#open.values()) accepted.reject(error)
+  end(why: (id: ChangeId) => WeftError): void {
+    for (const [id, { accepted }] of this.#open) accepted.reject(why(id))
     this.#open.clear()
   }
 }

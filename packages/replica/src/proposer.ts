@@ -9,9 +9,10 @@ import {
   type JsonObject,
   type Position,
   type SchemaVersion,
-  WeftError,
+  type WeftError,
   type Write,
 } from '@weft/core'
+import { undecided } from './context-errors.js'
 import type { ContextReplica } from './context-replica.js'
 import { type Expectations, preconditionsOf } from './expectations.js'
 import { checkWait, type WaitOptions, within } from './waiting.js'
@@ -124,13 +125,4 @@ function changesIn({ details }: WeftError): ChangeId[] {
 
 function recordsIn(value: unknown): Record<string, unknown>[] {
   return Array.isArray(value) ? value.filter(each => typeof each === 'object' && each !== null) : []
-}
-
-function undecided(change: ChangeId): WeftError {
-  return new WeftError(
-    'WEFT_NOT_SYNCED',
-    `the peer has not decided on change ${change.slice(0, 12)} in time`,
-    'it may yet take it, and then it will be seen here; check the connection, and read before you write it again',
-    { change },
-  )
 }

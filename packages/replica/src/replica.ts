@@ -23,13 +23,14 @@ import { checkFunction, checkObject, checkTime } from './arguments.js'
 import { Asked } from './asked.js'
 import { Context, type ContextHost } from './context.js'
 import { type Gate, untilResolved } from './conflict-gate.js'
-import { flushDeadline } from './context-errors.js'
+import { flushDeadline, unanswered } from './context-errors.js'
 import { ContextReplica } from './context-replica.js'
+import { checkClient, checkTokenSource, type TokenSource } from './credential.js'
 import type { Resolver } from './effects.js'
 import type { ReplicaListener } from './events.js'
 import { type ContextHandle, Handles } from './handles.js'
 import { checkHandoff, type Resumed, type ResumeOptions } from './handoff.js'
-import { Link, type TokenSource } from './link.js'
+import { Link } from './link.js'
 import { isolated } from './listeners.js'
 import { nodeHost, type ReplicaHost } from './node-host.js'
 import { Overlays } from './overlays.js'
@@ -120,10 +121,10 @@ export class Replica {
     checkPeerUrl(checkObject('what connect was given', options, 'pass { url, token }').url)
     this.#host = options.host ?? nodeHost
     this.#onEvent = isolated(checkFunction('onEvent', options.onEvent ?? (() => {})))
-    this.#session = new ReplicaSession(options.client ?? 'weft-replica')
+    this.#session = new ReplicaSession(checkClient(options.client ?? 'weft-replica'))
     this.#link = new Link(this.#session, {
       url: options.url,
-      token: options.token,
+      token: checkTokenSource(options.token),
       host: this.#host,
       ping_ms: checkTime('ping_ms', options.ping_ms ?? PING_MS),
       onEvent: this.#onEvent,
@@ -386,8 +387,8 @@ export class Replica {
   #failed(error: WeftError): void {
     this.#failure = error
     this.#welcome.reject(error)
-    this.#asked.fail(error)
-    for (const context of this.#contexts.values()) context.failed(error)
+    this.#asked.fail(error, unanswered(error))
+    for (const context of this.#contexts.values()) context.lost(error)
     this.overlays.failed(error)
   }
 }

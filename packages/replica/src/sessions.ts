@@ -1,7 +1,8 @@
 import { type Position, WeftError, type WorkflowId } from '@weft/core'
 import type { Asked } from './asked.js'
 import type { ContextReplica } from './context-replica.js'
-import { holding, type WaitOptions, within } from './waiting.js'
+import { checkSession } from './credential.js'
+import type { WaitOptions } from './waiting.js'
 
 /**
  * A token for all that is known here of a context's log.
@@ -28,16 +29,16 @@ export async function reach(
   token: string,
   options: WaitOptions,
 ): Promise<void> {
-  const { workflow, failure } = context
+  const { workflow, index, failure } = context
+  checkSession(token)
   if (failure) throw failure
   const request = asked.questions.present(workflow, token)
   const { position } = await asked.answer<'attested'>(request, options, () => unanswered(workflow))
-  const { held, stop } = holding(
-    () => context.index.position >= position,
-    [ask => context.onPosition(ask)],
-    () => context.failure,
+  await context.until(
+    () => index.position >= position,
+    options,
+    () => behind(context, position),
   )
-  await within(context.host.clock, held, options, () => behind(context, position)).finally(stop)
 }
 
 function behind({ index, workflow }: ContextReplica, position: Position): WeftError {

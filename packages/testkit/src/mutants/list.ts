@@ -208,8 +208,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a session that is not waited for',
     file: 'replica/dist/sessions.js',
-    from: 'if (context.index.position >= position)',
-    to: 'if (true)',
+    from: 'context.until(() => index.position >= position',
+    to: 'context.until(() => true',
     laws: ['SES-1', 'SES-2'],
   },
   {
