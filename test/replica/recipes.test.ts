@@ -58,6 +58,11 @@ test.each(WAYS)('a recipe that returns what it did to the draft is told so: %s',
   expect(context.state.plan).toEqual(['begin'])
 })
 
+test.each(WAYS)('a recipe that is none is refused as that: %s', async (_, change) => {
+  const refused = await refusalOf(change, await openOffline(), 'x' as never)
+  expect(refused).toMatchObject({ code: 'WEFT_USAGE', message: 'the recipe is of type string' })
+})
+
 test('a recipe may return a new state, or the draft that it has changed', async () => {
   const context = await openOffline()
   const recipes: AnyRecipe[] = [

@@ -196,6 +196,24 @@ describe('what a step reads of the state that it changes', () => {
     expect(await readsOf(acts.map(([act]) => act))).toEqual(expected(acts))
   })
 
+  it('[STL-1] is recorded of the state of the step too, when it is written', async () => {
+    const [replica] = await replicas(1)
+    const context = await planOn(replica!, 'planner')
+    context.change(() => STATE)
+    const { entries } = await context.step('s', step => {
+      const { x, list } = step.state.constraints as State['constraints']
+      step.change(state => {
+        if (x.v === 1) state.constraints.y = [x]
+        if (list[0]!.n === 1) state.constraints.z = list
+      })
+      step.append('decision', { text: 'done' })
+    })
+    expect(context.why(entries[0]!).reads.map(({ ref }) => ref)).toEqual([
+      'state:/constraints/list',
+      'state:/constraints/x',
+    ])
+  })
+
   it('[STL-1] is recorded where it was found, wherever it has been moved to', async () => {
     const moves: readonly (readonly [Recipe, string[]])[] = [
       [

@@ -14,7 +14,7 @@ const Boards = defineContext({
   entries: {},
 })
 
-type Recipe = (board: Board) => void
+type Recipe = (board: Board, state: Readonly<Board>) => unknown
 const enough = new Error('the step has no peer to be committed at')
 
 /** What recipes make of a board in a step, one after the other. */
@@ -25,7 +25,7 @@ async function openBoards() {
     inStep: async (board: Board, recipe: Recipe): Promise<unknown> => {
       let after: unknown
       const ending = context.step('s', step => {
-        step.change(() => board).change(recipe)
+        step.change(() => board).change(draft => recipe(draft, step.state) as Board)
         after = JSON.parse(JSON.stringify(step.state))
         throw enough
       })
@@ -34,7 +34,7 @@ async function openBoards() {
     },
     inChange: (board: Board, recipe: Recipe): unknown => {
       context.change(() => board)
-      context.change(recipe)
+      context.change(draft => recipe(draft, context.state) as Board)
       return context.state
     },
   }
@@ -55,6 +55,30 @@ test('[STP-1] what a recipe has found in a step is what it then removes and move
     draft.todo = draft.todo.filter(each => each !== item)
   })
   expect(moved).toEqual({ ...board, todo: [task('a'), task('c')], done: [task('b')] })
+})
+
+test('[STP-1] a recipe may write what it takes from the state of its step, as it is or in something new', async () => {
+  const { inStep, inChange } = await openBoards()
+  const board = { todo: [task('a'), task('b')], done: [], byName: { c: task('c') }, queues: { q: ['x'] } }
+  const written: readonly Recipe[] = [
+    (draft, state) => {
+      draft.byName.d = state.todo[1]!
+    },
+    (draft, state) => {
+      draft.done = [...state.todo, { ...state.byName.c!, tags: state.queues.q! }]
+    },
+    (draft, state) => void draft.done.push(state.todo[0]!, { ...task('n'), sub: state.todo[0]!.sub }),
+    (draft, state) => {
+      const kept: Board['done'] = []
+      draft.done = kept
+      kept.push(state.todo[0]!)
+    },
+    (_, state) => ({ ...state, todo: state.todo.slice(1) }),
+    (_, state) => state,
+  ]
+  for (const recipe of written) {
+    expect(await inStep(board, recipe), String(recipe)).toEqual(inChange(board, recipe))
+  }
 })
 
 test('[STP-1] a recipe does in a step what it does without one, and sees the same', async () => {

@@ -1,7 +1,8 @@
 import { childPointer } from '@weft/core'
 import { isDraft } from 'immer'
+import { checkFunction } from './arguments.js'
 import type { Recipe } from './recipe.js'
-import { isContainer, pointerRead, type ReadLog } from './tracked.js'
+import { isContainer, pointerRead, type ReadLog, replaceViews, shownBy } from './tracked.js'
 
 type Method = (...items: unknown[]) => unknown
 
@@ -17,12 +18,13 @@ const DRAFT_STATE = Symbol.for('immer-state')
  * depend on what else is in it; the length that these return is not logged either.
  */
 export function trackedRecipe<State>(recipe: Recipe<State>, log: ReadLog): Recipe<State> {
+  checkFunction('the recipe', recipe)
   return draft => {
     const views = new DraftViews(log)
     const shown = views.viewOf(draft as object, '')
     try {
       const returned: unknown = recipe(shown as never)
-      return (returned === shown ? undefined : returned) as State
+      return (returned === shown ? undefined : views.written(returned)) as State
     } finally {
       views.end()
     }
@@ -40,6 +42,8 @@ class DraftViews implements ProxyHandler<object> {
   readonly #pointers = new WeakMap<object, string>()
   /** Drafts that were handed out, and neither looked into nor written to since. */
   readonly #untouched = new Set<object>()
+  /** What was written, and may be added to until the recipe ends. */
+  readonly #made = new Set<object>()
   /** Lists that were added to unread: which of their items stands where tells how many there were. */
   readonly #extended = new WeakSet<object>()
 
@@ -58,13 +62,18 @@ class DraftViews implements ProxyHandler<object> {
   /** What is to be written for a value. All that a view shows counts as read: it is copied. */
   written(value: unknown): unknown {
     const draft = this.#drafts.get(value as object)
-    if (draft === undefined) return value
-    this.log.read(this.#pointers.get(draft)!)
-    return draft
+    if (draft !== undefined) {
+      this.log.read(this.#pointers.get(draft)!)
+      return draft
+    }
+    const shown = shownBy(value)
+    if (isContainer(shown)) this.#made.add(shown)
+    return shown
   }
 
   /** What was handed out for its own sake counts as read. */
   end(): void {
+    for (const made of this.#made) replaceViews(made)
     for (const draft of this.#untouched) this.log.handOut(this.#pointers.get(draft)!)
   }
 

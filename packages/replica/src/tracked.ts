@@ -1,4 +1,5 @@
 import { childPointer, type Entry, type EntryId } from '@weft/core'
+import { isDraft } from 'immer'
 
 /** A manifest gives so much of its change's header to what was read of the state. */
 const POINTER_BYTES_MAX = 16_384
@@ -75,6 +76,25 @@ export function pointerRead(container: object, pointer: string, key: string): st
   return isOfAll ? pointer : childPointer(pointer, key)
 }
 
+/** What views of a state show, by the view. */
+const SHOWN = new WeakMap<object, () => unknown>()
+
+/** What a value shows that is a view of a state, of which all is then read; any other value is what it is. */
+export function shownBy(value: unknown): unknown {
+  return SHOWN.get(value as object)?.() ?? value
+}
+
+/** Puts what they show in the place of views of a state within something new: views can be neither frozen nor kept. */
+export function replaceViews(value: unknown, known = new Set<object>()): void {
+  if (!isContainer(value) || Object.isFrozen(value) || isDraft(value) || known.has(value)) return
+  known.add(value)
+  for (const [key, item] of Object.entries(value)) {
+    const shown = shownBy(item)
+    if (shown !== item) Reflect.set(value, key, shown)
+    replaceViews(shown, known)
+  }
+}
+
 /** A view of immutable JSON that logs what is read through it (STL-1). */
 export function trackReads<T>(value: T, log: ReadLog, pointer = ''): T {
   if (!isContainer(value)) return value
@@ -93,7 +113,7 @@ export function trackReads<T>(value: T, log: ReadLog, pointer = ''): T {
   }
   // The target is empty: a proxy may not answer for a frozen property with anything but itself.
   const target = (Array.isArray(value) ? [] : {}) as T & object
-  return new Proxy(target, {
+  const view = new Proxy(target, {
     get: (_, key) => get(key),
     has(_, key) {
       if (typeof key !== 'symbol') log.read(pointerRead(value, pointer, key))
@@ -115,6 +135,11 @@ export function trackReads<T>(value: T, log: ReadLog, pointer = ''): T {
     defineProperty: refuseWrite,
     deleteProperty: refuseWrite,
   })
+  SHOWN.set(view, () => {
+    log.read(pointer)
+    return value
+  })
+  return view
 }
 
 function refuseWrite(): never {
