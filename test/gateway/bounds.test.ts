@@ -161,6 +161,21 @@ describe('requests', () => {
     await until(async () => (await api.get(`${W}/state`)).status === 200, 'there is room again')
   })
 
+  test('that wait behind another on a connection which breaks off are over with it', async () => {
+    const api = await GatewayHarness.start({ limits: { requests_max: 8 } })
+    await api.post(`${W}/subscriptions/pool`, { agent: 'a', filter: { kinds: ['message'] } })
+    const socket = connect(api.gateway.port, '127.0.0.1')
+    const waits = JSON.stringify({ agent: 'waits', wait_ms: 60_000 })
+    const claim = `POST ${CLAIMS} HTTP/1.1\r\ncontent-type: application/json\r\ncontent-length: ${waits.length}`
+    const head = `\r\nhost: x\r\nauthorization: Bearer ${api.token}\r\n\r\n`
+    socket.write(`${claim}${head}${waits}${`GET ${W}/state HTTP/1.1${head}`.repeat(20)}`)
+    await until(async () => (await api.get(`${W}/state`)).status === 503, 'no more are taken')
+    socket.resetAndDestroy()
+    await until(async () => (await api.get(`${W}/state`)).status === 200, 'there is room again')
+    const many = Array.from({ length: 4 }, () => api.get(`${W}/state`))
+    expect((await Promise.all(many)).map(({ status }) => status)).toEqual([200, 200, 200, 200])
+  })
+
   test('hold as much in all as they may, and what is done is let go of', async () => {
     const api = await GatewayHarness.start({ limits: { bodies_bytes_max: 10_000 } })
     for (let time = 0; time < 3; time++) expect((await api.say('x'.repeat(6_000))).status).toBe(201)

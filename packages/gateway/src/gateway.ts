@@ -9,6 +9,7 @@ import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import { WeftError } from '@weft/core'
 import {
+  closeQueued,
   closerOf,
   listenError,
   problemHeaders,
@@ -94,6 +95,7 @@ class GatewayServer implements Gateway {
       void this.#answer(request, response)
     })
     this.#closeServer = closerOf(this.#server)
+    closeQueued(this.#server)
   }
 
   get port(): number {
