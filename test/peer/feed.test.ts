@@ -2,8 +2,10 @@ import { connect as connectTcp } from 'node:net'
 import { LIMITS } from '@weft/core'
 import { signToken } from '@weft/peer'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { MemoryDisk, MemoryStore } from '../support/memory-store.ts'
 import { PeerHarness, SECRET } from '../support/peer-harness.ts'
-import { until } from '../support/peer-until.ts'
+import { overriding } from '../support/peer-store.ts'
+import { gateOf, until } from '../support/peer-until.ts'
 import { Research } from '../support/replica-contexts.ts'
 import { SseReader } from '../support/sse-reader.ts'
 import { Author } from '../support/wire-author.ts'
@@ -146,7 +148,10 @@ describe('[WAK-1] a feed', () => {
     expect((await slow.take(count - 1)).at(-1)!.id).toBe(`${count}`)
   })
 
-  test('that is not read at all is cut off when its token expires', async () => {
+  test.each([
+    ['alone on its connection', 0],
+    ['behind another one', 1],
+  ])('that is not read at all is cut off when its token expires, %s', async (_, ahead) => {
     const { harness } = await scene()
     const writer = await harness.following({}, 'long')
     for (const change of new Author(1).appends(30, LIMITS.change_bytes_max - 10_000)) {
@@ -157,10 +162,24 @@ describe('[WAK-1] a feed', () => {
     const socket = connectTcp(harness.peer.port, '127.0.0.1')
     onTestFinished(() => void socket.destroy())
     socket.on('error', () => {})
-    const token = await harness.token({ lifetime: 2 })
-    socket.write(`GET /feed/long?access_token=${token} HTTP/1.1\r\nHost: peer\r\n\r\n`)
-    await until(async () => (await harness.metric('weft_feeds_open')) === 1, 'it is open')
+    const feedBy = (token: string) => `GET /feed/long?access_token=${token} HTTP/1.1\r\nHost: peer\r\n\r\n`
+    const lasting = feedBy(await harness.token()).repeat(ahead)
+    socket.write(lasting + feedBy(await harness.token({ lifetime: 2 })))
+    await until(async () => (await harness.metric('weft_feeds_open')) === 1 + ahead, 'they are open')
     await until(async () => (await harness.metric('weft_feeds_open')) === 0, 'it is cut off')
+  })
+
+  test('ends with its connection, also one that waits behind others on it', async () => {
+    const { harness, base, say } = await scene()
+    await say('one')
+    const socket = connectTcp(harness.peer.port, '127.0.0.1')
+    const asked = `GET /feed/w?access_token=${await harness.token()} HTTP/1.1\r\nHost: peer\r\n\r\n`
+    socket.write(asked.repeat(20))
+    await until(async () => (await harness.metric('weft_feeds_open')) === 20, 'they are open')
+    socket.resetAndDestroy()
+    await until(async () => (await harness.metric('weft_feeds_open')) === 0, 'they are closed')
+    const next = await SseReader.open(`${base()}/feed/w?access_token=${await harness.token()}`)
+    expect((await next.take(2)).map(textOf)).toContain('one')
   })
 
   test('ends when its token expires, and says so', async () => {
@@ -208,6 +227,30 @@ describe('[WAK-1] a feed', () => {
 })
 
 describe('[WAK-1] a feed is refused', () => {
+  test('when there are as many as may be: those that are being opened count, too', async () => {
+    const { opened, open } = gateOf()
+    onTestFinished(open)
+    const store = new MemoryStore(new MemoryDisk())
+    const slow = overriding(store, inner => ({
+      head: async workflow => {
+        if (workflow === 'w') await opened
+        return inner.head(workflow)
+      },
+    }))
+    const harness = await PeerHarness.start({ limits: { connections_max: 3 }, openStore: async () => slow })
+    const url = `http://127.0.0.1:${harness.peer.port}/feed/w?access_token=${await harness.token()}`
+    const statuses: number[] = []
+    const asking = Array.from({ length: 20 }, async () => {
+      const { response } = await SseReader.open(url)
+      statuses.push(response.status)
+    })
+    await until(() => statuses.length === 17, 'all but three are answered')
+    expect(new Set(statuses)).toEqual(new Set([503]))
+    open()
+    await Promise.all(asking)
+    expect(statuses.slice(17)).toEqual([200, 200, 200])
+  })
+
   test.each<[string, number, string, string, Record<string, string>]>([
     ['a position that was never reached', 416, 'WEFT_POSITION_UNKNOWN', '/feed/w?from=99', {}],
     ['position 0', 416, 'WEFT_POSITION_UNKNOWN', '/feed/w?from=0', {}],

@@ -42,13 +42,13 @@ export interface FeedRequest {
 
 interface Feed {
   readonly request: FeedRequest
-  readonly log: ContextLog
   readonly ended: AbortController
   close(): void
 }
 
 /** The open feeds: contexts as CloudEvents over server-sent events, each a cursor into its log. */
 export class Feeds {
+  /** Those among them that are being opened: who asks for many at once is given no more of them. */
   readonly #open = new Set<Feed>()
 
   constructor(private readonly host: FeedHost) {}
@@ -71,23 +71,23 @@ export class Feeds {
     const ended = new AbortController()
     // Held from now on: what is revoked while the context is being opened ends this, too.
     const letGo = grants.hold(grant, error => ended.abort(error))
-    const release = (): void => {
+    const close = (): void => {
+      if (!this.#open.delete(feed)) return
       letGo()
       contexts.release(grant.tenant, workflow)
     }
+    const feed: Feed = { request, ended, close }
+    this.#open.add(feed)
     try {
       const log = await contexts.acquire(grant.tenant, workflow)
       ended.signal.throwIfAborted()
       if (from < 1 || from > log.count + 1) throw unreached(from, log.count)
-      const close = (): void => this.#close(feed, release)
-      const feed: Feed = { request, log, ended, close }
-      this.#open.add(feed)
       ended.signal.addEventListener('abort', () => {
         clock.after(GRACE_MS, () => this.#open.has(feed) && request.cut())
       })
-      return streamOf(this.#frames(feed), feed)
+      return streamOf(this.#frames(feed, log), feed)
     } catch (error) {
-      release()
+      close()
       throw error
     }
   }
@@ -97,11 +97,7 @@ export class Feeds {
     for (const { ended } of this.#open) ended.abort(error)
   }
 
-  #close(feed: Feed, release: () => void): void {
-    if (this.#open.delete(feed)) release()
-  }
-
-  async *#frames({ request, log, ended }: Feed): AsyncGenerator<string> {
+  async *#frames({ request, ended }: Feed, log: ContextLog): AsyncGenerator<string> {
     const { clock, limits } = this.host
     let position = request.from - 1
     yield OPENING

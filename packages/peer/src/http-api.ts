@@ -52,7 +52,8 @@ export function httpApi(host: HttpApiHost): RequestListener {
       workflow: context.req.param('workflow'),
       from: fromOf(context),
       filter: filterOf(context),
-      cut: () => context.env.outgoing.destroy(),
+      // And not the answer alone: one that waits behind another has no connection yet that would end with it.
+      cut: () => context.env.incoming.socket.destroy(),
     })
     if (context.req.method !== 'HEAD') return new Response(stream, { headers: EVENT_STREAM })
     // Nobody would read it, or end it.

@@ -16,6 +16,7 @@ import { DEFAULT_LIMITS, type PeerLimits } from './limits.js'
 import { listenError } from './listen-error.js'
 import { type PeerMetrics, peerMetrics } from './peer-metrics.js'
 import { scratchDoor } from './scratch-door.js'
+import { closeQueued } from './queued-responses.js'
 import { PeerService } from './service.js'
 import { SessionTokens } from './session-tokens.js'
 import type { TrialAnswer, TrialQuestion } from './state-trial.js'
@@ -185,6 +186,7 @@ class PeerProcess implements Peer {
     }
     this.#server = createServer(httpDoor(door))
     this.#closeServer = closerOf(this.#server)
+    closeQueued(this.#server)
     // `maxFragments` is newer than the types of ws.
     const bounds: ServerOptions & { maxFragments: number } = {
       noServer: true,
