@@ -1,7 +1,7 @@
 import { once } from 'node:events'
-import { connect } from 'node:net'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { type Answer, GatewayHarness } from '../support/gateway-harness.ts'
 import { PeerHarness } from '../support/peer-harness.ts'
 import { until } from '../support/peer-until.ts'
@@ -23,6 +23,31 @@ async function behindLink() {
   expect((await api.get(`${W}/log`)).status).toBe(200)
   return { api, link }
 }
+
+const CHANGE = {
+  agent: 'a',
+  schema: { name: 'research', version: 1 },
+  entries: [{ kind: 'message', value: 1 }],
+}
+
+/** A write over a connection of its own, which may end before it is whole; and what it is answered all the same. */
+function begun(
+  { gateway }: GatewayHarness,
+  { body, bytes = body.length, token }: { body: string; bytes?: number; token?: string },
+) {
+  const socket = connect(gateway.port, '127.0.0.1')
+  onTestFinished(() => void socket.destroy())
+  socket.on('error', () => {})
+  const authorization = token === undefined ? '' : `authorization: Bearer ${token}\r\n`
+  const head = `host: x\r\ncontent-type: application/json\r\n${authorization}content-length: ${bytes}`
+  socket.write(`POST ${W}/changes HTTP/1.1\r\n${head}\r\n\r\n${body}`)
+  const answer = once(socket, 'data').then(String)
+  answer.catch(() => {})
+  return { socket, answer }
+}
+
+const stalled = (api: GatewayHarness, bytes: number, token?: string) =>
+  begun(api, { body: ' '.repeat(bytes - 1), bytes, ...(token && { token }) })
 
 describe('replicas of a gateway', () => {
   test('are one for each token, however many ask at once', async () => {
@@ -148,7 +173,7 @@ describe('replicas of a gateway', () => {
 
 describe('requests', () => {
   test('are as many as may be, and others are told to come again', async () => {
-    const api = await GatewayHarness.start({ limits: { requests_max: 2 } })
+    const api = await GatewayHarness.start({ limits: { requests_max: 4 } })
     await api.post(`${W}/subscriptions/pool`, { agent: 'a', filter: { kinds: ['message'] } })
     const gone = new AbortController()
     const waiting = [api.occupy(CLAIMS, gone.signal), api.occupy(CLAIMS, gone.signal)]
@@ -162,22 +187,26 @@ describe('requests', () => {
   })
 
   test('that wait behind another on a connection which breaks off are over with it', async () => {
-    const api = await GatewayHarness.start({ limits: { requests_max: 8 } })
-    await api.post(`${W}/subscriptions/pool`, { agent: 'a', filter: { kinds: ['message'] } })
-    const socket = connect(api.gateway.port, '127.0.0.1')
-    const waits = JSON.stringify({ agent: 'waits', wait_ms: 60_000 })
-    const claim = `POST ${CLAIMS} HTTP/1.1\r\ncontent-type: application/json\r\ncontent-length: ${waits.length}`
-    const head = `\r\nhost: x\r\nauthorization: Bearer ${api.token}\r\n\r\n`
-    socket.write(`${claim}${head}${waits}${`GET ${W}/state HTTP/1.1${head}`.repeat(20)}`)
-    await until(async () => (await api.get(`${W}/state`)).status === 503, 'no more are taken')
+    const api = await GatewayHarness.start({ limits: { requests_max: 3 } })
+    const token = await api.peer.token({ tenant: 'rival' })
+    const another = async (): Promise<number> => (await api.get(`${W}/state`, { token })).status
+    await another()
+    const release = api.peer.gate.hold()
+    const before = api.peer.gate.appends
+    const { socket } = begun(api, { body: JSON.stringify(CHANGE), token: api.token })
+    await until(() => api.peer.gate.appends > before, 'the write is with the peer')
+    const refused = async (): Promise<boolean> => {
+      socket.write(`GET ${W}/state HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${token}\r\n\r\n`)
+      return (await another()) === 503
+    }
+    await until(refused, 'another is behind it')
     socket.resetAndDestroy()
-    await until(async () => (await api.get(`${W}/state`)).status === 200, 'there is room again')
-    const many = Array.from({ length: 4 }, () => api.get(`${W}/state`))
-    expect((await Promise.all(many)).map(({ status }) => status)).toEqual([200, 200, 200, 200])
+    await until(async () => (await another()) === 200, 'there is room again')
+    release()
   })
 
   test('hold as much in all as they may, and what is done is let go of', async () => {
-    const api = await GatewayHarness.start({ limits: { bodies_bytes_max: 10_000 } })
+    const api = await GatewayHarness.start({ limits: { bodies_bytes_max: 20_000 } })
     for (let time = 0; time < 3; time++) expect((await api.say('x'.repeat(6_000))).status).toBe(201)
     const release = api.peer.gate.hold()
     const before = api.peer.gate.appends
@@ -199,6 +228,63 @@ describe('requests', () => {
     expect((await api.get(`${W}/state`, { token })).status).toBe(200)
     gone.abort()
     await Promise.allSettled(waiting)
+  })
+
+  test('of one tenant leave room for others, however many tokens it has', async () => {
+    const api = await GatewayHarness.start({ limits: { requests_max: 8, bodies_bytes_max: 20_000 } })
+    await api.post(`${W}/subscriptions/pool`, { agent: 'a', filter: { kinds: ['message'] } })
+    const gone = new AbortController()
+    const tokens = await Promise.all(Array.from({ length: 8 }, () => api.peer.token()))
+    const waiting = tokens.map(token =>
+      api.ask('POST', CLAIMS, { body: { agent: 'a', wait_ms: 60_000 }, token, signal: gone.signal }),
+    )
+    const refused = await Promise.race(waiting)
+    expect(refused).toMatchObject({ status: 503, body: { code: 'WEFT_LIMIT' } })
+    const token = await api.peer.token({ tenant: 'rival' })
+    expect((await api.get(`${W}/state`, { token })).status).toBe(200)
+    gone.abort()
+    await Promise.allSettled(waiting)
+  })
+
+  test('of one tenant leave room for the bodies of others', async () => {
+    const api = await GatewayHarness.start({ limits: { bodies_bytes_max: 20_000 } })
+    const sending = Array.from({ length: 3 }, () => stalled(api, 6_000, api.token))
+    const refused = await Promise.race(sending.map(({ answer }) => answer))
+    expect(refused).toMatch(/^HTTP\/1\.1 503[\s\S]*WEFT_LIMIT/)
+    const token = await api.peer.token({ tenant: 'rival' })
+    expect((await api.say('x'.repeat(3_000), { token })).status).toBe(201)
+    for (const { socket } of sending) socket.destroy()
+    await until(async () => (await api.say('x'.repeat(6_000))).status === 201, 'there is room again')
+  })
+
+  test('of strangers are answered before their bodies are read, and take no room', async () => {
+    const api = await GatewayHarness.start({ limits: { requests_max: 4, bodies_bytes_max: 20_000 } })
+    const sending = [
+      ...Array.from({ length: 20 }, () => stalled(api, 6_000)),
+      ...Array.from({ length: 20 }, (_, at) => stalled(api, 6_000, `made.up.${at}`)),
+    ]
+    for (const { answer } of sending) expect(await answer).toMatch(/^HTTP\/1\.1 401/)
+    expect((await api.say('x'.repeat(6_000))).status).toBe(201)
+  })
+
+  test('whose token the peer has not taken yet are as many as may be', async () => {
+    const silent = createServer()
+    silent.listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    onTestFinished(() => void silent.close())
+    const url = `ws://127.0.0.1:${(silent.address() as AddressInfo).port}`
+    const api = await GatewayHarness.start({ url, limits: { unverified_max: 2, connect_ms: 500 } })
+    const asking = [1, 2, 3].map(() => api.get(`${W}/state`))
+    expect(await Promise.race(asking)).toMatchObject({ status: 503, body: { code: 'WEFT_LIMIT' } })
+    const others = (await Promise.all(asking)).map(({ body }) => body.code)
+    expect(others.sort()).toEqual(['WEFT_LIMIT', 'WEFT_PEER_UNREACHABLE', 'WEFT_PEER_UNREACHABLE'])
+  })
+
+  test('do not come in without end', async () => {
+    const api = await GatewayHarness.start({ limits: { body_ms: 50 } })
+    const { answer } = stalled(api, 6_000, api.token)
+    expect(await answer).toMatch(/^HTTP\/1\.1 503[\s\S]*WEFT_ABORTED/)
+    expect((await api.say('all of it')).status).toBe(201)
   })
 
   test('that wait are ended when the gateway closes, and those that write are answered', async () => {

@@ -112,7 +112,10 @@ describe('a request that is none is refused, changes nothing, and the gateway li
     const api = await GatewayHarness.start()
     const socket = connectTcp(api.gateway.port, '127.0.0.1')
     socket.on('error', () => {})
-    socket.write(`POST ${CHANGES} HTTP/1.1\r\nhost: x\r\ncontent-length: 900\r\n\r\n{"agent":`)
+    const authorization = `authorization: Bearer ${api.token}`
+    socket.write(
+      `POST ${CHANGES} HTTP/1.1\r\nhost: x\r\n${authorization}\r\ncontent-length: 900\r\n\r\n{"agent":`,
+    )
     socket.resume()
     socket.end()
     await new Promise(resolve => socket.on('close', resolve))

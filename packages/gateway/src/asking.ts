@@ -1,13 +1,16 @@
 import { isWeftError, MAIN_BRANCH, WeftError } from '@weft/core'
+import type { HttpBindings } from '@hono/node-server'
 import type { WaitOptions } from '@weft/replica'
 import type { Context as HonoContext } from 'hono'
-import type { AnyHandle, Bearer, Bearers, HandleRequest } from './bearer.js'
+import { type AnyHandle, type Bearer, type Bearers, type HandleRequest, tokenIn } from './bearer.js'
 import type { GatewayLimits } from './limits.js'
 import type { Schemas } from './schemas.js'
+import type { Visits } from './visits.js'
 
 /** What the routes are given. */
 export interface Host {
   readonly bearers: Bearers
+  readonly visits: Visits
   readonly schemas: Schemas
   readonly limits: GatewayLimits
   /** Aborts when the gateway closes: nobody may wait any more; what is being done is still ended. */
@@ -39,20 +42,18 @@ export interface Answered<T> {
   readonly session: string | null
 }
 
-/** Does some work as the bearer of a request's token. @throws as `Bearers.use`, WEFT_TOKEN_MISSING */
-function asBearer<T>(host: Host, c: HonoContext, work: (bearer: Bearer) => Promise<T>): Promise<T> {
-  const [, token] = /^Bearer +(\S+)$/i.exec(c.req.header('authorization') ?? '') ?? []
-  if (token !== undefined) return host.bearers.use(token, work)
-  throw new WeftError(
-    'WEFT_TOKEN_MISSING',
-    'there is no token',
-    'send it in the header: Authorization: Bearer <token>; `weft token` makes one',
-  )
+/** Does some work as the bearer of a request's token. @throws as `tokenIn`, `Bearers.use` and `Visits.enter` */
+async function asBearer<T>(host: Host, c: HonoContext, work: (bearer: Bearer) => Promise<T>): Promise<T> {
+  const { outgoing } = c.env as HttpBindings
+  return host.bearers.use(tokenIn(c.req.header('authorization')), async bearer => {
+    host.visits.enter(bearer.tenant, outgoing)
+    return work(bearer)
+  })
 }
 
 /**
  * Asks a branch something, when all that the session of the request had seen is here (SES-1, SES-2).
- * @throws as `Bearers.use`, `Replica.open`, `Context.reach`, `Context.token`, and what `work` throws
+ * @throws as `asBearer`, `Replica.open`, `Context.reach`, `Context.token`, and what `work` throws
  */
 export function onBranch<T>(
   host: Host,

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { ANY_CONTEXT, type ContextDefinition, isWeftError, type JsonObject, type WeftError } from '@weft/core'
+import { ANY_CONTEXT, type ContextDefinition, isWeftError, type JsonObject, WeftError } from '@weft/core'
 import { type Context, connect, type Replica, type WaitOptions } from '@weft/replica'
 import type { GatewayLimits } from './limits.js'
 import { Pool } from './pool.js'
@@ -32,10 +32,15 @@ export class Bearer {
       what: 'branches',
       max: limits.handles_per_token_max,
       opening_max: limits.handles_per_token_max,
+      waiting_max: limits.requests_per_token_max,
       users_max: limits.requests_per_token_max,
       idle_ms: limits.idle_ms,
     }
     this.#handles = new Pool(bounds, handle => handle.close(CLOSING))
+  }
+
+  get tenant(): string {
+    return this.replica.tenant!
   }
 
   /** Does some work on a branch, when what the peer has of it is here. @throws as `Replica.open`, and what `work` throws */
@@ -81,6 +86,17 @@ export class Bearer {
 const CLOSING = { timeout_ms: 2_000 }
 const BROKEN = /^WEFT_(?:STORE|CLOSED|INTERNAL)/
 
+/** The token in a header `Authorization`. @throws WEFT_TOKEN_MISSING */
+export function tokenIn(authorization = ''): string {
+  const [, token] = /^Bearer +(\S+)$/i.exec(authorization) ?? []
+  if (token !== undefined) return token
+  throw new WeftError(
+    'WEFT_TOKEN_MISSING',
+    'there is no token',
+    'send it in the header: Authorization: Bearer <token>; `weft token` makes one',
+  )
+}
+
 /** All bearers that have come lately, by their tokens. */
 export class Bearers {
   readonly #pool: Pool<Bearer>
@@ -93,6 +109,7 @@ export class Bearers {
       what: 'tokens',
       max: limits.replicas_max,
       opening_max: limits.connecting_max,
+      waiting_max: limits.unverified_max,
       users_max: limits.requests_per_token_max,
       idle_ms: limits.idle_ms,
     }

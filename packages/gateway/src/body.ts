@@ -1,31 +1,33 @@
 import type { IncomingMessage } from 'node:http'
 import { LIMITS, WeftError } from '@weft/core'
+import type { GatewayLimits } from './limits.js'
 
 /**
- * The whole body of a request. What is too much of it is read and thrown away: whoever is still sending would not read
- * the refusal else.
+ * The whole body of a request.
  * @param take told of the bytes as they are kept; may throw
- * @throws WEFT_REQUEST_TOO_LARGE · WEFT_ABORTED when it breaks off, and what `take` throws
+ * @throws WEFT_REQUEST_TOO_LARGE · WEFT_ABORTED when it breaks off, or does not come in time, and what `take` throws
  */
 export function readBody(
   request: IncomingMessage,
-  bytes_max: number,
+  { body_bytes_max, body_ms }: Pick<GatewayLimits, 'body_bytes_max' | 'body_ms'>,
   take: (bytes: number) => void,
 ): Promise<Buffer> {
   let chunks: Buffer[] | undefined = []
   let bytes = 0
   return new Promise((resolve, reject) => {
     const refuse = (error: unknown): void => {
+      clearTimeout(late)
       chunks = undefined
       reject(error)
     }
+    const late = setTimeout(() => refuse(tooSlow(body_ms)), body_ms)
     const keep = (chunk: Buffer): void => {
       bytes += chunk.length
-      if (bytes > bytes_max) throw tooLarge(bytes_max)
+      if (bytes > body_bytes_max) throw tooLarge(body_bytes_max)
       take(chunk.length)
       chunks?.push(chunk)
     }
-    if (Number(request.headers['content-length'] ?? 0) > bytes_max) refuse(tooLarge(bytes_max))
+    if (Number(request.headers['content-length'] ?? 0) > body_bytes_max) refuse(tooLarge(body_bytes_max))
     request.on('data', (chunk: Buffer) => {
       if (chunks === undefined) return
       try {
@@ -34,7 +36,10 @@ export function readBody(
         refuse(error)
       }
     })
-    request.once('end', () => resolve(Buffer.concat(chunks ?? [])))
+    request.once('end', () => {
+      clearTimeout(late)
+      resolve(Buffer.concat(chunks ?? []))
+    })
     request.once('close', () => refuse(brokenOff()))
   })
 }
@@ -45,6 +50,14 @@ function tooLarge(bytes_max: number): WeftError {
     `a body has at most ${bytes_max} bytes`,
     `write in several changes; each has at most ${LIMITS.change_bytes_max} bytes`,
     { bytes_max },
+  )
+}
+
+function tooSlow(body_ms: number): WeftError {
+  return new WeftError(
+    'WEFT_ABORTED',
+    `the body did not come in within ${body_ms} ms`,
+    'send it again, without pauses, or write in several changes',
   )
 }
 

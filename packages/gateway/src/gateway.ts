@@ -9,21 +9,20 @@ import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import { WeftError } from '@weft/core'
 import {
+  answerProblem,
   closeQueued,
   closerOf,
   listenError,
-  problemHeaders,
   problemOf,
   problemResponse,
-  problemText,
 } from '@weft/peer/http-parts'
 import { checkPeerUrl } from '@weft/replica'
 import { buildApp, codedOf } from './app.js'
-import { Bearers } from './bearer.js'
+import { Bearers, tokenIn } from './bearer.js'
 import { DEFAULT_GATEWAY_PORT } from './defaults.js'
-import { readBody } from './body.js'
 import { DEFAULT_LIMITS, type GatewayLimits } from './limits.js'
 import { NO_SCHEMAS, readSchemas } from './schemas.js'
+import { Visits } from './visits.js'
 
 export interface GatewayOptions {
   /** The peer's address: `ws://…` or `wss://…`. */
@@ -60,37 +59,39 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const schemas = options.schemas === undefined ? NO_SCHEMAS : await readSchemas(options.schemas)
   const limits = { ...DEFAULT_LIMITS, ...options.limits }
   const bearers = new Bearers(options.url, limits)
+  const visits = new Visits(limits)
   const closing = new AbortController()
   const { onDefect = () => {} } = options
-  const app = buildApp({ bearers, schemas, limits, closing: closing.signal, onDefect })
+  const app = buildApp({ bearers, visits, schemas, limits, closing: closing.signal, onDefect })
   const listener = getRequestListener(app.fetch, {
     overrideGlobalObjects: false,
     errorHandler: error => problemResponse(codedOf(error)),
   })
-  const gateway = new GatewayServer(listener, bearers, limits, closing)
+  const gateway = new GatewayServer(listener, { bearers, visits, limits, closing })
   await gateway.listen(options)
   return gateway
+}
+
+interface ServerHost {
+  readonly bearers: Bearers
+  readonly visits: Visits
+  readonly limits: GatewayLimits
+  readonly closing: AbortController
 }
 
 class GatewayServer implements Gateway {
   readonly #server: Server
   readonly #closeServer: () => Promise<void>
-  #running = 0
-  #bodyBytes = 0
   #closed: Promise<void> | undefined
   #host = ''
 
   constructor(
     private readonly listener: RequestListener,
-    private readonly bearers: Bearers,
-    private readonly limits: GatewayLimits,
-    private readonly closing: AbortController,
+    private readonly host: ServerHost,
   ) {
     this.#server = createServer({ requestTimeout: REQUEST_MS }, (request, response) => {
-      this.#running++
       response.once('close', () => {
-        this.#running--
-        if (this.closing.signal.aborted) this.#server.closeIdleConnections()
+        if (this.host.closing.signal.aborted) this.#server.closeIdleConnections()
       })
       void this.#answer(request, response)
     })
@@ -114,7 +115,7 @@ class GatewayServer implements Gateway {
         this.#server.listen(port, host, resolve)
       })
     } catch (error) {
-      await this.bearers.close()
+      await this.host.bearers.close()
       throw error
     }
   }
@@ -129,55 +130,31 @@ class GatewayServer implements Gateway {
   }
 
   async #close(): Promise<void> {
-    this.closing.abort(draining())
-    const deadline = setTimeout(() => this.#server.closeAllConnections(), this.limits.drain_ms)
+    this.host.closing.abort(draining())
+    const deadline = setTimeout(() => this.#server.closeAllConnections(), this.host.limits.drain_ms)
     await this.#closeServer()
     clearTimeout(deadline)
-    await this.bearers.close()
+    await this.host.bearers.close()
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     try {
-      this.#check()
+      if (this.host.closing.signal.aborted) throw draining()
       const hasBody = request.method !== 'GET' && request.method !== 'HEAD'
       // Where the listener looks for a body that has been read.
       if (hasBody) Object.assign(request, { rawBody: await this.#bodyOf(request, response) })
       this.listener(request, response)
     } catch (error) {
-      const problem = problemOf(error)
-      response.writeHead(problem.status, problemHeaders(problem))
-      response.end(problemText(problem))
+      answerProblem(request, response, problemOf(error))
     }
   }
 
-  /** @throws as `readBody`, WEFT_LIMIT */
-  #bodyOf(request: IncomingMessage, response: ServerResponse): Promise<Buffer> {
-    const { body_bytes_max, bodies_bytes_max } = this.limits
-    let taken = 0
-    response.once('close', () => {
-      this.#bodyBytes -= taken
-    })
-    return readBody(request, body_bytes_max, bytes => {
-      if (this.#bodyBytes + bytes > bodies_bytes_max) throw busy(`requests of ${bodies_bytes_max} bytes`)
-      this.#bodyBytes += bytes
-      taken += bytes
-    })
+  /** Nothing is read before the peer has said that the token is good. @throws as `tokenIn`, `Bearers.use` and `Visits.bodyOf` */
+  async #bodyOf(request: IncomingMessage, response: ServerResponse): Promise<Buffer> {
+    const { bearers, visits } = this.host
+    const token = tokenIn(request.headers.authorization)
+    return bearers.use(token, ({ tenant }) => visits.bodyOf(tenant, request, response))
   }
-
-  /** @throws WEFT_DRAINING · WEFT_LIMIT */
-  #check(): void {
-    if (this.closing.signal.aborted) throw draining()
-    const { requests_max } = this.limits
-    if (this.#running > requests_max) throw busy(`${requests_max} requests`)
-  }
-}
-
-function busy(what: string): WeftError {
-  return new WeftError(
-    'WEFT_LIMIT',
-    `${what} run or wait already`,
-    'try again later, or run more gateways: any of them does',
-  )
 }
 
 function draining(): WeftError {

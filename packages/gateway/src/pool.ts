@@ -6,6 +6,8 @@ export interface PoolBounds {
   readonly max: number
   /** Of what is being opened at once. */
   readonly opening_max: number
+  /** Who may wait at once for what is being opened. */
+  readonly waiting_max: number
   /** Who may use one of them at once. */
   readonly users_max: number
   /** How long one is kept that nobody uses. */
@@ -32,6 +34,7 @@ export class Pool<Value> {
   readonly #slots = new Map<string, Slot<Value>>()
   readonly #opening = new Map<string, Promise<Slot<Value>>>()
   readonly #closing = new Set<Promise<unknown>>()
+  #waiting = 0
   readonly #sweep: NodeJS.Timeout
   #closed = false
 
@@ -45,7 +48,7 @@ export class Pool<Value> {
 
   /** @throws WEFT_LIMIT · WEFT_DRAINING, and what `open` and `work` throw */
   async use<T>(key: string, open: () => Promise<Value>, work: (value: Value) => Promise<T>): Promise<T> {
-    const slot = this.#slots.get(key) ?? (await this.#open(key, open))
+    const slot = this.#slots.get(key) ?? (await this.#waitFor(key, open))
     const { users_max, what } = this.bounds
     if (slot.users >= users_max) throw tooMany(`${slot.users} requests are at one of the ${what}`)
     slot.users++
@@ -76,6 +79,17 @@ export class Pool<Value> {
     await Promise.allSettled(this.#opening.values())
     for (const [key, { value }] of this.#slots) this.drop(key, value)
     await Promise.allSettled(this.#closing)
+  }
+
+  async #waitFor(key: string, open: () => Promise<Value>): Promise<Slot<Value>> {
+    const { waiting_max, what } = this.bounds
+    if (this.#waiting >= waiting_max) throw tooMany(`${waiting_max} requests wait for ${what}`)
+    this.#waiting++
+    try {
+      return await this.#open(key, open)
+    } finally {
+      this.#waiting--
+    }
   }
 
   async #open(key: string, open: () => Promise<Value>): Promise<Slot<Value>> {
