@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { GatewayHarness } from '../support/gateway-harness.ts'
+import { type Answer, GatewayHarness } from '../support/gateway-harness.ts'
 import { until } from '../support/peer-until.ts'
 import { Research } from '../support/replica-contexts.ts'
 import { StalledPeer } from '../support/stalled-peer.ts'
@@ -43,6 +43,45 @@ describe('[SES-1] a session', () => {
     const read = await (await api.another()).get(`${W}/log?after=${session}`)
     expect(read.body.entries).toHaveLength(1)
   })
+})
+
+test('[DUR-1] what is durable is told as done, though the peer does not say what session stands for it', async () => {
+  const peer = (await GatewayHarness.start()).peer
+  const link = await StalledPeer.before(peer.url)
+  const api = await GatewayHarness.start({ url: link.url }, peer)
+  const pool = `${W}/subscriptions/pool`
+  const claims = `${pool}/claims`
+  const by = { agent: 'a', wait_ms: 0 }
+  await api.post(pool, by)
+  await api.say('to be claimed')
+  const claim = await api.post(claims, by)
+  link.hold('attested')
+  const without = async (asking: Promise<Answer>): Promise<Answer> => {
+    const answer = await asking
+    expect(answer.session).toBeUndefined()
+    return answer
+  }
+  const written = await without(
+    api.write({ entries: [{ kind: 'message', value: { text: 'one' } }], wait_ms: 0 }),
+  )
+  expect(written).toMatchObject({ status: 201, body: { session: null } })
+  expect(await peer.ids()).toContain(written.body.change)
+  const schema = { name: 'research', version: 1 }
+  const begun = await without(api.post(`${W}/branches`, { ...by, schema, branches: ['aside'] }))
+  expect(begun).toMatchObject({ status: 201, body: { session: null } })
+  const other = await without(api.post(`${W}/subscriptions/other`, by))
+  expect(other).toMatchObject({ status: 200, body: { session: null } })
+  expect((await without(api.post(`${claims}/${claim.body.id}/ack`, by))).status).toBe(204)
+  const published = await without(api.post('/v1/overlays/house', { value: 'be warm', wait_ms: 0 }))
+  expect(published).toMatchObject({ status: 201, body: { session: null } })
+  expect(await api.get(`${W}/log?wait_ms=0`)).toMatchObject({
+    status: 504,
+    body: { code: 'WEFT_NOT_SYNCED' },
+  })
+  link.release()
+  const read = await api.get(`${W}/log`)
+  expect(read.session).toBeDefined()
+  expect(read.body.position).toBeGreaterThanOrEqual(written.body.position)
 })
 
 describe('[SES-2] a gateway that is behind a session', () => {

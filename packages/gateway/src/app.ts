@@ -18,9 +18,10 @@ export const DOCUMENT_PATH = '/v1/openapi.json'
 
 const ABOUT = `Contexts of AI agents over HTTP: read, write, fork and merge, claim, publish.
 
-A token says which tenant this is about; no path can. Every answer about a context carries a session, in its body and in
+A token says which tenant this is about; no path can. An answer about a context carries a session, in its body and in
 the header Weft-Session: pass it as \`after\`, or as the header Weft-After, to any gateway of the tenant, and what it answers
-shows at least as much. What is refused changes nothing, and comes as problem details (RFC 9457) with a stable \`code\`, the
+shows at least as much. A read without one fails; what was written is told as written, with null for a session that the peer did
+not give in time. What is refused changes nothing, and comes as problem details (RFC 9457) with a stable \`code\`, the
 cause and the cure. Feeds of a context as CloudEvents over server-sent events are at GET /feed/<workflow> of the peer, its
 webhooks at /webhooks; the same token is good for them.`
 

@@ -51,15 +51,31 @@ async function asBearer<T>(host: Host, c: HonoContext, work: (bearer: Bearer) =>
   })
 }
 
+/** What is done on a branch; its wait ends with the request, or when the gateway closes. */
+type Work<T> = (handle: AnyHandle, wait: Wait, bearer: Bearer) => Promise<T> | T
+
 /**
  * Asks a branch something, when all that the session of the request had seen is here (SES-1, SES-2).
  * @throws as `asBearer`, `Replica.open`, `Context.reach`, `Context.token`, and what `work` throws
  */
-export function onBranch<T>(
+export function onBranch<T>(host: Host, c: HonoContext, asked: Asked, work: Work<T>): Promise<Answered<T>> {
+  return answering(host, c, asked, work, sessionOf)
+}
+
+/**
+ * As `onBranch`, for what is done, durably, when `work` has ended: it is told as done, with a session or without.
+ * @throws as `asBearer`, `Replica.open`, `Context.reach`, and what `work` throws
+ */
+export function committing<T>(host: Host, c: HonoContext, asked: Asked, work: Work<T>): Promise<Answered<T>> {
+  return answering(host, c, asked, work, (...asking) => sessionOf(...asking).catch(() => null))
+}
+
+function answering<T>(
   host: Host,
   c: HonoContext,
   asked: Asked,
-  work: (handle: AnyHandle, wait: Wait, bearer: Bearer) => Promise<T> | T,
+  work: Work<T>,
+  session: typeof sessionOf,
 ): Promise<Answered<T>> {
   const { workflow, branch = MAIN_BRANCH, agent = READER, definition } = asked
   const after = asked.after ?? c.req.header('weft-after')
@@ -68,13 +84,13 @@ export function onBranch<T>(
     bearer.use({ workflow, branch, agent, definition }, wait, async handle => {
       if (after !== undefined) await handle.reach(after, wait)
       const body = await work(handle, wait, bearer)
-      return { body, session: await sessionOf(c, handle, wait) }
+      return { body, session: await session(c, handle, wait) }
     }),
   )
 }
 
 /**
- * As `onBranch`, for what may turn out to have been done before, and the peer is not asked then whether it may be.
+ * As `committing`, for what may turn out to have been done before, and the peer is not asked then whether it may be.
  * @throws also WEFT_SCOPE
  */
 export function toWrite<T>(
@@ -83,7 +99,7 @@ export function toWrite<T>(
   asked: Asked,
   work: (handle: AnyHandle, wait: Wait) => Promise<T>,
 ): Promise<Answered<T>> {
-  return onBranch(host, c, asked, (handle, wait, { replica }) => {
+  return committing(host, c, asked, (handle, wait, { replica }) => {
     if (replica.scopes.includes('write')) return work(handle, wait)
     throw new WeftError(
       'WEFT_SCOPE',

@@ -35,7 +35,12 @@ export const label = z.string().openapi({ maxLength: 1_024 })
 export const session = z
   .string()
   .nullable()
-  .openapi({ description: 'pass it as `after`; null when the peer signs none' })
+  .openapi({
+    description:
+      'pass it as `after`; null when the peer signs none. Of what was written it is null, too, when the peer did not say in ' +
+      'time what stands for it: that is durable all the same. To go on from there, read the context until its `position` is ' +
+      'no less than the one that was told, and take the session of that answer',
+  })
 
 export const schemaVersion = z
   .strictObject({ name: z.string(), version: z.int() })

@@ -1,6 +1,6 @@
 import { createRoute, type OpenAPIHono, type z } from '@hono/zod-openapi'
 import { assertJson, type JsonObject, stateRef, WeftError } from '@weft/core'
-import { type Host, onBranch } from './asking.js'
+import { committing, type Host } from './asking.js'
 import type { AnyHandle } from './bearer.js'
 import { CHANGE, WRITTEN } from './change-shapes.js'
 import { applyPatch, type Operation, pointersRead, pointersTested } from './json-patch.js'
@@ -35,7 +35,7 @@ export function routeChange(app: OpenAPIHono, host: Host): void {
     const { branch, agent, after, wait_ms, schema } = request
     const definition = contextOf(host.schemas, schema)
     const asked = { workflow, branch, agent, after, wait_ms, definition }
-    const { body, session } = await onBranch(host, c, asked, (handle, { timeout_ms }) =>
+    const { body, session } = await committing(host, c, asked, (handle, { timeout_ms }) =>
       write(handle, request, timeout_ms),
     )
     return c.json({ ...body, session }, body.change === null ? 200 : 201)

@@ -1,7 +1,7 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
 import { isWeftError, WeftError } from '@weft/core'
 import type { Claim, ClaimOptions, Subscription, WaitOptions } from '@weft/replica'
-import { type Host, onBranch } from './asking.js'
+import { committing, type Host, onBranch } from './asking.js'
 import { branchName, changeId, entryId, id, json, pointer, position, session, time } from './fields.js'
 import {
   AFTER_HEADER,
@@ -151,7 +151,7 @@ export function routeClaims(app: OpenAPIHono, host: Host): void {
   app.openapi(ACK, async c => {
     const { workflow, name, claim } = c.req.valid('param')
     const asked = { workflow, ...c.req.valid('json') }
-    await onBranch(host, c, asked, (handle, { timeout_ms }) =>
+    await committing(host, c, asked, (handle, { timeout_ms }) =>
       handle.subscription(name).carried(claim).ack({ timeout_ms }),
     )
     return c.body(null, 204)
@@ -160,7 +160,7 @@ export function routeClaims(app: OpenAPIHono, host: Host): void {
   app.openapi(RENEW, async c => {
     const { workflow, name, claim } = c.req.valid('param')
     const asked = { workflow, ...c.req.valid('json') }
-    const { body: ttl_ms, session } = await onBranch(host, c, asked, (handle, wait) =>
+    const { body: ttl_ms, session } = await committing(host, c, asked, (handle, wait) =>
       handle.subscription(name).carried(claim).renew(wait),
     )
     return c.json({ ttl_ms, session }, 200)
@@ -169,7 +169,7 @@ export function routeClaims(app: OpenAPIHono, host: Host): void {
   app.openapi(RELEASE, async c => {
     const { workflow, name, claim } = c.req.valid('param')
     const asked = { workflow, ...c.req.valid('query') }
-    await onBranch(host, c, asked, (handle, { timeout_ms }) =>
+    await committing(host, c, asked, (handle, { timeout_ms }) =>
       handle.subscription(name).carried(claim).release({ timeout_ms }),
     )
     return c.body(null, 204)

@@ -1,7 +1,7 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
 import { MAIN_BRANCH, OVERLAY_WORKFLOW, WeftError } from '@weft/core'
 import type { OverlayVersion } from '@weft/replica'
-import { type Host, onBranch } from './asking.js'
+import { committing, type Host, onBranch } from './asking.js'
 import { changeId, id, json, label, position, session, time } from './fields.js'
 import { AFTER_HEADER, aboutWaiting, answers, problems, SECURITY, takes, waiting } from './route-parts.js'
 import { overlayOf } from './schemas.js'
@@ -143,7 +143,7 @@ export function routeOverlays(app: OpenAPIHono, host: Host): void {
       ...(agent !== undefined && { agent }),
       ...(reason !== undefined && { reason }),
     }
-    const { body, session } = await onBranch(
+    const { body, session } = await committing(
       host,
       c,
       { ...asked, after, wait_ms },

@@ -1,5 +1,5 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
-import { type Host, onBranch } from './asking.js'
+import { committing, type Host, onBranch } from './asking.js'
 import { definedOf } from './defined.js'
 import { branchName, id, position, ref, session } from './fields.js'
 import {
@@ -80,7 +80,7 @@ export function routeSubscriptions(app: OpenAPIHono, host: Host): void {
     const { agent, filter = {}, from, replace, after, wait_ms } = c.req.valid('json')
     const options = { ...filter, ...(from !== undefined && { from }), ...(replace && { replace }) }
     const asked = { workflow, agent, after, wait_ms }
-    const { body, session } = await onBranch(host, c, asked, async (handle, { timeout_ms }) => {
+    const { body, session } = await committing(host, c, asked, async (handle, { timeout_ms }) => {
       const subscription = await handle.subscribe(name, { ...definedOf(options), timeout_ms })
       return subscription.status
     })
