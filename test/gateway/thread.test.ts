@@ -1,3 +1,4 @@
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { GatewayThread } from '@weft/gateway'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -70,6 +71,22 @@ describe('a gateway in a thread of the peer', () => {
     }
     const { body } = await ask('/v1/overlays')
     expect(Number(/in (\d+) ms/.exec(String(body.detail))?.[1])).toBeGreaterThan(100)
+  })
+
+  test('refuses what is too large, and what comes next on the connection is answered', async () => {
+    const { harness } = await scene()
+    const head = `POST /v1/contexts/w/changes HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${await harness.token()}`
+    const body = 'x'.repeat(1_500_000)
+    for (let time = 0; time < 10; time++) {
+      const socket = connect(harness.peer.port, '127.0.0.1')
+      socket.on('error', () => {})
+      socket.write(`${head}\r\ncontent-length: ${body.length}\r\n\r\n`)
+      socket.write(body)
+      socket.write('GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n')
+      let told = ''
+      for await (const chunk of socket) told += String(chunk)
+      expect(told.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 413', 'HTTP/1.1 200'])
+    }
   })
 
   test('that cannot be begun says why', async () => {

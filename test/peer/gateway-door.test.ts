@@ -125,6 +125,28 @@ describe('the door to a gateway', () => {
     await until(() => closed, 'it is let go')
   })
 
+  test('carries an answer that comes before all is sent, and serves what comes next on the connection', async () => {
+    const asked: IncomingMessage[] = []
+    const { harness } = await scene((request, response) => {
+      asked.push(request)
+      response.writeHead(413, { 'content-length': 2 })
+      response.write('no')
+    })
+    const socket = connectTcp(harness.peer.port, '127.0.0.1')
+    onTestFinished(() => void socket.destroy())
+    let told = ''
+    socket.on('data', data => {
+      told += String(data)
+    })
+    const half = 'x'.repeat(1_000_000)
+    socket.write(`POST /v1/x HTTP/1.1\r\nhost: x\r\ncontent-length: 2000000\r\n\r\n${half}`)
+    await until(() => told.endsWith('no'), 'it is answered')
+    expect(told).toMatch(/^HTTP\/1\.1 413/)
+    asked[0]!.socket.destroy()
+    socket.write(`${half}GET /livez HTTP/1.1\r\nhost: x\r\n\r\n`)
+    await until(() => told.endsWith('ok\n'), 'the next is answered')
+  })
+
   test('says with a problem that there is none, or that it broke off', async () => {
     const nowhere = await listen(() => {})
     const refusing = await PeerHarness.start({

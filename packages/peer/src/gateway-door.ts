@@ -5,9 +5,9 @@ import {
   request as requestOf,
   type ServerResponse,
 } from 'node:http'
-import { pipeline } from 'node:stream'
 import { WeftError } from '@weft/core'
-import { problemHeaders, problemOf, problemText } from './problem.js'
+import { answerProblem, readAway } from './early-answer.js'
+import { problemOf } from './problem.js'
 
 const LOOPBACK = '127.0.0.1'
 /** Methods that a body is forwarded of: Node frames none of the others. */
@@ -48,7 +48,7 @@ async function answer(
   try {
     forward(request, response, await portOf())
   } catch (error) {
-    refuse(request, response, error)
+    answerProblem(request, response, problemOf(error))
   }
 }
 
@@ -64,13 +64,25 @@ function forward(request: IncomingMessage, response: ServerResponse, port: numbe
     headers: { ...endToEnd(headers, hasBody), host: `${LOOPBACK}:${port}` },
     agent: false,
   })
+  let isAnswered = false
   upstream.on('response', answer => {
+    isAnswered = true
     response.writeHead(answer.statusCode ?? 502, endToEnd(answer.headers, true))
-    pipeline(answer, response, () => {})
+    answer.pipe(response, { end: false })
+    answer.once('end', () => {
+      // It may have been answered before all of it was sent.
+      request.unpipe(upstream)
+      upstream.destroy()
+      readAway(request, () => response.end())
+    })
+    answer.on('error', () => {})
+    answer.once('close', () => {
+      if (!answer.complete) request.socket.destroy()
+    })
   })
   upstream.on('error', () => {
-    if (response.headersSent) response.destroy()
-    else refuse(request, response, brokenOff())
+    // One that is answered already may be read no further: then its answer says what became of it.
+    if (!isAnswered) answerProblem(request, response, problemOf(brokenOff()))
   })
   response.once('close', () => upstream.destroy())
   if (hasBody) {
@@ -85,15 +97,6 @@ function endToEnd(headers: IncomingHttpHeaders, hasBody: boolean): IncomingHttpH
   const named = (headers.connection ?? '').toLowerCase().split(/\s*,\s*/)
   const left = new Set([...HOP_BY_HOP, ...named, ...(hasBody ? [] : ['content-length'])])
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !left.has(name)))
-}
-
-function refuse(request: IncomingMessage, response: ServerResponse, error: unknown): void {
-  if (response.headersSent || response.destroyed) return
-  // Whoever is still sending would not read the refusal else.
-  request.resume()
-  const problem = problemOf(error)
-  response.writeHead(problem.status, problemHeaders(problem))
-  response.end(problemText(problem))
 }
 
 function brokenOff(): WeftError {
