@@ -1,4 +1,5 @@
 import { describe, expect, it, onTestFinished, test } from 'vitest'
+import { heapInUse } from '../support/heap.ts'
 import { PeerHarness } from '../support/peer-harness.ts'
 import { rejectionOf, until } from '../support/peer-until.ts'
 import { type Opened, Research, textsOf } from '../support/replica-contexts.ts'
@@ -71,6 +72,17 @@ describe('whoever waits until what was written is durable', () => {
     reading.append('message', { text: 'refused' })
     expect(await reading.handoff()).toMatchObject({ heads })
   })
+})
+
+test('a wait that is over leaves nothing behind, however long its context is open', async () => {
+  const { context } = await scene()
+  const wait = async (times: number): Promise<void> => {
+    for (let i = 0; i < times; i++) await context.until(() => true)
+  }
+  await wait(1_000)
+  const before = await heapInUse()
+  await wait(20_000)
+  expect((await heapInUse()) - before).toBeLessThan(20_000 * 50)
 })
 
 describe('[STL-5] whoever waits for what becomes stale', () => {
