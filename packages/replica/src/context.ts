@@ -76,9 +76,11 @@ export class Context<State, Entries extends EntrySchemas> extends BranchProposer
    * one atomic change that depends on that snapshot. What arrived meanwhile is concurrent to it, and so are steps that
    * overlap on this handle: they write as other actors. A step that throws has written nothing.
    * On a replica that follows the tenant's overlays it runs under those in force, and begins only when they are known.
+   * One whose signal has aborted does not begin.
    * @returns when the change is durable
-   * @throws whatever `work` throws; WEFT_SNAPSHOT_WITHDRAWN · WEFT_OVERLAY_STALE · WEFT_OVERLAY_UNKNOWN · WEFT_LABEL_INVALID ·
-   *   WEFT_CONFLICTS_OPEN · WEFT_ABORTED · WEFT_FLUSH_DEADLINE, and as `append`, `change`
+   * @throws whatever `work` throws, and what its signal aborts with; WEFT_SNAPSHOT_WITHDRAWN · WEFT_OVERLAY_STALE ·
+   *   WEFT_OVERLAY_UNKNOWN · WEFT_LABEL_INVALID · WEFT_CONFLICTS_OPEN · WEFT_ABORTED · WEFT_FLUSH_DEADLINE, and as `append`,
+   *   `change`
    */
   async step<T>(
     name: string,
@@ -103,6 +105,7 @@ export class Context<State, Entries extends EntrySchemas> extends BranchProposer
     options: StepOptions,
     overlays: StepOverlays | undefined,
   ): Promise<StepResult<T>> {
+    options.signal?.throwIfAborted()
     const { last } = this.upToDate()
     const { heads } = this
     const host = this.#stepHost(heads, overlays)
