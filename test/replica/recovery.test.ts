@@ -221,12 +221,15 @@ describe('[DUR-7] a change that the peer refuses', () => {
     expect(await harness.ids()).toHaveLength(3)
   })
 
-  test('[STP-1] fails a step that had seen it, by a code that names the cause', async () => {
+  test('[STP-1] [TIR-1] fails a step that had seen it, by a code that names the cause', async () => {
     const harness = await PeerHarness.start()
     const reader = await opened(harness, 'a', ['read'])
     const unwanted = reader.context.append('message', { text: 'ours' })
+    let draft = (): unknown => undefined
     const failed = await rejectionOf(
       reader.context.step('answer', async step => {
+        const { scratch } = step
+        draft = () => scratch.doc
         const before = step.entries().length
         await unwanted.committed.catch(() => {})
         step.append('decision', { choice: `after ${before}` })
@@ -237,6 +240,7 @@ describe('[DUR-7] a change that the peer refuses', () => {
       details: { refused: reader.events.find(event => event.type === 'refused')?.change },
       cause: { code: 'WEFT_SCOPE' },
     })
+    expect(draft).toThrow(expect.objectContaining({ code: 'WEFT_STEP_ENDED' }))
     expect([...reader.context.audit()]).toEqual([])
   })
 

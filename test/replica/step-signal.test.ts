@@ -1,4 +1,7 @@
-import { expect, it, vi } from 'vitest'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { expect, it, onTestFinished, vi } from 'vitest'
+import { collectGarbage } from '../support/heap.ts'
+import { until } from '../support/peer-until.ts'
 import { planOn, replicas } from '../support/steps-peer.ts'
 
 it('[STP-1] a step’s signal says why it ended, whenever it is first asked for', async () => {
@@ -52,4 +55,73 @@ it('[STP-1] a step whose signal has aborted when it would begin does nothing', a
   context.resolve('/format', 'a')
   await expect(gated).rejects.toBe(enough)
   expect(work).not.toHaveBeenCalled()
+})
+
+it('[TIR-1] what else may end a step keeps nothing of it when it is over, however long that lives', async () => {
+  const [replica] = await replicas(1)
+  const context = await planOn(replica!, 'planner')
+  await context.lease({ ttl_ms: 600_000 })
+  const outer = new AbortController()
+  const kept: WeakRef<object>[] = []
+  const run = async (name: string): Promise<void> => {
+    await context.step(
+      name,
+      async step => {
+        const heavy = { of: step.name }
+        step.signal.addEventListener('abort', () => heavy)
+        const { doc } = step.scratch
+        kept.push(new WeakRef(heavy), new WeakRef(doc), new WeakRef(step.signal))
+        await step.effect(
+          name,
+          call => {
+            call.signal.addEventListener('abort', () => heavy)
+            kept.push(new WeakRef(call.signal))
+          },
+          { signal: outer.signal },
+        )
+        if (name === 'fails') throw new Error(name)
+      },
+      { signal: outer.signal },
+    )
+  }
+  await run('ends')
+  await expect(run('fails')).rejects.toThrow('fails')
+  expect(kept).toHaveLength(8)
+  const isGone = async (): Promise<boolean> => {
+    await collectGarbage()
+    return kept.every(each => each.deref() === undefined)
+  }
+  await until(isGone, 'all of both is gone')
+  expect(outer.signal.aborted).toBe(false)
+})
+
+it('[STP-3] many effects and many steps at once, under one signal, are no leak that Node warns of', async () => {
+  const [replica] = await replicas(1)
+  const context = await planOn(replica!, 'planner')
+  const warned: string[] = []
+  const onWarning = ({ name }: Error): void => void warned.push(name)
+  process.on('warning', onWarning)
+  onTestFinished(() => void process.off('warning', onWarning))
+  const { signal } = new AbortController()
+  const MANY = 12
+  const many = Array.from({ length: MANY }, (_, index) => index)
+  await context.step('one', step =>
+    Promise.all(many.map(each => step.effect(`${each}`, () => each, { signal }))),
+  )
+  let begun = 0
+  const turn = (index: number) =>
+    context.step(
+      `${index}`,
+      async step => {
+        step.append('decision', { text: `${index} ${step.signal.aborted}` })
+        begun++
+        await until(() => begun === MANY, 'all have begun')
+      },
+      { signal },
+    )
+  await Promise.all(many.map(turn))
+  expect(context.entries()).toHaveLength(MANY)
+  // Warnings are told a turn later.
+  await nextTurn()
+  expect(warned).toEqual([])
 })

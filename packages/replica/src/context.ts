@@ -118,7 +118,10 @@ export class Context<State, Entries extends EntrySchemas> extends BranchProposer
     }
     const { step, value } = await runStep(begin, work, this.#signals(options, overlays))
     const refusal = this.context.commits.refusalOf(heads)
-    if (refusal) throw snapshotWithdrawn(name, refusal)
+    if (refusal) {
+      step.abandon()
+      throw snapshotWithdrawn(name, refusal)
+    }
     const finished = finishStep(step, this.definition, options)
     const { expect } = options
     if (expect)

@@ -21,6 +21,7 @@ import {
   type WeftError,
 } from '@weft/core'
 import { WIRE_LIMITS } from '@weft/protocol'
+import { LinkedSignal } from './aborts.js'
 import type { Asked } from './asked.js'
 import {
   effectElsewhere,
@@ -108,18 +109,22 @@ export async function runEffect(
 ): Promise<EffectResult> {
   if (use.key === '' || use.key.length > KEY_CHARS_MAX) throw effectKeyInvalid(use.key)
   const ref = effectRef(use.key)
-  const { signal } = options
-  const wait = { ...options, signal: signal ? AbortSignal.any([signal, use.signal]) : use.signal }
-  for (;;) {
-    const known = recorded(host.begin(), use, ref)
-    if (known) return known
-    const moved = await movedOutside(host, use, options)
-    if (moved) {
-      await refuse(host, use, ref, moved, wait)
-      continue
+  const linked = new LinkedSignal(options.signal ? [options.signal, use.signal] : [use.signal])
+  const wait = { ...options, signal: linked.signal }
+  try {
+    for (;;) {
+      const known = recorded(host.begin(), use, ref)
+      if (known) return known
+      const moved = await movedOutside(host, use, options)
+      if (moved) {
+        await refuse(host, use, ref, moved, wait)
+        continue
+      }
+      const lease = await claim(host, use, ref, wait)
+      if (lease) return await perform(host, use, ref, lease, work, wait)
     }
-    const lease = await claim(host, use, ref, wait)
-    if (lease) return perform(host, use, ref, lease, work, wait)
+  } finally {
+    linked.letGo()
   }
 }
 
@@ -182,9 +187,10 @@ async function perform(
 ): Promise<EffectResult> {
   const scope = host.begin()
   const release = () => lease.release({ timeout_ms: RELEASE_MS }).catch(() => {})
+  const linked = new LinkedSignal([use.signal, lease.signal])
   let value: unknown
   try {
-    const signal = AbortSignal.any([use.signal, lease.signal])
+    const { signal } = linked
     const { tenant, workflow } = scope.context
     const idempotencyKey = `weft:${tenant}:${workflow}:${use.key}`
     value = (await work({ idempotencyKey, signal, attempt: lease.epoch })) ?? null
@@ -192,6 +198,8 @@ async function perform(
   } catch (error) {
     await release()
     throw error
+  } finally {
+    linked.letGo()
   }
   // It was done: from here on it must not be done again, whatever it gave.
   const heads = [...host.seen(), lease.change]

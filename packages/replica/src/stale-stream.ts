@@ -1,4 +1,5 @@
 import type { Stale } from '@weft/core'
+import { onAbort } from './aborts.js'
 
 /** Tells what becomes stale until stopped, or until nothing more can be told: `failed` then hears why. */
 export type StaleWatch = (
@@ -25,8 +26,7 @@ export async function* staleOf(
       wake()
     },
   )
-  const onAbort = (): void => wake()
-  signal?.addEventListener('abort', onAbort)
+  const stopHearing = signal && onAbort(signal, () => wake())
   try {
     while (!signal?.aborted) {
       const next = queue.shift()
@@ -40,6 +40,6 @@ export async function* staleOf(
     }
   } finally {
     stop()
-    signal?.removeEventListener('abort', onAbort)
+    stopHearing?.()
   }
 }

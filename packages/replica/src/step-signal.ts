@@ -1,24 +1,26 @@
+import { LinkedSignal } from './aborts.js'
+
 /**
  * Says that a step should give up. The signal itself is made when somebody asks for it: few steps do, and to make one
  * is a good part of what a small step costs.
  */
 export class StepSignal {
-  #controller: AbortController | undefined
-  #signal: AbortSignal | undefined
+  #linked: LinkedSignal | undefined
   #reason: { readonly is: unknown } | undefined
+  #ended = false
 
   /** @param outer what else ends the step */
   constructor(private readonly outer: readonly AbortSignal[]) {}
 
   get signal(): AbortSignal {
-    this.#signal ??= this.#made()
-    return this.#signal
+    this.#linked ??= this.#made()
+    return this.#linked.signal
   }
 
   /** The first reason counts. */
   abort(reason: unknown): void {
     this.#reason ??= { is: reason }
-    this.#controller?.abort(reason)
+    this.#linked?.abort(reason)
   }
 
   /** @throws why something else has ended the step */
@@ -26,10 +28,16 @@ export class StepSignal {
     for (const signal of this.outer) signal.throwIfAborted()
   }
 
-  #made(): AbortSignal {
-    const controller = new AbortController()
-    this.#controller = controller
-    if (this.#reason) controller.abort(this.#reason.is)
-    return this.outer.length === 0 ? controller.signal : AbortSignal.any([...this.outer, controller.signal])
+  /** The step is over: what else would have ended it may live long, and keeps nothing of it. */
+  end(): void {
+    this.#ended = true
+    this.#linked?.letGo()
+  }
+
+  #made(): LinkedSignal {
+    const linked = new LinkedSignal(this.outer)
+    if (this.#reason) linked.abort(this.#reason.is)
+    if (this.#ended) linked.letGo()
+    return linked
   }
 }

@@ -76,7 +76,7 @@ export class Step<State, Entries extends EntrySchemas> {
     this.#state = snapshot.state
   }
 
-  /** Aborts when the step should give up. */
+  /** Aborts when the step should give up; once it is over, only if it has failed. */
   get signal(): AbortSignal {
     return this.stop.signal
   }
@@ -251,6 +251,7 @@ export class Step<State, Entries extends EntrySchemas> {
   abandon(): void {
     this.#ended = true
     this.#scratch?.end()
+    this.stop.end()
   }
 
   /** What has been read so far. */

@@ -1,4 +1,5 @@
 import { type Clock, WeftError } from '@weft/core'
+import { onAbort } from './aborts.js'
 import { checkFunction, checkObject, TIMER_MS_MAX } from './arguments.js'
 
 /** How long a call may wait. Refused where it says nothing of the kind (WEFT_USAGE), before anything is asked or written. */
@@ -60,13 +61,12 @@ export async function within<T>(
   if (signal === undefined && isForEver) return promise
   const cut = deferred<never>()
   const cancelTimer = isForEver ? () => {} : clock.after(timeout_ms, () => cut.reject(late()))
-  const onAbort = (): void => cut.reject(aborted(signal!))
-  signal?.addEventListener('abort', onAbort, { once: true })
+  const stop = signal && onAbort(signal, () => cut.reject(aborted(signal)))
   try {
     return await Promise.race([promise, cut.promise])
   } finally {
     cancelTimer()
-    signal?.removeEventListener('abort', onAbort)
+    stop?.()
   }
 }
 
