@@ -373,7 +373,13 @@ describe('handles', () => {
     expect((await open({ workflow: 'a:b' })).code).toBe('WEFT_ID_INVALID')
     expect((await open({ agent: '' })).code).toBe('WEFT_ID_INVALID')
     expect((await open({ branch: '../x' })).code).toBe('WEFT_ID_INVALID')
-    expect((await open({ branch: 'nowhere' })).code).toBe('WEFT_BRANCH_UNKNOWN')
+    const known = await PeerHarness.start().then(harness => harness.replica())
+    await known.open(Research, { workflow: 'w', agent: 'a' })
+    const nowhere = { workflow: 'w', agent: 'a', branch: 'nowhere' }
+    expect((await rejectionOf(known.open(Research, nowhere))).code).toBe('WEFT_BRANCH_UNKNOWN')
+    expect((await rejectionOf(known.open(Research, { ...nowhere, offline: true }))).code).toBe(
+      'WEFT_BRANCH_UNKNOWN',
+    )
   })
 
   test('on a branch of the engine’s own only read', async () => {

@@ -1,7 +1,10 @@
 import { createHmac } from 'node:crypto'
+import { connect } from '@weft/replica'
 import { SignJWT } from 'jose'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { PeerHarness } from '../support/peer-harness.ts'
 import { rejectionOf } from '../support/peer-until.ts'
+import { Research, textsOf } from '../support/replica-contexts.ts'
 import { planOn, replicas, SECRET } from '../support/steps-peer.ts'
 
 describe('session tokens', () => {
@@ -72,6 +75,26 @@ describe('session tokens', () => {
     for (const [bad, code] of refusals) await expect(context.reach(bad), code).rejects.toMatchObject({ code })
     expect(replica!.online).toBe(true)
   })
+})
+
+it('[SES-2] a branch that is not here is not said to be not there before the peer was heard', async () => {
+  const harness = await PeerHarness.start()
+  const begun = await (await harness.replica()).open(Research, { workflow: 'w', agent: 'a' })
+  await begun.fork('side').append('message', { text: 'there' }).committed
+  const way = { url: harness.url, token: await harness.token() }
+  await harness.stop()
+  const replica = await connect({ ...way, offline: true })
+  onTestFinished(() => replica.close({ discard: true }))
+  const side = { workflow: 'w', agent: 'b', branch: 'side' }
+  expect(await rejectionOf(replica.open(Research, { ...side, offline: true }))).toMatchObject({
+    code: 'WEFT_NOT_SYNCED',
+    details: { workflow: 'w', branch: 'side' },
+  })
+  const main = await replica.open(Research, { workflow: 'w', agent: 'b', offline: true })
+  main.fork('own')
+  await replica.open(Research, { ...side, branch: 'own', offline: true })
+  await harness.restart()
+  expect(textsOf(await replica.open(Research, side))).toEqual(['there'])
 })
 
 /** A token as the peer of the harness would sign it. */

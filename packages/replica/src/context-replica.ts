@@ -46,6 +46,8 @@ export class ContextReplica {
   readonly #proposals = new Proposals()
   readonly #refusals = new Refusals(refusals => this.#takeBack(refusals))
   #synced: Deferred<void> = deferred()
+  /** Whether everything that the peer had has been here once. */
+  wasSynced = false
   #failure: WeftError | undefined
   /** Why nothing may be written here, while its replica is being closed. */
   sealed: WeftError | undefined
@@ -242,6 +244,7 @@ export class ContextReplica {
       this.session.offer(this.workflow, missing)
       this.link.schedulePump()
     }
+    this.wasSynced = true
     this.#synced.resolve()
   }
 

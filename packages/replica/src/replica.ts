@@ -14,7 +14,6 @@ import {
   type Handoff,
   MAIN_BRANCH,
   OVERLAY_WORKFLOW,
-  unknownBranch,
   type WeftError,
   type WorkflowId,
 } from '@weft/core'
@@ -35,7 +34,7 @@ import { isolated } from './listeners.js'
 import { nodeHost, type ReplicaHost } from './node-host.js'
 import { Overlays } from './overlays.js'
 import { checkPeerUrl } from './peer-url.js'
-import { notSynced, replicaClosed, silent } from './replica-errors.js'
+import { branchNotHere, notSynced, replicaClosed, silent } from './replica-errors.js'
 import { reach } from './sessions.js'
 import { checkWait, type Deferred, deferred, type WaitOptions, within } from './waiting.js'
 
@@ -205,7 +204,7 @@ export class Replica {
       }
       if (options.after !== undefined) await reach(this.#asked, context, options.after, wait)
       this.#checkOpen()
-      if (!context.set.branches.has(branch)) throw unknownBranch(branch, context.set.branches.names())
+      if (!context.set.branches.has(branch)) throw branchNotHere(context, branch)
       const host: ContextHost = {
         asked: this.#asked,
         resolve: options.resolve,
