@@ -37,17 +37,20 @@ describe('[WAK-1] a subscription over HTTP', () => {
     expect(replaced.body).toMatchObject({ epoch: 2, filter: { kinds: ['decision'] } })
   })
 
-  test.each<[string, number, string, object]>([
+  test.each<[string, number, string, { readonly [field: string]: unknown; readonly name?: string }]>([
     ['a filter that is none', 400, 'WEFT_FILTER_INVALID', { filter: { refs: ['nothing'] } }],
     ['a list of what there is not', 400, 'WEFT_REQUEST_MALFORMED', { filter: { agents: ['a'] } }],
     ['an empty list', 400, 'WEFT_FILTER_INVALID', { filter: { kinds: [] } }],
     ['a position that was never reached', 416, 'WEFT_POSITION_UNKNOWN', { from: 99 }],
     ['position 0', 416, 'WEFT_POSITION_UNKNOWN', { from: 0 }],
+    ['the name of what the peer keeps', 400, 'WEFT_ID_INVALID', { name: 'webhook.crm' }],
     ['an agent that is no id', 400, 'WEFT_ID_INVALID', { agent: 'a b' }],
   ])('is refused with %s, and is not there then', async (_, status, code, definition) => {
+    const { name = 'pool', ...rest } = definition
     const api = await GatewayHarness.start()
     const before = await api.peer.ids()
-    expect(await api.post(POOL, { agent: 'boss', ...definition })).toMatchObject({ status, body: { code } })
+    const path = `/v1/contexts/w/subscriptions/${name}`
+    expect(await api.post(path, { agent: 'boss', ...rest })).toMatchObject({ status, body: { code } })
     expect(await api.peer.ids()).toEqual(before)
     for (const answer of [await api.get(POOL), await claim(api, 'a'), await ack(api, '2.1')]) {
       expect(answer).toMatchObject({ status: 404, body: { code: 'WEFT_SUBSCRIPTION_UNKNOWN' } })

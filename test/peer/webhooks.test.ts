@@ -1,5 +1,7 @@
+import { Admission, sealMark } from '@weft/core'
 import { startPeer, type WebhookConfig } from '@weft/peer'
 import { describe, expect, test } from 'vitest'
+import { seededHost, sha256 } from '../support/core-property.ts'
 import { MemoryStore } from '../support/memory-store.ts'
 import { PeerHarness, SECRET } from '../support/peer-harness.ts'
 import { until } from '../support/peer-until.ts'
@@ -148,6 +150,47 @@ describe('[WAK-1] a webhook', () => {
       expect(refused).toMatchObject({ status: 403, body: { code: 'WEFT_SCOPE' } })
     }
     expect((await admin('/webhooks')).body).toHaveLength(1)
+  })
+})
+
+describe("[WAK-1] the subscription of a webhook is the peer's own", () => {
+  test('nobody else can define or claim it, and everybody can see how it stands', async () => {
+    const { context, say } = await scene()
+    await expect(context.subscribe('webhook.crm')).rejects.toMatchObject({ code: 'WEFT_ID_INVALID' })
+    await say('one')
+    await until(() => context.subscriptions()[0]?.acknowledged === 2, 'it says how far it is')
+    const subscription = context.subscription('webhook.crm')
+    expect(subscription.status).toMatchObject({ acknowledged: 2, claimant: 'weft-peer' })
+    const code = 'WEFT_ID_INVALID'
+    for (const options of [
+      { from: 1, replace: true },
+      { kinds: ['never'], replace: true },
+    ])
+      await expect(context.subscribe('webhook.crm', options)).rejects.toMatchObject({ code })
+    await expect(subscription.claim()).rejects.toMatchObject({ code })
+    await context.subscribe('webhooks')
+  })
+
+  test('whatever a client of the wire says of itself', async () => {
+    const harness = await PeerHarness.start()
+    const client = await harness.following()
+    const mark = { name: 'webhook.crm', filter: {}, upTo: 0, agent: 'weft-peer' }
+    const change = sealMark(new Admission(sha256), mark, seededHost(1)).bytes
+    client.send({ name: 'propose', channel: 1, change, branches: [], heads: [], unmoved: [] })
+    expect(await client.next('refuse')).toMatchObject({ code: 'WEFT_ID_INVALID' })
+    expect(await harness.ids()).toEqual([])
+  })
+
+  test('and is part of the history that a peer is given back', async () => {
+    const { context, say, harness } = await scene()
+    await say('one')
+    await until(() => context.subscriptions()[0]?.acknowledged === 2, 'it says how far it is')
+    await context.subscribe('pool')
+    const log = await harness.log()
+    const other = await PeerHarness.start()
+    const client = await other.following()
+    client.push(...log)
+    await until(async () => (await other.ids()).length === log.length, 'all of it is taken')
   })
 })
 

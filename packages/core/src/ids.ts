@@ -44,6 +44,26 @@ export function checkBranch(name: unknown): BranchName {
   )
 }
 
+/** What the subscriptions begin with that a peer keeps for its operator's webhooks. */
+const WEBHOOK = 'webhook.'
+
+/** The subscription that says how far a context has been delivered to a webhook. */
+export function webhookSubscription(webhook: string): string {
+  return WEBHOOK + webhook
+}
+
+/** Returns `name` if a subscription of this name may be defined and claimed. @throws WEFT_ID_INVALID */
+export function checkSubscription(name: unknown): string {
+  const id = checkId('subscription', name)
+  if (!id.startsWith(WEBHOOK)) return id
+  throw new WeftError(
+    'WEFT_ID_INVALID',
+    `the subscription ${id} is the peer's own: it says how far a webhook is`,
+    'choose another name',
+    { role: 'subscription' },
+  )
+}
+
 /** The engine's own workflow that holds a tenant's overlays: the one that begins with `@` and that a peer lets in. */
 export const OVERLAY_WORKFLOW: WorkflowId = '@overlays'
 

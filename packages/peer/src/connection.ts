@@ -20,7 +20,7 @@ import { OverlayDoor } from './overlay-door.js'
 import type { PeerMetrics } from './peer-metrics.js'
 import { Pace } from './pace.js'
 import type { Rates } from './rates.js'
-import { checkReader, checkWriter } from './rights.js'
+import { checkClaims, checkReader, checkWriter } from './rights.js'
 import type { SessionSigner } from './session-tokens.js'
 import type { TokenGrant, TokenVerifier } from './token.js'
 import { SLICE_COST, type Turns } from './turns.js'
@@ -304,6 +304,7 @@ export class Connection implements Flow {
     if (!open || !log) return
     try {
       checkWriter(this.#grant!, open.workflow)
+      if (preconditions) for (const { header } of changes) checkClaims(header)
     } catch (error) {
       for (const { id } of changes) open.subscriber.refused(id, error)
       return

@@ -1,4 +1,12 @@
-import { checkAnyWorkflow, isEngineWorkflow, WeftError, type WorkflowId } from '@weft/core'
+import {
+  checkAnyWorkflow,
+  checkSubscription,
+  type Header,
+  isEngineWorkflow,
+  subscriptionOf,
+  WeftError,
+  type WorkflowId,
+} from '@weft/core'
 import { matchesWorkflow, type TokenGrant } from './token.js'
 
 /**
@@ -41,6 +49,18 @@ export function checkWriter({ workflows }: TokenGrant, workflow: WorkflowId): vo
     `the token is for ${workflows}, and what is written to ${workflow} binds every workflow`,
     'use a token with the scope "admin" for all workflows: *',
   )
+}
+
+/**
+ * Whether a tenant may write a change that is new: how far a webhook of the operator is only the peer says. Of history that
+ * is offered again its marks are part.
+ * @throws WEFT_ID_INVALID
+ */
+export function checkClaims({ writes }: Header): void {
+  for (const ref of writes) {
+    const subscription = subscriptionOf(ref)
+    if (subscription !== undefined) checkSubscription(subscription)
+  }
 }
 
 /** @throws WEFT_SCOPE */

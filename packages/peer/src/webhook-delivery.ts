@@ -7,6 +7,7 @@ import {
   matchesFilter,
   type Position,
   reasonOf,
+  webhookSubscription,
 } from '@weft/core'
 import { cloudEvent } from './cloud-event.js'
 import type { ContextLog } from './context-log.js'
@@ -63,7 +64,7 @@ export class WebhookDelivery {
     readonly workflow: string,
     private readonly host: DeliveryHost,
   ) {
-    this.subscription = `webhook.${webhook.name}`
+    this.subscription = webhookSubscription(webhook.name)
   }
 
   get status(): DeliveryStatus {

@@ -1,6 +1,7 @@
 import {
   canonicalJson,
   checkFilter,
+  checkSubscription,
   type Filter,
   fromHex,
   type Json,
@@ -34,7 +35,7 @@ export async function subscribe(
   options: SubscribeOptions,
 ): Promise<void> {
   const { from = 1, replace = false, signal, timeout_ms, ...lists } = checkWait(options)
-  const on = wakeRef(name)
+  const on = wakeRef(checkSubscription(name))
   const filter = checkFilter(lists)
   const wait = { ...(signal && { signal }), ...(timeout_ms !== undefined && { timeout_ms }) }
   for (;;) {

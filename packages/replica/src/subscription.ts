@@ -1,4 +1,12 @@
-import { type AgentId, type Filter, nextRange, type Position, WeftError, wakeRef } from '@weft/core'
+import {
+  type AgentId,
+  checkSubscription,
+  type Filter,
+  nextRange,
+  type Position,
+  WeftError,
+  wakeRef,
+} from '@weft/core'
 import type { Asked } from './asked.js'
 import { CarriedClaim, Claim, parseClaimId } from './claim.js'
 import type { ContextReplica } from './context-replica.js'
@@ -55,11 +63,12 @@ export class Subscription {
    * Claims what comes next: waits while another worker has a claim, and while there is nothing, for `timeout_ms` at most;
    * when there is something then, the peer is waited for that grants it.
    * @throws WEFT_LEASE_HELD, or WEFT_NOT_SYNCED when there was nothing, when `timeout_ms` passes first · WEFT_ABORTED ·
-   *   WEFT_SCOPE · WEFT_SUBSCRIPTION_UNKNOWN · WEFT_LEASE_INVALID · WEFT_USAGE
+   *   WEFT_SCOPE · WEFT_SUBSCRIPTION_UNKNOWN · WEFT_LEASE_INVALID · WEFT_USAGE · WEFT_ID_INVALID of one that the peer keeps
    */
   async claim(options: ClaimOptions = {}): Promise<Claim> {
     const { max = EVENTS_MAX, bytes_max = BYTES_MAX, timeout_ms } = checkWait(options)
     if (!(Number.isSafeInteger(max) && max > 0)) throw badBound(max)
+    checkSubscription(this.name)
     const left = leftOf(this.asked.clock, timeout_ms)
     const next = nextOf(this.name)
     for (;;) {
