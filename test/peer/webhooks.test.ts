@@ -1,21 +1,24 @@
-import { Admission, sealMark } from '@weft/core'
-import { startPeer, type WebhookConfig } from '@weft/peer'
+import { Admission, sealMark, WAKES_BRANCH } from '@weft/core'
+import { DEFAULT_LIMITS, HOUSEKEEPING_RESERVE_BYTES, startPeer, type WebhookConfig } from '@weft/peer'
 import { describe, expect, test } from 'vitest'
 import { seededHost, sha256 } from '../support/core-property.ts'
-import { MemoryStore } from '../support/memory-store.ts'
+import { MemoryDisk, MemoryStore } from '../support/memory-store.ts'
 import { PeerHarness, SECRET } from '../support/peer-harness.ts'
-import { until } from '../support/peer-until.ts'
+import { overriding } from '../support/peer-store.ts'
+import { gateOf, until } from '../support/peer-until.ts'
 import { Research } from '../support/replica-contexts.ts'
 import { isSigned, WebhookTarget } from '../support/webhook-target.ts'
+import { Author } from '../support/wire-author.ts'
 
 const HOOK_SECRET = 'a secret of the webhook, shared'
 const ATTEMPTS_MAX = 3
 const LIMITS = { webhook_backoff_ms: 1, webhook_attempts_max: ATTEMPTS_MAX, webhook_timeout_ms: 2_000 }
 
-async function scene(config: Partial<WebhookConfig> = {}, limits: object = {}) {
+async function scene(config: Partial<WebhookConfig> = {}, limits: object = {}, others: WebhookConfig[] = []) {
   const target = await WebhookTarget.start()
   const webhook = { name: 'crm', tenant: 'acme', url: target.url, secret: HOOK_SECRET, ...config }
-  const harness = await PeerHarness.start({ webhooks: [webhook], limits: { ...LIMITS, ...limits } })
+  const webhooks = [webhook, ...others]
+  const harness = await PeerHarness.start({ webhooks, limits: { ...LIMITS, ...limits } })
   const replica = await harness.replica()
   const open = (workflow = 'w') => replica.open(Research, { workflow, agent: 'planner' })
   const context = await open()
@@ -23,14 +26,14 @@ async function scene(config: Partial<WebhookConfig> = {}, limits: object = {}) {
     for (const text of texts) await context.append('message', { text }).committed
   }
   const admin = async (path: string, method = 'GET', request = {}) => {
-    const token = await harness.token({ scopes: ['admin'], ...request })
-    const { status, text } = await harness.http(path, {
-      method,
-      headers: { authorization: `Bearer ${token}` },
-    })
+    const { status, text } = await harness.http(path, { method, headers: await adminOf(harness, request) })
     return { status, body: text === '' ? undefined : JSON.parse(text) }
   }
   return { harness, target, context, say, admin, open }
+}
+
+async function adminOf(harness: PeerHarness, request = {}): Promise<Record<string, string>> {
+  return { authorization: `Bearer ${await harness.token({ scopes: ['admin'], ...request })}` }
 }
 
 describe('[WAK-1] a webhook', () => {
@@ -104,6 +107,68 @@ describe('[WAK-1] a webhook', () => {
     })
   })
 
+  test('that fails is not tried again before its time, however much is written meanwhile', async () => {
+    const well = await WebhookTarget.start()
+    const other = { name: 'log', tenant: 'acme', url: well.url, secret: HOOK_SECRET }
+    const { target, say, admin } = await scene({}, { webhook_backoff_ms: 3_600_000 }, [other])
+    target.always = 503
+    for (let write = 1; write <= 2 * ATTEMPTS_MAX; write++) {
+      await say(`${write}`)
+      await until(() => well.taken.length === write + 1, 'the other one has taken it')
+    }
+    const { body } = await admin('/webhooks')
+    expect(body).toMatchObject([{ webhook: 'crm', state: 'retrying', failures: 1 }])
+    expect(target.received).toHaveLength(1)
+  })
+
+  test('whose context cannot be read is shown as such, and goes on by itself once it can', async () => {
+    const disk = new MemoryDisk()
+    const { context: written, harness: first } = await scene()
+    await written.append('message', { text: 'one' }).committed
+    await first.stop()
+    for (const [tenant, contexts] of first.disk.tenants) disk.tenants.set(tenant, contexts)
+    const target = await WebhookTarget.start()
+    const webhook = { name: 'late', tenant: 'acme', url: target.url, secret: HOOK_SECRET }
+    let isBroken = true
+    const openStore = async () =>
+      overriding(new MemoryStore(disk), inner => ({
+        read: (...range) => (isBroken ? Promise.reject(new Error('it is away')) : inner.read(...range)),
+      }))
+    const harness = await PeerHarness.start({ webhooks: [webhook], limits: LIMITS, openStore })
+    const list = async (): Promise<unknown[]> => {
+      const { text } = await harness.http('/webhooks', { headers: await adminOf(harness) })
+      return JSON.parse(text)
+    }
+    const told = { webhook: 'late', workflow: 'w', state: 'retrying', position: 0, reason: 'it is away' }
+    await until(async () => (await list()).length === 1, 'it is shown')
+    expect(await list()).toMatchObject([told])
+    // No webhook has refused anything: it is never parked for this.
+    const failures = async (): Promise<number> => ((await list()) as { failures: number }[])[0]!.failures
+    await until(async () => (await failures()) > ATTEMPTS_MAX, 'it is tried again and again')
+    expect(await list()).toMatchObject([told])
+    isBroken = false
+    await until(() => target.taken.length === 2, 'all are delivered')
+    expect(target.sequences).toEqual([1, 2])
+    await until(async () => (await list()).length === 0, 'all is well')
+  })
+
+  test('whose mark is refused is shown as such, and tells nothing twice', async () => {
+    const quota = { ...DEFAULT_LIMITS.quota, bytes_max: 5_000 }
+    const { target, context, admin, harness } = await scene({ filter: { kinds: ['decision'] } }, { quota })
+    const { opened, open } = gateOf()
+    target.held = opened
+    await context.append('decision', { choice: 'one' }).committed
+    await until(() => target.received.length === 1, 'it is being delivered')
+    await fillReserve(harness)
+    open()
+    const list = async (): Promise<{ failures: number }[]> => (await admin('/webhooks')).body
+    await until(async () => (await list()).length === 1, 'it is shown')
+    await until(async () => (await list())[0]!.failures > ATTEMPTS_MAX, 'it is tried again and again')
+    const reason = expect.stringContaining('bytes that it may')
+    expect(await list()).toMatchObject([{ webhook: 'crm', state: 'retrying', position: 0, reason }])
+    expect(target.received).toHaveLength(1)
+  })
+
   test('that nobody answers at, or does not answer in time, counts as one that fails', async () => {
     const { target, say, admin, harness } = await scene({}, { webhook_timeout_ms: 30 })
     target.always = 0
@@ -152,6 +217,21 @@ describe('[WAK-1] a webhook', () => {
     expect((await admin('/webhooks')).body).toHaveLength(1)
   })
 })
+
+/** Leaves a tenant no room, not even for what ends work. */
+async function fillReserve(harness: PeerHarness): Promise<void> {
+  const client = await harness.following()
+  const refused = (): number => client.inbox.filter(({ name }) => name === 'refuse').length
+  let seed = 1
+  for (let chars = HOUSEKEEPING_RESERVE_BYTES / 2; chars >= 1; chars /= 4) {
+    for (const before = refused(); refused() === before; ) {
+      const change = new Author(seed++, undefined, [], WAKES_BRANCH).append(chars)
+      client.push(change)
+      const isTaken = async (): Promise<boolean> => (await harness.ids()).includes(change.id)
+      await until(async () => refused() > before || isTaken(), 'it is answered')
+    }
+  }
+}
 
 describe("[WAK-1] the subscription of a webhook is the peer's own", () => {
   test('nobody else can define or claim it, and everybody can see how it stands', async () => {

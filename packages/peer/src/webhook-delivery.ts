@@ -30,15 +30,10 @@ export interface DeliveryStatus {
   readonly state: 'waiting' | 'retrying' | 'parked'
   /** The position whose event was refused; 0 when none was. */
   readonly position: Position
+  /** In a row: of the webhook, or of the peer itself, which parks nothing. */
   readonly failures: number
   readonly reason: string | undefined
 }
-
-/** What came of a round: there is nothing more to deliver, or an event is to be offered again later, or by hand alone. */
-export type Round =
-  | { readonly next: 'none' }
-  | { readonly next: 'retry'; readonly after_ms: number }
-  | { readonly next: 'parked' }
 
 const READ_BYTES = 262_144
 /** At most so many events are told again after the peer was killed. */
@@ -52,12 +47,18 @@ const AGENT = 'weft-peer'
  */
 export class WebhookDelivery {
   readonly subscription: string
-  #failures = 0
+  /** Times in a row that the webhook has refused one event. */
+  #refusals = 0
+  /** Rounds in a row that something else has ended. */
+  #errors = 0
   #failedAt: Position = 0
   #reason: string | undefined
   #parked = false
+  #notBefore_ms = 0
   /** Nothing up to here is left to deliver, of the log that has this change there. */
   #passed: { readonly position: Position; readonly id: ChangeId | '' } = { position: 0, id: '' }
+  /** The last event that was taken, of that log. */
+  #takenAt: Position = 0
 
   constructor(
     readonly webhook: Webhook,
@@ -68,14 +69,15 @@ export class WebhookDelivery {
   }
 
   get status(): DeliveryStatus {
-    const state = this.#parked ? 'parked' : this.#failures > 0 ? 'retrying' : 'waiting'
+    const failures = this.#failures
+    const state = this.#parked ? 'parked' : failures > 0 ? 'retrying' : 'waiting'
     const { webhook, workflow } = this
     return {
       webhook: webhook.name,
       workflow,
       state,
       position: this.#failedAt,
-      failures: this.#failures,
+      failures,
       reason: this.#reason,
     }
   }
@@ -84,23 +86,42 @@ export class WebhookDelivery {
     return this.#parked
   }
 
+  /** For how long it is not to be tried again, ms; 0 when it may be. */
+  get rest_ms(): number {
+    return Math.max(0, this.#notBefore_ms - this.host.clock.steady())
+  }
+
   /** A parked delivery is to be tried again, from the event on that was refused. */
   resume(): void {
     this.#parked = false
-    this.#taken()
+    this.#notBefore_ms = 0
+    this.#wentWell()
   }
 
-  /** Delivers what there is. @throws WEFT_STORE_*, and what the signal aborts with */
-  async round(log: ContextLog, signal: AbortSignal): Promise<Round> {
-    const marked = log.acknowledged(this.subscription)
+  /** Something else than the webhook has ended a round: it is tried again, and not parked, for that would not mend it. */
+  failed(error: unknown): void {
+    this.#errors++
+    this.#rest(error)
+  }
+
+  /**
+   * Delivers what there is, but for what its webhook does not take.
+   * @returns whether all was taken
+   * @throws WEFT_STORE_* · WEFT_LEASE_* and why else it may not be written how far it is, and what the signal aborts with
+   */
+  async round(log: ContextLog, signal: AbortSignal): Promise<boolean> {
+    let marked = log.acknowledged(this.subscription)
     const { id, position: passed } = this.#passed
     // A context that was removed may have begun anew.
-    let position = log.holds(passed, id) ? Math.max(marked, passed) : marked
-    let delivered = 0
-    let last = marked
+    const goesOn = log.holds(passed, id)
+    let position = goesOn ? Math.max(marked, passed) : marked
+    // What was taken may have been left without its mark.
+    this.#takenAt = goesOn ? Math.max(marked, this.#takenAt) : marked
+    let unmarked = 0
     const mark = async (): Promise<void> => {
-      if (delivered > 0) await this.#mark(log, last, signal)
-      delivered = 0
+      if (this.#takenAt > marked) await this.#mark(log, this.#takenAt, signal)
+      marked = this.#takenAt
+      unmarked = 0
     }
     while (position < log.count) {
       for (const { id, bytes } of await log.read(position + 1, READ_BYTES)) {
@@ -108,21 +129,21 @@ export class WebhookDelivery {
         if (log.damage) throw log.damage
         const change = decodeChange(bytes, this.host.hash)
         if (matchesFilter(this.webhook.filter, change.header)) {
-          const event = contextEvent(position + 1, change)
-          const failed = await this.#offer(event, signal)
-          if (failed) {
+          const isTaken = await this.#offer(contextEvent(position + 1, change), signal)
+          if (!isTaken) {
             await mark()
-            return failed
+            return false
           }
-          delivered++
-          last = position + 1
+          unmarked++
+          this.#takenAt = position + 1
         }
         this.#passed = { position: ++position, id }
-        if (delivered >= EVENTS_PER_MARK) await mark()
+        if (unmarked >= EVENTS_PER_MARK) await mark()
       }
     }
     await mark()
-    return { next: 'none' }
+    this.#wentWell()
+    return true
   }
 
   async #mark(log: ContextLog, upTo: Position, signal: AbortSignal): Promise<void> {
@@ -141,29 +162,40 @@ export class WebhookDelivery {
     }
   }
 
-  /** Offers an event once; undefined when it was taken. */
-  async #offer(event: ReturnType<typeof contextEvent>, signal: AbortSignal): Promise<Round | undefined> {
+  /** Offers an event once. @returns whether it was taken */
+  async #offer(event: ReturnType<typeof contextEvent>, signal: AbortSignal): Promise<boolean> {
     const { tenant, url, secret } = this.webhook
-    const { clock, limits, dice } = this.host
+    const { clock, limits } = this.host
     const delivery = { url, secret, event: cloudEvent(tenant, this.workflow, event), now_ms: clock.now() }
     try {
       const timeout = AbortSignal.timeout(limits.webhook_timeout_ms)
       await postEvent(delivery, AbortSignal.any([signal, timeout]))
-      this.#taken()
-      return undefined
+      this.#refusals = 0
+      return true
     } catch (error) {
       signal.throwIfAborted()
-      this.#failures++
+      this.#refusals++
+      this.#errors = 0
       this.#failedAt = event.position
-      this.#reason = causeOf(error)
-      this.#parked = this.#failures >= limits.webhook_attempts_max
-      if (this.#parked) return { next: 'parked' }
-      return { next: 'retry', after_ms: backoff_ms(limits.webhook_backoff_ms, this.#failures, dice()) }
+      this.#parked = this.#refusals >= limits.webhook_attempts_max
+      this.#rest(error)
+      return false
     }
   }
 
-  #taken(): void {
-    this.#failures = 0
+  get #failures(): number {
+    return this.#refusals + this.#errors
+  }
+
+  #rest(error: unknown): void {
+    const { clock, limits, dice } = this.host
+    this.#reason = causeOf(error)
+    this.#notBefore_ms = clock.steady() + backoff_ms(limits.webhook_backoff_ms, this.#failures, dice())
+  }
+
+  #wentWell(): void {
+    this.#refusals = 0
+    this.#errors = 0
     this.#failedAt = 0
     this.#reason = undefined
   }

@@ -18,6 +18,8 @@ export class Webhooks {
   readonly #queue = new Set<WebhookDelivery>()
   readonly #running = new Map<WebhookDelivery, Promise<void>>()
   readonly #again = new Set<WebhookDelivery>()
+  /** What ends the waiting of those that are not to be tried again yet. */
+  readonly #timers = new Map<WebhookDelivery, () => void>()
   #contexts: Contexts | undefined
   #stopped = new AbortController()
 
@@ -43,6 +45,7 @@ export class Webhooks {
   async stop(reason: WeftError): Promise<void> {
     this.#contexts = undefined
     this.#queue.clear()
+    for (const delivery of [...this.#timers.keys()]) this.#waitNoMore(delivery)
     this.#stopped.abort(reason)
     await Promise.all(this.#running.values())
   }
@@ -65,6 +68,7 @@ export class Webhooks {
       if (delivery.webhook.tenant !== tenant) continue
       this.#deliveries.delete(key)
       this.#queue.delete(delivery)
+      this.#waitNoMore(delivery)
     }
   }
 
@@ -80,6 +84,7 @@ export class Webhooks {
     const delivery = this.#deliveries.get(keyOf(tenant, name, workflow))
     if (!delivery?.isParked) throw notParked(name, workflow)
     delivery.resume()
+    this.#waitNoMore(delivery)
     this.#enqueue(delivery)
   }
 
@@ -95,8 +100,24 @@ export class Webhooks {
   #enqueue(delivery: WebhookDelivery): void {
     if (this.#contexts === undefined || delivery.isParked || !this.#isKnown(delivery)) return
     if (this.#running.has(delivery)) this.#again.add(delivery)
+    else if (delivery.rest_ms > 0) this.#wait(delivery)
     else this.#queue.add(delivery)
     this.#startNext()
+  }
+
+  /** However much is written meanwhile, it is tried again when its time has come, and not before. */
+  #wait(delivery: WebhookDelivery): void {
+    if (this.#timers.has(delivery)) return
+    const cancel = this.host.clock.after(delivery.rest_ms, () => {
+      this.#timers.delete(delivery)
+      this.#enqueue(delivery)
+    })
+    this.#timers.set(delivery, cancel)
+  }
+
+  #waitNoMore(delivery: WebhookDelivery): void {
+    this.#timers.get(delivery)?.()
+    this.#timers.delete(delivery)
   }
 
   /** One that was forgotten may have been about to try again. */
@@ -120,20 +141,20 @@ export class Webhooks {
 
   async #round(delivery: WebhookDelivery, contexts: Contexts): Promise<void> {
     const { webhook, workflow } = delivery
+    const { tenant } = webhook
     const { signal } = this.#stopped
     try {
-      const log = await contexts.acquire(webhook.tenant, workflow)
-      const round = await delivery.round(log, signal)
-      if (round.next === 'none') return
-      this.#again.delete(delivery)
-      this.host.log.warn({ tenant: webhook.tenant, ...delivery.status }, 'a webhook has not taken an event')
-      if (round.next === 'retry') this.host.clock.after(round.after_ms, () => this.#enqueue(delivery))
+      const log = await contexts.acquire(tenant, workflow)
+      if (await delivery.round(log, signal)) return
+      this.host.log.warn({ tenant, ...delivery.status }, 'a webhook has not taken an event')
     } catch (error) {
-      if (!signal.aborted)
-        this.host.log.error({ tenant: webhook.tenant, workflow, err: error }, 'not delivered')
+      if (signal.aborted) return
+      delivery.failed(error)
+      this.host.log.error({ tenant, ...delivery.status, err: error }, 'not delivered to a webhook')
     } finally {
-      contexts.release(webhook.tenant, workflow)
+      contexts.release(tenant, workflow)
     }
+    this.#again.add(delivery)
   }
 }
 
