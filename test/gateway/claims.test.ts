@@ -150,6 +150,8 @@ describe('[WAK-1] a claim over HTTP', () => {
     const second = await claim(api, 'b')
     expect(second.body.events).toEqual(first.body.events)
     expect((await api.ask('DELETE', `${CLAIMS}/${first.body.id}?agent=a`)).status).toBe(204)
+    const never = await api.ask('DELETE', `${CLAIMS}/99.1?agent=a`)
+    expect(never).toMatchObject({ status: 409, body: { code: 'WEFT_LEASE_LOST' } })
     for (let time = 0; time < 2; time++) expect((await ack(api, second.body.id)).status).toBe(204)
   })
 
@@ -210,6 +212,7 @@ describe('[WAK-1] a claim over HTTP', () => {
   test.each<[string, number, string, string, object]>([
     ['id', 400, 'WEFT_USAGE', `${CLAIMS}/no-id/ack`, { agent: 'a' }],
     ['id that never was', 409, 'WEFT_LEASE_LOST', `${CLAIMS}/9.1/ack`, { agent: 'a' }],
+    ['id beyond the log', 409, 'WEFT_LEASE_LOST', `${CLAIMS}/1.999999/ack`, { agent: 'a' }],
     ['length', 400, 'WEFT_LEASE_INVALID', CLAIMS, { agent: 'a', ttl_ms: 0 }],
     ['length beyond an hour', 400, 'WEFT_LEASE_INVALID', CLAIMS, { agent: 'a', ttl_ms: 3_600_001 }],
     ['count', 400, 'WEFT_REQUEST_MALFORMED', CLAIMS, { agent: 'a', max: 0 }],
@@ -236,7 +239,8 @@ describe('[WAK-1] a claim over HTTP', () => {
     expect((await api.post(CLAIMS, { agent: 'r', wait_ms: 0 }, { token })).status).toBe(204)
     const theirs = { agent: 'r', wait_ms: 0 }
     expect(await api.post(`${CLAIMS}/${body.id}/ack`, theirs, { token })).toMatchObject({
-      status: 504,
+      status: 409,
+      body: { code: 'WEFT_LEASE_LOST' },
     })
     expect((await ack(api, body.id)).status).toBe(204)
   })

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { PeerHarness } from '../support/peer-harness.ts'
 import { Research } from '../support/replica-contexts.ts'
+import { StalledPeer } from '../support/stalled-peer.ts'
 
 const SHORT_MS = 400
 
@@ -74,6 +75,23 @@ describe('[WAK-1] a claim that is carried to another worker', () => {
     await expect(three!.claim({ timeout_ms: 100 })).rejects.toMatchObject({ code: 'WEFT_NOT_SYNCED' })
   })
 
+  it('is acknowledged by a worker that has yet to hear of what was claimed, once it has', async () => {
+    const { harness, contexts, subscriptions } = await pool(1)
+    const link = await StalledPeer.before(harness.url)
+    const replica = await harness.replica({ url: link.url })
+    const behind = await replica.open(Research, { workflow: 'w', agent: 'behind' })
+    const { position } = behind
+    link.hold('log')
+    await contexts[0]!.append('message', { text: 'three' }).committed
+    const claim = await subscriptions[0]!.claim({ ttl_ms: 60_000, renew: false })
+    expect(claim.to).toBeGreaterThan(position)
+    const acknowledged = behind.subscription('pool').carried(claim.id).ack()
+    expect(behind.position).toBe(position)
+    link.release()
+    await acknowledged
+    expect(behind.subscription('pool').status.acknowledged).toBe(claim.to)
+  })
+
   it('acknowledges nothing when another has taken over, and nothing once it was given back', async () => {
     const { subscriptions } = await pool(2)
     const [one, two] = subscriptions
@@ -94,6 +112,9 @@ describe('[WAK-1] a claim that is carried to another worker', () => {
     const [one] = subscriptions
     await expect(one!.carried('7.2').ack()).rejects.toMatchObject({ code: 'WEFT_LEASE_LOST' })
     await expect(one!.carried('7.2').renew()).rejects.toMatchObject({ code: 'WEFT_LEASE_LOST' })
+    await expect(one!.carried('7.2').release()).rejects.toMatchObject({ code: 'WEFT_LEASE_LOST' })
+    for (const id of ['1.999999', '7.999999'])
+      await expect(one!.carried(id).ack()).rejects.toMatchObject({ code: 'WEFT_LEASE_LOST' })
     expect(one!.status).toMatchObject({ acknowledged: 0, epoch: 1 })
   })
 

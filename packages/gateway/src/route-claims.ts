@@ -122,7 +122,7 @@ const RELEASE = createRoute({
   summary: 'Gives a claim back unhandled: the next one to claim is given it.',
   security: SECURITY,
   request: { params: inClaim, headers: AFTER_HEADER, query: z.strictObject({ agent: id }) },
-  responses: { 204: { description: 'It is over.', ...NO_CONTENT }, ...problems(404) },
+  responses: { 204: { description: 'It is over.', ...NO_CONTENT }, ...problems(404, 409) },
 })
 
 export function routeClaims(app: OpenAPIHono, host: Host): void {

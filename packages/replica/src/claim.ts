@@ -12,7 +12,8 @@ import { checkText } from './arguments.js'
 import type { Asked } from './asked.js'
 import { type Lease, renewLease } from './lease.js'
 import { isRefusedFor, type ProposalScope, propose } from './proposer.js'
-import type { WaitOptions } from './waiting.js'
+import { reaches } from './sessions.js'
+import { leftOf, type WaitOptions } from './waiting.js'
 
 /**
  * A contiguous range of what happened, claimed by this worker alone until it is acknowledged, given back or lost. The
@@ -101,11 +102,21 @@ export class CarriedClaim {
 
   /** As `Claim.ack`; once more is as good as once. @throws as that */
   async ack(options: WaitOptions = {}): Promise<void> {
-    const { index } = this.begin().context
-    if (index.position < this.to) await this.begin().context.until(() => index.position >= this.to, options)
+    const left = leftOf(this.asked.clock, options.timeout_ms)
+    const { context } = this.begin()
+    const { index } = context
+    if (index.position < this.to) {
+      if (!(await reaches(this.asked, context, this.to, options))) throw neverMade(this)
+      await context.until(() => index.position >= this.to, { ...options, ...left() })
+    }
     if (this.#isAcknowledged()) return
     this.#check()
-    await acknowledge(this.begin(), this, { to: this.to, last: index.idAt(this.to)! }, options)
+    await acknowledge(
+      this.begin(),
+      this,
+      { to: this.to, last: index.idAt(this.to)! },
+      { ...options, ...left() },
+    )
   }
 
   /**
@@ -117,13 +128,13 @@ export class CarriedClaim {
     return renewLease(this.begin().context.workflow, this.asked, this, options)
   }
 
-  /** As `Claim.release`. @throws WEFT_NOT_SYNCED · WEFT_ABORTED */
+  /** As `Claim.release`. @throws WEFT_LEASE_LOST when nobody has made it · WEFT_NOT_SYNCED · WEFT_ABORTED */
   async release(options: WaitOptions = {}): Promise<void> {
     try {
       this.#check()
       await propose(this.begin(), { writes: [this.on], notes: { lease: givesBack(this) } }, {}, options)
     } catch (error) {
-      if (!isRefusedFor(error, 'WEFT_LEASE_LOST')) throw error
+      if (!isRefusedFor(error, 'WEFT_LEASE_LOST') || Number(error.details.current) < this.epoch) throw error
     }
   }
 
@@ -166,6 +177,16 @@ export function parseClaimId(id: string): { readonly epoch: number; readonly to:
 interface Held {
   readonly on: string
   readonly epoch: number
+}
+
+/** What was claimed is in the log before the claim is. */
+function neverMade({ on, epoch, to }: Held & { readonly to: Position }): WeftError {
+  return new WeftError(
+    'WEFT_LEASE_LOST',
+    `no claim under epoch ${epoch} goes up to ${to}: the log does not`,
+    'pass the id as it was given with the claim; if the peer has lost the end of its log, claim again',
+    { on, epoch },
+  )
 }
 
 function givesBack({ on, epoch }: Held) {

@@ -1,4 +1,4 @@
-import { type Position, WeftError, type WorkflowId } from '@weft/core'
+import { isWeftError, type Position, WeftError, type WorkflowId } from '@weft/core'
 import type { Asked } from './asked.js'
 import type { ContextReplica } from './context-replica.js'
 import { checkSession } from './credential.js'
@@ -17,6 +17,31 @@ export async function attest(
   if (failure) throw failure
   const request = asked.questions.attest(workflow, index.highest)
   return asked.answer<'attested'>(request, options, () => unanswered(workflow))
+}
+
+/**
+ * Whether the peer's log of a context reaches to a position, be that known here already or not.
+ * @throws as `attest`
+ */
+export async function reaches(
+  asked: Asked,
+  context: ContextReplica,
+  position: Position,
+  options: WaitOptions,
+): Promise<boolean> {
+  const { workflow, failure } = context
+  if (failure) throw failure
+  const request = asked.questions.attest(workflow, position)
+  try {
+    await asked.answer<'attested'>(request, options, () => unanswered(workflow))
+    return true
+  } catch (error) {
+    const code = isWeftError(error) ? error.code : undefined
+    // Whoever signs nothing has looked first.
+    if (code === 'WEFT_SESSION_UNAVAILABLE') return true
+    if (code === 'WEFT_SESSION_INVALID') return false
+    throw error
+  }
 }
 
 /**
