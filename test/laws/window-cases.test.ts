@@ -1,6 +1,7 @@
-import { BranchWriter, defineContext, type Json, resolveOptions } from '@weft/core'
+import { audit, BranchWriter, defineContext, type Json, resolveOptions } from '@weft/core'
 import { describe, expect, test } from 'vitest'
 import { codeOf } from '../support/core-forge.ts'
+import { replicaOf } from '../support/core-history.ts'
 import { seededHost } from '../support/core-property.ts'
 import { answer, call, Kinds, talk } from '../support/window-talk.ts'
 import { byLength, windowsOf } from '../support/window-values.ts'
@@ -46,6 +47,30 @@ describe('[WIN-3] what is stale', () => {
     const mistake = write('memory', { text: 'a mistake' })
     const undo = writer.write({ notes: { reverts: set.dag.packIds([0]) } })!
     expect(make().leftOut).toEqual([{ entry: mistake, why: 'reverted', detail: undo.id }])
+  })
+
+  test('[CHG-4] by two who noticed at once: all replicas tell of the same one of them, audits of both', () => {
+    for (let seed = 2; seed < 10; seed++) {
+      const { set, write, writer } = talk()
+      const mistake = write('memory', { text: 'a mistake' })
+      const other = new BranchWriter(replicaOf(set.changes()), seededHost(seed), 'main', 'other')
+      const sets = [set, other.set]
+      const windows = sets.map(each => windowsOf(each, each.view('main')))
+      const recipe = resolveOptions({ budget: 10_000, count: byLength }, Kinds)
+      const undone = [writer, other].map(
+        each => each.write({ notes: { reverts: each.set.dag.packIds([0]) } })!,
+      )
+      const tell = () => windows.map(each => each.make(recipe, byLength).leftOut)
+      expect(tell()).toEqual(undone.map(({ id }) => [{ entry: mistake, why: 'reverted', detail: id }]))
+      set.add(undone[1]!)
+      other.set.add(undone[0]!)
+      const [first, second] = undone.map(({ id }) => id).sort()
+      const told = { entry: mistake, why: 'reverted', detail: first }
+      expect(tell()).toEqual([[told], [told]])
+      const audits = sets.map(each => [...audit(each, each.view('main'))])
+      expect(audits[0]![0]!.revertedBy).toEqual([first, second])
+      expect(audits[1]).toEqual(audits[0])
+    }
   })
 
   test('and so is what was reverted before a renderer failed, once it does not', () => {

@@ -40,7 +40,7 @@ export class Reverts {
   }
 
   /**
-   * The changes that are reverted on a view, each with the reverts that stand against it.
+   * The changes that are reverted on a view, each with the reverts that stand against it, by id.
    * @param also reverted too, as if one more change named them
    * @param without reverts that do not count
    */
@@ -59,6 +59,8 @@ export class Reverts {
         else reverted.set(each, [node])
       }
     }
+    // They came in another order elsewhere.
+    for (const by of reverted.values()) if (by.length > 1) by.sort((a, b) => this.dag.compareIds(a, b))
     return reverted
   }
 }

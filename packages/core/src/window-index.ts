@@ -52,8 +52,9 @@ export class WindowIndex {
     if (!this.#isTurned) return
     this.#isTurned = false
     const hidden = this.set.reverts.standing(this.view)
-    if (sameKeys(hidden, this.#hidden)) return
+    const isSame = sameKeys(hidden, this.#hidden)
     this.#hidden = hidden
+    if (isSame) return
     this.#pairs.clear()
     this.#units.clear()
   }

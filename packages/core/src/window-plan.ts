@@ -11,7 +11,7 @@ export type LeftOutWhy = 'budget' | 'stale' | 'summarised' | 'reverted' | 'erase
 
 export interface Reason {
   readonly why: LeftOutWhy
-  /** For people; of `summarised` the entry that stands for it, of `reverted` and `erased` the change that did it. */
+  /** For people; of `summarised` the entry that stands for it, of `reverted` and `erased` the change that did it, the first by id. */
   readonly detail: string
 }
 
