@@ -2,7 +2,7 @@ import type { ChangeSet } from './change-set.js'
 import type { Node } from './dag.js'
 import type { Entry } from './entry.js'
 import { type EntryKey, entryKey, indexOfKey, nodeOfKey } from './entry-key.js'
-import { type Pair, pairTools, type ToolEnd } from './tool-pairs.js'
+import { type ToolEnd, ToolPairs } from './tool-pairs.js'
 import type { View } from './view.js'
 import type { TokenCounter } from './window-options.js'
 import { type Renderers, renderEntry } from './window-render.js'
@@ -26,9 +26,10 @@ export class WindowIndex {
   #hidden: ReadonlyMap<Node, readonly Node[]> = new Map()
   readonly #byKind = new Map<string, EntryKey[]>()
   /** Calls and results by the id that they bear. */
-  readonly #ends = new Map<string, ToolEnd<EntryKey>[]>()
-  readonly #idsOf = new Map<EntryKey, readonly string[]>()
-  readonly #pairs = new Map<string, readonly Pair<EntryKey>[]>()
+  readonly #ends = new Map<string, NamedEnd[]>()
+  readonly #endsAt = new Map<EntryKey, readonly NamedEnd[]>()
+  /** By id, from when a unit that bears it was first asked for. */
+  readonly #pairs = new Map<string, ToolPairs<EntryKey, NamedEnd>>()
   readonly #units = new Map<EntryKey, Unit>()
 
   constructor(
@@ -74,7 +75,7 @@ export class WindowIndex {
 
   /** Whether an entry holds a call or a result, and may be bound to others. */
   isTool(key: EntryKey): boolean {
-    return this.#idsOf.has(key)
+    return this.#endsAt.has(key)
   }
 
   /** The unit of an entry that is shown. */
@@ -88,7 +89,9 @@ export class WindowIndex {
 
   #add(node: Node): void {
     const entries = this.set.entriesOf(node)
-    const ends = entries.map(entry => endsOf(renderEntry(entry, this.renderers)))
+    const ends = entries.map((entry, index) =>
+      endsOf(entryKey(node, index), renderEntry(entry, this.renderers)),
+    )
     for (const [index, { kind }] of entries.entries()) {
       const key = entryKey(node, index)
       const keys = this.#byKind.get(kind)
@@ -99,48 +102,54 @@ export class WindowIndex {
   }
 
   #addEnds(key: EntryKey, ends: readonly NamedEnd[]): void {
-    this.#idsOf.set(key, [...new Set(ends.map(({ id }) => id))])
-    for (const { id, side } of ends) {
+    this.#endsAt.set(key, ends)
+    for (const [id, own] of byId(ends)) {
       const others = this.#ends.get(id) ?? []
-      for (const { at } of others)
-        for (const each of this.#units.get(at)?.keys ?? []) this.#units.delete(each)
-      others.push({ at: key, side })
       this.#ends.set(id, others)
-      this.#pairs.delete(id)
+      const pairs = this.#pairs.get(id)
+      if (pairs) {
+        const turned = pairs.append(own)
+        if (turned === undefined) this.#pairs.delete(id)
+        for (const { at } of turned ?? others) this.#forget(at)
+      }
+      for (const end of own) others.push(end)
     }
+  }
+
+  /** Lets go of the unit that an entry was in. */
+  #forget(key: EntryKey): void {
+    for (const each of this.#units.get(key)?.keys ?? []) this.#units.delete(each)
   }
 
   #findUnit(key: EntryKey): Unit {
-    const keys = new Set([key])
-    let lacks: string | undefined
-    for (const each of keys) {
-      for (const id of this.#idsOf.get(each) ?? []) {
-        const pairs = this.#pairsOf(id)
-        for (const { call, result } of pairs) {
-          if (call.at === each) keys.add(result.at)
-          if (result.at === each) keys.add(call.at)
-        }
-        lacks ??= this.#lacking(id, each, pairs)
+    const bound = new Set([key])
+    for (const each of bound) {
+      for (const end of this.#endsAt.get(each) ?? []) {
+        const partner = this.#pairsOf(end.id).partnerOf(end)
+        if (partner) bound.add(partner.at)
       }
     }
-    return { keys: [...keys].sort((a, b) => this.#compare(a, b)), lacks, sizes: new WeakMap() }
+    const keys = [...bound].sort((a, b) => this.#compare(a, b))
+    return { keys, lacks: this.#lacking(keys), sizes: new WeakMap() }
   }
 
-  #lacking(id: string, key: EntryKey, pairs: readonly Pair<EntryKey>[]): string | undefined {
-    for (const end of this.#ends.get(id) ?? []) {
-      if (end.at !== key || pairs.some(({ call, result }) => call === end || result === end)) continue
-      if (end.side === 'call') return `call ${id} has no result yet`
-      return pairs.length === 0 ? `there is no call ${id}` : `call ${id} has another result`
+  #lacking(keys: readonly EntryKey[]): string | undefined {
+    for (const end of keys.flatMap(key => this.#endsAt.get(key) ?? [])) {
+      const { id, side } = end
+      const pairs = this.#pairsOf(id)
+      if (pairs.partnerOf(end) !== undefined) continue
+      if (side === 'call') return `call ${id} has no result yet`
+      return pairs.hasAny ? `call ${id} has another result` : `there is no call ${id}`
     }
     return undefined
   }
 
-  #pairsOf(id: string): readonly Pair<EntryKey>[] {
+  #pairsOf(id: string): ToolPairs<EntryKey, NamedEnd> {
     const known = this.#pairs.get(id)
     if (known) return known
     const { dag } = this.set
     const shown = this.#ends.get(id)!.filter(({ at }) => !this.#hidden.has(nodeOfKey(at)))
-    const pairs = pairTools(shown, {
+    const pairs = new ToolPairs<EntryKey, NamedEnd>(shown, {
       compare: (a, b) => this.#compare(a, b),
       isBefore: (a, b) => {
         const [x, y] = [nodeOfKey(a), nodeOfKey(b)]
@@ -156,18 +165,27 @@ export class WindowIndex {
   }
 }
 
-interface NamedEnd {
+interface NamedEnd extends ToolEnd<EntryKey> {
   readonly id: string
-  readonly side: 'call' | 'result'
 }
 
-function endsOf({ messages }: Rendered): NamedEnd[] {
+function endsOf(at: EntryKey, { messages }: Rendered): NamedEnd[] {
   return messages.flatMap(({ parts }) =>
     parts.flatMap((part): NamedEnd[] => {
-      if (part.type === 'tool-call') return [{ id: part.id, side: 'call' }]
-      return part.type === 'tool-result' ? [{ id: part.id, side: 'result' }] : []
+      if (part.type === 'tool-call') return [{ at, id: part.id, side: 'call' }]
+      return part.type === 'tool-result' ? [{ at, id: part.id, side: 'result' }] : []
     }),
   )
+}
+
+function byId(ends: readonly NamedEnd[]): ReadonlyMap<string, readonly NamedEnd[]> {
+  const grouped = new Map<string, NamedEnd[]>()
+  for (const end of ends) {
+    const others = grouped.get(end.id)
+    if (others) others.push(end)
+    else grouped.set(end.id, [end])
+  }
+  return grouped
 }
 
 function sameKeys(a: ReadonlyMap<Node, unknown>, b: ReadonlyMap<Node, unknown>): boolean {
