@@ -12,7 +12,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { deliver, deliveries, histories, replicaOf } from '../support/core-history.ts'
 import { Oracle } from '../support/core-oracle.ts'
-import { holds } from '../support/core-property.ts'
+import { comesUp, holds } from '../support/core-property.ts'
 import {
   byFours,
   byLength,
@@ -114,8 +114,37 @@ describe('a window', () => {
       const set = replicaOf(changes)
       const window = windowOf(set, { budget: 1e9, count: byLength })!
       const missing = window.leftOut.filter(({ why }) => why === 'incomplete').map(({ entry }) => entry)
-      expect(missing.toSorted()).toEqual(incompleteOf(set, new Oracle(changes)).toSorted())
+      const bad = incompleteOf(pairedOf(set, new Oracle(changes)))
+      expect(missing.toSorted()).toEqual([...bad].toSorted())
     })
+  })
+
+  test("[WIN-2] tells a result by its call's id, the first to bear one keeps it, and no two bear the same", () => {
+    let others = 0
+    holds(talks, ({ changes }) => {
+      const set = replicaOf(changes)
+      const { ends, partners } = pairedOf(set, new Oracle(changes))
+      const bad = incompleteOf({ ends, partners })
+      const expected = ends
+        .filter(({ side, entry }) => side === 'call' && !bad.has(entry))
+        .map(call => {
+          const isFirst = call === ends.find(({ side, id }) => side === 'call' && id === call.id)
+          return `${isFirst ? call.id : 'another'}: ${numberOf(set, call)} ${numberOf(set, partners.get(call)!)}`
+        })
+      const window = windowOf(set, { budget: 1e9, count: byLength, as: 'parts' }) as Window<'parts'>
+      const parts = window.parts.flatMap(message => message.parts)
+      const calls = parts.flatMap(part => (part.type === 'tool-call' ? [part] : []))
+      const told = calls.map(({ id, input }) => {
+        const outputs = parts.flatMap(part =>
+          part.type === 'tool-result' && part.id === id ? [Number.parseInt(String(part.output), 10)] : [],
+        )
+        return `${/^c\d$/.test(id) ? id : 'another'}: ${JSON.parse(input).n} ${outputs}`
+      })
+      expect(told.toSorted()).toEqual(expected.toSorted())
+      expect(new Set(calls.map(({ id }) => id)).size).toBe(calls.length)
+      others += told.filter(text => text.startsWith('another')).length
+    })
+    comesUp(others, 100)
   })
 
   test('[WIN-4] is the same, byte for byte, on every replica, however the changes came and were read before', () => {
@@ -193,8 +222,19 @@ function endsOf(set: ChangeSet, entries: readonly EntryId[]): End[] {
   })
 }
 
-/** By the words of the law, over all pairs: who has no partner, and who is bound to one that has none. */
-function incompleteOf(set: ChangeSet, causes: Oracle): EntryId[] {
+function numberOf(set: ChangeSet, { entry, change }: End): number {
+  const { value } = set.entriesOf(set.dag.node(change)).find(({ id }) => id === entry)!
+  return (value as { n: number }).n
+}
+
+interface Paired {
+  /** In order. */
+  readonly ends: readonly End[]
+  readonly partners: ReadonlyMap<End, End>
+}
+
+/** By the words of the law, over all pairs: which result answers which call. */
+function pairedOf(set: ChangeSet, causes: Oracle): Paired {
   const ids = causes.flattened().flatMap(change => set.entriesOf(set.dag.node(change)).map(({ id }) => id))
   const ends = endsOf(set, ids)
   const partners = new Map<End, End>()
@@ -215,11 +255,16 @@ function incompleteOf(set: ChangeSet, causes: Oracle): EntryId[] {
     (result, call) => call.change !== result.change && !causes.isAncestor(result.change, call.change),
     false,
   )
+  return { ends, partners }
+}
+
+/** Who has no partner, and who is bound to one that has none. */
+function incompleteOf({ ends, partners }: Paired): ReadonlySet<EntryId> {
   const bad = new Set(ends.filter(end => !partners.has(end)).map(({ entry }) => entry))
   for (let grown = true; grown; ) {
     const { size } = bad
     for (const [end, partner] of partners) if (bad.has(partner.entry)) bad.add(end.entry)
     grown = bad.size > size
   }
-  return [...bad]
+  return bad
 }

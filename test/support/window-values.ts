@@ -29,7 +29,7 @@ function shapeOf(n: number): unknown {
       return {
         role: 'assistant',
         content: text,
-        tool_calls: [openAiCall(id), openAiCall(other)].slice(0, 1 + (n % 2)),
+        tool_calls: [openAiCall(id, n), openAiCall(other, n)].slice(0, 1 + (n % 2)),
       }
     case 2:
     case 3:
@@ -57,8 +57,8 @@ function shapeOf(n: number): unknown {
   }
 }
 
-function openAiCall(id: string) {
-  return { id, type: 'function', function: { name: 'get', arguments: '{"a": 1}' } }
+function openAiCall(id: string, n: number) {
+  return { id, type: 'function', function: { name: 'get', arguments: `{"n": ${n}}` } }
 }
 
 export const byLength: TokenCounter = { name: 'length', count: text => text.length, adds: true }
@@ -88,10 +88,14 @@ interface Block {
  * assertion takes longer than what it looks at.
  */
 
-/** Fails where OpenAI would refuse: each call is answered at once, each answer has its call. */
+function repeatedAmong(ids: readonly unknown[]): string[] {
+  return ids.flatMap((id, at) => (ids.indexOf(id) < at ? [`${id} is two calls`] : []))
+}
+
+/** Fails where OpenAI would refuse: each call is answered at once, each answer has its call, no two are one. */
 export function expectOpenAi(messages: readonly unknown[]): void {
   const list = messages as readonly Loose[]
-  const wrong: string[] = []
+  const wrong = repeatedAmong(list.flatMap(({ tool_calls = [] }) => tool_calls.map(({ id }) => id)))
   for (let at = 0; at < list.length; ) {
     const { role, content, tool_calls = [] } = list[at]!
     const answers = list.slice(at + 1, at + 1 + tool_calls.length)
@@ -108,6 +112,7 @@ export function expectOpenAi(messages: readonly unknown[]): void {
 /** Fails where the AI SDK would refuse. */
 export function expectAiSdk(messages: readonly unknown[]): void {
   const wrong: string[] = []
+  const all: unknown[] = []
   let open: unknown[] = []
   for (const [at, { role, content }] of (messages as readonly Loose[]).entries()) {
     const blocks = (
@@ -119,15 +124,20 @@ export function expectAiSdk(messages: readonly unknown[]): void {
     if (blocks.length === 0) wrong.push(`${at}: empty`)
     if (!isDeepStrictEqual(answered, open)) wrong.push(`${at}: ${answered} answer ${open}`)
     open = of('tool-call')
+    all.push(...open)
     if (role !== 'assistant' && open.length > 0) wrong.push(`${at}: ${role} calls ${open}`)
   }
   if (open.length > 0) wrong.push(`${open} are not answered`)
-  expect(wrong).toEqual([])
+  expect([...wrong, ...repeatedAmong(all)]).toEqual([])
 }
 
-/** Fails where Anthropic would refuse: two take turns, the user first; calls come last, and answers first, all at once. */
+/**
+ * Fails where Anthropic would refuse: two take turns, the user first; calls come last, and answers first, all at once; each
+ * call has an id of its own, of few characters.
+ */
 export function expectAnthropic(messages: readonly unknown[]): void {
   const wrong: string[] = []
+  const all: unknown[] = []
   let open: unknown[] = []
   for (const [at, { role, content }] of (messages as readonly Loose[]).entries()) {
     const blocks = content as readonly Block[]
@@ -141,8 +151,10 @@ export function expectAnthropic(messages: readonly unknown[]): void {
     if (!isDeepStrictEqual(answered, open)) wrong.push(`${at}: ${answered} answer ${open}`)
     if (first.some(({ type }) => type !== 'tool_result')) wrong.push(`${at}: answers do not come first`)
     if (last.some(({ type }) => type !== 'tool_use')) wrong.push(`${at}: calls do not come last`)
+    for (const id of called) if (!/^[a-zA-Z0-9_-]+$/.test(String(id))) wrong.push(`${at}: ${id} is no id`)
+    all.push(...called)
     open = called
   }
   if (open.length > 0) wrong.push(`${open} are not answered`)
-  expect(wrong).toEqual([])
+  expect([...wrong, ...repeatedAmong(all)]).toEqual([])
 }

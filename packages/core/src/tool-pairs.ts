@@ -29,6 +29,7 @@ export class ToolPairs<Where, End extends ToolEnd<Where>> {
   readonly #lone: End[] = []
   readonly #partners = new Map<End, End>()
   #last: Where | undefined
+  #first: End | undefined
 
   constructor(
     ends: readonly End[],
@@ -41,6 +42,12 @@ export class ToolPairs<Where, End extends ToolEnd<Where>> {
     }
     for (const result of this.#lone.splice(0)) this.#answerBeside(result)
     this.#last = inOrder.at(-1)?.at
+    this.#first = inOrder.find(({ side }) => side === 'call')
+  }
+
+  /** The first call of all. */
+  get first(): End | undefined {
+    return this.#first
   }
 
   get hasAny(): boolean {
@@ -64,6 +71,7 @@ export class ToolPairs<Where, End extends ToolEnd<Where>> {
     const before = this.#lone.splice(0)
     const calls = ends.filter(({ side }) => side === 'call')
     this.#open.push(...calls)
+    this.#first ??= calls[0]
     for (const result of ends) {
       if (result.side !== 'result') continue
       if (this.#partsPair(result)) return undefined

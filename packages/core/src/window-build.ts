@@ -170,12 +170,14 @@ export class WindowBuild {
 
 /** What a unit adds to a window, in the window's form. */
 export function itemsOf(plan: WindowPlan, unit: Unit): ReturnType<Format['write']> {
+  const { index, recipe } = plan
+  const { unfit, write } = FORMATS[recipe.as]
+  const isWhole = unit.lacks === undefined
   const parts = unit.keys.map(key => ({
-    messages: plan.index.rendered(key).messages,
+    messages: isWhole ? index.told(key, unfit) : index.rendered(key).messages,
     flagged: plan.isFlagged(key),
   }))
-  const messages = unit.lacks === undefined ? messagesOfUnit(parts) : messagesOfBroken(parts)
-  return messages.flatMap(FORMATS[plan.recipe.as].write)
+  return (isWhole ? messagesOfUnit(parts) : messagesOfBroken(parts)).flatMap(write)
 }
 
 function total(taken: readonly { readonly tokens: number }[]): number {

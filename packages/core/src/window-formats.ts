@@ -32,6 +32,8 @@ type Item = JsonObject | Message | Turn
  */
 export interface Format {
   readonly base: readonly string[]
+  /** What its API does not take in the id of a call; undefined where it takes anything. */
+  readonly unfit?: RegExp
   readonly write: (message: Message) => readonly Item[]
   readonly tiles: (item: Item) => readonly string[]
   readonly assemble: (items: readonly Item[]) => Assembled
@@ -65,6 +67,7 @@ export const FORMATS: Readonly<Record<WindowFormat, Format>> = {
   ),
   anthropic: {
     base: ['{"system":[],"messages":[]}', ...turnTiles(OPENING)],
+    unfit: /[^a-zA-Z0-9_-]/g,
     write: toTurns,
     tiles: item => turnTiles(item as Turn),
     assemble: items => assembleTurns(items as readonly Turn[]),

@@ -2,8 +2,10 @@ import type { ChangeSet } from './change-set.js'
 import type { Node } from './dag.js'
 import type { Entry } from './entry.js'
 import { type EntryKey, entryKey, indexOfKey, nodeOfKey } from './entry-key.js'
+import { toldId, withIds } from './tool-ids.js'
 import { type ToolEnd, ToolPairs } from './tool-pairs.js'
 import type { View } from './view.js'
+import type { Message } from './window-message.js'
 import type { TokenCounter } from './window-options.js'
 import { type Renderers, renderEntry } from './window-render.js'
 import type { Rendered } from './window-shapes.js'
@@ -67,6 +69,24 @@ export class WindowIndex {
   /** @throws WEFT_RENDER_FAILED */
   rendered(key: EntryKey): Rendered {
     return renderEntry(this.entry(key), this.renderers)
+  }
+
+  /**
+   * What an entry of a whole unit says: calls that bear one id by an id each, and a result by that of its call.
+   * @param unfit what ids must not hold
+   */
+  told(key: EntryKey, unfit: RegExp | undefined): readonly Message[] {
+    const { messages } = this.rendered(key)
+    const ends = this.#endsAt.get(key)
+    if (ends === undefined) return messages
+    return withIds(
+      messages,
+      ends.map(end => {
+        const pairs = this.#pairsOf(end.id)
+        const call = end.side === 'call' ? end : pairs.partnerOf(end)!
+        return toldId({ ...call, entry: this.entry(call.at).id }, call === pairs.first, unfit)
+      }),
+    )
   }
 
   ofKind(kind: string): readonly EntryKey[] {
@@ -167,15 +187,17 @@ export class WindowIndex {
 
 interface NamedEnd extends ToolEnd<EntryKey> {
   readonly id: string
+  /** As which of those that its entry holds. */
+  readonly nth: number
 }
 
 function endsOf(at: EntryKey, { messages }: Rendered): NamedEnd[] {
-  return messages.flatMap(({ parts }) =>
-    parts.flatMap((part): NamedEnd[] => {
-      if (part.type === 'tool-call') return [{ at, id: part.id, side: 'call' }]
-      return part.type === 'tool-result' ? [{ at, id: part.id, side: 'result' }] : []
-    }),
-  )
+  const ends: NamedEnd[] = []
+  for (const part of messages.flatMap(({ parts }) => parts)) {
+    if (part.type !== 'tool-call' && part.type !== 'tool-result') continue
+    ends.push({ at, id: part.id, side: part.type === 'tool-call' ? 'call' : 'result', nth: ends.length })
+  }
+  return ends
 }
 
 function byId(ends: readonly NamedEnd[]): ReadonlyMap<string, readonly NamedEnd[]> {

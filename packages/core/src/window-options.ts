@@ -35,7 +35,7 @@ export interface WindowOptions<As extends WindowFormat = WindowFormat> {
   /** Tokens, at most: a whole number above 0. */
   readonly budget: number
   readonly count: TokenCounter
-  /** Default `openai`. */
+  /** Default `openai`. A call whose id another bears, or that the API does not take, is told with its result by a new one. */
   readonly as?: As
   readonly pin?: Pins
   /**
