@@ -88,6 +88,37 @@ interface Block {
  * assertion takes longer than what it looks at.
  */
 
+/** Blocks by whom each API takes them from. */
+const TAKEN: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
+  openai: {
+    system: ['text'],
+    user: ['text', 'image_url', 'input_audio', 'file'],
+    assistant: ['text', 'refusal'],
+    tool: [],
+  },
+  'ai-sdk': {
+    system: [],
+    user: ['text', 'image', 'file'],
+    assistant: ['text', 'file', 'reasoning', 'tool-call'],
+    tool: ['tool-result'],
+  },
+  anthropic: {
+    user: ['text', 'image', 'document', 'search_result', 'container_upload', 'tool_result'],
+    assistant: [
+      ...['text', 'thinking', 'redacted_thinking', 'tool_use', 'server_tool_use'],
+      ...['web_search_tool_result', 'web_fetch_tool_result', 'code_execution_tool_result'],
+    ],
+  },
+}
+
+function untakenBy(as: string, messages: readonly unknown[]): string[] {
+  return (messages as readonly Loose[]).flatMap(({ role, content }, at) =>
+    (Array.isArray(content) ? (content as readonly Block[]) : [])
+      .filter(({ type }) => !TAKEN[as]![role]!.includes(type))
+      .map(({ type }) => `${at}: ${role} says ${type}`),
+  )
+}
+
 function repeatedAmong(ids: readonly unknown[]): string[] {
   return ids.flatMap((id, at) => (ids.indexOf(id) < at ? [`${id} is two calls`] : []))
 }
@@ -106,7 +137,7 @@ export function expectOpenAi(messages: readonly unknown[]): void {
     if (!isDeepStrictEqual(answered, called)) wrong.push(`${at}: ${answered} answer ${called}`)
     at += 1 + tool_calls.length
   }
-  expect(wrong).toEqual([])
+  expect([...wrong, ...untakenBy('openai', list)]).toEqual([])
 }
 
 /** Fails where the AI SDK would refuse. */
@@ -128,12 +159,12 @@ export function expectAiSdk(messages: readonly unknown[]): void {
     if (role !== 'assistant' && open.length > 0) wrong.push(`${at}: ${role} calls ${open}`)
   }
   if (open.length > 0) wrong.push(`${open} are not answered`)
-  expect([...wrong, ...repeatedAmong(all)]).toEqual([])
+  expect([...wrong, ...repeatedAmong(all), ...untakenBy('ai-sdk', messages)]).toEqual([])
 }
 
 /**
  * Fails where Anthropic would refuse: two take turns, the user first; calls come last, and answers first, all at once; each
- * call has an id of its own, of few characters.
+ * call has an id of its own, of few characters; what its own tools were asked stands beside what they found.
  */
 export function expectAnthropic(messages: readonly unknown[]): void {
   const wrong: string[] = []
@@ -151,10 +182,15 @@ export function expectAnthropic(messages: readonly unknown[]): void {
     if (!isDeepStrictEqual(answered, open)) wrong.push(`${at}: ${answered} answer ${open}`)
     if (first.some(({ type }) => type !== 'tool_result')) wrong.push(`${at}: answers do not come first`)
     if (last.some(({ type }) => type !== 'tool_use')) wrong.push(`${at}: calls do not come last`)
+    const asked = blocks.flatMap(({ type, id }) => (type === 'server_tool_use' ? [id] : []))
+    const found = blocks.flatMap(({ type, tool_use_id }) =>
+      /._tool_result$/.test(type) ? [tool_use_id] : [],
+    )
+    if (!isDeepStrictEqual(found, asked)) wrong.push(`${at}: ${found} is found for ${asked}`)
     for (const id of called) if (!/^[a-zA-Z0-9_-]+$/.test(String(id))) wrong.push(`${at}: ${id} is no id`)
     all.push(...called)
     open = called
   }
   if (open.length > 0) wrong.push(`${open} are not answered`)
-  expect([...wrong, ...repeatedAmong(all)]).toEqual([])
+  expect([...wrong, ...repeatedAmong(all), ...untakenBy('anthropic', messages)]).toEqual([])
 }

@@ -1,10 +1,11 @@
-import type { Json, JsonObject } from './json.js'
+import type { JsonObject } from './json.js'
 import { inputOf } from './tool-input.js'
-import { type Message, opaqueText, type Part } from './window-message.js'
+import { heard } from './window-known.js'
+import type { Message, Part, ToolResultPart } from './window-message.js'
 
 /** `ModelMessage`s of the AI SDK. */
 export function toAiSdk({ role, parts }: Message): JsonObject[] {
-  const content = parts.flatMap(toContent)
+  const content = heard(parts, role, 'ai-sdk').flatMap(toContent)
   if (content.length === 0) return []
   const texts = content.flatMap(part => (part.type === 'text' ? [String(part.text)] : []))
   // Of the system it takes nothing but text.
@@ -26,18 +27,16 @@ function toContent(part: Part): JsonObject[] {
           type: 'tool-result',
           toolCallId: part.id,
           toolName: part.name ?? 'tool',
-          output: outputOf(part.output, part.failed),
+          output: outputOf(part),
         },
       ]
-    case 'opaque': {
-      if (part.of === 'ai-sdk') return [part.value]
-      const text = opaqueText(part)
-      return text === undefined ? [] : [{ type: 'text', text }]
-    }
+    case 'opaque':
+      return [part.value]
   }
 }
 
-function outputOf(value: Json, failed: boolean): JsonObject {
+function outputOf({ output: value, failed, of }: ToolResultPart): JsonObject {
+  if (of === 'ai-sdk') return { type: 'content', value }
   const type = typeof value === 'string' ? 'text' : 'json'
   return { type: failed ? `error-${type}` : type, value }
 }

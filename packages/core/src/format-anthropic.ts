@@ -1,6 +1,7 @@
 import type { JsonObject } from './json.js'
 import { inputOf } from './tool-input.js'
-import { type Message, opaqueText, type Part } from './window-message.js'
+import { heard, opaqueAsText } from './window-known.js'
+import type { Message, OpaquePart, Part } from './window-message.js'
 
 /** A message of Anthropic's, or text of the system that stands among them. */
 export interface Turn {
@@ -14,7 +15,7 @@ export interface AnthropicWindow {
 }
 
 export function toTurns({ role, parts }: Message): Turn[] {
-  const content = parts.flatMap(toBlock)
+  const content = wholeServerCalls(heard(parts, role, 'anthropic')).flatMap(toBlock)
   return content.length === 0 ? [] : [{ role: role === 'tool' ? 'user' : role, content }]
 }
 
@@ -43,6 +44,16 @@ export function joinTurns(turns: readonly Turn[]): AnthropicWindow {
   return { system: turns.slice(0, end).flatMap(({ content }) => content), messages }
 }
 
+/** Of a tool at the API's side neither call nor answer is taken without the other in its message: it is told as text. */
+function wholeServerCalls(parts: readonly Part[]): Part[] {
+  const opaque = parts.flatMap(part => (part.type === 'opaque' ? [part.value] : []))
+  const calls = new Set(opaque.flatMap(({ type, id }) => (type === 'server_tool_use' ? [id] : [])))
+  const answers = new Set(opaque.map(({ tool_use_id: id }) => id))
+  const isHalf = ({ value: { type, id, tool_use_id: answered } }: OpaquePart): boolean =>
+    type === 'server_tool_use' ? !answers.has(id) : answered !== undefined && !calls.has(answered)
+  return parts.flatMap(part => (part.type === 'opaque' && isHalf(part) ? opaqueAsText(part) : [part]))
+}
+
 function toBlock(part: Part): JsonObject[] {
   switch (part.type) {
     case 'text':
@@ -52,15 +63,12 @@ function toBlock(part: Part): JsonObject[] {
     case 'tool-call':
       return [{ type: 'tool_use', id: part.id, name: part.name, input: inputOf(part) }]
     case 'tool-result': {
-      const { id, output, failed } = part
-      const content = typeof output === 'string' ? output : JSON.stringify(output)
+      const { id, output, failed, of } = part
+      const content = typeof output === 'string' || of === 'anthropic' ? output : JSON.stringify(output)
       return [{ type: 'tool_result', tool_use_id: id, content, ...(failed && { is_error: true }) }]
     }
-    case 'opaque': {
-      if (part.of === 'anthropic') return [part.value]
-      const text = opaqueText(part)
-      return text === undefined ? [] : [{ type: 'text', text }]
-    }
+    case 'opaque':
+      return [part.value]
   }
 }
 

@@ -1,17 +1,12 @@
 import type { Json, JsonObject } from './json.js'
-import {
-  type Message,
-  opaqueText,
-  type Part,
-  type ToolCallPart,
-  type ToolResultPart,
-} from './window-message.js'
+import { heard } from './window-known.js'
+import type { Message, Part, ToolCallPart, ToolResultPart } from './window-message.js'
 
 /** Messages of OpenAI's chat completions. */
 export function toOpenAi({ role, parts }: Message): JsonObject[] {
   if (role === 'tool') return parts.flatMap(part => (part.type === 'tool-result' ? [toResult(part)] : []))
   const calls = parts.flatMap(part => (part.type === 'tool-call' ? [toCall(part)] : []))
-  const content = parts.flatMap(toContent)
+  const content = heard(parts, role, 'openai').flatMap(toContent)
   if (content.length === 0 && calls.length === 0) return []
   return [{ role, content: contentOf(content), ...(calls.length > 0 && { tool_calls: calls }) }]
 }
@@ -29,11 +24,8 @@ function toContent(part: Part): JsonObject[] {
       return [{ type: 'text', text: part.text }]
     case 'image':
       return [{ type: 'image_url', image_url: { url: part.url } }]
-    case 'opaque': {
-      if (part.of === 'openai') return [part.value]
-      const text = opaqueText(part)
-      return text === undefined ? [] : [{ type: 'text', text }]
-    }
+    case 'opaque':
+      return [part.value]
     default:
       return []
   }

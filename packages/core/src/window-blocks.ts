@@ -1,11 +1,6 @@
 import { isPlainObject, type Json, type JsonObject } from './json.js'
-import {
-  type OpaquePart,
-  type Part,
-  type ToolCallPart,
-  type ToolResultPart,
-  textPart,
-} from './window-message.js'
+import { isAnthropicOutput, opaque } from './window-known.js'
+import { type Api, type Part, type ToolCallPart, type ToolResultPart, textPart } from './window-message.js'
 
 /**
  * One block of content as OpenAI (chat and responses), the AI SDK or Anthropic writes it. What is none of theirs, or
@@ -42,7 +37,13 @@ const READERS: Readonly<Record<string, BlockReader>> = {
   'tool-call': ({ toolCallId, toolName, input, args }) => call(toolCallId, toolName, input ?? args),
   function_call_output: ({ call_id, output }) => result(call_id, undefined, output),
   tool_result: ({ tool_use_id, content, is_error }) =>
-    result(tool_use_id, undefined, content, is_error === true),
+    result(
+      tool_use_id,
+      undefined,
+      content,
+      is_error === true,
+      isAnthropicOutput(content) ? 'anthropic' : undefined,
+    ),
   'tool-result': readAiSdkResult,
   image_url: ({ image_url }) =>
     image(isPlainObject(image_url) ? (image_url.url as Json | undefined) : image_url),
@@ -60,12 +61,16 @@ function call(id: unknown, name: unknown, input: unknown): ToolCallPart | undefi
   }
 }
 
-/** A result as a part, or undefined when it does not say of which call. Several texts are one. */
+/**
+ * A result as a part, or undefined when it does not say of which call. Several texts are one.
+ * @param of whose blocks the output lists: of what has failed none takes more than text
+ */
 export function result(
   id: unknown,
   name: unknown,
   output: Json | undefined,
   failed = false,
+  of?: Api,
 ): ToolResultPart | undefined {
   if (typeof id !== 'string' || id === '') return undefined
   const parts = Array.isArray(output) ? (output as readonly Json[]).map(readBlock) : []
@@ -77,6 +82,7 @@ export function result(
     name: typeof name === 'string' ? name : undefined,
     output: isText ? texts.join('\n') : (output ?? ''),
     failed,
+    ...(of !== undefined && !isText && !failed && { of }),
   }
 }
 
@@ -90,7 +96,10 @@ function readAiSdkResult({
   const typed = isPlainObject(output) && typeof output.type === 'string' && 'value' in output
   if (!typed) return result(toolCallId, toolName, output ?? older, isError === true)
   const { type, value } = output as { readonly type: string; readonly value: Json }
-  return result(toolCallId, toolName, value, type.startsWith('error'))
+  // What it lists differs from release to release.
+  const isListed =
+    type === 'content' && Array.isArray(value) && (value as readonly Json[]).every(isPlainObject)
+  return result(toolCallId, toolName, value, type.startsWith('error'), isListed ? 'ai-sdk' : undefined)
 }
 
 function readImage({ image: data, mediaType, source }: JsonObject): Part | undefined {
@@ -105,19 +114,4 @@ function readImage({ image: data, mediaType, source }: JsonObject): Part | undef
 
 function image(url: Json | undefined): Part | undefined {
   return typeof url === 'string' ? { type: 'image', url } : undefined
-}
-
-const KNOWN_TO: Readonly<Record<string, OpaquePart['of']>> = {
-  thinking: 'anthropic',
-  redacted_thinking: 'anthropic',
-  document: 'anthropic',
-  reasoning: 'ai-sdk',
-  file: 'ai-sdk',
-  input_audio: 'openai',
-  refusal: 'openai',
-}
-
-function opaque(value: JsonObject): OpaquePart {
-  const type = String(value.type)
-  return { type: 'opaque', of: Object.hasOwn(KNOWN_TO, type) ? KNOWN_TO[type] : undefined, value }
 }

@@ -2,6 +2,8 @@ import type { Json, JsonObject } from './json.js'
 
 export type Role = 'system' | 'user' | 'assistant' | 'tool'
 
+export type Api = 'openai' | 'ai-sdk' | 'anthropic'
+
 export interface TextPart {
   readonly type: 'text'
   readonly text: string
@@ -27,12 +29,14 @@ export interface ToolResultPart {
   readonly name: string | undefined
   readonly output: Json
   readonly failed: boolean
+  /** Whose blocks `output` lists: told as they are to that API, as JSON to the others. Undefined for any other output. */
+  readonly of?: Api
 }
 
-/** What only one API knows (signed thoughts, files): carried as it is to that one, as text to the others. */
+/** What only one API knows, from some roles (signed thoughts, files): carried as it is to that one, as text elsewhere. */
 export interface OpaquePart {
   readonly type: 'opaque'
-  readonly of: 'openai' | 'ai-sdk' | 'anthropic' | undefined
+  readonly of: Api | undefined
   readonly value: JsonObject
 }
 
@@ -46,9 +50,4 @@ export interface Message {
 
 export function textPart(text: string): TextPart {
   return { type: 'text', text }
-}
-
-/** An opaque part for those who do not know it; what a model thought in private is not told. */
-export function opaqueText({ value }: OpaquePart): string | undefined {
-  return /thinking|reasoning/.test(String(value.type)) ? undefined : JSON.stringify(value)
 }

@@ -1,3 +1,4 @@
+import type { Json } from './json.js'
 import { type Message, type Part, textPart, type ToolResultPart } from './window-message.js'
 
 /** The entries of one unit as messages, in order; flagged ones are marked as stale. */
@@ -60,11 +61,16 @@ function told(part: Part): Part {
 
 function marked({ role, parts }: Message): Message {
   const result = parts.some(isResult)
-  const mark = (part: Part): Part => (isResult(part) ? { ...part, output: `${MARK} ${textOf(part)}` } : part)
+  const mark = (part: Part): Part => (isResult(part) ? { ...part, output: markedOutput(part) } : part)
   if (result) return { role, parts: parts.map(mark) }
   const [first, ...rest] = parts
   if (first?.type === 'text') return { role, parts: [textPart(`${MARK} ${first.text}`), ...rest] }
   return { role, parts: [textPart(MARK), ...parts] }
+}
+
+function markedOutput(part: ToolResultPart): Json {
+  const { of, output } = part
+  return of === undefined ? `${MARK} ${textOf(part)}` : [{ type: 'text', text: MARK }, ...(output as Json[])]
 }
 
 function textOf({ output }: ToolResultPart): string {
