@@ -1,4 +1,4 @@
-import { defineContext, resolveOptions, SUMMARY_KIND } from '@weft/core'
+import { defineContext, resolveOptions, SUMMARY_KIND, type TokenCounter } from '@weft/core'
 import { describe, expect, test } from 'vitest'
 import { codeOf, forged, refusal } from '../support/core-forge.ts'
 import { Kinds, talk } from '../support/window-talk.ts'
@@ -45,6 +45,30 @@ describe('what cannot be is refused by code, and changes nothing', () => {
     const { pinned } = error.details as { pinned: number }
     expect(make({ budget: pinned, pin: { kinds: ['rule'] } }).included).toHaveLength(1)
     expect(codeOf(() => make({ budget: pinned - 1, pin: { kinds: ['rule'] } }))).toBe('WEFT_WINDOW_BUDGET')
+  })
+
+  test('[WIN-1] no budget that what is pinned fits into, though the rest and it are more than they are apart', () => {
+    // The whole can be more by it than its pieces.
+    const floored: TokenCounter = { name: 'floored', count: text => Math.floor(text.length / 4) }
+    let least = 1
+    for (let rules = 1; rules < 40; rules++) {
+      const { set, write } = talk()
+      const fits = (budget: number): boolean => {
+        const recipe = resolveOptions({ budget, count: floored, pin: { kinds: ['rule'] } }, Kinds)
+        try {
+          return windowsOf(set, set.view('main'), Kinds as never).make(recipe, floored).tokens <= budget
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'WEFT_WINDOW_BUDGET' })
+          return false
+        }
+      }
+      for (let n = 0; n < rules; n++)
+        write('rule', { role: 'system', content: 'r'.repeat(1 + ((n * 7) % 50)) })
+      while (!fits(least)) least++
+      for (let n = 0; n < 6; n++) write('message', { role: 'user', content: 'm'.repeat(1 + ((n * 5) % 17)) })
+      for (let budget = least; budget < least + 30; budget++)
+        expect(fits(budget), `${rules}: ${budget}`).toBe(true)
+    }
   })
 
   test.each([

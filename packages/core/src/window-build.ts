@@ -55,21 +55,28 @@ export class WindowBuild {
   /** @throws WEFT_WINDOW_BUDGET · WEFT_WINDOW_OPTIONS when the counter counts amiss · WEFT_RENDER_FAILED */
   build(): Built {
     const { budget } = this.plan.recipe
-    for (let room = budget; ; ) {
-      const built = this.#assemble(this.#choose(room))
-      const excess = this.counter.adds ? 0 : this.#count(built.text) - budget
+    const pinned = this.plan.pinned().map(placed => this.#take(placed, 'pinned'))
+    const spare = budget - this.#baseTokens - total(pinned)
+    for (let room = spare; room >= 0; ) {
+      const built = this.#assemble(this.#choose(pinned, room))
+      const excess = this.#excessOf(built)
       if (excess <= 0) return built
       // Its pieces are fewer tokens than the whole: give them less room, until the whole fits.
       room -= Math.max(1, Math.ceil(excess))
     }
+    const alone = this.#assemble({ taken: pinned, leading: this.#leadingOf(pinned) })
+    if (spare >= 0 && this.#excessOf(alone) <= 0) return alone
+    throw this.#tooSmall(pinned, alone)
   }
 
-  #choose(room: number): Chosen {
-    const pinned = this.plan.pinned().map(placed => this.#take(placed, 'pinned'))
-    const fixed = this.#baseTokens + total(pinned)
-    if (fixed > room) throw this.#tooSmall(pinned)
-    const summaries = this.#chooseSummaries((room - fixed) * SUMMARIES_SHARE_MAX)
-    const history = keepNewest(this.#history(), room - fixed - total(summaries))
+  #excessOf({ text }: Built): number {
+    return this.counter.adds ? 0 : this.#count(text) - this.plan.recipe.budget
+  }
+
+  /** @param room beside what is pinned */
+  #choose(pinned: readonly Taken[], room: number): Chosen {
+    const summaries = this.#chooseSummaries(room * SUMMARIES_SHARE_MAX)
+    const history = keepNewest(this.#history(), room - total(summaries))
     const taken = [...pinned, ...this.plan.inOrder([...summaries, ...history.reverse()])]
     return { taken, leading: this.#leadingOf(pinned) }
   }
@@ -148,10 +155,9 @@ export class WindowBuild {
     )
   }
 
-  #tooSmall(pinned: readonly Taken[]): WeftError {
+  #tooSmall(pinned: readonly Taken[], { text }: Built): WeftError {
     const { budget } = this.plan.recipe
     const pieces = this.#baseTokens + total(pinned)
-    const { text } = this.#assemble({ taken: pinned, leading: this.#leadingOf(pinned) })
     const tokens = this.counter.adds ? pieces : Math.max(pieces, this.#count(text))
     return new WeftError(
       'WEFT_WINDOW_BUDGET',
