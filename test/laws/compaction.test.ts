@@ -2,9 +2,11 @@ import {
   BranchWriter,
   type Change,
   type ChangeSet,
+  CommitIndex,
   digest,
   type EntryId,
   Intake,
+  planRevert,
   resolveOptions,
   Staleness,
   SUMMARY_KIND,
@@ -17,6 +19,7 @@ import { codeOf, forged } from '../support/core-forge.ts'
 import { type History, histories, replicaOf } from '../support/core-history.ts'
 import { Oracle } from '../support/core-oracle.ts'
 import { holds, pick, seededDice, seededHost, sha256, shuffled } from '../support/core-property.ts'
+import { derivedFrom } from '../support/staleness-oracle.ts'
 import { byLength, Talk, windowsOf } from '../support/window-values.ts'
 
 interface Compacted {
@@ -147,6 +150,24 @@ describe('a summary', () => {
     })
   })
 
+  test('[CMP-1] [STL-6] was derived from each entry of its range, and from what that led to there', () => {
+    holds(
+      compactions,
+      ({ changes, summary, range }) => {
+        const set = replicaOf(changes)
+        const staleness = new Staleness(set, set.everything())
+        const swallowed = new Set(entriesIn(set, range))
+        for (const { id } of set.entries(set.everything())) {
+          const led = derivedFrom(changes, `entry:${id}`)
+          const isFrom = swallowed.has(id) || [...led].some(each => swallowed.has(each))
+          const expected = new Set(isFrom ? [...led, `${summary.id}.0`] : led)
+          expect(new Set(staleness.blastRadius(`entry:${id}`).entries)).toEqual(expected)
+        }
+      },
+      60,
+    )
+  })
+
   test('[CMP-1] [WIN-4] is the same, stale or not, in every order of arrival', () => {
     holds(
       compactions,
@@ -230,6 +251,25 @@ describe('a summary of a talk', () => {
     ])
     const { leftOut } = windowOf(set, { ...EVERYTHING, staleness: { [SUMMARY_KIND]: 'drop' } })
     expect(leftOut).toEqual([expect.objectContaining({ entry: `${summary.id}.0`, why: 'stale' })])
+  })
+
+  test('[CMP-1] [STL-6] [STP-4] is found, and reverted, by the entry that it was made of, and so is what was made of it', () => {
+    const { set, writer, changes, summarize, texts } = talk()
+    const first = summarize(undefined, changes[1]!)
+    const second = summarize(changes[1], first, 'shorter')
+    const entry = `entry:${changes[0]!.id}.0`
+    const staleness = new Staleness(set, set.everything())
+    expect(staleness.blastRadius(entry)).toEqual({
+      entries: [`${first.id}.0`, `${second.id}.0`],
+      changes: [first.id, second.id],
+      branches: ['main'],
+    })
+    const target = { blastRadius: entry }
+    const { changes: named } = planRevert(set, set.view('main'), writer.state, target, new CommitIndex())
+    expect(named).toEqual([first.id, second.id])
+    writer.write({ notes: { reverts: set.dag.packIds(set.nodes(named)) } })
+    expect(texts()).toEqual(['one', 'two', 'three', 'four', 'five'])
+    expect(new Staleness(set, set.viewAt(set.nodes([changes[4]!.id]))).blastRadius(entry).entries).toEqual([])
   })
 
   test('[CMP-1] that is written after the write is stale from the beginning', () => {

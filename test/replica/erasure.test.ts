@@ -259,6 +259,22 @@ describe('[ERA-1] what was made of content that is erased', () => {
     expect(leftOut).toContainEqual(expect.objectContaining({ entry: summary.entries[0], why: 'erased' }))
   })
 
+  it('[CMP-1] a summary of it is named in a dry run, and goes with it when what was derived goes', async () => {
+    const { harness, admin, worker, entry } = await scene()
+    worker.append('message', { text: 'a second one' })
+    const summary = await worker.summarize({}, entries => `they said: ${JSON.stringify(entries)}`)
+    await worker.flush()
+    await level(admin, worker)
+    expect(admin.blastRadius(`entry:${entry}`).entries).toEqual(summary.entries)
+    expect((await admin.erase([entry], { dryRun: true })).derived.entries).toEqual(summary.entries)
+    const { changes } = await admin.erase([entry], { withDerived: true })
+    expect(changes).toContain(summary.change)
+    const late = await open(harness, 'late')
+    expect(shownBy(late)).not.toContain(CANARY)
+    expect(late.window({ budget: 4_000 }).text).toContain('a second one')
+    expect(await onDisk(harness)).not.toContain(CANARY)
+  })
+
   it('is not given to whoever summarises it, and what is pinned is not told', async () => {
     const { admin, worker, entry } = await scene()
     worker.append('message', { text: 'a second one' })

@@ -2,6 +2,7 @@ import { BranchWriter, type Write } from './branch-writer.js'
 import { ChangeSet } from './change-set.js'
 import { ABSENT } from './cbor-cursor.js'
 import type { Node } from './dag.js'
+import { derivedFrom } from './derivation.js'
 import { WEFT_AGENT } from './derived-change.js'
 import { WeftError } from './errors.js'
 import {
@@ -18,11 +19,10 @@ import {
 import { type Json, jsonEquals, valueAt } from './json.js'
 import { LIMITS } from './limits.js'
 import type { Hash } from './ports.js'
-import { entryOf, entryRef, pointersOf, stateRef } from './ref.js'
+import { entryOf, pointersOf } from './ref.js'
 import type { BlastRadius } from './stale.js'
 import { STAND_IN_KIND, standInFor, standInValue } from './stand-in.js'
 import { StateDoc } from './state-doc.js'
-import { Staleness } from './staleness.js'
 
 /** What erasing would do, and what it would leave. Lists are in order. */
 export interface ErasePlan {
@@ -135,33 +135,6 @@ function checkErasable(set: ChangeSet, node: Node): void {
       : 'it holds nothing of what it erases; its reason stays',
     { change: id },
   )
-}
-
-/** What was derived from the entries of some changes, or by whoever had seen what they wrote to the state. */
-function derivedFrom(set: ChangeSet, nodes: ReadonlySet<Node>): BlastRadius {
-  const staleness = new Staleness(set, set.everything())
-  const changes = new Set<Node>()
-  const entries = new Set<EntryId>()
-  for (const node of nodes) {
-    const { kinds, writes } = set.change(node).header
-    const refs = [
-      ...kinds.map((_, index) => entryRef(entryId(set.dag.id(node), index))),
-      ...pointersOf(writes).map(stateRef),
-    ]
-    for (const ref of refs) {
-      const radius = staleness.blastRadius(ref)
-      const later = (change: ChangeId): boolean => set.dag.isAncestor(node, set.dag.node(change))
-      for (const entry of radius.entries) if (later(changeOfEntry(entry))) entries.add(entry)
-      for (const change of radius.changes) if (later(change)) changes.add(set.dag.node(change))
-    }
-  }
-  const left = [...changes].filter(node => !nodes.has(node)).sort((a, b) => set.tree.compare(a, b))
-  const leftIds = new Set(left.map(node => set.dag.id(node)))
-  return {
-    entries: [...entries].filter(entry => leftIds.has(changeOfEntry(entry))),
-    changes: [...leftIds],
-    branches: [...new Set(left.map(node => set.change(node).header.branch))],
-  }
 }
 
 /** A value that a branch shows now has no other to stand in its place. @throws WEFT_ERASE_IN_FORCE */

@@ -133,12 +133,17 @@ export class Staleness {
     return readsByEntry(this.set.change(node).header.reads)(unit - this.#units.firstOf(node))
   }
 
-  /** @throws WEFT_REF_INVALID */
+  /** What was derived from a ref; an entry that is named is not in it. @throws WEFT_REF_INVALID */
   blastRadius(ref: string): BlastRadius {
     this.takeIn()
     const named = parseRef(ref)
     const isHit = new Uint8Array(this.#units.size)
-    const count = this.#closure(isHit, this.#reads.of(named))
+    const readers = [...this.#reads.of(named)]
+    const entry = entryOf(named.ref)
+    const unit = entry === undefined ? undefined : this.#units.find(entry)
+    // No manifest names what a summary stands for.
+    if (unit !== undefined) this.#eachDependent(unit, reader => readers.push(reader))
+    const count = this.#closure(isHit, readers)
     return describeRadius(this.set, this.#units, this.#units.markedInOrder(isHit, count))
   }
 

@@ -24,7 +24,7 @@ export function register(program: Command, cli: Cli): void {
     .argument('<workflow>', 'workflow to erase in')
     .argument('<id...>', 'ids of entries or changes, or the beginning of them; a change is erased whole')
     .option('--reason <text>', 'why, for people; it stays, so name nothing in it that has to go')
-    .option('--with-derived', 'erase also what was derived from it, as `weft blast` lists it')
+    .option('--with-derived', 'erase also what was derived from it: what --dry-run names')
     .option('--dry-run', 'say what would be erased and what was derived from it, and write nothing')
     .action(async (workflow: string, ids: string[], flags: EraseFlags, self: Command) => {
       const { reason, withDerived, dryRun } = flags
