@@ -116,6 +116,28 @@ test('[CHG-4] a state that catches up bit by bit is the state that is read at on
   )
 })
 
+test('[STP-1] whoever writes from given heads sees the state there, however much the branch shows since', () => {
+  const host = seededHost(1)
+  const set = new ChangeSet(sha256)
+  const main = new BranchWriter(set, host, 'main', 'agent')
+  main.write({ state: { a: 1 } })
+  const [early, late] = [1, 2].map(
+    () => new BranchWriter(set, host, 'main', 'other', set.branches.heads('main').slice()),
+  ) as [BranchWriter, BranchWriter]
+  expect(early.state.read()).toEqual({ a: 1 })
+  main.write({ state: { a: 2, b: 0 } })
+  for (const { state } of [early, late]) {
+    expect(state.read()).toEqual({ a: 1 })
+    state.reset()
+    expect(state.read()).toEqual({ a: 1 })
+  }
+  early.write({ state: { a: 1, c: 1 } })
+  late.write({ state: { a: 1, d: 1 } })
+  expect(late.state.read()).toEqual({ a: 1, d: 1 })
+  expect(stateOf(set)).toEqual({ a: 2, b: 0, c: 1, d: 1 })
+  for (const { state } of [main, early, late]) state.free()
+})
+
 test('a snapshot is frozen all through, and stays as it was', () => {
   const set = new ChangeSet(sha256)
   const writer = new BranchWriter(set, seededHost(1), 'main', 'agent')

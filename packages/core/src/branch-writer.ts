@@ -11,7 +11,7 @@ import { checkManifest } from './manifest.js'
 import type { Host } from './ports.js'
 import { stateRef } from './ref.js'
 import type { SchemaVersion } from './schemas.js'
-import { StateDoc } from './state-doc.js'
+import { type Shown, StateDoc } from './state-doc.js'
 
 /** What goes into one change. */
 export interface Write {
@@ -58,7 +58,7 @@ export class BranchWriter {
     checkId('branch', branch)
     checkId('agent', agent)
     this.actor = newActor(host.random)
-    this.state = new StateDoc(set, heads ? set.viewAt(heads) : set.view(branch), this.actor)
+    this.state = new StateDoc(set, () => this.#shown(), this.actor)
   }
 
   /** The last change of this writer, or `NO_NODE`. */
@@ -161,6 +161,15 @@ export class BranchWriter {
   checkKnown(names: readonly BranchName[]): void {
     const { branches } = this.set
     for (const name of names) if (!branches.has(name)) throw unknownBranch(name, branches.names())
+  }
+
+  /** The state of given heads is what the branch shows of it as long as they are its own, up to what it shows then. */
+  #shown(): Shown {
+    const { set, branch, heads } = this
+    if (heads === undefined) return set.view(branch)
+    const present = set.branches.heads(branch)
+    const isPresent = heads.length === present.length && present.every(head => heads.includes(head))
+    return isPresent ? set.view(branch).pinned() : set.viewAt(heads)
   }
 
   #entriesIn(id: ChangeId): number | undefined {

@@ -7,7 +7,12 @@ import type { ActorId } from './ids.js'
 import { deepFreeze, frozenCopy, type Json, type JsonObject, parsePointer } from './json.js'
 import { LIMITS } from './limits.js'
 import { type AutomergeDocument, writeDifference } from './state-diff.js'
-import type { View } from './view.js'
+
+/** What a document shows the state of: all that a view does, or what it did once. */
+export interface Shown {
+  /** Deps first. */
+  readonly arrived: { readonly length: number; at(index: number): Node }
+}
 
 /** Whoever only reads writes as nobody. */
 const READER: ActorId = '00000000000000000000000000000000'
@@ -22,6 +27,7 @@ const READER: ActorId = '00000000000000000000000000000000'
 export class StateDoc {
   /** Made when it is needed: many a context has no state, and its memory is given back by `free` alone. */
   #made: AutomergeDocument | undefined
+  #shown: Shown | undefined
   #applied = 0
   /** The form that state changes had when they were applied (applied-states.ts). */
   #form = 0
@@ -31,7 +37,8 @@ export class StateDoc {
 
   constructor(
     private readonly set: ChangeSet,
-    private readonly view: View,
+    /** Or what makes it, when the state is first asked for: most that is written does not touch it. */
+    private readonly view: Shown | (() => Shown),
     private readonly actor: ActorId = READER,
   ) {}
 
@@ -116,6 +123,11 @@ export class StateDoc {
     this.#made = undefined
   }
 
+  get #arrived(): Shown['arrived'] {
+    this.#shown ??= typeof this.view === 'function' ? this.view() : this.view
+    return this.#shown.arrived
+  }
+
   get #document(): AutomergeDocument {
     this.#made ??= getBackend(init({ actor: this.actor }))
     return this.#made
@@ -140,8 +152,8 @@ export class StateDoc {
     if (this.#form !== this.set.states.form) this.reset()
     this.#form = this.set.states.form
     const pending: Node[] = []
-    for (; this.#applied < this.view.arrived.length; this.#applied++) {
-      const node = this.view.arrived.at(this.#applied)
+    for (; this.#applied < this.#arrived.length; this.#applied++) {
+      const node = this.#arrived.at(this.#applied)
       if (this.set.ledger.hashOf(node) === undefined) continue
       if (this.#ownIsHere && this.set.dag.actorOf(node) === this.actor) continue
       pending.push(node)
@@ -160,7 +172,7 @@ export class StateDoc {
     this.#drop()
     const good: Uint8Array[] = []
     for (let i = 0; i < this.#applied; i++) {
-      const node = this.view.arrived.at(i)
+      const node = this.#arrived.at(i)
       if (this.set.ledger.hashOf(node) === undefined) continue
       const bytes = this.set.states.bytesAt(node)
       try {

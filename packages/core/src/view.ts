@@ -35,6 +35,12 @@ export class View {
     return this.#visible[node] === 1
   }
 
+  /** What it shows now, whatever it will grow by. */
+  pinned(): { readonly arrived: { readonly length: number; at(index: number): Node } } {
+    const { arrived } = this
+    return { arrived: { length: arrived.length, at: index => arrived.at(index) } }
+  }
+
   include(heads: Iterable<Node>): void {
     const found: Node[] = []
     this.dag.walk(heads, node => {

@@ -39,9 +39,10 @@ export function preconditionsOf(
   expected: Expectations,
 ): Preconditions {
   const { heads: expectedHeads, writers = {}, unmoved = [] } = checkObject('what is expected', expected)
-  const view = set.viewAt(set.nodes(heads))
-  for (const [pointer, ids] of Object.entries(checkObject('what is expected of writers', writers))) {
-    const actual = lastWriters(set, view, pointer)
+  const expectedWriters = Object.entries(checkObject('what is expected of writers', writers))
+  const view = expectedWriters.length > 0 ? set.viewAt(set.nodes(heads)) : undefined
+  for (const [pointer, ids] of expectedWriters) {
+    const actual = lastWriters(set, view!, pointer)
     const wanted = [ids ?? []].flat().sort()
     if (actual.join() !== wanted.join()) throw otherWriters(pointer, actual)
   }
