@@ -27,6 +27,18 @@ describe('[ORD-3] what costs in a long context what it costs in a short one, as 
           step.append('message', { text: 'sent' })
         }),
     ],
+    ['a merge of what was said', context => fanOut(context, side => void said(side))],
+    ['a merge of what was written', context => fanOut(context, side => void side.change(next))],
+    [
+      'a merge of what is stale by it',
+      context =>
+        fanOut(context, async side => {
+          await side.step('read', step => {
+            step.append('message', { text: step.state.plan.join() || 'nothing' })
+            step.change(next)
+          })
+        }),
+    ],
   ])('%s', async (_, act) => {
     const { context, gone } = await scene()
     await act(context)
@@ -37,4 +49,13 @@ describe('[ORD-3] what costs in a long context what it costs in a short one, as 
 
 function next(state: { plan: string[] }): void {
   state.plan.push('next')
+}
+
+function said(side: Opened): unknown {
+  return side.append('message', { text: side.branch })
+}
+
+async function fanOut(context: Opened, work: (side: Opened) => Promise<void> | void): Promise<void> {
+  const { merged } = await context.fanOut(['x', 'y', 'z'], work)
+  expect(merged.map(({ branch }) => branch)).toEqual(['x', 'y', 'z'])
 }

@@ -1,15 +1,15 @@
 import type { ChangeSet } from './change-set.js'
 import { type Conflict, findConflicts } from './conflicts.js'
 import type { Node } from './dag.js'
-import { indexOfKey, nodeOfKey } from './entry-key.js'
 import { WeftError } from './errors.js'
+import { unseen } from './frontier.js'
 import { unpackIds } from './header.js'
 import type { AgentId, BranchName, ChangeId, EntryId } from './ids.js'
+import { staleByMerge } from './merge-stale.js'
+import { pointersOf } from './ref.js'
 import { isEngineKind } from './side-effects.js'
 import type { Stale } from './stale.js'
-import { Staleness } from './staleness.js'
 import { StateDoc } from './state-doc.js'
-import type { View } from './view.js'
 
 /** What one merged branch brought that the branch merged into did not have. */
 export interface MergedBranch {
@@ -48,57 +48,44 @@ export function mergeReport(set: ChangeSet, change: ChangeId): MergeReport {
     )
   }
   const into = set.nodes(unpackIds(merges[header.branch] ?? new Uint8Array(0)))
-  const ours = set.viewAt(into)
-  const view = set.viewAt([node])
   const sources = mergedBranches(set, merges, header.branch)
-  const brought = attribute(set, sources, added => !ours.has(added))
-  const flattened = [...view.flatten()].filter(added => brought.has(added))
+  const brought = attribute(set, sources, into)
+  const added = unseen(set.dag, [node], into)
+  const flattened = added.filter(each => brought.has(each)).sort((a, b) => set.tree.compare(a, b))
+  return {
+    change,
+    branch: header.branch,
+    merged: sources
+      .map(source => describe(set, source, flattened, brought))
+      .sort(byFirst(flattened, brought)),
+    order: flattened.flatMap(each => shownEntries(set, each)),
+    conflicts: conflictsByMerge(set, node, brought),
+    staleReads: staleByMerge(set, { merge: node, into, added, sources: sources.map(({ nodes }) => nodes) }),
+  }
+}
+
+function conflictsByMerge(set: ChangeSet, merge: Node, brought: ReadonlyMap<Node, unknown>): Conflict[] {
+  const { header } = set.change(merge)
+  const writes = (node: Node): boolean => pointersOf(set.change(node).header.writes).length > 0
+  if (![...brought.keys()].some(writes)) return []
+  const heads = set.branches.heads(header.branch)
+  // What is written open is kept of a branch from one merge into it to the next.
+  const isPresent = heads.length === 1 && heads[0] === merge
+  const view = isPresent ? set.view(header.branch) : set.viewAt([merge])
   const state = new StateDoc(set, view)
   try {
-    return {
-      change,
-      branch: header.branch,
-      merged: sources
-        .map(source => describe(set, source, flattened, brought))
-        .sort(byFirst(flattened, brought)),
-      order: flattened.flatMap(added => shownEntries(set, added)),
-      conflicts: findConflicts(set, view, state).filter(conflict =>
-        conflict.values.some(value => brought.has(set.dag.node(value.change))),
-      ),
-      staleReads: staleByMerge(set, into, node, sources),
-    }
+    return findConflicts(set, view, state).filter(({ values }) =>
+      values.some(value => brought.has(set.dag.node(value.change))),
+    )
   } finally {
     state.free()
   }
 }
 
-/** What the merge shows as stale and none of what was merged did: causes are looked up of nothing else. */
-function staleByMerge(
-  set: ChangeSet,
-  into: readonly Node[],
-  merge: Node,
-  sources: readonly Source[],
-): Stale[] {
-  const view = set.viewAt(into)
-  const merged = new Staleness(set, view)
-  const known = merged.count
-  view.include([merge])
-  const fresh = new Set(merged.keysSince(known))
-  // One branch after the other, and only those that hold some of it: together they would take the room of as many contexts.
-  for (const source of sources) {
-    const held = [...fresh].filter(key => source.view.has(nodeOfKey(key)))
-    if (held.length === 0) continue
-    const staleness = new Staleness(set, source.view)
-    staleness.takeIn()
-    for (const key of held) if (staleness.isStaleAt(nodeOfKey(key), indexOfKey(key))) fresh.delete(key)
-  }
-  return merged.since(known, key => fresh.has(key))
-}
-
 interface Source {
   readonly branch: BranchName
   readonly heads: readonly ChangeId[]
-  readonly view: View
+  readonly nodes: readonly Node[]
 }
 
 function mergedBranches(
@@ -111,21 +98,20 @@ function mergedBranches(
     .sort()
     .map(branch => {
       const heads = unpackIds(merges[branch]!)
-      return { branch, heads, view: set.viewAt(set.nodes(heads)) }
+      return { branch, heads, nodes: set.nodes(heads) }
     })
 }
 
-/** Which branch brought each new node: the one that carries its name if it is merged, else the first that reaches it. */
-function attribute(
-  set: ChangeSet,
-  sources: readonly Source[],
-  isNew: (node: Node) => boolean,
-): Map<Node, BranchName> {
+/**
+ * Which branch brought each node that is not among `into` or in the past of these: the one that carries its name if it is
+ * merged, else the first that reaches it.
+ */
+function attribute(set: ChangeSet, sources: readonly Source[], into: readonly Node[]): Map<Node, BranchName> {
   const names = new Set(sources.map(source => source.branch))
   const brought = new Map<Node, BranchName>()
   for (const source of sources) {
-    for (const node of source.view.arrived) {
-      if (!isNew(node) || brought.has(node)) continue
+    for (const node of unseen(set.dag, source.nodes, into)) {
+      if (brought.has(node)) continue
       const own = set.tree.branchOf(node)
       brought.set(node, names.has(own) ? own : source.branch)
     }

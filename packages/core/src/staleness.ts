@@ -3,7 +3,7 @@ import { describeRadius } from './blast-radius.js'
 import type { ChangeSet } from './change-set.js'
 import { Cuts } from './cuts.js'
 import type { Node } from './dag.js'
-import { type EntryKey, entryKey } from './entry-key.js'
+import { type EntryKey, entryKey, indexOfKey, nodeOfKey } from './entry-key.js'
 import { changeOfEntry, type EntryId, entryId } from './ids.js'
 import { IntList } from './int-list.js'
 import { readsByEntry } from './manifest.js'
@@ -91,9 +91,16 @@ export class Staleness {
     return entryKey(node, unit - this.#units.firstOf(node))
   }
 
+  /** As `count`, when so many of the changes of the view have been taken in; undefined when more have been. */
+  countAfter(arrived: number): number | undefined {
+    if (this.#caughtUp > arrived) return undefined
+    this.takeIn(arrived)
+    return this.#became.length
+  }
+
   /** As `catchUp`, for whoever need not know the causes. */
-  takeIn(): void {
-    for (; this.#caughtUp < this.view.arrived.length; this.#caughtUp++) {
+  takeIn(arrived = this.view.arrived.length): void {
+    for (; this.#caughtUp < arrived; this.#caughtUp++) {
       const node = this.view.arrived.at(this.#caughtUp)
       const first = this.#units.add(node)
       this.#cuts.add(node, first)
@@ -118,6 +125,12 @@ export class Staleness {
   why(entry: EntryId): Stale | undefined {
     const unit = this.#known(entry)
     return unit !== undefined && this.#stale.has(unit) ? this.#describe([unit])[0] : undefined
+  }
+
+  /** As `why`, of one that is shown, as of when this last caught up. */
+  whyAt(key: EntryKey): Stale | undefined {
+    const unit = this.#units.firstOf(nodeOfKey(key)) + indexOfKey(key)
+    return this.#stale.has(unit) ? this.#describe([unit])[0] : undefined
   }
 
   /** Whether an entry was stale when this last caught up, by its place in its change. */
