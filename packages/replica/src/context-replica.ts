@@ -119,11 +119,8 @@ export class ContextReplica {
    * @throws WEFT_ABORTED · WEFT_NOT_SYNCED · WEFT_CLOSED, why the peer no longer serves it, and what `holds` throws
    */
   async until(holds: () => boolean, options: WaitOptions, late = notYet): Promise<void> {
-    const watches: Watch[] = [
-      ask => this.listen(ask),
-      // Asks at once, too.
-      ask => this.onPosition(ask),
-    ]
+    // The latter asks at once, too.
+    const watches: Watch[] = [ask => this.listen(ask), ask => this.onPosition(ask)]
     const { held, stop } = holding(holds, watches, () => this.#failure)
     await within(this.host.clock, held, options, () => late(options.timeout_ms)).finally(stop)
   }
