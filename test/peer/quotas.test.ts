@@ -212,8 +212,8 @@ describe('[TEN-2] a tenant’s rate', () => {
   test('slows it down, and nothing is refused', async () => {
     const harness = await PeerHarness.start(quotaOf({ changes_per_second_max: 200 }))
     const client = await harness.following()
-    const author = new Author(1)
-    for (let i = 0; i < 400; i++) client.push(author.append())
+    const changes = new Author(1).appends(400)
+    for (const change of changes) client.push(change)
     const other = await harness.following({ tenant: 'zeta' })
     other.push(new Author(2).append())
     await other.next('log')
