@@ -147,6 +147,32 @@ describe('the door to a gateway', () => {
     await until(() => told.endsWith('ok\n'), 'the next is answered')
   })
 
+  test.each([
+    ['a length', 'content-length: 5\r\n\r\n', 'abcde'],
+    ['chunks', 'transfer-encoding: chunked\r\n\r\n5\r\nabcde\r\n', '0\r\n\r\n'],
+  ])('serves one that offers another protocol than websockets, with a body by %s', async (_, head, body) => {
+    const { harness } = await scene(async (request, response) => {
+      response.end(`${request.method} ${request.headers.upgrade} ${await bodyOf(request)};`)
+    })
+    const socket = connectTcp(harness.peer.port, '127.0.0.1')
+    onTestFinished(() => void socket.destroy())
+    let told = ''
+    socket.on('data', data => {
+      told += String(data)
+    })
+    const offer =
+      'host: x\r\nconnection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n'
+    for (let time = 1; time <= 20; time++) {
+      socket.write(`POST /v1/x HTTP/1.1\r\n${offer}${head}`)
+      await harness.http('/livez')
+      socket.write(body)
+      await until(() => told.split('POST undefined abcde;').length === time + 1, 'it is answered')
+    }
+    socket.write(`GET /livez HTTP/1.1\r\n${offer}\r\n`)
+    await until(() => told.endsWith('ok\n'), 'the peer answers, too')
+    expect(told.match(/HTTP\/1\.1 (?!200)/g)).toBeNull()
+  })
+
   test('says with a problem that there is none, or that it broke off', async () => {
     const nowhere = await listen(() => {})
     const refusing = await PeerHarness.start({

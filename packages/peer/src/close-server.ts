@@ -8,6 +8,7 @@ import type { Socket } from 'node:net'
 export function closerOf(server: Server): () => Promise<void> {
   const open = new Set<Socket>()
   server.on('connection', socket => {
+    if (open.has(socket)) return
     open.add(socket)
     socket.once('close', () => open.delete(socket))
   })

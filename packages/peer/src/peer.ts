@@ -16,6 +16,7 @@ import { DEFAULT_LIMITS, type PeerLimits } from './limits.js'
 import { listenError } from './listen-error.js'
 import { type PeerMetrics, peerMetrics } from './peer-metrics.js'
 import { scratchDoor } from './scratch-door.js'
+import { isForWebSocket, OFFERS, serveAsPlain } from './plain-request.js'
 import { closeQueued } from './queued-responses.js'
 import { PeerService } from './service.js'
 import { SessionTokens } from './session-tokens.js'
@@ -184,7 +185,7 @@ class PeerProcess implements Peer {
       api,
       ...(gateway && { gateway: gatewayDoor(gateway) }),
     }
-    this.#server = createServer(httpDoor(door))
+    this.#server = createServer(OFFERS, httpDoor(door))
     this.#closeServer = closerOf(this.#server)
     closeQueued(this.#server)
     // `maxFragments` is newer than the types of ws.
@@ -196,7 +197,8 @@ class PeerProcess implements Peer {
     }
     this.#sockets = new WebSocketServer(bounds)
     this.#server.on('upgrade', (request, socket, head) => {
-      if (isScratchPath(request.url)) this.#scratch.upgrade(request, socket, head)
+      if (!isForWebSocket(request)) serveAsPlain(this.#server, request, socket, head)
+      else if (isScratchPath(request.url)) this.#scratch.upgrade(request, socket, head)
       else this.#sockets.handleUpgrade(request, socket, head, open => this.#service.accept(open as Transport))
     })
   }
