@@ -91,6 +91,29 @@ describe('a request that is none is refused, changes nothing, and the gateway li
     expect((await api.say('it lives')).status).toBe(201)
   })
 
+  test('with bytes that are no UTF-8', async () => {
+    const api = await GatewayHarness.start()
+    const [before, after] = JSON.stringify(valid).replace('1}]', '"text"}]').split('text')
+    for (const bytes of [
+      [0xff, 0xfe],
+      [0xc0, 0x80],
+      [0xed, 0xa0, 0x80],
+      [0xe2, 0x82],
+    ]) {
+      const response = await fetch(`${api.gateway.url}${CHANGES}`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${api.token}`, 'content-type': 'application/json' },
+        body: Buffer.concat([Buffer.from(before!), Buffer.from(bytes), Buffer.from(after!)]),
+      })
+      expect([response.status, await response.json()]).toMatchObject([
+        400,
+        { code: 'WEFT_REQUEST_MALFORMED' },
+      ])
+    }
+    expect(await api.peer.ids()).toEqual([])
+    expect((await api.say('\u20ac \u{1f600}')).status).toBe(201)
+  })
+
   test('with more than a body may have, of which nobody knows how much', async () => {
     const api = await GatewayHarness.start({ limits: { body_bytes_max: 1_000 } })
     const response = await fetch(`${api.gateway.url}${CHANGES}`, {

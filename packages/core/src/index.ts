@@ -57,6 +57,7 @@ export {
   deepFreeze,
   type Json,
   type JsonObject,
+  hasHalfPair,
   jsonEquals,
   parsePointer,
   pointersTouch,

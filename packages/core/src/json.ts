@@ -48,15 +48,20 @@ export function parseJson(bytes: Uint8Array, start: number, end: number): unknow
 
 /** Throws when a text in `value`, or a key, has half a surrogate pair: UTF-8 has no bytes for it. @throws WEFT_VALUE_NOT_JSON */
 export function assertWellFormed(value: Json, pointer = ''): void {
-  if (typeof value === 'string' && HALF_PAIR.test(value))
+  if (typeof value === 'string' && hasHalfPair(value))
     throw notJson(pointer, 'a text with half a surrogate pair')
   if (typeof value !== 'object' || value === null) return
   for (const key of Object.keys(value)) {
-    if (HALF_PAIR.test(key)) throw notJson(pointer, 'an object with half a surrogate pair in a key')
+    if (hasHalfPair(key)) throw notJson(pointer, 'an object with half a surrogate pair in a key')
     const item = (value as JsonObject)[key]
-    const isText = typeof item === 'string' && HALF_PAIR.test(item)
+    const isText = typeof item === 'string' && hasHalfPair(item)
     if (isText || typeof item === 'object') assertWellFormed(item, childPointer(pointer, key))
   }
+}
+
+/** Whether UTF-8 would carry another text in the place of this one. */
+export function hasHalfPair(text: string): boolean {
+  return HALF_PAIR.test(text)
 }
 
 const HALF_PAIR = /\p{Surrogate}/u

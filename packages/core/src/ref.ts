@@ -1,5 +1,5 @@
 import { WeftError } from './errors.js'
-import { checkPointer, pointersTouch } from './json.js'
+import { checkPointer, hasHalfPair, pointersTouch } from './json.js'
 import { LIMITS } from './limits.js'
 
 /** The name of something that can be read, apart from the version of it that was seen or written. */
@@ -43,6 +43,7 @@ export function entryOf(ref: string): string | undefined {
 export function parseRef(text: string): VersionedRef {
   if (typeof text !== 'string' || text.length > LIMITS.ref_chars_max || !SCHEMES.test(text))
     throw badRef(text)
+  if (hasHalfPair(text)) throw badRef(text)
   const pointer = pointerOf(text)
   if (pointer !== undefined) checkPointer(pointer)
   const versioned = pointer === undefined ? VERSION.exec(text) : null

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
 import { LIMITS, WeftError } from '@weft/core'
 import type { GatewayLimits } from './limits.js'
@@ -5,7 +6,7 @@ import type { GatewayLimits } from './limits.js'
 /**
  * The whole body of a request.
  * @param take told of the bytes as they are kept; may throw
- * @throws WEFT_REQUEST_TOO_LARGE · WEFT_ABORTED when it breaks off, or does not come in time, and what `take` throws
+ * @throws WEFT_REQUEST_TOO_LARGE · WEFT_REQUEST_MALFORMED · WEFT_ABORTED when it breaks off, or does not come in time, and what `take` throws
  */
 export function readBody(
   request: IncomingMessage,
@@ -38,7 +39,10 @@ export function readBody(
     })
     request.once('end', () => {
       clearTimeout(late)
-      resolve(Buffer.concat(chunks ?? []))
+      const body = Buffer.concat(chunks ?? [])
+      // Whoever decodes it puts other characters in the place of what is none, and would store those.
+      if (isUtf8(body)) resolve(body)
+      else refuse(noText())
     })
     request.once('close', () => refuse(brokenOff()))
   })
@@ -50,6 +54,14 @@ function tooLarge(bytes_max: number): WeftError {
     `a body has at most ${bytes_max} bytes`,
     `write in several changes; each has at most ${LIMITS.change_bytes_max} bytes`,
     { bytes_max },
+  )
+}
+
+function noText(): WeftError {
+  return new WeftError(
+    'WEFT_REQUEST_MALFORMED',
+    'the body has bytes that are no UTF-8',
+    'send JSON in UTF-8; nothing was changed',
   )
 }
 

@@ -1,4 +1,4 @@
-import { type ChangeId, LIMITS, WeftError } from '@weft/core'
+import { type ChangeId, hasHalfPair, LIMITS, WeftError } from '@weft/core'
 
 export function handleClosed(): WeftError {
   return new WeftError(
@@ -89,13 +89,18 @@ export function snapshotWithdrawn(step: string, refusal: WeftError): WeftError {
 /** @throws WEFT_LABEL_INVALID */
 export function checkLabels(labels: readonly unknown[]): void {
   for (const label of labels) {
-    if (label === undefined) continue
-    if (typeof label === 'string' && label.length <= LIMITS.label_chars_max) continue
-    const what = typeof label === 'string' ? `of ${label.length} characters` : 'that is no text'
+    const what = label === undefined ? undefined : flawOf(label)
+    if (what === undefined) continue
     throw new WeftError(
       'WEFT_LABEL_INVALID',
       `a name, reason or trace ${what}`,
-      `use a text of at most ${LIMITS.label_chars_max} characters`,
+      `use a text of at most ${LIMITS.label_chars_max} characters, and of whole ones`,
     )
   }
+}
+
+function flawOf(label: unknown): string | undefined {
+  if (typeof label !== 'string') return 'that is no text'
+  if (label.length > LIMITS.label_chars_max) return `of ${label.length} characters`
+  return hasHalfPair(label) ? 'with half a surrogate pair' : undefined
 }
