@@ -282,6 +282,16 @@ describe('[WAK-1] a feed is refused', () => {
     expect(await harness.metric('weft_feeds_open')).toBe(0)
   })
 
+  test.each(['a b', '', '[::1', 'x:99999'])('from a host that is none: %j', async host => {
+    const harness = await PeerHarness.start()
+    const socket = connectTcp(harness.peer.port, '127.0.0.1')
+    const target = `/feed/w?access_token=${await harness.token()}`
+    socket.write(`GET ${target} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
+    let told = ''
+    for await (const chunk of socket) told += String(chunk)
+    expect(told).toMatch(/^HTTP\/1\.1 400 [\s\S]*WEFT_REQUEST_MALFORMED/)
+  })
+
   test('without the scope to read, and for a workflow that the token is not for', async () => {
     const { harness, base } = await scene()
     const get = async (request: object) =>

@@ -173,6 +173,20 @@ describe('the door to a gateway', () => {
     expect(told.match(/HTTP\/1\.1 (?!200)/g)).toBeNull()
   })
 
+  test.each([
+    ['http://x/v1/a%2Fb?q=1', '/v1/a%2Fb?q=1'],
+    ['HTTPS://x:1/v1?', '/v1?'],
+    ['http://x/livez', 'ok\n'],
+    ['http://x/feed/w', 'WEFT_TOKEN_MISSING'],
+  ])('takes a target that is a whole URL: %s', async (target, told) => {
+    const { harness } = await scene((request, response) => response.end(request.url))
+    const socket = connectTcp(harness.peer.port, '127.0.0.1')
+    socket.write(`GET ${target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`)
+    let text = ''
+    for await (const chunk of socket) text += String(chunk)
+    expect(text.slice(text.indexOf('\r\n\r\n') + 4)).toContain(told)
+  })
+
   test('says with a problem that there is none, or that it broke off', async () => {
     const nowhere = await listen(() => {})
     const refusing = await PeerHarness.start({

@@ -7,6 +7,7 @@ import {
   type Hash,
   OVERLAY_WORKFLOW,
   type Position,
+  reasonOf,
   WeftError,
 } from '@weft/core'
 import { type Context, Hono } from 'hono'
@@ -109,7 +110,20 @@ export function httpApi(host: HttpApiHost): RequestListener {
   })
   app.onError(problemResponse)
   app.notFound(() => problemResponse(nothingHere()))
-  return getRequestListener(app.fetch, { overrideGlobalObjects: false, errorHandler: problemResponse })
+  return getRequestListener(app.fetch, {
+    overrideGlobalObjects: false,
+    errorHandler: error => problemResponse(readingError(error)),
+  })
+}
+
+/** What was thrown, with a code where no URL can be made of a host or a target. */
+function readingError(thrown: unknown): unknown {
+  if (!(thrown instanceof Error) || thrown.name !== 'RequestError') return thrown
+  return new WeftError(
+    'WEFT_REQUEST_MALFORMED',
+    `the request cannot be read: ${reasonOf(thrown)}`,
+    'ask for a path, and name in the header Host the host that you ask',
+  )
 }
 
 /** A browser's EventSource sets no headers: then the token is in the query. */

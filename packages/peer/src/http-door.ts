@@ -15,8 +15,8 @@ const GATEWAY = /^\/v1(\/|$)/
 /** `/livez`, `/readyz` and `/metrics`: what an orchestrator and a scraper ask. Nothing of any tenant is told. */
 export function httpDoor({ ready, metrics, api, gateway }: HttpDoorHost): RequestListener {
   return (request: IncomingMessage, response: ServerResponse) => {
-    // Not parsed as a URL: that throws for some of what a stranger may send.
-    const path = (request.url ?? '/').split('?', 1)[0]
+    request.url = originForm(request.url ?? '/')
+    const path = request.url.split('?', 1)[0]
     if (API.test(path!)) {
       api(request, response)
     } else if (gateway && GATEWAY.test(path!)) {
@@ -42,6 +42,15 @@ export function httpDoor({ ready, metrics, api, gateway }: HttpDoorHost): Reques
       )
     }
   }
+}
+
+/**
+ * The target as a path, also when it came as a whole URL, which every server has to take (RFC 9112, 3.2.2). Not parsed as
+ * one: that throws for some of what a stranger may send.
+ */
+function originForm(target: string): string {
+  const path = target.replace(/^https?:\/\/[^/?#]*/i, '')
+  return path === target || path.startsWith('/') ? path : `/${path}`
 }
 
 function reply(
