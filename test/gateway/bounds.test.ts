@@ -105,6 +105,25 @@ describe('replicas of a gateway', () => {
     await until(async () => (await other()).status === 200, 'there is room')
   })
 
+  test('of one tenant leave room for those of others', async () => {
+    const api = await GatewayHarness.start({ limits: { replicas_max: 4 } })
+    await api.post(`${W}/subscriptions/pool`, { agent: 'a', filter: { kinds: ['message'] } })
+    const gone = new AbortController()
+    const tokens = await Promise.all(Array.from({ length: 6 }, () => api.peer.token()))
+    const waiting = tokens.map(token =>
+      api.ask('POST', CLAIMS, { body: { agent: 'a', wait_ms: 60_000 }, token, signal: gone.signal }),
+    )
+    const refused = await Promise.race(waiting)
+    expect(refused).toMatchObject({ status: 503, body: { code: 'WEFT_LIMIT' } })
+    for (const tenant of ['rival', 'other', 'rival', 'third']) {
+      const token = await api.peer.token({ tenant })
+      expect((await api.get(`${W}/state`, { token })).status).toBe(200)
+    }
+    gone.abort()
+    await Promise.allSettled(waiting)
+    await until(async () => (await api.get(`${W}/state`)).status === 200, 'there is room again')
+  })
+
   test('that the peer has sent away are opened anew', async () => {
     const { api, link } = await behindLink()
     link.cut(4400, 'WEFT_FRAME_MALFORMED')

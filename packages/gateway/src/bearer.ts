@@ -113,7 +113,11 @@ export class Bearers {
       users_max: limits.requests_per_token_max,
       idle_ms: limits.idle_ms,
     }
-    this.#pool = new Pool(bounds, bearer => bearer.close())
+    this.#pool = new Pool(
+      bounds,
+      bearer => bearer.close(),
+      bearer => bearer.tenant,
+    )
   }
 
   /** @throws WEFT_TOKEN_* · WEFT_PEER_UNREACHABLE · WEFT_LIMIT · WEFT_DRAINING, and what `work` throws */

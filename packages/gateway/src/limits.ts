@@ -11,7 +11,10 @@ export interface GatewayLimits {
   /** Requests that run or wait: in all, of which one tenant has half of what the others leave, at most; and of one token. */
   readonly requests_max: number
   readonly requests_per_token_max: number
-  /** Tokens that a replica is kept for; more of them than can be used at once are let go, the longest unused first. */
+  /**
+   * Tokens that a replica is kept for; more of them than can be used at once are let go, the longest unused first. One
+   * tenant has half of what those leave that others are using, at most.
+   */
   readonly replicas_max: number
   /** Tokens that are being shown to the peer for the first time, and requests that wait for what it says of them. */
   readonly connecting_max: number

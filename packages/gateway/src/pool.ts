@@ -1,4 +1,5 @@
 import { WeftError } from '@weft/core'
+import { shareOf } from './shares.js'
 
 export interface PoolBounds {
   /** What is kept, many of it, for people. */
@@ -38,10 +39,14 @@ export class Pool<Value> {
   readonly #sweep: NodeJS.Timeout
   #closed = false
 
-  /** @param end closes one; what it throws is not heard */
+  /**
+   * @param end closes one; what it throws is not heard
+   * @param ownerOf whose one is: each owner has a share of them, by default all are of one and have no bound but `max`
+   */
   constructor(
     private readonly bounds: PoolBounds,
     private readonly end: (value: Value) => Promise<unknown>,
+    private readonly ownerOf?: (value: Value) => string,
   ) {
     this.#sweep = setInterval(() => this.#closeIdle(), bounds.idle_ms / 2).unref()
   }
@@ -109,7 +114,7 @@ export class Pool<Value> {
     const slot = { value, users: 0, since_ms: Date.now(), awaited: true, dropped: false }
     try {
       if (this.#closed) throw closed(this.bounds.what)
-      this.#makeRoom()
+      this.#makeRoom(value)
     } catch (error) {
       this.#closeUnused(slot)
       throw error
@@ -118,15 +123,31 @@ export class Pool<Value> {
     return slot
   }
 
-  #makeRoom(): void {
+  #makeRoom(value: Value): void {
     const { max, what } = this.bounds
-    if (this.#slots.size < max) return
-    for (const [key, { users, awaited, value }] of this.#slots) {
-      if (users > 0 || awaited) continue
-      this.drop(key, value)
-      return
+    const owner = this.ownerOf?.(value)
+    if (owner !== undefined) {
+      const isOwn = (slot: Slot<Value>): boolean => this.ownerOf?.(slot.value) === owner
+      const slots = [...this.#slots.values()]
+      const own = slots.filter(isOwn).length
+      const left = max - slots.filter(slot => !isOwn(slot) && isBusy(slot)).length
+      if (own >= shareOf(left)) {
+        if (this.#dropUnused(isOwn)) return
+        throw tooMany(`${own} ${what} of one tenant are in use`)
+      }
     }
+    if (this.#slots.size < max || this.#dropUnused(() => true)) return
     throw tooMany(`${max} ${what} are in use`)
+  }
+
+  /** Lets go of the longest unused of some, if there is one. */
+  #dropUnused(isOne: (slot: Slot<Value>) => boolean): boolean {
+    for (const [key, slot] of this.#slots) {
+      if (isBusy(slot) || !isOne(slot)) continue
+      this.drop(key, slot.value)
+      return true
+    }
+    return false
   }
 
   #closeIdle(): void {
@@ -148,6 +169,10 @@ export class Pool<Value> {
     this.#slots.delete(key)
     this.#slots.set(key, slot)
   }
+}
+
+function isBusy({ users, awaited }: Slot<unknown>): boolean {
+  return users > 0 || awaited
 }
 
 function tooMany(reason: string): WeftError {

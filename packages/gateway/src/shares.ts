@@ -7,8 +7,7 @@ export class Shares {
 
   /** How much somebody may have in all, as things are. */
   mostFor(who: string): number {
-    const left = this.max - (this.#taken - this.takenBy(who))
-    return Math.min(left, Math.max(1, Math.floor(left / 2)))
+    return shareOf(this.max - (this.#taken - this.takenBy(who)))
   }
 
   takenBy(who: string): number {
@@ -30,4 +29,9 @@ export class Shares {
     else this.#takenBy.delete(who)
     this.#taken -= amount
   }
+}
+
+/** What one may have of what the others leave. */
+export function shareOf(left: number): number {
+  return Math.min(left, Math.max(1, Math.floor(left / 2)))
 }
