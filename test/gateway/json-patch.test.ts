@@ -94,6 +94,20 @@ describe('a patch is refused', () => {
     })
   })
 
+  test('when it moves the items of a long list too often', () => {
+    const list = Array.from({ length: 60_000 }, (_, at) => ({ at }))
+    const inserts = Array.from({ length: 26_000 }, (): Operation => ({ op: 'add', path: '/0', value: 0 }))
+    const cuts = inserts.map((): Operation => ({ op: 'remove', path: '/0' }))
+    for (const patch of [inserts, cuts])
+      expect(refusalOf(list, ...patch)).toMatchObject({
+        code: 'WEFT_PATCH_REFUSED',
+        message: expect.stringContaining('moves more items of lists'),
+      })
+    const appends = inserts.map((): Operation => ({ op: 'add', path: '/-', value: 0 }))
+    expect(applyPatch(list, appends)).toHaveLength(86_000)
+    expect(list).toHaveLength(60_000)
+  })
+
   test('when copies of copies grow beyond all bounds', () => {
     const doublings = Array.from(
       { length: 60 },
@@ -117,6 +131,60 @@ describe('a patch takes for keys', () => {
       moved: { inner: 1 },
     })
   })
+})
+
+test('what was copied is changed in one place alone, and the values of a patch in none', () => {
+  const item = deepFrozen({ list: [1] })
+  const patch: Operation[] = [
+    { op: 'add', path: '/a', value: item },
+    { op: 'add', path: '/a/list/0', value: 0 },
+    { op: 'copy', from: '/a', path: '/b' },
+    { op: 'copy', from: '', path: '/c' },
+    { op: 'add', path: '/a/list/-', value: 2 },
+    { op: 'remove', path: '/b/list/0' },
+    { op: 'replace', path: '/c/a/list', value: [] },
+    { op: 'move', from: '/c/b', path: '/d' },
+    { op: 'add', path: '/d/list/-', value: 3 },
+  ]
+  for (let time = 0; time < 2; time++)
+    expect(applyPatch(deepFrozen({}), patch)).toEqual({
+      a: { list: [0, 1, 2] },
+      b: { list: [1] },
+      c: { a: { list: [] } },
+      d: { list: [0, 1, 3] },
+    })
+})
+
+test('operations that are applied together come to what they come to one after the other', () => {
+  const pointer = fc
+    .array(fc.constantFrom('a', 'b', '0', '1', '-', '__proto__'), { maxLength: 3 })
+    .map(keys => keys.map(key => `/${key}`).join(''))
+  const value = fc.constantFrom<Json>(0, [], [1, { a: [2] }], {}, { a: [{ b: 1 }], b: {} })
+  const operation = fc.oneof(
+    fc.record({ op: fc.constantFrom('add' as const, 'replace' as const), path: pointer, value }),
+    fc.record({ op: fc.constant('remove' as const), path: pointer }),
+    fc.record({ op: fc.constantFrom('copy' as const, 'move' as const), path: pointer, from: pointer }),
+  )
+  const applied = (doc: Json, patch: readonly Operation[]): Json | undefined => {
+    try {
+      return applyPatch(deepFrozen(doc), deepFrozen(patch))
+    } catch {
+      return undefined
+    }
+  }
+  holds(
+    fc.tuple(value, fc.array(operation, { maxLength: 30 })),
+    ([start, wanted]) => {
+      let expected = start
+      const patch = wanted.filter(each => {
+        const next = applied(structuredClone(expected), [each])
+        if (next !== undefined) expected = next
+        return next !== undefined
+      })
+      expect(applied(start, patch)).toEqual(expected)
+    },
+    1_000,
+  )
 })
 
 test('what is taken away and put back is what it was, whatever the document', () => {

@@ -7,9 +7,13 @@ export type Operation =
   | { readonly op: 'move' | 'copy'; readonly path: string; readonly from: string }
 
 type Container = readonly Json[] | JsonObject
+/** A container that nobody else has. */
+type Own = Json[] | Record<string, Json>
 
 /** What a patch may copy in all, in values: copies of copies grow beyond all bounds. */
 const COPIED_VALUES_MAX = LIMITS.change_bytes_max
+/** Items of lists that a patch may push aside in all, to put others among them or to take some out. */
+const MOVED_ITEMS_MAX = 67_108_864
 
 /**
  * A document with all operations of a patch applied, or none. Nothing of the old one is changed, and what both have in
@@ -18,20 +22,15 @@ const COPIED_VALUES_MAX = LIMITS.change_bytes_max
  * @throws WEFT_PATCH_REFUSED, with the operation that does not apply in `details` · WEFT_POINTER_INVALID
  */
 export function applyPatch(document: Json, patch: readonly Operation[]): Json {
-  let copies_left = COPIED_VALUES_MAX
-  let patched = document
+  const patched = new Patched(document)
   for (const [index, operation] of patch.entries()) {
     try {
-      if (operation.op === 'copy') {
-        copies_left -= countValues(required(patched, parsePointer(operation.from)), copies_left)
-        if (copies_left <= 0) throw new Inapplicable('the patch copies more than a change can hold')
-      }
-      patched = apply(patched, operation)
+      patched.apply(operation)
     } catch (thrown) {
       throw thrown instanceof Inapplicable ? refused(index, operation, thrown.message) : thrown
     }
   }
-  return patched
+  return patched.document
 }
 
 /** The pointers that a patch reads, where it does more than overwrite: what it tests, copies and moves. */
@@ -51,66 +50,129 @@ export function pointersTested(patch: readonly Operation[]): string[] {
 /** Why an operation does not apply to a document. */
 class Inapplicable extends Error {}
 
-function apply(document: Json, operation: Operation): Json {
-  const path = parsePointer(operation.path)
-  switch (operation.op) {
-    case 'add':
-      return added(document, path, operation.value)
-    case 'remove':
-      return removed(document, path)
-    case 'replace':
-      required(document, path)
-      return path.length === 0 ? operation.value : edited(document, path, put(operation.value))
-    case 'test':
-      if (jsonEquals(required(document, path), operation.value)) return document
-      throw new Inapplicable('there is another value')
-    case 'copy':
-      return added(document, path, required(document, parsePointer(operation.from)))
-    case 'move': {
-      const from = parsePointer(operation.from)
-      const value = required(document, from)
-      if (operation.path === operation.from) return document
-      if (operation.path.startsWith(`${operation.from}/`))
-        throw new Inapplicable('nothing can be moved into itself')
-      return added(removed(document, from), path, value)
+/** What becomes of a document: each container that is changed is copied once, and is this patch's own from then on. */
+class Patched {
+  readonly #own = new Set<Json>()
+  #copies_left = COPIED_VALUES_MAX
+  #moves_left = MOVED_ITEMS_MAX
+
+  constructor(public document: Json) {}
+
+  apply(operation: Operation): void {
+    const path = parsePointer(operation.path)
+    switch (operation.op) {
+      case 'add':
+        this.#add(path, operation.value)
+        return
+      case 'remove':
+        this.#remove(path)
+        return
+      case 'replace':
+        required(this.document, path)
+        if (path.length === 0) this.document = operation.value
+        else put(this.#holderOf(path), path.at(-1)!, operation.value)
+        return
+      case 'test':
+        if (jsonEquals(required(this.document, path), operation.value)) return
+        throw new Inapplicable('there is another value')
+      case 'copy':
+        this.#add(path, this.#shared(required(this.document, parsePointer(operation.from))))
+        return
+      case 'move': {
+        const from = parsePointer(operation.from)
+        const value = required(this.document, from)
+        if (operation.path === operation.from) return
+        if (operation.path.startsWith(`${operation.from}/`))
+          throw new Inapplicable('nothing can be moved into itself')
+        this.#remove(from)
+        this.#add(path, value)
+      }
     }
+  }
+
+  #add(path: readonly string[], value: Json): void {
+    if (path.length === 0) {
+      this.document = value
+      return
+    }
+    const holder = this.#holderOf(path)
+    const key = path.at(-1)!
+    if (!Array.isArray(holder)) {
+      put(holder, key, value)
+      return
+    }
+    const index = indexIn(holder, key, holder.length)
+    this.#move(holder.length - index)
+    holder.splice(index, 0, value)
+  }
+
+  #remove(path: readonly string[]): void {
+    required(this.document, path)
+    if (path.length === 0) throw new Inapplicable('the whole document cannot be taken away')
+    const holder = this.#holderOf(path)
+    const key = path.at(-1)!
+    if (!Array.isArray(holder)) {
+      delete holder[key]
+      return
+    }
+    const index = indexIn(holder, key)
+    this.#move(holder.length - index)
+    holder.splice(index, 1)
+  }
+
+  /** The container of what a path leads to, to be changed. */
+  #holderOf(path: readonly string[]): Own {
+    let holder = this.#owned(this.document, path[0]!)
+    this.document = holder
+    for (let at = 1; at < path.length; at++) {
+      const key = path[at - 1]!
+      const inner = this.#owned(required(holder, [key]), path[at]!)
+      put(holder, key, inner)
+      holder = inner
+    }
+    return holder
+  }
+
+  #owned(value: Json, key: string): Own {
+    if (!isContainer(value)) throw new Inapplicable(`there is nothing that could hold ${JSON.stringify(key)}`)
+    if (this.#own.has(value)) return value as Own
+    const copy: Own = isList(value) ? [...value] : { ...value }
+    this.#own.add(copy)
+    return copy
+  }
+
+  /** A value that is in two places from now on: whoever changes it in one copies it again. */
+  #shared(value: Json): Json {
+    this.#copies_left -= countValues(value, this.#copies_left)
+    if (this.#copies_left <= 0) throw new Inapplicable('the patch copies more than a change can hold')
+    this.#disown(value)
+    return value
+  }
+
+  /** What holds a container of its own is its own, too. */
+  #disown(value: Json): void {
+    if (!this.#own.delete(value)) return
+    for (const item of Object.values(value as Container)) this.#disown(item)
+  }
+
+  #move(items: number): void {
+    this.#moves_left -= items
+    if (this.#moves_left < 0)
+      throw new Inapplicable(
+        'the patch moves more items of lists than one may: put what comes new at the end',
+      )
   }
 }
 
-function added(document: Json, path: readonly string[], value: Json): Json {
-  return path.length === 0 ? value : edited(document, path, insert(value))
+/** Puts a value into the place of another, or under a key that is new to an object. */
+function put(holder: Own, key: string, value: Json): void {
+  if (Array.isArray(holder)) holder[indexIn(holder, key)] = value
+  // To assign it would be something else.
+  else if (key === '__proto__') Object.defineProperty(holder, key, { ...PLAIN, value })
+  else holder[key] = value
 }
 
-function removed(document: Json, path: readonly string[]): Json {
-  required(document, path)
-  if (path.length === 0) throw new Inapplicable('the whole document cannot be taken away')
-  return edited(document, path, cut)
-}
-
-type Edit = (parent: Container, key: string) => Container
-
-const insert =
-  (value: Json): Edit =>
-  (parent, key) =>
-    isList(parent) ? parent.toSpliced(indexIn(parent, key, parent.length), 0, value) : put(value)(parent, key)
-
-const put =
-  (value: Json): Edit =>
-  (parent, key) =>
-    isList(parent) ? parent.with(indexIn(parent, key), value) : { ...parent, [key]: value }
-
-const cut: Edit = (parent, key) => {
-  if (isList(parent)) return parent.toSpliced(indexIn(parent, key), 1)
-  const { [key]: _, ...rest } = parent
-  return rest
-}
-
-/** The document with another container in the place of the one that holds what the path leads to. */
-function edited(node: Json, [key = '', ...below]: readonly string[], edit: Edit): Json {
-  if (!isContainer(node)) throw new Inapplicable(`there is nothing that could hold ${JSON.stringify(key)}`)
-  if (below.length === 0) return edit(node, key)
-  return put(edited(required(node, [key]), below, edit))(node, key)
-}
+const PLAIN = { configurable: true, enumerable: true, writable: true }
 
 function required(document: Json, path: readonly string[]): Json {
   let value = document
