@@ -1,44 +1,69 @@
+import { ABSENT } from './cbor-cursor.js'
 import type { ChangeSet } from './change-set.js'
 import type { Node } from './dag.js'
 import type { ManifestRef } from './header.js'
 import { type EntryId, entryId } from './ids.js'
 import { pastOf } from './past-walk.js'
+import { placeOf } from './places.js'
 import { entryOf, pointersOf, stateRef } from './ref.js'
 import { RefIndex } from './ref-index.js'
 import type { BlastRadius } from './stale.js'
+import { type Copied, type Original, StateCopies } from './state-copies.js'
 
 /**
  * What was derived from what some changes hold (ERA-1), be it by way of others: from their entries, as manifests and the
- * ranges of summaries tell, and by whoever had seen what they wrote to the state.
+ * ranges of summaries tell; from what they wrote to the state by whoever had seen it, and the copies that Weft makes.
  * @returns in order, without these changes themselves
  */
 export function derivedFrom(set: ChangeSet, nodes: ReadonlySet<Node>): BlastRadius {
   const derivation = new Derivation(set, nodes)
-  // Nearly all came later than what they name, and the first pass meets them.
-  for (let found = true; found; ) found = derivation.pass()
-  return derivation.radius()
+  try {
+    // Nearly all came later than what they name, and the first pass meets them.
+    for (let found = true; found; ) found = derivation.pass()
+    return derivation.radius()
+  } finally {
+    derivation.free()
+  }
 }
 
 class Derivation {
   readonly #entries = new Set<EntryId>()
   /** The changes of which something is derived, and those that it is derived from. */
   readonly #changes = new Set<Node>()
-  /** Those of which all is: what they wrote to the state too. */
+  /** Those of which all is. */
   readonly #wholes = new Set<Node>()
+  /** Those whose write to the state is. */
+  readonly #states = new Set<Node>()
+  /** Who wrote so to a pointer, and to a place. */
   readonly #writes = new RefIndex<Node>()
+  readonly #originals = new RefIndex<Original>()
+  readonly #copies: StateCopies
 
   constructor(
     private readonly set: ChangeSet,
     private readonly from: ReadonlySet<Node>,
   ) {
+    this.#copies = new StateCopies(set, {
+      has: node => this.#states.has(node),
+      touching: pointer => this.#originals.touching(stateRef(pointer)),
+    })
     for (const node of from) this.#takeWhole(node)
   }
 
   /** Looks at each change once; returns whether something was found. */
   pass(): boolean {
-    const before = this.#entries.size + this.#wholes.size
+    const before = this.#found
     for (let node = 0; node < this.set.size; node++) if (!this.#wholes.has(node)) this.#look(node)
-    return this.#entries.size + this.#wholes.size > before
+    return this.#found > before
+  }
+
+  get #found(): number {
+    return this.#entries.size + this.#wholes.size + this.#states.size
+  }
+
+  /** Gives memory back: nothing can be found after this. */
+  free(): void {
+    this.#copies.free()
   }
 
   radius(): BlastRadius {
@@ -66,6 +91,9 @@ class Derivation {
       this.#changes.add(node)
       this.#entries.add(entryId(this.set.dag.id(node), entry!))
     }
+    if (this.#states.size === 0 || this.#states.has(node)) return
+    const copied = this.#copies.in(node, isSeen)
+    if (copied) this.#takeState(node, copied)
   }
 
   #isDerived({ ref }: ManifestRef, isSeen: (node: Node) => boolean): boolean {
@@ -88,8 +116,21 @@ class Derivation {
     this.#changes.add(node)
     this.#wholes.add(node)
     for (const id of this.#idsIn(node)) this.#entries.add(id)
-    for (const pointer of pointersOf(this.set.change(node).header.writes))
-      this.#writes.itemsAt(stateRef(pointer)).push(node)
+    this.#takeState(node, { parts: undefined })
+  }
+
+  #takeState(node: Node, copied: Copied): void {
+    const { writes, stateHashAt } = this.set.change(node).header
+    const pointers = pointersOf(writes)
+    if (pointers.length === 0) return
+    // One that names pointers and writes nothing holds nothing.
+    if (stateHashAt !== ABSENT) this.#changes.add(node)
+    this.#states.add(node)
+    const places = new Set(this.#copies.placesOf(node, copied))
+    for (const pointer of places)
+      this.#originals.itemsAt(stateRef(pointer)).push({ node, pointer, parts: copied.parts })
+    for (const pointer of pointers)
+      if (places.has(placeOf(pointer))) this.#writes.itemsAt(stateRef(pointer)).push(node)
   }
 
   #idsIn(node: Node): EntryId[] {

@@ -15,6 +15,7 @@ export {
 } from './conflicts.js'
 export { Dag, NO_NODE, type Node } from './dag.js'
 export { equivocation } from './dag-errors.js'
+export { derivedFrom } from './derivation.js'
 export { digest } from './digest.js'
 export type { Entry, Tier } from './entry.js'
 export type { EntriesOptions } from './entry-lists.js'

@@ -33,12 +33,8 @@ export interface Resolution {
  */
 export function findResolutions(set: ChangeSet, view: View, state: StateDoc, pointer?: string): Resolution[] {
   if (pointer !== undefined) checkPointer(pointer)
-  const { contested, pasts } = openWritesOf(set, view)
-  if (contested.size === 0) return []
-  const history = new WriteHistory(set.dag, pasts, contested)
-  for (const node of view.flatten()) history.add(node, pointersOf(set.change(node).header.writes))
   const closed = new Map<Node, Map<string, readonly ConflictValue[]>>()
-  history.eachSettling((node, settling) => {
+  eachSettling(set, view, (node, settling) => {
     const settled = closedBy(set, state, settling)
     if (settled === undefined) return
     const known = closed.get(node) ?? new Map<string, readonly ConflictValue[]>()
@@ -52,6 +48,22 @@ export function findResolutions(set: ChangeSet, view: View, state: StateDoc, poi
         .map(([closedAt, settled]) => describe(set, state, node, closedAt, settled)),
     )
     .filter(resolution => pointer === undefined || pointersTouch(resolution.pointer, pointer))
+}
+
+/**
+ * Calls back with each dispute in a view whose rivals the author of a change had seen, and took some of away. Nothing that it
+ * is told may be kept for later.
+ */
+export function eachSettling(
+  set: ChangeSet,
+  view: View,
+  visit: (node: Node, settling: Settling) => void,
+): void {
+  const { contested, pasts } = openWritesOf(set, view)
+  if (contested.size === 0) return
+  const history = new WriteHistory(set.dag, pasts, contested)
+  for (const node of view.flatten()) history.add(node, pointersOf(set.change(node).header.writes))
+  history.eachSettling(visit)
 }
 
 /** What was in conflict, when a change has left nothing of it that is. */
