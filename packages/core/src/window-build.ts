@@ -183,7 +183,9 @@ export function itemsOf(plan: WindowPlan, unit: Unit): ReturnType<Format['write'
     messages: isWhole ? index.told(key, unfit) : index.rendered(key).messages,
     flagged: plan.isFlagged(key),
   }))
-  return (isWhole ? messagesOfUnit(parts) : messagesOfBroken(parts)).flatMap(write)
+  const { lacks } = unit
+  const messages = isWhole ? messagesOfUnit(parts) : messagesOfBroken(parts, lacks?.mayBeErased === true)
+  return messages.flatMap(write)
 }
 
 function total(taken: readonly { readonly tokens: number }[]): number {

@@ -2,6 +2,7 @@ import type { ChangeSet } from './change-set.js'
 import type { Node } from './dag.js'
 import type { Entry } from './entry.js'
 import { type EntryKey, entryKey, indexOfKey, nodeOfKey } from './entry-key.js'
+import { isEngineKind } from './side-effects.js'
 import { toldId, withIds } from './tool-ids.js'
 import { type ToolEnd, ToolPairs } from './tool-pairs.js'
 import type { View } from './view.js'
@@ -10,12 +11,18 @@ import type { TokenCounter } from './window-options.js'
 import { type Renderers, renderEntry } from './window-render.js'
 import type { Rendered } from './window-shapes.js'
 
+export interface Lack {
+  readonly text: string
+  /** Whether it may have been here: of what is erased nobody knows whether it was a call or a result, and of which id. */
+  readonly mayBeErased: boolean
+}
+
 /** Entries that are in a window together or not at all: a tool call with its results, or one entry (WIN-2). */
 export interface Unit {
   /** In the order of branches. */
   readonly keys: readonly EntryKey[]
   /** What it lacks to be whole; undefined when it lacks nothing. */
-  readonly lacks: string | undefined
+  readonly lacks: Lack | undefined
   /** Counted once: tokens by form and flags. */
   readonly sizes: WeakMap<TokenCounter, Map<string, number>>
 }
@@ -33,6 +40,7 @@ export class WindowIndex {
   /** By id, from when a unit that bears it was first asked for. */
   readonly #pairs = new Map<string, ToolPairs<EntryKey, NamedEnd>>()
   readonly #units = new Map<EntryKey, Unit>()
+  readonly #erased: EntryKey[] = []
 
   constructor(
     readonly set: ChangeSet,
@@ -112,13 +120,20 @@ export class WindowIndex {
     const ends = entries.map((entry, index) =>
       endsOf(entryKey(node, index), renderEntry(entry, this.renderers)),
     )
-    for (const [index, { kind }] of entries.entries()) {
+    for (const [index, { kind, erased }] of entries.entries()) {
       const key = entryKey(node, index)
+      if (erased && !isEngineKind(kind)) this.#addErased(key)
       const keys = this.#byKind.get(kind)
       if (keys) keys.push(key)
       else this.#byKind.set(kind, [key])
       if (ends[index]!.length > 0) this.#addEnds(key, ends[index]!)
     }
+  }
+
+  /** It may be what some units lack. */
+  #addErased(key: EntryKey): void {
+    this.#erased.push(key)
+    this.#units.clear()
   }
 
   #addEnds(key: EntryKey, ends: readonly NamedEnd[]): void {
@@ -153,37 +168,57 @@ export class WindowIndex {
     return { keys, lacks: this.#lacking(keys), sizes: new WeakMap() }
   }
 
-  #lacking(keys: readonly EntryKey[]): string | undefined {
+  #lacking(keys: readonly EntryKey[]): Lack | undefined {
+    let found: Lack | undefined
     for (const end of keys.flatMap(key => this.#endsAt.get(key) ?? [])) {
-      const { id, side } = end
-      const pairs = this.#pairsOf(id)
+      const pairs = this.#pairsOf(end.id)
       if (pairs.partnerOf(end) !== undefined) continue
-      if (side === 'call') return `call ${id} has no result yet`
-      return pairs.hasAny ? `call ${id} has another result` : `there is no call ${id}`
+      const lack = this.#lackOf(end, pairs.hasAny)
+      if (lack.mayBeErased) return lack
+      found ??= lack
     }
-    return undefined
+    return found
+  }
+
+  #lackOf(end: NamedEnd, hasOthers: boolean): Lack {
+    const { id, side } = end
+    if (side === 'result' && hasOthers) return { text: `call ${id} has another result`, mayBeErased: false }
+    const mayBeErased = this.#mayBeErased(end)
+    if (side === 'result') return { text: `there is no call ${id}${mayBeErased ? HERE : ''}`, mayBeErased }
+    return { text: `call ${id} has no result${mayBeErased ? HERE : ' yet'}`, mayBeErased }
+  }
+
+  /** Whether something is erased that may have been its other end: no result comes before its call. */
+  #mayBeErased({ at, side }: ToolEnd<EntryKey>): boolean {
+    return this.#erased.some(other => {
+      const [call, result] = side === 'call' ? [at, other] : [other, at]
+      return !this.#hidden.has(nodeOfKey(other)) && !this.#isBefore(result, call)
+    })
   }
 
   #pairsOf(id: string): ToolPairs<EntryKey, NamedEnd> {
     const known = this.#pairs.get(id)
     if (known) return known
-    const { dag } = this.set
     const shown = this.#ends.get(id)!.filter(({ at }) => !this.#hidden.has(nodeOfKey(at)))
     const pairs = new ToolPairs<EntryKey, NamedEnd>(shown, {
       compare: (a, b) => this.#compare(a, b),
-      isBefore: (a, b) => {
-        const [x, y] = [nodeOfKey(a), nodeOfKey(b)]
-        return x === y ? a <= b : dag.isAncestor(x, y)
-      },
+      isBefore: (a, b) => this.#isBefore(a, b),
     })
     this.#pairs.set(id, pairs)
     return pairs
+  }
+
+  #isBefore(a: EntryKey, b: EntryKey): boolean {
+    const [x, y] = [nodeOfKey(a), nodeOfKey(b)]
+    return x === y ? a <= b : this.set.dag.isAncestor(x, y)
   }
 
   #compare(a: EntryKey, b: EntryKey): number {
     return this.set.tree.compare(nodeOfKey(a), nodeOfKey(b)) || a - b
   }
 }
+
+const HERE = ' here: it may have been erased'
 
 interface NamedEnd extends ToolEnd<EntryKey> {
   readonly id: string

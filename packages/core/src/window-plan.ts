@@ -85,7 +85,7 @@ export class WindowPlan {
       return { why: 'summarised', detail: this.index.entry(entryKey(standIn, 0)).id }
     const gone = unit.keys.map(key => this.index.entry(key).erased).find(erased => erased !== undefined)
     if (gone) return { why: 'erased', detail: gone.by ?? '' }
-    if (unit.lacks !== undefined) return { why: 'incomplete', detail: unit.lacks }
+    if (unit.lacks !== undefined) return { why: 'incomplete', detail: unit.lacks.text }
     const dropped = unit.keys.find(key => this.isStale(key) && this.#policy(key) === 'drop')
     if (dropped === undefined) return this.#summaries.fallen.get(nodeOfKey(unit.keys[0]!))
     const { id } = this.index.entry(dropped)

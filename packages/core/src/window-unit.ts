@@ -37,11 +37,21 @@ export function messagesOfUnit(parts: readonly UnitPart[]): Message[] {
   ]
 }
 
-/** What a unit says that lacks a call or a result, for those that must be in a window: as text, which no API refuses. */
-export function messagesOfBroken(parts: readonly UnitPart[]): Message[] {
-  return parts
-    .flatMap(part => (part.flagged ? part.messages.map(marked) : part.messages))
-    .map(({ role, parts: all }) => ({ role: role === 'tool' ? 'user' : role, parts: all.map(told) }))
+/**
+ * What a unit says that lacks a call or a result, for those that must be in a window: as text, which no API refuses.
+ * @param mayBeErased whether what it lacks may have been here: who reads that a call has not ended makes it again
+ */
+export function messagesOfBroken(parts: readonly UnitPart[], mayBeErased: boolean): Message[] {
+  const messages = parts.flatMap(part => (part.flagged ? part.messages.map(marked) : part.messages))
+  const answered = new Set(messages.flatMap(message => message.parts.filter(isResult).map(({ id }) => id)))
+  const endOf = (id: string): string => {
+    if (!mayBeErased) return '; no result yet'
+    return answered.has(id) ? '' : '; no result here: it may have been erased'
+  }
+  return messages.map(({ role, parts: all }) => ({
+    role: role === 'tool' ? 'user' : role,
+    parts: all.map(part => told(part, endOf)),
+  }))
 }
 
 function answers(calls: readonly Part[], messages: readonly Message[]): ToolResultPart[] {
@@ -53,8 +63,8 @@ function answers(calls: readonly Part[], messages: readonly Message[]): ToolResu
   })
 }
 
-function told(part: Part): Part {
-  if (isCall(part)) return textPart(`[tool call ${part.id}: ${part.name}(${part.input}); no result yet]`)
+function told(part: Part, endOf: (call: string) => string): Part {
+  if (isCall(part)) return textPart(`[tool call ${part.id}: ${part.name}(${part.input})${endOf(part.id)}]`)
   if (isResult(part)) return textPart(`[tool result of ${part.id}: ${textOf(part)}]`)
   return part
 }
