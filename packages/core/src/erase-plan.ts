@@ -137,7 +137,10 @@ function checkErasable(set: ChangeSet, node: Node): void {
   )
 }
 
-/** A value that a branch shows now has no other to stand in its place. @throws WEFT_ERASE_IN_FORCE */
+/**
+ * A value that a branch shows now has no other to stand in its place. What was abandoned is history; what was merged is
+ * not, for whoever merges may go on there. @throws WEFT_ERASE_IN_FORCE
+ */
 function checkNotInForce(set: ChangeSet, write: Write, pointers: readonly string[], hash: Hash): void {
   const trial = new ChangeSet(hash)
   for (const change of set.changes()) trial.add(change, true)
@@ -145,7 +148,7 @@ function checkNotInForce(set: ChangeSet, write: Write, pointers: readonly string
   new BranchWriter(trial, host, ERASURES_BRANCH, WEFT_AGENT).write(write)
   const shown = set.branches
     .names()
-    .filter(name => !isEngineBranch(name))
+    .filter(name => !isEngineBranch(name) && !set.abandonments.has(name))
     .flatMap(branch => {
       const [now, then] = [stateOf(set, branch), stateOf(trial, branch)]
       if (jsonEquals(now, then)) return []
@@ -174,7 +177,7 @@ function inForce(
   return new WeftError(
     'WEFT_ERASE_IN_FORCE',
     `what is to be erased is what the state holds now: ${where.join('; ')}`,
-    'write another value there, or delete it, on every branch that is named, and erase then',
+    'write another value there, or delete it, on every branch that is named, or abandon those that are done; erase then',
     { shown },
   )
 }
