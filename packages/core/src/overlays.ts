@@ -92,23 +92,15 @@ export class Overlays {
 
 /** What a log asks of a change beside whether it fits in, and whom it tells that it has taken it. */
 export interface ChangeGate {
-  /**
-   * @param again it is brought back: it was taken once, under what was in force then (DUR-5)
-   * @throws when the change may not be taken now
-   */
-  check(change: Change, again?: boolean): void
+  /** @throws when the change may not be taken now */
+  check(change: Change): void
   admitted(change: Change, position: Position): void
 }
 
 /** Every log of a tenant is held against the tenant's overlays, and their own log makes them. */
 export function overlayGate(overlays: Overlays, workflow: WorkflowId): ChangeGate {
   if (workflow !== OVERLAY_WORKFLOW)
-    return {
-      check: ({ header }, again = false) => {
-        if (!again) overlays.checkStep(header)
-      },
-      admitted: () => {},
-    }
+    return { check: ({ header }) => overlays.checkStep(header), admitted: () => {} }
   return {
     check: change => overlays.checkPublication(change),
     admitted: ({ header }, position) => overlays.add(header, position),

@@ -271,10 +271,7 @@ export class Connection implements Flow {
       if (this.#channels.get(channel) !== open) return
       open.log = log
       log.subscribe(open.subscriber)
-      const isKnown = log.holds(after, last)
-      // What it was told of and is not here any more was acknowledged, and it is asked for it.
-      if (!isKnown) open.subscriber.owed = Math.max(0, after - log.count)
-      this.#perform(this.#session.opened(channel, log.count, log.heads, isKnown))
+      this.#perform(this.#session.opened(channel, log.count, log.heads, log.holds(after, last)))
     } catch (error) {
       this.host.log.error({ tenant: grant.tenant, workflow, err: error }, 'context cannot be opened')
       this.#release(channel)

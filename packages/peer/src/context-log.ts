@@ -30,8 +30,6 @@ import { costOf, SLICE_COST } from './turns.js'
 
 /** Whoever follows a context or writes to it: one channel of one connection. */
 export interface Subscriber {
-  /** How many changes it may bring back that the log has lost (DUR-5): it was told of them before. */
-  owed?: number
   /** The log has grown to `count`, fsynced; `own` are the records in it that this subscriber submitted. */
   committed(count: Position, own: readonly LogRecord[]): void
   duplicate(record: LogRecord): void
@@ -77,8 +75,8 @@ export class ContextLog {
       hash: host.hash,
       holds: id => this.#admission.dag.find(id) !== NO_NODE,
       follows: origin => this.#subscribers.has(origin),
-      check: ({ change, origin, preconditions }) => {
-        gate.check(change, mayBringBack(origin))
+      check: ({ change, preconditions }) => {
+        gate.check(change)
         this.#admission.check(change, host.clock.steady(), preconditions)
       },
       admit: offered => this.#admitTried(offered),
@@ -268,13 +266,12 @@ export class ContextLog {
       return
     }
     try {
-      this.gate.check(change, mayBringBack(origin))
+      this.gate.check(change)
       this.#admission.admit(change, this.host.clock.steady(), preconditions)
     } catch (error) {
       origin.refused(id, error)
       return
     }
-    if (origin.owed) origin.owed--
     this.#number(change, origin)
     if (change.standIn !== null) this.#trials.noteStandIn(this.#admission.dag.size, change)
     this.#joinHeads(change.header.branch)
@@ -375,8 +372,4 @@ export class ContextLog {
     }
     for (const subscriber of this.#subscribers) subscriber.committed(count, own.get(subscriber) ?? [])
   }
-}
-
-function mayBringBack({ owed = 0 }: Subscriber): boolean {
-  return owed > 0
 }

@@ -68,8 +68,8 @@ export class TenantMeter {
   /** A gate that also asks whether there is room. @param count of the log's changes */
   gate(gate: ChangeGate, workflow: WorkflowId, count: () => Position): ChangeGate {
     return {
-      check: (change, again) => {
-        gate.check(change, again)
+      check: change => {
+        gate.check(change)
         this.#check(change, workflow, count() === 0)
       },
       admitted: (change, position) => {
