@@ -336,4 +336,9 @@ test('[ERA-1] who takes the first item of a list away and adds one has written t
   const shifted = scene.write({ list: ['secret', 'third', 'fourth'] })
   expect(valuesIn(shifted)).toContain('secret')
   expect(scene.derivedFrom(secret)).toEqual([shifted.id])
+  // Nor is it otherwise where a list is named as a whole.
+  scene.write({ list: undefined })
+  const again = scene.write({ list: ['secret', 'fifth'] })
+  expect(again.header.writes).toEqual(['state:/list'])
+  expect(scene.derivedFrom(secret)).toEqual([shifted.id, again.id])
 })

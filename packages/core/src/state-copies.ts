@@ -206,9 +206,16 @@ export class StateCopies {
 
   /** The difference between two lists is written item by item: those behind one that goes are written anew. */
   #moved(node: Node, isSeen: IsSeen): Copied | undefined {
-    const { writes } = this.set.change(node).header
-    const lists = pointersOf(writes).filter(pointer => placeOf(pointer) !== pointer)
-    return this.#shared(node, new Set(lists.map(placeOf)), isSeen)
+    const change = this.set.change(node)
+    const inLists = new Set(
+      pointersOf(change.header.writes)
+        .filter(pointer => placeOf(pointer) !== pointer)
+        .map(placeOf),
+    )
+    const isList = (place: string): boolean =>
+      inLists.has(place) || Array.isArray(this.#leaves.after(node, place))
+    const places = placesIn(change).filter(place => this.#shared(node, [place], isSeen) && isList(place))
+    return this.#shared(node, places, isSeen)
   }
 
   /** The texts and numbers that originals wrote at some places, and a change after them. */
