@@ -27,6 +27,13 @@ describe('what cannot be is refused by code, and changes nothing', () => {
       { pin: { entries: Array.from({ length: 257 }, (_, at) => `${'0'.repeat(64)}.${at}`) } },
       'WEFT_WINDOW_OPTIONS',
     ],
+    ['an option that nobody knows', { pins: { kinds: ['rule'] } }, 'WEFT_WINDOW_OPTIONS'],
+    ['a pin by what nobody knows', { pin: { kind: ['rule'] } }, 'WEFT_WINDOW_OPTIONS'],
+    ['a pin that is a list', { pin: ['rule'] }, 'WEFT_WINDOW_OPTIONS'],
+    ['no pin', { pin: null }, 'WEFT_WINDOW_OPTIONS'],
+    ['a pin of a kind that is not in a list', { pin: { kinds: 'rule' } }, 'WEFT_WINDOW_OPTIONS'],
+    ['overlays that are no list', { overlays: 5 }, 'WEFT_WINDOW_OPTIONS'],
+    ['an overlay that is its name', { overlays: ['rules'] }, 'WEFT_WINDOW_OPTIONS'],
     ['no counter', { count: undefined }, 'WEFT_WINDOW_OPTIONS'],
     ['a counter without a name', { count: { count: () => 1 } }, 'WEFT_WINDOW_OPTIONS'],
   ])('%s', (_, options, code) => {

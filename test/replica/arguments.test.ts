@@ -79,6 +79,66 @@ describe('an argument that is none of what a call takes is refused by code, and 
       expect([String(act), await codeOf(act)]).toEqual([String(act), 'WEFT_USAGE'])
   })
 
+  test('a target of a revert that is none, or several: one of them would be passed over', async () => {
+    const [change] = context.changes().slice(-1)
+    const { id, header } = change!
+    for (const wrong of [
+      {},
+      [],
+      { change: undefined },
+      { actor: header.actor, change: id },
+      { change: id, dryRun: true },
+      { from: 1 },
+      { to: 1, change: id },
+      { changes: id },
+    ]) {
+      const act = () => context.revert(wrong as never)
+      expect([wrong, await codeOf(act)]).toEqual([wrong, 'WEFT_USAGE'])
+    }
+    expect(context.revert({ change: id, actor: undefined } as never, { dryRun: true }).changes).toEqual([id])
+    expect(context.changes()).toHaveLength(2)
+  })
+
+  test('a filter that would filter nothing, an option of a window that would do nothing', async () => {
+    for (const wrong of [null, 5, 'message', [], { foo: 1 }, { agent: 3 }, { kinds: ['message'] }])
+      for (const of of [context, context.at(context.heads)])
+        expect([wrong, await codeOf(() => of.audit(wrong as never))]).toEqual([wrong, 'WEFT_FILTER_INVALID'])
+    expect(await codeOf(() => context.audit({ pointer: 3 } as never))).toBe('WEFT_POINTER_INVALID')
+    expect([...context.audit({ kind: 'message', agent: undefined } as never)]).toHaveLength(1)
+    const budget = 1_000
+    for (const wrong of [
+      { pins: { kinds: ['message'] } },
+      { pin: { kind: ['message'] } },
+      { at: 1, until: 2 },
+    ])
+      expect([wrong, await codeOf(() => context.window({ budget, ...wrong } as never))]).toEqual([
+        wrong,
+        'WEFT_WINDOW_OPTIONS',
+      ])
+    expect(await codeOf(() => context.window({ budget, overlays: 5 } as never))).toBe('WEFT_WINDOW_OPTIONS')
+    const inStep = (options: unknown) =>
+      codeOf(() => context.step('look', step => void step.window(options as never)))
+    expect(await inStep(undefined)).toBe('WEFT_USAGE')
+    expect(await inStep({ budget, overlays: null })).toBe('WEFT_USAGE')
+    expect(await inStep({ budget, at: 1 })).toBe('WEFT_WINDOW_OPTIONS')
+  })
+
+  test('an entry that is not there, which was derived from nothing, and one that the branch does not show', async () => {
+    const [entry] = context.entries()
+    expect(context.why(entry!.id)).toEqual({ entry: entry!.id, reads: [], stale: undefined })
+    const aside = context.fork('aside')
+    const elsewhere = aside.append('message', { text: 'on another branch' })
+    for (const id of [`${entry!.change}.7`, `${entry!.change}.00`, elsewhere.entries[0]!])
+      expect([id, await codeOf(() => context.why(id))]).toEqual([id, 'WEFT_ENTRY_UNKNOWN'])
+    expect(await codeOf(() => context.why(`${'f'.repeat(64)}.0`))).toBe('WEFT_CHANGE_UNKNOWN')
+    expect(aside.why(elsewhere.entries[0]!).reads).toEqual([])
+  })
+
+  test.each([null, 5, 'aside'])('options of a fork that are %s', async wrong => {
+    expect(await codeOf(() => context.fork('one', wrong as never))).toBe('WEFT_USAGE')
+    expect(context.branches).toEqual(['main'])
+  })
+
   test('what composes a change, and goes on after it has returned', async () => {
     const before = context.changes().length
     const compose = async (draft: { append(kind: 'message', value: { text: string }): unknown }) => {

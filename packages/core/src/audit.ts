@@ -2,9 +2,10 @@ import type { ChangeSet } from './change-set.js'
 import type { Node } from './dag.js'
 import type { Entry } from './entry.js'
 import type { Erased } from './erasures.js'
+import { WeftError } from './errors.js'
 import type { ManifestRef } from './header.js'
 import type { ActorId, AgentId, BranchName, ChangeId } from './ids.js'
-import { checkPointer, pointersTouch } from './json.js'
+import { checkPointer, isPlainObject, pointersTouch } from './json.js'
 import type { LeaseNote } from './lease-notes.js'
 import { unpackIds } from './packed-ids.js'
 import type { View } from './view.js'
@@ -51,16 +52,37 @@ export interface AuditRecord {
 /**
  * The changes of a view in order, filtered; nothing is decoded that is not yielded.
  * @param among of these nodes alone
- * @throws WEFT_POINTER_INVALID
+ * @throws WEFT_FILTER_INVALID · WEFT_POINTER_INVALID, at once
  */
-export function* audit(
+export function audit(
   set: ChangeSet,
   view: View,
   filter: AuditFilter = {},
   among?: ReadonlySet<Node>,
 ): Generator<AuditRecord> {
-  const { pointer, agent, branch, kind } = filter
-  if (pointer !== undefined) checkPointer(pointer)
+  checkAuditFilter(filter)
+  return records(set, view, filter, among)
+}
+
+const FILTERED_BY: readonly string[] = ['pointer', 'agent', 'branch', 'kind']
+
+/** What it does not know would filter nothing. */
+function checkAuditFilter(filter: unknown): void {
+  if (!isPlainObject(filter)) throw invalid('it is not an object')
+  for (const [name, value] of Object.entries(filter)) {
+    if (value === undefined) continue
+    if (!FILTERED_BY.includes(name)) throw invalid(`it names ${JSON.stringify(name.slice(0, 80))}`)
+    if (name === 'pointer') checkPointer(value as string)
+    else if (typeof value !== 'string') throw invalid(`its ${name} is of type ${typeof value}`)
+  }
+}
+
+function* records(
+  set: ChangeSet,
+  view: View,
+  { pointer, agent, branch, kind }: AuditFilter,
+  among: ReadonlySet<Node> | undefined,
+): Generator<AuditRecord> {
   const reverted = set.reverts.standing(view)
   for (const node of view.flatten()) {
     if (among?.has(node) === false) continue
@@ -100,4 +122,12 @@ const NONE = new Uint8Array(0)
 function erasedOf(set: ChangeSet, node: Node): { readonly erased?: Erased } {
   const erased = set.erasedAt(node)
   return erased ? { erased } : {}
+}
+
+function invalid(reason: string): WeftError {
+  return new WeftError(
+    'WEFT_FILTER_INVALID',
+    `that is no filter of changes: ${reason}`,
+    `pass any of ${FILTERED_BY.join(', ')}, each as a text, or nothing for all`,
+  )
 }

@@ -133,6 +133,11 @@ export class Staleness {
     return this.#stale.has(unit) ? this.#describe([unit])[0] : undefined
   }
 
+  /** Whether the view shows an entry. @throws WEFT_CHANGE_UNKNOWN */
+  shows(entry: EntryId): boolean {
+    return this.#known(entry) !== undefined
+  }
+
   /** Whether an entry was stale when this last caught up, by its place in its change. */
   isStaleAt(node: Node, entry: number): boolean {
     return this.#stale.has(this.#units.firstOf(node) + entry)

@@ -60,7 +60,10 @@ export interface WindowRecipe {
   readonly overlays?: OverlaysNote
 }
 
+const OPTIONS: readonly string[] = ['budget', 'count', 'as', 'pin', 'staleness', 'order', 'overlays']
+const PINS: readonly string[] = ['kinds', 'entries']
 const ANY_KIND = '*'
+const UP_TO_NAMES = `a list of up to ${LIMITS.window_names_max} texts`
 const ORDERS: readonly unknown[] = ['branches', 'interleaved']
 const POLICIES: readonly unknown[] = ['drop', 'flag', 'keep']
 
@@ -69,11 +72,13 @@ export function resolveOptions<As extends WindowFormat = 'openai'>(
   options: WindowOptions<As>,
   definition: ContextDefinition,
 ): WindowRecipe & { readonly as: As } {
+  checkNames('', options, OPTIONS)
   const { budget, count, as = 'openai', pin = {}, staleness = {}, order = 'branches' } = options
+  checkPins(pin)
   if (typeof count?.count !== 'function' || typeof count.name !== 'string' || count.name === '')
     throw badOption('count', count, 'a token counter: { name, count(text) }')
   const policies = typeof staleness === 'string' ? { [ANY_KIND]: staleness } : staleness
-  const overlays = versionsOf(options.overlays ?? [])
+  const overlays = versionsOf(checkTold(options.overlays ?? []))
   const kinds = [...new Set([...definition.pinned, ...(pin.kinds ?? [])])].sort()
   const recipe: WindowRecipe = {
     budget,
@@ -117,6 +122,26 @@ export function checkRecipe(
   if (overlays !== undefined) checkOverlayVersions(overlays)
 }
 
+/** What nobody knows would be of no effect, and nobody would be told. */
+function checkNames(of: string, value: object, known: readonly string[]): void {
+  for (const [name, each] of Object.entries(value)) {
+    if (each === undefined || known.includes(name)) continue
+    throw unknownOption(of + name.slice(0, 80), known)
+  }
+}
+
+function checkPins(pin: unknown): void {
+  if (!isPlainObject(pin)) throw badOption('pin', pin, 'an object with lists of kinds and entries')
+  checkNames('pin.', pin, PINS)
+  for (const [name, list] of Object.entries(pin))
+    if (list !== undefined && !isShortList(list)) throw badOption(`pin.${name}`, list, UP_TO_NAMES)
+}
+
+function checkTold(overlays: unknown): readonly ToldOverlay[] {
+  if (Array.isArray(overlays) && overlays.every(isPlainObject)) return overlays as unknown as ToldOverlay[]
+  throw badOption('overlays', overlays, 'a list of { name, version, value }')
+}
+
 function isShortList(value: unknown): value is readonly string[] {
   return (
     Array.isArray(value) &&
@@ -127,6 +152,15 @@ function isShortList(value: unknown): value is readonly string[] {
 
 function checkKnown(kind: string, definition: ContextDefinition): void {
   if (kind !== SUMMARY_KIND) checkKind(definition, kind)
+}
+
+function unknownOption(option: string, known: readonly string[]): WeftError {
+  return new WeftError(
+    'WEFT_WINDOW_OPTIONS',
+    `a window has no option ${JSON.stringify(option)}`,
+    `pass any of ${known.join(', ')}`,
+    { option },
+  )
 }
 
 function badOption(option: string, value: unknown, allowed: string): WeftError {

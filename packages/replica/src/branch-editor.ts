@@ -27,7 +27,7 @@ import {
   validateState,
   type Write,
 } from '@weft/core'
-import { checkList, checkObject } from './arguments.js'
+import { checkList } from './arguments.js'
 import type { Asked } from './asked.js'
 import { BranchReader } from './branch-reader.js'
 import { handleClosed } from './context-errors.js'
@@ -39,7 +39,7 @@ import type { Lease } from './lease.js'
 import { nodeHost } from './node-host.js'
 import { withValueAt } from './pointer-write.js'
 import { Receipt } from './receipt.js'
-import { type Revert, type RevertOptions, revertWrite } from './revert.js'
+import { checkTarget, type Revert, type RevertOptions, revertWrite } from './revert.js'
 
 export interface WriteOptions {
   /** Why, for people: up to 1,024 characters. */
@@ -58,7 +58,6 @@ export interface AbandonOptions extends WriteOptions {
 
 export type Merge = MergeReport & { readonly receipt: Receipt }
 
-const TARGETS = 'pass { change }, { changes }, { actor }, { from, to } or { blastRadius }'
 export const NAMES = 'pass the names of the branches as a list'
 
 /** The local half of a branch handle: writes that are made at once, here, and are synced as they are. */
@@ -127,14 +126,14 @@ export abstract class BranchEditor<State, Entries extends EntrySchemas> extends 
    * Undoes what an actor, a step, a range of the log or a blast radius wrote on this branch: one new change that names
    * what it undoes (STP-4). The entries stay in the log and are no longer shown; pointers get the value they had, but
    * for those that others have written since, which are `kept`. To undo a revert, revert it.
-   * @throws WEFT_REVERT_NOTHING · WEFT_REVERT_ALREADY · WEFT_CHANGE_UNKNOWN · WEFT_POSITION_UNKNOWN · WEFT_REF_INVALID,
-   *   and as `change`; then nothing has changed
+   * @throws WEFT_USAGE for none or several targets · WEFT_REVERT_NOTHING · WEFT_REVERT_ALREADY · WEFT_CHANGE_UNKNOWN ·
+   *   WEFT_POSITION_UNKNOWN · WEFT_REF_INVALID, and as `change`; then nothing has changed
    */
   revert(target: RevertTarget, options: RevertOptions = {}): Revert {
-    checkObject('what revert was given', target, TARGETS)
+    const one = checkTarget(target)
     const validated = (state: JsonObject): JsonObject => this.validated(state)
     const writer = options.dryRun ? this.writer() : this.upToDate()
-    const { plan, write } = revertWrite(writer, target, this.context.index, validated)
+    const { plan, write } = revertWrite(writer, one, this.context.index, validated)
     return { ...plan, receipt: options.dryRun ? this.record(undefined) : this.commit(write, options) }
   }
 

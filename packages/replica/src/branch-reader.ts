@@ -43,6 +43,7 @@ import {
 import { checkFunction, checkList, checkObject, checkText } from './arguments.js'
 import type { Asked } from './asked.js'
 import { type BranchStatus, branchStatus, isUnmerged } from './branch-status.js'
+import { entryNotShown } from './context-errors.js'
 import type { ContextReplica } from './context-replica.js'
 import { type EventsOptions, eventsOf } from './event-stream.js'
 import { Listeners } from './listeners.js'
@@ -209,10 +210,11 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
     return this.#stalenessIndex().all()
   }
 
-  /** What an entry was derived from, what made it stale, by whom. @throws WEFT_CHANGE_UNKNOWN */
+  /** What an entry was derived from, what made it stale, by whom. @throws WEFT_CHANGE_UNKNOWN · WEFT_ENTRY_UNKNOWN */
   why(entry: EntryId): Derivation {
     checkText('the entry', entry, 'pass the id of an entry')
     const index = this.#stalenessIndex()
+    if (!index.shows(entry)) throw entryNotShown(entry)
     return { entry, reads: index.derivedFrom(entry), stale: index.why(entry) }
   }
 
@@ -248,7 +250,7 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
     return new Snapshot(set, this.branch, heads, this.definition.initial, state as JsonObject)
   }
 
-  /** The changes of the branch in order, filtered. @throws WEFT_POINTER_INVALID */
+  /** The changes of the branch in order, filtered. @throws WEFT_FILTER_INVALID · WEFT_POINTER_INVALID */
   audit(filter: AuditFilter = {}): Iterable<AuditRecord> {
     const { set } = this.writer()
     return audit(set, set.view(this.branch), filter)

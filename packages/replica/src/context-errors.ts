@@ -1,4 +1,4 @@
-import { type ChangeId, hasHalfPair, LIMITS, WeftError } from '@weft/core'
+import { type ChangeId, type EntryId, hasHalfPair, LIMITS, WeftError } from '@weft/core'
 
 export function handleClosed(): WeftError {
   return new WeftError(
@@ -71,6 +71,15 @@ export function notYet(timeout_ms: number | undefined): WeftError {
     'WEFT_NOT_SYNCED',
     `what was waited for did not come within ${timeout_ms} ms`,
     'wait longer, or check that the one who is to write it is connected',
+  )
+}
+
+export function entryNotShown(entry: EntryId): WeftError {
+  return new WeftError(
+    'WEFT_ENTRY_UNKNOWN',
+    `the branch shows no entry ${entry.slice(0, 80)}`,
+    'name entries by the `id` that they are read with; one of another branch has to be merged first',
+    { entry },
   )
 }
 

@@ -192,7 +192,7 @@ export class Context<State, Entries extends EntrySchemas> extends BranchProposer
     name: BranchName,
     options: WriteOptions & { readonly agent?: AgentId; readonly at?: Position | readonly ChangeId[] } = {},
   ): Context<State, Entries> {
-    this.#fork([name], options.at)
+    this.#fork([name], checkObject('what fork was given as options', options).at)
     return this.#sibling(name, options.agent)
   }
 

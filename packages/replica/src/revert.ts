@@ -5,9 +5,11 @@ import {
   planRevert,
   type RevertPlan,
   type RevertTarget,
+  WeftError,
   type Write,
   withPointers,
 } from '@weft/core'
+import { checkList, checkObject } from './arguments.js'
 import type { Receipt } from './receipt.js'
 
 export interface RevertOptions {
@@ -19,6 +21,22 @@ export interface RevertOptions {
 
 /** What was reverted; after a dry run the receipt is of nothing. */
 export type Revert = RevertPlan & { readonly receipt: Receipt }
+
+const TARGETS = 'pass { change }, { changes }, { actor }, { from, to } or { blastRadius }'
+/** The names by which each target is given. */
+const NAMES = [['change'], ['changes'], ['actor'], ['from', 'to'], ['blastRadius']] as const
+
+/** Returns a target if it is just one: of two, one would be passed over. @throws WEFT_USAGE */
+export function checkTarget(target: RevertTarget): RevertTarget {
+  const given = Object.entries(checkObject('what revert was given', target, TARGETS))
+  const names = given.flatMap(([name, value]) => (value === undefined ? [] : [name]))
+  const isOne = NAMES.some(all => all.length === names.length && all.every(name => names.includes(name)))
+  if (isOne && 'changes' in target && target.changes !== undefined)
+    checkList('the list of changes to revert', target.changes, TARGETS)
+  if (isOne) return Object.fromEntries(given.filter(([name]) => names.includes(name))) as RevertTarget
+  const what = names.length === 0 ? 'no target' : `${names.join(', ').slice(0, 80)}, which is not one target`
+  throw new WeftError('WEFT_USAGE', `revert was given ${what}`, TARGETS)
+}
 
 /** A revert as a plan and as the write that carries it out. @throws as `planRevert`, and what `validated` throws */
 export function revertWrite(

@@ -78,7 +78,7 @@ export class Snapshot<State = JsonObject, AnyEntry extends Entry = Entry> {
     return [...this.#view.arrived].map(node => this.set.change(node))
   }
 
-  /** @throws WEFT_POINTER_INVALID */
+  /** @throws WEFT_FILTER_INVALID · WEFT_POINTER_INVALID */
   audit(filter: AuditFilter = {}): Iterable<AuditRecord> {
     return audit(this.set, this.#view, filter)
   }

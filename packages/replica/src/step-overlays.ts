@@ -6,6 +6,7 @@ import {
   type ToldOverlay,
   WeftError,
 } from '@weft/core'
+import { checkList } from './arguments.js'
 import { type OverlayKey, overlayNameOf, type OverlayVersion } from './overlay-table.js'
 
 /** An overlay as a model is to be shown it. */
@@ -65,6 +66,7 @@ export function toldOverlays(
   running: StepOverlays | undefined,
   asked: readonly OverlayKey[] | undefined,
 ): ToldOverlay[] {
+  if (asked !== undefined) checkList('what a window is to tell', asked, 'pass overlays as a list')
   if (running === undefined) {
     if (asked === undefined || asked.length === 0) return []
     throw new WeftError(

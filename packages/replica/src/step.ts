@@ -18,6 +18,7 @@ import {
   type WindowFormat,
 } from '@weft/core'
 import { type Promotable, plain, Scratch, type ScratchLink } from '@weft/scratch'
+import { checkObject } from './arguments.js'
 import type { EntryOf } from './branch-reader.js'
 import { DraftChange } from './draft-change.js'
 import { type EffectCall, type EffectHost, type EffectOptions, runEffect } from './effects.js'
@@ -114,7 +115,7 @@ export class Step<State, Entries extends EntrySchemas> {
    */
   window<As extends WindowFormat = 'openai'>(options: StepWindowOptions<As>): Window<As> {
     this.#check()
-    const { overlays: asked, ...rest } = options
+    const { overlays: asked, ...rest } = checkObject('what window was given', options, 'pass { budget }')
     const told = toldOverlays(this.overlays, asked)
     const window = this.host.makeWindow(rest as WindowOptions<As>, told)
     this.dependsOn(...told.map(({ name, version }) => overlayRef(name, version)))
