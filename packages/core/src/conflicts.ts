@@ -35,7 +35,8 @@ export interface Conflict {
 /**
  * Open conflicts of a view, by pointer. Found from the writes that headers name, not from Automerge's own conflicts:
  * those miss a deletion and an edit inside of what another branch replaced, which would be lost without a word.
- * List items are compared by the index that their author saw, so a list can report more than it must, never less.
+ * List items are compared by the index that their author saw: where others have put in or taken out items before them, a list
+ * can report a conflict too many, and one too few.
  */
 export function findConflicts(set: ChangeSet, view: View, state: StateDoc): Conflict[] {
   const disputes = openWritesOf(set, view).open.disputes()
