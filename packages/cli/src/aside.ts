@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
-import { lstat, mkdir, mkdtemp, open, readdir, readlink, realpath, rename, rm, stat } from 'node:fs/promises'
+import { lstat, mkdir, mkdtemp, readdir, readlink, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve, sep } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { isWeftError, reasonOf } from '@weft/core'
+import { syncDirectory } from '@weft/store-level'
 import type { Cli } from './cli.js'
 import { usage } from './failure.js'
 
@@ -114,16 +115,5 @@ async function targetOf(path: string): Promise<string> {
   } catch {
     const next = await readlink(path).catch(() => undefined)
     return next === undefined ? path : resolve(dirname(path), next)
-  }
-}
-
-export async function syncDirectory(directory: string): Promise<void> {
-  // Windows has no way to.
-  if (process.platform === 'win32') return
-  const handle = await open(directory, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
   }
 }

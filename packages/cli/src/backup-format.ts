@@ -51,7 +51,7 @@ export async function readManifest(directory: string): Promise<BackupManifest> {
   const path = join(directory, MANIFEST)
   const text = await readFile(path, 'utf8').catch(() => {
     const cure =
-      'name the directory that `weft backup --to` was given; one that ends with .part was never finished'
+      'name the directory that `weft backup --to` was given; one with .part- in its name was never finished'
     throw invalid(directory, 'it holds no finished backup', cure)
   })
   const manifest = parsed(path, text)
