@@ -1,3 +1,4 @@
+import type { Conflict } from '@weft/core'
 import { expect, test } from 'vitest'
 import { branchScene, W } from '../support/branch-verbs.ts'
 
@@ -51,4 +52,41 @@ test('[MRG-2] a resolution that is sent again writes over nothing that came sinc
   }
   expect(await api.peer.ids()).toEqual(before)
   expect((await api.get(`${W}/state?pointer=/constraints/by`)).body).toMatchObject({ state: 'new' })
+})
+
+test('[MRG-2] a conflict in an item of a list is at where it stands now, and one that is gone is settled by its mark', async () => {
+  const { api, context, fork, merge, resolve } = await branchScene()
+  const write = (branch: string, patch: readonly object[]) => api.write({ branch, patch })
+  await write('main', [{ op: 'add', path: '/constraints/list', value: [{ n: 1 }, { n: 2 }] }])
+  const names = ['left', 'right', 'mover', 'taker']
+  await fork(names)
+  await write('left', [{ op: 'replace', path: '/constraints/list/0/n', value: 'left' }])
+  await write('right', [{ op: 'replace', path: '/constraints/list/0/n', value: 'right' }])
+  await write('right', [{ op: 'replace', path: '/constraints/list/1/n', value: 'kept' }])
+  await write('mover', [{ op: 'add', path: '/constraints/list/0', value: { n: 0 } }])
+  await write('taker', [{ op: 'remove', path: '/constraints/list/1' }])
+  await merge(names)
+  const told = (await api.get(`${W}/state`)).body.conflicts as Conflict[]
+  const [there, gone] = told as [Conflict, Conflict]
+  expect(told.map(({ pointer, values }) => [pointer, new Set(values.map(({ value }) => value))])).toEqual([
+    ['/constraints/list/1/n', new Set(['left', 'right'])],
+    [expect.stringMatching(/^\/constraints\/list\/~@\d+@[0-9a-f]{32}$/), new Set(['kept', undefined])],
+  ])
+  expect(await resolve('/constraints/list/0', { n: 'else' })).toMatchObject({
+    status: 404,
+    body: { code: 'WEFT_CONFLICT_UNKNOWN' },
+  })
+  expect(await resolve(gone.pointer, { n: 'back' })).toMatchObject({
+    status: 400,
+    body: { code: 'WEFT_POINTER_INVALID' },
+  })
+  expect(await resolve(gone.pointer, undefined)).toMatchObject({
+    status: 201,
+    body: { conflicts: [] },
+  })
+  const settled = await resolve(there.pointer, 'right')
+  expect(settled).toMatchObject({ status: 201, body: { conflicts: [] } })
+  await context.reach(settled.session!)
+  expect(context.state.constraints).toEqual({ list: [{ n: 0 }, { n: 'right' }] })
+  expect(context.conflicts()).toEqual([])
 })

@@ -72,7 +72,7 @@ test('[CHG-4] small steps from one state to another are written as what differs,
   expect(pointers({ a: { b: 2, c: [1, 2, 3] }, d: 'x' })).toEqual(['state:/a/b'])
   expect(pointers({ a: { b: 2, c: [1, 9, 3] }, d: 'x' })).toEqual(['state:/a/c/1'])
   expect(pointers({ a: { b: 2, c: [1, 9, 3, 4] }, d: 'x' })).toEqual(['state:/a/c/-'])
-  expect(pointers({ a: { b: 2, c: [9, 3, 4] }, d: 'x' })).toEqual(['state:/a/c/0'])
+  expect(pointers({ a: { b: 2, c: [9, 3, 4] }, d: 'x' })).toEqual(['state:/a/c/0', 'state:/a/c/~<0'])
   expect(pointers({ a: { b: 2, c: [9, 3, 4] } })).toEqual(['state:/d'])
   expect(pointers({ a: [2] })).toEqual(['state:/a'])
 })

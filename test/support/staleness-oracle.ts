@@ -1,4 +1,5 @@
 import { type Change, parseRef, touches, unpackIds, type VersionedRef } from '@weft/core'
+import { isTouchedByMove, movesBy } from '@weft/testkit'
 import { Oracle } from './core-oracle.ts'
 import { pick, seededDice, shuffled } from './core-property.ts'
 
@@ -12,15 +13,20 @@ interface Unit {
 export function bruteForce(changes: readonly Change[]): Map<string, { direct: string[]; stale: boolean }> {
   const oracle = new Oracle(changes)
   const units = changes.flatMap(unitsOf)
-  const written = changes.map(writer => ({ writer, refs: writtenBy(writer, changes).map(parseRef) }))
+  const written = changes.map(writer => ({ writer, refs: writtenBy(writer, changes) }))
+  const moves = changes.flatMap(movesBy)
+  const isBefore = (earlier: string, later: string): boolean => oracle.isAncestor(earlier, later)
+  const touching = (ref: string, isEnd: boolean, writer: Change, reader: Change, read: VersionedRef) =>
+    (!isEnd && touches(versioned(ref), read)) ||
+    isTouchedByMove({ ref, isEnd, by: writer.id }, read.ref, reader.id, moves, isBefore)
   const result = new Map<string, { direct: string[]; stale: boolean }>()
   for (const { change, name, reads } of units) {
     const direct = written.flatMap(({ writer, refs }) =>
       writer.id === change.id || oracle.isAncestor(writer.id, change.id)
         ? []
-        : refs.flatMap(ref =>
+        : refs.flatMap(({ ref, isEnd }) =>
             reads
-              .filter(read => touches(ref, read))
+              .filter(read => touching(ref, isEnd, writer, change, read))
               .map(
                 () => `${oracle.isAncestor(change.id, writer.id) ? 'superseded' : 'stale-read'} ${writer.id}`,
               ),
@@ -40,15 +46,21 @@ export function bruteForce(changes: readonly Change[]): Map<string, { direct: st
   return result
 }
 
-/** What a change says that it writes, and the entries of what it reverts. */
-function writtenBy({ header }: Change, changes: readonly Change[]): string[] {
+/** A ref with its version; the pointers of state have none. */
+function versioned(ref: string): VersionedRef {
+  return ref.startsWith('state:') ? { ref } : parseRef(ref)
+}
+
+/** What a change says that it writes, the entries of what it reverts, and where the ends of lists were that it altered. */
+function writtenBy({ header }: Change, changes: readonly Change[]): { ref: string; isEnd: boolean }[] {
   const reverted = unpackIds(header.notes.reverts ?? new Uint8Array(0)).flatMap(
     id => changes.find(change => change.id === id)!,
   )
   const entries = reverted.flatMap(({ id, header: { kinds } }) =>
     kinds.map((_, index) => `entry:${id}.${index}`),
   )
-  return [...header.writes, ...entries]
+  const ends = (header.notes.ends ?? []).map(end => ({ ref: `state:${end}`, isEnd: true }))
+  return [...[...header.writes, ...entries].map(ref => ({ ref, isEnd: false })), ...ends]
 }
 
 function unitsOf(change: Change): Unit[] {

@@ -5,6 +5,8 @@ import {
   type Entry,
   formatRef,
   type Resolution,
+  sayRef,
+  sayWritten,
   type StaleCause,
   type VersionedRef,
 } from '@weft/core'
@@ -36,7 +38,7 @@ export function formatWhy({ entry, reads, stale, causes, causesLeftOut, via, rev
     `stale      ${stale ? 'yes' : 'no'}`,
     ...causes.map(
       ({ kind, wrote, agent, branch, change, time, reason }) =>
-        `  ${kind}: ${clip(wrote, 100)} by ${agent} on ${branch}, ${shortId(change)}, ${formatTime(time)}${because(reason)}`,
+        `  ${kind}: ${clip(sayRef(wrote), 100)} by ${agent} on ${branch}, ${shortId(change)}, ${formatTime(time)}${because(reason)}`,
     ),
     ...(causesLeftOut > 0 ? [`  and ${causesLeftOut} more`] : []),
     ...via.map(source => `  derived from ${shortId(source)}, which is stale`),
@@ -76,7 +78,7 @@ export function formatLedger({ branch, open, resolved }: Ledger): string[] {
     `resolved: ${resolved.length === 0 ? 'none' : resolved.length}`,
     ...resolved.map(
       ({ pointer, value, agent, change, time, reason, settled }) =>
-        `  ${printable(pointer)} is ${clip(JSON.stringify(value) ?? '(deleted)', 60)}, of ${plural(settled.length, 'value')}` +
+        `  ${printable(sayWritten(pointer))} is ${clip(JSON.stringify(value) ?? '(deleted)', 60)}, of ${plural(settled.length, 'value')}` +
         `  by ${agent}, ${shortId(change)}, ${formatTime(time)}${because(reason)}`,
     ),
   ]

@@ -1,4 +1,4 @@
-import type { AuditRecord, Position } from '@weft/core'
+import { type AuditRecord, moveMark, type Position, sayWritten } from '@weft/core'
 import type { Paint } from './colour.js'
 import { clip, countKinds, shortId, table, wordsOf } from './text.js'
 
@@ -28,7 +28,7 @@ export function formatLog(rows: readonly LogRow[], paint: Paint, columns = TEXT_
 }
 
 /** Of a change, what `describeChange` tells. */
-type Told = Pick<AuditRecord, 'pointers' | 'forks' | 'merges' | 'abandons' | 'reason' | 'lease'> & {
+type Told = Pick<AuditRecord, 'pointers' | 'moved' | 'forks' | 'merges' | 'abandons' | 'reason' | 'lease'> & {
   readonly erases?: AuditRecord['erases']
   readonly erased?: AuditRecord['erased']
   readonly entries: readonly (Pick<AuditRecord['entries'][number], 'kind' | 'value'> & {
@@ -38,7 +38,8 @@ type Told = Pick<AuditRecord, 'pointers' | 'forks' | 'merges' | 'abandons' | 're
 
 /** What a change did, in one line: kinds and first words of its entries, pointers, branches, reason. */
 export function describeChange(record: Told): string {
-  const { entries, pointers, forks, merges, abandons, reason, lease, erases = [], erased } = record
+  const { entries, forks, merges, abandons, reason, lease, erases = [], erased } = record
+  const written = writtenIn(record)
   const [first] = erases.length > 0 ? [] : entries
   const said = [
     forks.length > 0 ? `forks ${forks.join(', ')}` : '',
@@ -47,11 +48,16 @@ export function describeChange(record: Told): string {
     erases.length > 0 ? `erases ${erases.map(shortId).join(', ')}` : '',
     lease ? `${lease.ttl_ms > 0 ? 'leases' : 'gives back'} ${lease.on}, epoch ${lease.epoch}` : '',
     first ? `${countKinds(entries.map(({ kind }) => kind))}: ${clip(wordsOf(first), TEXT_WIDTH)}` : '',
-    pointers.length > 0 ? `[${pointers.join(' ')}]` : '',
-    erased && pointers.length > 0 ? '(values erased)' : '',
+    written.length > 0 ? `[${written.join(' ')}]` : '',
+    erased && written.length > 0 ? '(values erased)' : '',
     reason === undefined ? '' : `(${reason})`,
   ]
   return said.filter(text => text !== '').join('  ') || '(nothing)'
+}
+
+/** What a change wrote to the state, in words where a pointer does not say it. */
+export function writtenIn({ pointers, moved = [] }: Pick<AuditRecord, 'pointers' | 'moved'>): string[] {
+  return [...pointers, ...moved.map(moveMark)].map(sayWritten)
 }
 
 /** A record as `--json` prints it. */

@@ -7,8 +7,10 @@ import {
   findConflicts,
   type JsonObject,
   StateDoc,
+  sayWritten,
 } from '@weft/core'
 import { type ContextCopy, positionOf, type Target } from './context-copy.js'
+import { writtenIn } from './log-format.js'
 import { clip, countKinds, formatJson, formatTime, plural, shortId, table } from './text.js'
 
 /** A context as its heads show it. */
@@ -86,10 +88,10 @@ export function formatOverview(overview: Overview): string[] {
 
 export function formatConflict({ pointer, winner, values }: Conflict): string[] {
   return [
-    `  ${pointer || '(the whole state)'} shows ${clip(JSON.stringify(winner) ?? 'nothing', 60)}`,
+    `  ${sayWritten(pointer) || '(the whole state)'} shows ${clip(JSON.stringify(winner) ?? 'nothing', 60)}`,
     ...values.map(
       ({ pointer: at, value, agent, branch, change }) =>
-        `    ${clip(JSON.stringify(value) ?? '(deleted)', 60)}${at === pointer ? '' : ` at ${at}`}` +
+        `    ${clip(JSON.stringify(value) ?? '(deleted)', 60)}${at === pointer ? '' : ` at ${sayWritten(at)}`}` +
         `  by ${agent} on ${branch}, ${shortId(change)}`,
     ),
   ]
@@ -122,7 +124,7 @@ export function formatRecord(record: ReturnType<typeof recordOf>): string[] {
     ...(reason === undefined ? [] : [`reason     ${clip(reason, 1_000)}`]),
     ...(record.erased ? [`erased     ${formatErased(record.erased)}`] : []),
     ...(record.erases.length > 0 ? [`erases     ${record.erases.map(shortId).join(', ')}`] : []),
-    ...(record.pointers.length > 0 ? [`state      ${record.pointers.join(' ')}`] : []),
+    ...(record.pointers.length > 0 ? [`state      ${writtenIn(record).join(' ')}`] : []),
     ...record.reads.map(
       ({ ref, version }) => `read       ${ref}${version === undefined ? '' : ` @ ${version}`}`,
     ),

@@ -4,6 +4,7 @@ import { checkForks, checkHeads } from './context-heads.js'
 import { Dag, NO_NODE, type Node } from './dag.js'
 import { checkComplete, checkErasing, Erasures } from './erasures.js'
 import { Leases } from './leases.js'
+import { LogMoves } from './log-moves.js'
 import { checkManifest } from './manifest.js'
 import { ERASURES_BRANCH } from './ids.js'
 import type { Hash } from './ports.js'
@@ -25,10 +26,12 @@ export class Admission implements LogView {
   readonly pasts = new Pasts(this.dag, this.branches)
   readonly leases = new Leases()
   readonly wakes = new Wakes()
+  readonly moves = new LogMoves(this.dag)
   readonly erasures: Erasures
   readonly #ledger: StateLedger
   /** By node; lists are shared, as most changes of a context write one of few lists of refs, or nothing. */
   readonly #writes: (readonly string[])[] = []
+  readonly #ends = new Map<Node, readonly string[]>()
   readonly #lists = new Map<string, readonly string[]>()
   readonly #writers = new Map<string, Node[]>()
 
@@ -90,6 +93,10 @@ export class Admission implements LogView {
     return this.#writes[node]!
   }
 
+  endsAt(node: Node): readonly string[] {
+    return this.#ends.get(node) ?? NONE
+  }
+
   writersOf(ref: string): readonly Node[] {
     return this.#writers.get(ref) ?? NONE
   }
@@ -110,6 +117,9 @@ export class Admission implements LogView {
     this.erasures.add(change)
     this.#writes.push(this.#shared(header.writes))
     for (const wrote of header.writes) if (pointerOf(wrote) === undefined) this.#addWriter(wrote, node)
+    const { ends = NONE } = header.notes
+    if (ends.length > 0) this.#ends.set(node, ends)
+    this.moves.add(node, [...header.writes.flatMap(ref => pointerOf(ref) ?? NONE), ...ends])
   }
 
   #addWriter(wrote: string, node: Node): void {

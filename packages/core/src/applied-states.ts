@@ -1,8 +1,12 @@
 import type { ChangeSet } from './change-set.js'
 import type { Node } from './dag.js'
 import { ABSENT } from './cbor-cursor.js'
+import { deepFreeze, type Json } from './json.js'
 import type { Hash } from './ports.js'
 import { type StateForm, StateForms } from './state-forms.js'
+
+/** So many values of the past are kept, each item of a list and each property counting as one. */
+const VALUES_MAX = 262_144
 
 /** The state changes of a set as Automerge gets them, by node. */
 export class AppliedStates {
@@ -12,6 +16,9 @@ export class AppliedStates {
   #known = 0
   readonly #forms: StateForms
   readonly #changed = new Map<Node, StateForm>()
+  /** What places held right after changes, as far as somebody has asked: that does not change any more. */
+  readonly #values = new Map<Node, Map<string, Json | undefined>>()
+  #valueCount = 0
 
   constructor(
     private readonly set: Pick<ChangeSet, 'change' | 'ledger' | 'size' | 'changes'>,
@@ -31,12 +38,31 @@ export class AppliedStates {
     this.#known = 0
     this.#changed.clear()
     this.#forms.clear()
+    this.#forgetValues()
   }
 
   /** What came already without its state was never handed out in another form. */
   noteStandIn(): void {
     if (!this.#any) this.reset()
     this.#any = true
+  }
+
+  /** What a place held right after a change; read once. */
+  valueAfter(node: Node, place: string, read: () => Json | undefined): Json | undefined {
+    const known = this.#values.get(node)
+    if (known?.has(place)) return known.get(place)
+    const value = deepFreeze(read())
+    if (this.#valueCount >= VALUES_MAX) this.#forgetValues()
+    this.#valueCount += countValues(value)
+    const values = this.#values.get(node)
+    if (values) values.set(place, value)
+    else this.#values.set(node, new Map([[place, value]]))
+    return value
+  }
+
+  #forgetValues(): void {
+    this.#values.clear()
+    this.#valueCount = 0
   }
 
   bytesAt(node: Node): Uint8Array {
@@ -67,4 +93,9 @@ export class AppliedStates {
     const form = this.#forms.of(change)
     if (form.hash !== undefined) this.#changed.set(node, form)
   }
+}
+
+function countValues(value: Json | undefined): number {
+  if (typeof value !== 'object' || value === null) return 1
+  return Object.values(value).reduce((sum: number, item: Json) => sum + countValues(item), 1)
 }

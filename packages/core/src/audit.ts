@@ -5,11 +5,12 @@ import type { Erased } from './erasures.js'
 import { WeftError } from './errors.js'
 import type { ManifestRef } from './header.js'
 import type { ActorId, AgentId, BranchName, ChangeId } from './ids.js'
-import { checkPointer, isPlainObject, pointersTouch } from './json.js'
+import { checkPointer, isPlainObject } from './json.js'
 import type { LeaseNote } from './lease-notes.js'
 import { unpackIds } from './packed-ids.js'
 import type { View } from './view.js'
-import { pointersOf } from './ref.js'
+import { type Move, writtenTouches } from './list-marks.js'
+import { movesOf, placesIn, pointerOf } from './ref.js'
 
 export interface AuditFilter {
   /** Changes that wrote this state pointer, something above it or something below it. */
@@ -32,8 +33,10 @@ export interface AuditRecord {
   readonly time: number
   readonly deps: readonly ChangeId[]
   readonly entries: readonly Entry[]
-  /** State pointers it wrote. */
+  /** State pointers it wrote; one that went by an item which was gone has a mark in place of its index. */
   readonly pointers: readonly string[]
+  /** Present when it put into lists or took out of them before other items: those lists, and from which index on. */
+  readonly moved?: readonly Move[]
   readonly reads: readonly ManifestRef[]
   readonly reason: string | undefined
   /** The changes that it reverts, and the ones by which it is reverted on this view. */
@@ -90,8 +93,8 @@ function* records(
     if (agent !== undefined && header.agent !== agent) continue
     if (branch !== undefined && header.branch !== branch) continue
     if (kind !== undefined && !header.kinds.includes(kind)) continue
-    const pointers = pointersOf(header.writes)
-    if (pointer !== undefined && !pointers.some(written => pointersTouch(written, pointer))) continue
+    const pointers = placesIn(header.writes)
+    if (pointer !== undefined && !touchesPointer(header.writes, pointer)) continue
     yield {
       change: id,
       branch: header.branch,
@@ -103,6 +106,7 @@ function* records(
       deps: header.deps,
       entries: set.entriesOf(node),
       pointers,
+      ...movedBy(header.writes),
       reads: header.reads,
       reason: header.notes.reason,
       reverts: set.ids(set.reverts.namedBy(node)),
@@ -118,6 +122,18 @@ function* records(
 }
 
 const NONE = new Uint8Array(0)
+
+function movedBy(writes: readonly string[]): { readonly moved?: readonly Move[] } {
+  const moved = movesOf(writes)
+  return moved.length > 0 ? { moved } : {}
+}
+
+function touchesPointer(writes: readonly string[], pointer: string): boolean {
+  return writes.some(ref => {
+    const written = pointerOf(ref)
+    return written !== undefined && writtenTouches(written, pointer)
+  })
+}
 
 function erasedOf(set: ChangeSet, node: Node): { readonly erased?: Erased } {
   const erased = set.erasedAt(node)

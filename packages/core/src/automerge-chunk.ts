@@ -1,5 +1,6 @@
-import { badState, checkText, ColumnReader } from './automerge-columns.js'
-import { OP_MAX, readStateOps } from './automerge-ops.js'
+import { badState, checkText, ColumnReader, NOTHING } from './automerge-columns.js'
+import { ACTION } from './automerge-op-names.js'
+import { OP_MAX, readKeyedOps, readStateOps } from './automerge-ops.js'
 import { hexEquals, toHex, writeHex } from './bytes.js'
 import { HASH_BYTES, hexHash } from './hash.js'
 import type { ActorId } from './ids.js'
@@ -44,6 +45,34 @@ export function readStateChunk(bytes: Uint8Array, hash: Hash): StateChunk {
     throw badState(`chunk type ${bytes[HASHED_AT]} is not an uncompressed change`)
   const sum = hexHash(hash, bytes.subarray(HASHED_AT))
   if (toHex(bytes, SUM_AT, HASHED_AT) !== sum.slice(0, 8)) throw badState('its checksum is wrong')
+  const { reader, deps, actors, seq, startOp } = readHead(bytes)
+  const { count, named, nests, into, makes } = readStateOps(reader, actors.length, startOp)
+  return {
+    hash: sum,
+    deps,
+    actor: actors[0]!,
+    seq,
+    startOp,
+    ops: count,
+    named: [...named].map(([number, counters]) => ({ actor: actors[number]!, counters })),
+    into: [...into].map(([number, objects]) => ({ actor: actors[number]!, objects })),
+    makes,
+    nests: new Map([...nests].map(([object, depth]) => [spelled(object, actors), depth])),
+  }
+}
+
+/** What stands before the ops of a chunk. */
+interface Head {
+  /** At the table of their columns. */
+  readonly reader: ColumnReader
+  readonly deps: readonly string[]
+  /** The author first. */
+  readonly actors: readonly ActorId[]
+  readonly seq: number
+  readonly startOp: number
+}
+
+function readHead(bytes: Uint8Array): Head {
   const reader = new ColumnReader(bytes, LENGTH_AT, bytes.length)
   if (reader.uleb() !== bytes.length - reader.at) throw badState('its length is wrong')
   const deps = readDeps(reader)
@@ -54,20 +83,41 @@ export function readStateChunk(bytes: Uint8Array, hash: Hash): StateChunk {
   reader.leb()
   const message = reader.skip(reader.uleb())
   checkText(bytes, message, reader.at)
-  const actors = [actor, ...readOthers(reader, actor)]
-  const { count, named, nests, into, makes } = readStateOps(reader, actors.length, startOp)
-  return {
-    hash: sum,
-    deps,
-    actor,
-    seq,
-    startOp,
-    ops: count,
-    named: [...named].map(([number, counters]) => ({ actor: actors[number]!, counters })),
-    into: [...into].map(([number, objects]) => ({ actor: actors[number]!, objects })),
-    makes,
-    nests: new Map([...nests].map(([object, depth]) => [spelled(object, actors), depth])),
-  }
+  return { reader, deps, actors: [actor, ...readOthers(reader, actor)], seq, startOp }
+}
+
+/** What an op of a state change writes to. Ids are spelled as Automerge spells them, `counter@actor`. */
+export interface StateOp {
+  /** The object; undefined for the root. */
+  readonly into: string | undefined
+  /** The key of a map, or undefined. */
+  readonly key: string | undefined
+  /** The item of a list, one that it inserts too, or undefined. */
+  readonly item: string | undefined
+  readonly inserts: boolean
+  /** The object that it makes, or undefined. */
+  readonly makes: string | undefined
+}
+
+/** The ops of a state change that a door has let in, in their order. @throws WEFT_CHANGE_STATE of one that it has not */
+export function stateOpsOf(bytes: Uint8Array): StateOp[] {
+  const { reader, actors, startOp } = readHead(bytes)
+  const { ops, keys } = readKeyedOps(reader)
+  const spell = (counter: number, actor: number): string => `${counter}@${actors[actor]}`
+  return Array.from({ length: ops.count }, (_, row): StateOp => {
+    const own = spell(startOp + row, 0)
+    const key = keys[row]
+    const inserts = ops.insert[row] === 1
+    const makes = ops.action[row] === ACTION.makeMap || ops.action[row] === ACTION.makeList
+    const after = key === undefined && !inserts ? spell(ops.keyCounter[row]!, ops.keyActor[row]!) : undefined
+    return {
+      into: ops.objCounter[row] === NOTHING ? undefined : spell(ops.objCounter[row]!, ops.objActor[row]!),
+      key,
+      item: inserts ? own : after,
+      inserts,
+      makes: makes ? own : undefined,
+    }
+  })
 }
 
 /**

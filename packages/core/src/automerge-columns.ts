@@ -116,6 +116,17 @@ export function readTexts(reader: ColumnReader, rows: number): Column {
   })
 }
 
+/** The texts themselves; undefined where there is none. */
+export function readKeys(reader: ColumnReader, rows: number): (string | undefined)[] {
+  if (reader.at === reader.end) return new Array<undefined>(rows).fill(undefined)
+  const texts: string[] = []
+  const column = readRuns(reader, rows, () => {
+    const { at, length } = reader.text()
+    return texts.push(decodeUtf8(reader.bytes.subarray(at, at + length))) - 1
+  })
+  return Array.from(column, index => texts[index])
+}
+
 const PROTO = [...'__proto__'].map(char => char.charCodeAt(0))
 
 /** Runs of false and true in turn. */

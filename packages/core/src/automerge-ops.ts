@@ -6,6 +6,7 @@ import {
   NOTHING,
   readDeltas,
   readFlags,
+  readKeys,
   readNumbers,
   readTexts,
 } from './automerge-columns.js'
@@ -64,11 +65,7 @@ interface Span {
  * @throws WEFT_CHANGE_STATE · WEFT_CHANGE_TOO_LARGE
  */
 export function readStateOps(reader: ColumnReader, actors: number, startOp: number): StateOps {
-  const table = readTable(reader)
-  const column = (name: ColumnName): ColumnReader => {
-    const { at, end } = table.get(name) ?? { at: 0, end: 0 }
-    return new ColumnReader(reader.bytes, at, end)
-  }
+  const column = columnsOf(reader)
   const count = countRows(column('action'))
   if (count > LIMITS.state_ops_per_change_max) throw tooManyOps(count)
   if (startOp + count - 1 > OP_MAX) throw badState(`its ops end beyond ${OP_MAX}`)
@@ -78,6 +75,24 @@ export function readStateOps(reader: ColumnReader, actors: number, startOp: numb
   names.read()
   const { named, nests, into } = names
   return { count, named, nests, into, makes: objectsMade(ops, startOp) }
+}
+
+/** The ops as they are, and the key of each that writes into a map: of a change that has been read as above. */
+export function readKeyedOps(reader: ColumnReader): {
+  readonly ops: Ops
+  readonly keys: readonly (string | undefined)[]
+} {
+  const column = columnsOf(reader)
+  const ops = readColumns(column, countRows(column('action')))
+  return { ops, keys: readKeys(column('keyText'), ops.count) }
+}
+
+function columnsOf(reader: ColumnReader): (name: ColumnName) => ColumnReader {
+  const table = readTable(reader)
+  return name => {
+    const { at, end } = table.get(name) ?? { at: 0, end: 0 }
+    return new ColumnReader(reader.bytes, at, end)
+  }
 }
 
 function objectsMade({ action }: Ops, startOp: number): ReadonlyMap<number, boolean> {

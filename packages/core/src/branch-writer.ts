@@ -5,8 +5,10 @@ import { NO_NODE, type Node } from './dag.js'
 import { WeftError } from './errors.js'
 import { ACTOR_BYTES, type HeaderNotes, type ManifestRef, NO_NOTES } from './header.js'
 import { type ActorId, type AgentId, type BranchName, type ChangeId, checkBranch, checkId } from './ids.js'
-import { checkPointer, type Json, type JsonObject } from './json.js'
+import type { Json, JsonObject } from './json.js'
 import type { EpochsNote } from './lease-notes.js'
+import { withEnds } from './list-ends.js'
+import { checkPlace } from './list-marks.js'
 import { checkManifest } from './manifest.js'
 import type { Host } from './ports.js'
 import { stateRef } from './ref.js'
@@ -107,7 +109,7 @@ export class BranchWriter {
           state: state?.bytes ?? null,
           writes,
           reads: write.reads ?? [],
-          notes: this.#noted(write.notes ?? NO_NOTES, deps),
+          notes: this.#noted(withEnds(write.notes ?? NO_NOTES, state?.ends), deps),
         },
         this.host,
         this.set.writer,
@@ -196,7 +198,7 @@ function pointersWritten(
   state: { pointers: string[] } | undefined,
   touches: readonly string[] = [],
 ): string[] {
-  return [...new Set([...(state?.pointers ?? []), ...touches.map(checkPointer)])]
+  return [...new Set([...(state?.pointers ?? []), ...touches.map(checkPlace)])]
 }
 
 export function unknownBranch(name: BranchName, known: readonly BranchName[]): WeftError {

@@ -4,8 +4,9 @@ import type { Node } from './dag.js'
 import type { ManifestRef } from './header.js'
 import { type EntryId, entryId } from './ids.js'
 import { pastOf } from './past-walk.js'
-import { placeOf } from './places.js'
-import { entryOf, pointersOf, stateRef } from './ref.js'
+import { keyedPointer, pointersAbove } from './keyed-pointers.js'
+import { moveIn } from './list-marks.js'
+import { entryOf, movesOf, pointersOf, stateRef } from './ref.js'
 import { RefIndex } from './ref-index.js'
 import type { BlastRadius } from './stale.js'
 import { type Copied, type Original, StateCopies } from './state-copies.js'
@@ -38,6 +39,7 @@ class Derivation {
   readonly #writes = new RefIndex<Node>()
   readonly #originals = new RefIndex<Original>()
   readonly #copies: StateCopies
+  #moved: ReadonlySet<string> | undefined
 
   constructor(
     private readonly set: ChangeSet,
@@ -126,15 +128,34 @@ class Derivation {
     // One that names pointers and writes nothing holds nothing.
     if (stateHashAt !== ABSENT) this.#changes.add(node)
     this.#states.add(node)
-    const places = new Set(this.#copies.placesOf(node, copied))
-    for (const pointer of places)
+    const keyed = new Set(this.#copies.keyedOf(node, copied))
+    for (const pointer of keyed)
       this.#originals.itemsAt(stateRef(pointer)).push({ node, pointer, parts: copied.parts })
-    for (const pointer of pointers)
-      if (places.has(placeOf(pointer))) this.#writes.itemsAt(stateRef(pointer)).push(node)
+    for (const pointer of pointers) {
+      if (keyed.has(keyedPointer(pointer))) this.#writes.itemsAt(stateRef(this.#readAs(pointer))).push(node)
+    }
+  }
+
+  /** Where whoever came later may have read what was written at a pointer: of a list with moves, by any index. */
+  #readAs(pointer: string): string {
+    this.#moved ??= movedListsIn(this.set)
+    const lists = [...pointersAbove(pointer)].reverse()
+    return lists.find(list => this.#moved!.has(list)) ?? pointer
   }
 
   #idsIn(node: Node): EntryId[] {
     const { id, header } = this.set.change(node)
     return header.kinds.map((_, index) => entryId(id, index))
   }
+}
+
+/** The lists of which items have ever stood elsewhere. */
+function movedListsIn(set: ChangeSet): ReadonlySet<string> {
+  const lists = new Set<string>()
+  for (let node = 0; node < set.size; node++) {
+    const { writes, notes } = set.change(node).header
+    for (const { list } of movesOf(writes)) lists.add(list)
+    for (const end of notes.ends ?? []) lists.add(moveIn(end)!.list)
+  }
+  return lists
 }

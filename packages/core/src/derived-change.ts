@@ -6,6 +6,7 @@ import { hexHash } from './hash.js'
 import { ACTOR_BYTES, type HeaderNotes } from './header.js'
 import type { BranchName } from './ids.js'
 import { canonicalJson, type Json, type JsonObject } from './json.js'
+import { withEnds } from './list-ends.js'
 import type { Hash } from './ports.js'
 import { stateRef } from './ref.js'
 import { StateDoc } from './state-doc.js'
@@ -54,7 +55,7 @@ export function deriveChange(set: ChangeSet, derived: DerivedChange, hash: Hash)
         state: written?.bytes ?? null,
         writes: [...new Set([...(written?.pointers ?? []), ...touches])].map(stateRef),
         reads: [],
-        notes,
+        notes: withEnds(notes, written?.ends),
       },
       { hash, random: (target, at, length) => writeHex(seed.slice(-length * 2), target, at) },
       set.writer,

@@ -3,7 +3,7 @@ import { type Filter, matchesFilter } from './filter.js'
 import { type AgentId, type BranchName, type ChangeId, type EntryId, entryId, type Position } from './ids.js'
 import type { Json } from './json.js'
 import { unpackIds } from './packed-ids.js'
-import { pointersOf } from './ref.js'
+import { placesIn } from './ref.js'
 
 /** What happened at a position of a context's committed log: one change, as whoever waits for it reads it. */
 export interface ContextEvent {
@@ -15,7 +15,7 @@ export interface ContextEvent {
   readonly time: number
   readonly kinds: readonly string[]
   readonly entries: readonly EventEntry[]
-  /** State pointers that it wrote, and all that it wrote as refs. */
+  /** State pointers that it wrote, and all that it wrote as refs: with the marks of items that it moved in lists. */
   readonly pointers: readonly string[]
   readonly writes: readonly string[]
   readonly forks: readonly BranchName[]
@@ -74,7 +74,7 @@ export function contextEvent(position: Position, change: Change): ContextEvent {
         ? { ...named, value: null, erased: true }
         : { ...named, value: values[index]! }
     }),
-    pointers: pointersOf(writes),
+    pointers: placesIn(writes),
     writes,
     forks: notes.forks ?? [],
     merges: Object.keys(notes.merges ?? {}).filter(name => name !== branch),

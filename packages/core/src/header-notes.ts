@@ -2,6 +2,7 @@ import { type BranchName, checkId } from './ids.js'
 import { isPlainObject } from './json.js'
 import { checkLeaseNotes, type EpochsNote, type LeaseNote } from './lease-notes.js'
 import { LIMITS } from './limits.js'
+import { checkEnds } from './list-ends.js'
 import { checkOverlayNotes, type OverlaysNote, type PublishNote } from './overlay-notes.js'
 import { checkIds } from './packed-ids.js'
 import { checkWakeNote, type WakeNote } from './wake-notes.js'
@@ -38,6 +39,8 @@ export interface HeaderNotes {
   readonly publishes?: PublishNote
   /** The overlays that the step ran under (OVL-2). */
   readonly overlays?: OverlaysNote
+  /** Marks of the lists to whose ends the change added, or took off them: where their ends were (list-ends.ts). */
+  readonly ends?: readonly string[]
   readonly reason?: string
   /** The step that wrote the change, by its name. */
   readonly step?: string
@@ -60,6 +63,7 @@ export function checkNotes(notes: Record<string, unknown>): void {
   if (schema !== undefined) checkSchema(schema)
   if (migrates !== undefined && !Number.isSafeInteger(migrates))
     throw new TypeError('migrates is not a version')
+  if (notes.ends !== undefined) checkEnds(notes.ends)
   checkLeaseNotes(notes.lease, notes.under)
   checkWakeNote(notes.wake, notes.lease)
   checkOverlayNotes(notes.publishes, notes.overlays)

@@ -6,6 +6,7 @@ import { checkNotes, type HeaderNotes } from './header-notes.js'
 import type { ActorId, AgentId, BranchName, ChangeId } from './ids.js'
 import { checkPointer, isPlainObject } from './json.js'
 import { LIMITS } from './limits.js'
+import { checkWritten } from './list-marks.js'
 import { checkIds, unpackIds } from './packed-ids.js'
 import type { Hash } from './ports.js'
 import { STATE_REF } from './ref.js'
@@ -34,7 +35,7 @@ export interface HeaderFields {
   readonly deps: Uint8Array
   /** The kind of each entry of the change, so that a log can be filtered without its parts. */
   readonly kinds: readonly string[]
-  /** What the change writes: `state:/pointer` and other refs. */
+  /** What the change writes: `state:/pointer`, with a mark at its end too (list-marks.ts), and other refs. */
   readonly writes: readonly string[]
   readonly reads: readonly ManifestRef[]
   readonly notes: HeaderNotes
@@ -92,7 +93,7 @@ export class Header {
     if ((this.entriesHashAt === ABSENT) !== (this.kinds.length === 0)) {
       throw new RangeError('kinds without entries, or the reverse')
     }
-    this.writes = readList(reader, LIMITS.refs_per_change_max, readRef)
+    this.writes = readList(reader, LIMITS.refs_per_change_max, readWritten)
     this.reads = readList(reader, LIMITS.refs_per_change_max, readManifestRef)
     this.notes = written ?? readNotes(reader)
     if (written !== undefined && written !== NO_NOTES) checkNotes(written)
@@ -159,11 +160,13 @@ function readItems<T>(reader: CborReader, length: number, read: (reader: CborRea
 const readKind = (reader: CborReader): string => reader.id('kind')
 
 /** The pointers of the state are parsed when it is asked what a change touches: one that is none must not get that far. */
-function readRef(reader: CborReader): string {
+function readRef(reader: CborReader, check = checkPointer): string {
   const ref = reader.text(LIMITS.ref_chars_max)
-  if (ref.startsWith(STATE_REF)) checkPointer(ref.slice(STATE_REF.length))
+  if (ref.startsWith(STATE_REF)) check(ref.slice(STATE_REF.length))
   return ref
 }
+
+const readWritten = (reader: CborReader): string => readRef(reader, checkWritten)
 
 function readManifestRef(reader: CborReader): ManifestRef {
   if (reader.array(3) !== 3) throw new RangeError('a manifest item has 3 items')

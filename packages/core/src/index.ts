@@ -69,6 +69,16 @@ export { branchRef, effectRef, subscriptionOf, wakeRef } from './lease-refs.js'
 export { type Lease, Leases } from './leases.js'
 export { lastWriters } from './last-writers.js'
 export { LIMITS } from './limits.js'
+export { movedLists } from './list-alignment.js'
+export {
+  checkPlace,
+  type Move,
+  moveIn,
+  moveMark,
+  namesItem,
+  sayWritten,
+  writtenTouches,
+} from './list-marks.js'
 export { type MergedBranch, type MergeReport, mergeReport } from './merge.js'
 export { engineOverlay } from './engine-overlays.js'
 export { embeddedOverlays } from './overlay-embeds.js'
@@ -93,6 +103,7 @@ export {
   parseRef,
   pointerOf,
   pointersOf,
+  sayRef,
   stateRef,
   touches,
   type VersionedRef,

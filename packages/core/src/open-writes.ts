@@ -1,36 +1,33 @@
 import type { ChangeSet } from './change-set.js'
 import type { Node } from './dag.js'
 import { isBelow, PointerTree, type Spot, subtree } from './pointer-tree.js'
-import { pointersOf } from './ref.js'
+import { LIST_END, type PastStates, placesOf } from './places.js'
 import type { View } from './view.js'
 import { pastsOf, type ViewPasts } from './view-pasts.js'
 
-/** The end of a list, as RFC 6902 writes it: an insertion. Concurrent insertions both stay, so they never conflict. */
-export const LIST_END = '/-'
-
 export interface Writer {
-  readonly pointer: string
+  readonly place: string
   readonly node: Node
 }
 
-/** A pointer at which, or below which, writes disagree, and these writes, in no particular order. */
+/** A place at which, or below which, writes disagree, and these writes, in no particular order. */
 export interface Dispute {
-  readonly pointer: string
+  readonly place: string
   readonly writers: readonly Writer[]
 }
 
 /** A dispute that a write would take writers from, if its author had seen all that is open. */
 export interface Settling {
-  readonly pointer: string
+  readonly place: string
   /** Who disagrees now. */
   readonly before: () => readonly Writer[]
   /** Who would still disagree, some of them more than once: nearly always two of them are enough to know. */
   readonly left: () => Iterable<Writer>
 }
 
-/** What held at a pointer before a change was taken in. */
+/** What held at a place before a change was taken in. */
 interface Held {
-  readonly pointer: string
+  readonly place: string
   /** Undefined above what the change wrote: nothing is covered there. */
   readonly open: Open | undefined
   readonly disputed: boolean
@@ -39,13 +36,13 @@ interface Held {
 /** What it takes to take a change back. */
 export type Undo = readonly Held[]
 
-/** The writes to one pointer that are open. */
+/** The writes to one place that are open. */
 interface Open {
   nodes: Node[]
 }
 
 /**
- * For each pointer the writes that no later write to it, or above it, has in its past (MRG-2), kept up to date one change
+ * For each place the writes that no later write to it, or above it, has in its past (MRG-2), kept up to date one change
  * at a time. A write touches what is open on its own way and below it, and nothing else.
  */
 export class OpenWrites {
@@ -55,7 +52,7 @@ export class OpenWrites {
 
   constructor(
     private readonly pasts: ViewPasts,
-    /** Collects the pointers at which writes may ever have disagreed. */
+    /** Collects the places at which writes may ever have disagreed. */
     private readonly contested?: Set<string>,
   ) {}
 
@@ -63,8 +60,8 @@ export class OpenWrites {
    * Takes in what a change writes; all that it depends on has been taken in.
    * @returns whether a write that it had not seen touches one of its own
    */
-  add(node: Node, pointers: readonly string[]): boolean {
-    const { above, within } = this.#touched(pointers)
+  add(node: Node, places: readonly string[]): boolean {
+    const { above, within } = this.#touched(places)
     const isSeen = this.pasts.pastOf(node)
     for (const spot of within) this.#cover(spot, isSeen)
     let disputed = false
@@ -74,9 +71,9 @@ export class OpenWrites {
       disputed = true
     }
     // Of what it covers nothing is left but what it has not seen.
-    const contested = pointers.map(pointer => this.#tree.within(pointer) !== undefined)
-    for (const [index, pointer] of pointers.entries()) {
-      const spot = this.#tree.at(pointer)
+    const contested = places.map(place => this.#tree.within(place) !== undefined)
+    for (const [index, place] of places.entries()) {
+      const spot = this.#tree.at(place)
       if (spot.value === undefined) spot.value = { nodes: [node] }
       else if (spot.value.nodes.at(-1) !== node) spot.value.nodes.push(node)
       if (!contested[index]) continue
@@ -87,31 +84,31 @@ export class OpenWrites {
   }
 
   /** As `add`, of a change that may be taken back, as long as none that came after it is here. */
-  takeIn(node: Node, pointers: readonly string[]): Undo {
-    const { above, within } = this.#touched(pointers)
+  takeIn(node: Node, places: readonly string[]): Undo {
+    const { above, within } = this.#touched(places)
     const held: Held[] = []
     for (const spot of above) {
-      if (this.#disputed.has(spot)) held.push({ pointer: spot.pointer, open: undefined, disputed: true })
+      if (this.#disputed.has(spot)) held.push({ place: spot.pointer, open: undefined, disputed: true })
     }
     for (const spot of within) {
-      const { pointer, value } = spot
-      if (value) held.push({ pointer, open: { ...value }, disputed: this.#disputed.has(spot) })
+      const { pointer: place, value } = spot
+      if (value) held.push({ place, open: { ...value }, disputed: this.#disputed.has(spot) })
     }
-    this.add(node, pointers)
+    this.add(node, places)
     return held
   }
 
   /** Takes back the change that came last. */
-  takeBack(node: Node, pointers: readonly string[], undo: Undo): void {
-    for (const pointer of pointers) {
-      const spot = this.#tree.within(pointer)
+  takeBack(node: Node, places: readonly string[], undo: Undo): void {
+    for (const place of places) {
+      const spot = this.#tree.within(place)
       // What is named twice was written once.
-      if (spot?.pointer !== pointer || spot.value?.nodes.at(-1) !== node) continue
+      if (spot?.pointer !== place || spot.value?.nodes.at(-1) !== node) continue
       spot.value.nodes.pop()
       if (spot.value.nodes.length === 0) this.#clear(spot)
     }
-    for (const { pointer, open, disputed } of undo) {
-      const spot = this.#tree.at(pointer)
+    for (const { place, open, disputed } of undo) {
+      const spot = this.#tree.at(place)
       if (open) spot.value = open
       if (disputed) this.#disputed.add(spot)
     }
@@ -123,17 +120,17 @@ export class OpenWrites {
   }
 
   /** The disputes that writes would take writers from, were their author one who has seen all that is here. */
-  settledBy(pointers: readonly string[]): Settling[] {
+  settledBy(places: readonly string[]): Settling[] {
     if (this.#disputed.size === 0) return []
-    const { above, within } = this.#touched(pointers)
+    const { above, within } = this.#touched(places)
     const settled: Settling[] = []
     for (const spot of new Set([...above, ...within])) {
       if (!this.#disputed.has(spot)) continue
-      const { pointer } = spot
+      const { pointer: place } = spot
       const before = () => this.#disagreeing(spot)
-      if (within.has(spot)) settled.push({ pointer, before, left: () => NONE })
+      if (within.has(spot)) settled.push({ place, before, left: () => NONE })
       else if (this.#loses(spot, within))
-        settled.push({ pointer, before, left: () => this.#rivalsAt(spot, within) })
+        settled.push({ place, before, left: () => this.#rivalsAt(spot, within) })
     }
     return settled
   }
@@ -147,24 +144,13 @@ export class OpenWrites {
     return false
   }
 
-  /** The open writes at a pointer, above it or below it: each change once. */
-  touching(pointer: string): Node[] {
-    const nodes = new Set<Node>()
-    for (const { value } of this.#tree.above(pointer))
-      if (value) for (const node of value.nodes) nodes.add(node)
-    for (const { value } of subtree(this.#tree.within(pointer))) {
-      if (value) for (const node of value.nodes) nodes.add(node)
-    }
-    return [...nodes]
-  }
-
   /** The spots strictly above what is written, and those there and below: one may be both. */
-  #touched(pointers: readonly string[]): Record<'above' | 'within', ReadonlySet<Spot<Open>>> {
+  #touched(places: readonly string[]): Record<'above' | 'within', ReadonlySet<Spot<Open>>> {
     const above = new Set<Spot<Open>>()
     const within = new Set<Spot<Open>>()
-    for (const pointer of pointers) {
-      for (const spot of this.#tree.above(pointer)) above.add(spot)
-      const top = this.#tree.within(pointer)
+    for (const place of places) {
+      for (const spot of this.#tree.above(place)) above.add(spot)
+      const top = this.#tree.within(place)
       if (top && !within.has(top)) for (const spot of subtree(top)) within.add(spot)
     }
     return { above, within }
@@ -172,7 +158,7 @@ export class OpenWrites {
 
   #disputeAt(spot: Spot<Open>): Dispute | undefined {
     const writers = this.#disagreeing(spot)
-    if (writers.length > 1) return { pointer: spot.pointer, writers }
+    if (writers.length > 1) return { place: spot.pointer, writers }
     this.#disputed.delete(spot)
     return undefined
   }
@@ -208,26 +194,26 @@ export class OpenWrites {
 
   /** As `#disagreeing`, as they are found, and without those of some spots below. */
   *#rivalsAt(spot: Spot<Open>, without: ReadonlySet<Spot<Open>> = NO_SPOTS): Generator<Writer> {
-    const { pointer, value, children } = spot
+    const { pointer: place, value, children } = spot
     const own = value?.nodes ?? NONE
-    if (own.length > 1 && !pointer.endsWith(LIST_END)) for (const node of own) yield { pointer, node }
+    if (own.length > 1 && !place.endsWith(LIST_END)) for (const node of own) yield { place, node }
     for (const child of children?.values() ?? []) {
       for (const below of subtree(child)) {
         if (without.has(below)) continue
         for (const node of below.value?.nodes ?? []) {
           const rivals = this.#unseen(own, node)
-          if (rivals.length > 0) yield { pointer: below.pointer, node }
-          for (const rival of rivals) yield { pointer, node: rival }
+          if (rivals.length > 0) yield { place: below.pointer, node }
+          for (const rival of rivals) yield { place, node: rival }
         }
       }
     }
   }
 
-  /** Writers of a pointer, and writers below it, as far as they are concurrent to one of the former. */
-  #disagreeing({ pointer, value, children }: Spot<Open>): Writer[] {
+  /** Writers of a place, and writers below it, as far as they are concurrent to one of the former. */
+  #disagreeing({ pointer: place, value, children }: Spot<Open>): Writer[] {
     if (value === undefined) return []
     const own = value.nodes
-    const taking = new Set(own.length > 1 && !pointer.endsWith(LIST_END) ? own : [])
+    const taking = new Set(own.length > 1 && !place.endsWith(LIST_END) ? own : [])
     const below: Writer[] = []
     const known = new Map<Node, readonly Node[]>()
     for (const child of children?.values() ?? []) {
@@ -236,12 +222,12 @@ export class OpenWrites {
           const rivals = known.get(node) ?? this.#unseen(own, node)
           known.set(node, rivals)
           if (rivals.length === 0) continue
-          below.push({ pointer: spot.pointer, node })
+          below.push({ place: spot.pointer, node })
           for (const rival of rivals) taking.add(rival)
         }
       }
     }
-    return [...[...taking].map(node => ({ pointer, node })), ...below]
+    return [...[...taking].map(node => ({ place, node })), ...below]
   }
 
   #unseen(writers: readonly Node[], node: Node): readonly Node[] {
@@ -257,30 +243,33 @@ const NO_SPOTS: ReadonlySet<never> = new Set()
 /** What is kept of a view, which grows, and is asked again each time. */
 interface Kept {
   readonly open: OpenWrites
-  /** The pointers at which writes may ever have disagreed. */
+  /** The places at which writes may ever have disagreed. */
   readonly contested: ReadonlySet<string>
   readonly pasts: ViewPasts
+  /** The form that the states had from which places were told (applied-states.ts). */
+  readonly form: number
   caughtUp: number
 }
 
 const KEPT = new WeakMap<View, Kept>()
 
-/** The open writes of a view, kept up to date as it grows. */
-export function openWritesOf(set: ChangeSet, view: View): Omit<Kept, 'caughtUp'> {
-  const kept = KEPT.get(view) ?? newKept(set, view)
+/** The open writes of a view, kept up to date as it grows. @param past of the view */
+export function openWritesOf(set: ChangeSet, view: View, past: PastStates): Omit<Kept, 'caughtUp' | 'form'> {
+  const known = KEPT.get(view)
+  const kept = known?.form === set.states.form ? known : newKept(set, view)
+  const places = placesOf(set)
   for (; kept.caughtUp < view.size; kept.caughtUp++) {
     const node = view.arrived.at(kept.caughtUp)
-    const { writes } = set.change(node).header
-    if (writes.length === 0) continue
-    kept.open.add(node, pointersOf(writes))
+    if (set.change(node).header.writes.length > 0) kept.open.add(node, places.of(node, past))
   }
   return kept
 }
 
-function newKept({ dag }: ChangeSet, view: View): Kept {
+function newKept({ dag, states }: ChangeSet, view: View): Kept {
   const contested = new Set<string>()
   const pasts = pastsOf(dag, view)
-  const kept = { open: new OpenWrites(pasts, contested), contested, pasts, caughtUp: 0 }
+  const open = new OpenWrites(pasts, contested)
+  const kept = { open, contested, pasts, form: states.form, caughtUp: 0 }
   KEPT.set(view, kept)
   return kept
 }

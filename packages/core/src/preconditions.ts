@@ -4,9 +4,10 @@ import { WeftError } from './errors.js'
 import { unseen } from './frontier.js'
 import type { Header } from './header.js'
 import type { BranchName, ChangeId } from './ids.js'
+import type { LogMoves } from './log-moves.js'
 import type { Pasts } from './past.js'
 import { ReadRefs } from './read-refs.js'
-import { pointerOf, type VersionedRef } from './ref.js'
+import { pointerOf, sayRef, stateRef, type VersionedRef } from './ref.js'
 
 /**
  * What must hold of the committed log at the moment at which it takes a change (DUR-6). It belongs to the offer, not to
@@ -26,8 +27,10 @@ export interface Preconditions {
 export interface LogView {
   readonly dag: Dag
   readonly branches: Branches
-  /** The refs that a change wrote. */
+  /** The refs that a change wrote, and where the ends were of lists to which it added, or from which it took something. */
   writesAt(node: Node): readonly string[]
+  endsAt(node: Node): readonly string[]
+  readonly moves: LogMoves
   /** The changes that wrote a ref which is not of the state, oldest first. */
   writersOf(ref: string): readonly Node[]
   readonly pasts: Pasts
@@ -59,11 +62,14 @@ export function checkPreconditions(log: LogView, header: Header, { heads, unmove
 /** The first writes to what was read, as many as are told, outside of the past of a change with this header. */
 function movedSince(log: LogView, header: Header, reads: ReadRefs): Moved[] {
   const moved: Moved[] = []
+  const deps = log.dag.depsOf(header)
+  const astray = log.moves.astrayOf(reads, deps, node => log.pasts.include([node], deps))
   let looked = 0
   for (const node of unseenWriters(log, header, reads)) {
-    for (const wrote of new Set(log.writesAt(node))) {
+    const ends = log.endsAt(node).map(stateRef)
+    for (const wrote of new Set([...log.writesAt(node), ...ends])) {
       if (++looked > LOOKED_AT_MAX) throw tooFarBehind()
-      const hit = reads.touchedBy(wrote)
+      const hit = reads.touchedBy(wrote, ends.includes(wrote)) ?? astray(wrote, node)
       if (hit) moved.push({ ref: hit.ref, wrote, change: log.dag.id(node) })
       if (moved.length === TOLD_MAX) return moved
     }
@@ -95,7 +101,7 @@ function refused(
     ...heads.map(
       ({ branch, heads }) => `branch ${branch} has the heads ${heads.map(short).join(', ') || '(none)'}`,
     ),
-    ...moved.map(({ wrote, change }) => `${short(change)} has written ${wrote}`),
+    ...moved.map(({ wrote, change }) => `${short(change)} has written ${sayRef(wrote)}`),
   ]
   return new WeftError(
     'WEFT_PRECONDITION',

@@ -1,4 +1,4 @@
-import { parsePointer } from './json.js'
+import { itemIndex, keysOf, type Move, moveIn } from './list-marks.js'
 import { pointerOf } from './ref.js'
 
 interface TrieNode<T> {
@@ -6,7 +6,10 @@ interface TrieNode<T> {
   readonly children: Map<string, TrieNode<T>>
 }
 
-/** Items by ref, found again by any ref that touches theirs (STL-2): state pointers in a trie, other refs by equality. */
+/**
+ * Items by ref, found again by any ref that touches theirs (STL-2): state pointers in a trie, other refs by equality. The
+ * mark of a move touches what is at its list and above, and in it from where things moved on.
+ */
 export class RefIndex<T> {
   readonly #exact = new Map<string, T[]>()
   readonly #pointers: TrieNode<T> = newNode()
@@ -18,29 +21,26 @@ export class RefIndex<T> {
       return entry(this.#exact, ref, () => [])
     }
     let node = this.#pointers
-    for (const key of parsePointer(pointer)) {
+    for (const key of keysOf(pointer)) {
       node = entry(node.children, key, newNode<T>)
     }
     return node.items
   }
 
-  *touching(ref: string): Generator<T> {
+  /** @param isEnd of the mark of a move: it touches items alone, and not the list of which they are */
+  *touching(ref: string, isEnd = false): Generator<T> {
     const pointer = pointerOf(ref)
     if (pointer === undefined) {
       yield* this.#exact.get(ref) ?? []
       return
     }
-    let node: TrieNode<T> | undefined = this.#pointers
-    for (const key of parsePointer(pointer)) {
-      yield* node.items
-      node = node.children.get(key)
-      if (node === undefined) return
-    }
-    for (const below of subtree(node)) yield* below.items
+    const { above, within } = this.#touched(pointer)
+    if (!isEnd) for (const node of above) yield* node.items
+    for (const [, child] of within) for (const below of subtree(child)) yield* below.items
   }
 
   /** As `touching`, and takes the items out: what is taken once costs nothing later. */
-  take(ref: string): T[] {
+  take(ref: string, isEnd = false): T[] {
     const pointer = pointerOf(ref)
     if (pointer === undefined) {
       const items = this.#exact.get(ref) ?? []
@@ -52,16 +52,36 @@ export class RefIndex<T> {
       for (const item of node.items) taken.push(item)
       node.items = []
     }
-    let node: TrieNode<T> | undefined = this.#pointers
-    for (const key of parsePointer(pointer)) {
-      takeFrom(node)
-      node = node.children.get(key)
-      if (node === undefined) return taken
+    const { above, within } = this.#touched(pointer)
+    if (!isEnd) for (const node of above) takeFrom(node)
+    for (const [key, child] of within) {
+      for (const below of subtree(child)) takeFrom(below)
+      above.at(-1)!.children.delete(key)
     }
-    for (const below of subtree(node)) takeFrom(below)
-    node.children.clear()
     return taken
   }
+
+  /** The nodes at a pointer and above, or at the list of a move; and those below the last one that are touched too. */
+  #touched(pointer: string): {
+    readonly above: readonly TrieNode<T>[]
+    readonly within: readonly (readonly [string, TrieNode<T>])[]
+  } {
+    const move = moveIn(pointer)
+    let node = this.#pointers
+    const above = [node]
+    for (const key of keysOf(move?.list ?? pointer)) {
+      const next = node.children.get(key)
+      if (next === undefined) return { above, within: [] }
+      node = next
+      above.push(node)
+    }
+    return { above, within: [...node.children].filter(([key]) => !move || hasMoved(key, move)) }
+  }
+}
+
+function hasMoved(key: string, { from }: Move): boolean {
+  const index = itemIndex(key)
+  return index !== undefined && index >= from
 }
 
 export function entry<K, T>(map: Map<K, T>, key: K, make: () => T): T {

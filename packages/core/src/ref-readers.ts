@@ -1,4 +1,5 @@
-import { touches, type VersionedRef } from './ref.js'
+import { indexIn } from './list-marks.js'
+import { itemsRef, pointerOf, touches, type VersionedRef } from './ref.js'
 import { RefIndex } from './ref-index.js'
 import type { Reader } from './units.js'
 
@@ -27,13 +28,21 @@ export class RefReaders {
   }
 
   /** Takes those out that a write touches: each is met once, however often is written. */
-  take(write: VersionedRef): Reader[] {
+  take(write: VersionedRef, isEnd = false): Reader[] {
     const taken: Reader[] = []
-    for (const group of this.#groups.take(write.ref)) {
+    for (const group of this.#groups.take(write.ref, isEnd)) {
       if (touches(write, group)) for (const reader of group.readers) taken.push(reader)
       else this.#putBack(group)
     }
     return taken
+  }
+
+  /** Those that read items of a list, or something in one, each with the index of that item. */
+  *ofItems(list: string): Generator<readonly [Reader, number]> {
+    for (const { ref, readers } of this.#groups.touching(itemsRef(list), true)) {
+      const index = indexIn(list, pointerOf(ref)!)!
+      for (const reader of readers) yield [reader, index]
+    }
   }
 
   /** All that is left of a ref read the very version that was written, so that it becomes one group. */

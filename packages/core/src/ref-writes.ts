@@ -1,6 +1,11 @@
-import type { Node } from './dag.js'
-import { parsePointer } from './json.js'
-import { pointerOf, sameVersion, type VersionedRef } from './ref.js'
+import type { Cuts } from './cuts.js'
+import type { Dag, Node } from './dag.js'
+import { type ItemWrite, ItemWrites } from './item-writes.js'
+import { indexIn, keysOf, type Move, moveIn } from './list-marks.js'
+import { ListMoves } from './list-moves.js'
+import type { MovedList } from './moved-list.js'
+import { pastOf } from './past-walk.js'
+import { pointerOf, sameVersion, stateRef, touches, type VersionedRef } from './ref.js'
 import { entry } from './ref-index.js'
 
 /** A write in a view, numbered in the order of arrival. */
@@ -91,6 +96,16 @@ function isOnly(version: string | undefined, last: Last): boolean {
   return version !== undefined && last.version === version && !last.areSeveral
 }
 
+/** A write to an item of a list, by an index that may be of another one for others. */
+export interface StrayWrite {
+  readonly list: string
+  readonly at: number
+  /** From which index on at least it may be another one for anybody. */
+  readonly lowest: number
+  /** From which index on it may be another one for a change that has not seen the write. */
+  readonly fromFor: (reader: Node) => number
+}
+
 interface PointerNode {
   own: Writes
   /** Those at the pointer and below it; the same list while nothing is below. */
@@ -102,7 +117,16 @@ interface PointerNode {
 export class RefWrites {
   readonly #exact = new Map<string, Writes>()
   readonly #pointers = newNode()
+  readonly #moves: ListMoves
+  readonly #toItems = new Map<MovedList, ItemWrites>()
   #count = 0
+
+  constructor(
+    private readonly dag: Dag,
+    private readonly cuts: Pick<Cuts, 'at'>,
+  ) {
+    this.#moves = new ListMoves(dag, node => cuts.at(node))
+  }
 
   /** Takes in a write of the change that has come last. */
   add({ ref, version }: VersionedRef, node: Node, place: number, isBehind: IsBehind): void {
@@ -119,13 +143,29 @@ export class RefWrites {
       return
     }
     let at = this.#pointers
-    for (const key of parsePointer(pointer)) {
+    for (const key of keysOf(pointer)) {
       if (at.below === at.own) at.below = at.own.copy()
       at.below.add(write, isBehind)
       at = entry(at.children, key, newNode)
     }
     at.own.add(write, isBehind)
     if (at.below !== at.own) at.below.add(write, isBehind)
+    const move = moveIn(pointer)
+    const begun = move && this.#addMove(write, move)
+    for (const { moved, index } of this.#moves.levels(pointer)) {
+      if (moved !== begun)
+        this.#in(moved).add({ write, at: index, isMove: move !== undefined && move.list === moved.list })
+    }
+  }
+
+  /** Takes in where the end of a list was to which the change that has come last added, or from which it took something. */
+  addEnd(mark: string, node: Node, place: number): void {
+    const move = moveIn(mark)!
+    const write: Write = { ref: stateRef(mark), number: this.#count++, node, place }
+    this.#addMove(write, move)
+    for (const { moved, index } of this.#moves.levels(mark)) {
+      if (moved.list === move.list) this.#in(moved).add({ write, at: index, isMove: true })
+    }
   }
 
   /** Whether a read of a change is stale as it comes. */
@@ -133,12 +173,70 @@ export class RefWrites {
     for (const writes of this.#touching(read.ref)) {
       if (writes.isNews(read.version, node, isBehind)) return true
     }
-    return false
+    return !this.#astray(read.ref, node, this.cuts.at(node), isBehind).next().done
   }
 
-  /** What touches a read and came after a place; of one change, what it wrote above the read first. */
-  eachTouchingAfter(read: VersionedRef, place: number, visit: (write: Write) => void): void {
+  /** What touches a read of a change and came after a place; of one change, what it wrote above the read first. */
+  eachTouchingAfter(read: VersionedRef, node: Node, place: number, visit: (write: Write) => void): void {
     for (const writes of this.#touching(read.ref)) writes.eachAfter(place, read, visit)
+    const met = new Set<number>()
+    const isBehind = pastOf(this.dag, node, () => false)
+    for (const [{ write, at, isMove }, index] of this.#astray(read.ref, node, place, isBehind)) {
+      const isTouching = !isMove && at === index && touches(write, read)
+      if (isTouching || met.has(write.number)) continue
+      met.add(write.number)
+      visit(write)
+    }
+  }
+
+  /** A write of the change that has come last, once for each list in which it goes by an index that others may not share. */
+  *strayingFrom(ref: string, writer: Node): Generator<StrayWrite> {
+    for (const { moved, index: at } of this.#moves.levels(pointerOf(ref) ?? '')) {
+      const sight = moved.sightOf(writer)
+      const lowest = moved.lowestFor(sight)
+      if (lowest > at) continue
+      const fromFor = (reader: Node): number => moved.astrayFrom(moved.sightWith(reader), sight)
+      yield { list: moved.list, at, lowest, fromFor }
+    }
+  }
+
+  /** What touches a read of a change by what has moved, and that it does not know, as far as it came after a place. */
+  *#astray(
+    ref: string,
+    node: Node,
+    place: number,
+    isBehind: IsBehind,
+  ): Generator<readonly [ItemWrite, index: number]> {
+    const pointer = pointerOf(ref)
+    if (pointer === undefined) return
+    const knows = (other: Node): boolean => other === node || isBehind(other)
+    for (const { moved, index } of this.#moves.levels(pointer)) {
+      const reader = { index, sight: moved.sightWith(node), cut: this.cuts.at(node), knows }
+      for (const item of this.#in(moved).touching(reader, place)) yield [item, index]
+    }
+  }
+
+  /** @returns the list, when this is its first move: it has then all that was written to its items */
+  #addMove(write: Write, move: Move): MovedList | undefined {
+    const begun = this.#moves.add(write, move)
+    if (begun === undefined) return undefined
+    for (const earlier of this.#nodeAt(move.list)?.below.all ?? NONE) {
+      const pointer = pointerOf(earlier.ref)!
+      const at = indexIn(move.list, pointer)
+      if (at !== undefined)
+        this.#in(begun).add({ write: earlier, at, isMove: moveIn(pointer)?.list === move.list })
+    }
+    return begun
+  }
+
+  #in(moved: MovedList): ItemWrites {
+    return entry(this.#toItems, moved, () => new ItemWrites(moved, this.dag))
+  }
+
+  #nodeAt(pointer: string): PointerNode | undefined {
+    let node: PointerNode | undefined = this.#pointers
+    for (const key of keysOf(pointer)) node = node?.children.get(key)
+    return node
   }
 
   /** Lists in which each write that touches a ref is once. */
@@ -150,7 +248,7 @@ export class RefWrites {
       return
     }
     let node: PointerNode | undefined = this.#pointers
-    for (const key of parsePointer(pointer)) {
+    for (const key of keysOf(pointer)) {
       yield node.own
       node = node.children.get(key)
       if (node === undefined) return

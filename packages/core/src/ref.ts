@@ -1,6 +1,7 @@
 import { WeftError } from './errors.js'
-import { checkPointer, hasHalfPair, pointersTouch } from './json.js'
+import { checkPointer, hasHalfPair } from './json.js'
 import { LIMITS } from './limits.js'
+import { type Move, moveIn, moveMark, namesItem, sayWritten, writtenTouches } from './list-marks.js'
 
 /** The name of something that can be read, apart from the version of it that was seen or written. */
 export interface VersionedRef {
@@ -29,9 +30,33 @@ export function pointerOf(ref: string): string | undefined {
   return ref.startsWith(STATE_REF) ? ref.slice(STATE_REF.length) : undefined
 }
 
-/** The state pointers a change wrote. */
+/** The state pointers a change wrote, as they were before it; those that go by an item with a mark in place of its index too. */
+export function placesIn(writes: readonly string[]): string[] {
+  return writes.flatMap(ref => {
+    const pointer = pointerOf(ref)
+    return pointer === undefined || moveIn(pointer) ? [] : pointer
+  })
+}
+
+/** The state pointers a change wrote, as they were before it, without any that has a mark. */
 export function pointersOf(writes: readonly string[]): string[] {
-  return writes.flatMap(ref => pointerOf(ref) ?? [])
+  return placesIn(writes).filter(pointer => !namesItem(pointer))
+}
+
+/** The items of lists that a change moved, as their marks say. */
+export function movesOf(writes: readonly string[]): Move[] {
+  return writes.flatMap(ref => moveIn(pointerOf(ref) ?? '') ?? [])
+}
+
+/** What touches all items of a list. */
+export function itemsRef(list: string): string {
+  return stateRef(moveMark({ list, from: 0, removes: false }))
+}
+
+/** A ref that was written, for people. */
+export function sayRef(ref: string): string {
+  const pointer = pointerOf(ref)
+  return pointer === undefined ? ref : stateRef(sayWritten(pointer))
 }
 
 /** The entry of an `entry:` ref, or undefined for other refs. */
@@ -64,13 +89,13 @@ export function formatRef({ ref, version }: VersionedRef): string {
 }
 
 /**
- * STL-2: whether a write touches a read. Pointers touch when one is a prefix of the other; other refs when they are
- * equal, but for a write that names the very version that was read.
+ * STL-2: whether a write touches a read. Pointers touch when one is a prefix of the other, or what was read has moved; other
+ * refs when they are equal, but for a write that names the very version that was read.
  */
 export function touches(write: VersionedRef, read: VersionedRef): boolean {
   const written = pointerOf(write.ref)
   const seen = pointerOf(read.ref)
-  if (written !== undefined && seen !== undefined) return pointersTouch(written, seen)
+  if (written !== undefined && seen !== undefined) return writtenTouches(written, seen)
   return write.ref === read.ref && !sameVersion(write, read)
 }
 

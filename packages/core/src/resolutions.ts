@@ -1,17 +1,20 @@
 import { compareText } from './bytes.js'
 import type { ChangeSet } from './change-set.js'
-import { type ConflictValue, disagree, disagreeing, readablePointer } from './conflicts.js'
+import { type ConflictValue, disagree, disagreeing, type PointerOf } from './conflicts.js'
 import type { Node } from './dag.js'
 import type { AgentId, BranchName, ChangeId } from './ids.js'
-import { checkPointer, type Json, pointersTouch } from './json.js'
+import { type Json, pointersTouch } from './json.js'
+import { checkPlace } from './list-marks.js'
 import { openWritesOf, type Settling } from './open-writes.js'
-import { pointersOf } from './ref.js'
+import { isMarked, mayNameItem, placesOf, readablePlace } from './places.js'
+import type { StateAt } from './state-at.js'
 import type { StateDoc } from './state-doc.js'
 import type { View } from './view.js'
 import { WriteHistory } from './write-history.js'
 
 /** A change that closed a conflict which its author had seen: who chose what, and why. */
 export interface Resolution {
+  /** Where that was for its author, as of all pointers here. */
   readonly pointer: string
   /** What it chose; undefined for a deletion. */
   readonly value: Json | undefined
@@ -28,26 +31,31 @@ export interface Resolution {
 /**
  * The conflicts of a view that somebody has closed, in order, those of one change by pointer: a function of each closing
  * change and its past, so that no later write, and no order of arrival, alters the account.
- * @param pointer only those of this pointer, above it or below it
+ * @param pointer only those of this pointer, above it or below it, as it was then or of what is there now
  * @throws WEFT_POINTER_INVALID
  */
 export function findResolutions(set: ChangeSet, view: View, state: StateDoc, pointer?: string): Resolution[] {
-  if (pointer !== undefined) checkPointer(pointer)
+  if (pointer !== undefined) checkPlace(pointer)
   const closed = new Map<Node, Map<string, readonly ConflictValue[]>>()
-  eachSettling(set, view, (node, settling) => {
-    const settled = closedBy(set, state, settling)
+  eachSettling(set, view, state, (node, settling) => {
+    const settled = closedBy(set, state, settling, pointersBefore(state, node))
     if (settled === undefined) return
     const known = closed.get(node) ?? new Map<string, readonly ConflictValue[]>()
-    closed.set(node, known.set(settling.pointer, settled))
+    closed.set(node, known.set(settling.place, settled))
   })
+  const asked = pointer === undefined ? undefined : placeOf(state, pointer)
   return [...closed]
     .sort(([a], [b]) => set.tree.compare(a, b))
     .flatMap(([node, all]) =>
       [...all]
-        .sort(([a], [b]) => compareText(a, b))
-        .map(([closedAt, settled]) => describe(set, state, node, closedAt, settled)),
+        .map(([place, settled]) => ({ place, resolution: describe(set, state, node, place, settled) }))
+        .sort((a, b) => compareText(a.resolution.pointer, b.resolution.pointer)),
     )
-    .filter(resolution => pointer === undefined || pointersTouch(resolution.pointer, pointer))
+    .filter(
+      ({ place, resolution }) =>
+        asked === undefined || pointersTouch(place, asked) || pointersTouch(resolution.pointer, pointer!),
+    )
+    .map(({ resolution }) => resolution)
 }
 
 /**
@@ -57,31 +65,53 @@ export function findResolutions(set: ChangeSet, view: View, state: StateDoc, poi
 export function eachSettling(
   set: ChangeSet,
   view: View,
+  state: StateDoc,
   visit: (node: Node, settling: Settling) => void,
 ): void {
-  const { contested, pasts } = openWritesOf(set, view)
+  const { contested, pasts } = openWritesOf(set, view, state)
   if (contested.size === 0) return
   const history = new WriteHistory(set.dag, pasts, contested)
-  for (const node of view.flatten()) history.add(node, pointersOf(set.change(node).header.writes))
+  const places = placesOf(set)
+  for (const node of view.flatten()) history.add(node, places.of(node, state))
   history.eachSettling(visit)
 }
 
 /** What was in conflict, when a change has left nothing of it that is. */
-function closedBy(set: ChangeSet, state: StateDoc, { before, left }: Settling): ConflictValue[] | undefined {
-  return disagree(state, left()) ? undefined : disagreeing(set, state, before())
+function closedBy(
+  set: ChangeSet,
+  state: StateDoc,
+  { before, left }: Settling,
+  pointerOf: PointerOf,
+): ConflictValue[] | undefined {
+  return disagree(state, left()) ? undefined : disagreeing(set, state, before(), pointerOf)
+}
+
+/** The place of what is at a pointer now. */
+function placeOf(state: StateDoc, pointer: string): string {
+  return mayNameItem(pointer) ? state.placeNow(pointer) : pointer
+}
+
+/** Where places were for the author of a change, before that. */
+function pointersBefore(state: StateDoc, node: Node): PointerOf {
+  let before: StateAt | undefined
+  return place => {
+    if (!isMarked(place)) return place
+    before ??= state.before(node)
+    return before.pointerOf(place)
+  }
 }
 
 function describe(
   set: ChangeSet,
   state: StateDoc,
   node: Node,
-  pointer: string,
+  place: string,
   settled: readonly ConflictValue[],
 ): Resolution {
   const { id, header } = set.change(node)
   return {
-    pointer,
-    value: state.readAfter(node, readablePointer(pointer)),
+    pointer: pointersBefore(state, node)(place),
+    value: state.readAfter(node, readablePlace(place)),
     change: id,
     agent: header.agent,
     branch: header.branch,

@@ -4,7 +4,7 @@ import type { ChangeId } from './ids.js'
 import { isJsonArray, type Json, type JsonObject, parsePointer, pointersTouch, valueAt } from './json.js'
 import type { StateDoc } from './state-doc.js'
 import type { View } from './view.js'
-import { pointersOf } from './ref.js'
+import { placesIn } from './ref.js'
 
 /** A pointer that a revert writes: what it holds now, and what it will; undefined where there is nothing. */
 export interface RevertedPointer {
@@ -75,7 +75,7 @@ export class RevertedState {
     const writes: Write[] = []
     for (const node of this.view.arrived) {
       if (this.set.reverts.has(node)) continue
-      for (const pointer of pointersOf(this.set.change(node).header.writes)) {
+      for (const pointer of placesIn(this.set.change(node).header.writes)) {
         const list = this.#listAt(node, pointer, now)
         writes.push({ node, pointer: list ?? pointer, list: list !== undefined })
       }
@@ -85,9 +85,9 @@ export class RevertedState {
 
   /** The list that a written pointer reaches into. */
   #listAt(node: Node, pointer: string, now: JsonObject): string | undefined {
-    if (pointer.endsWith('/-')) return pointer.slice(0, -2)
-    for (const { index } of pointer.matchAll(/\/\d+(?=\/|$)/g)) {
+    for (const { index, 1: key } of pointer.matchAll(ITEM_OR_END)) {
       const parent = pointer.slice(0, index)
+      if (key!.startsWith('~')) return parent
       const value = valueAt(now, parent)
       const container = typeof value === 'object' && value !== null
       const held = container ? value : this.state.readAfter(node, parent)
@@ -172,6 +172,9 @@ export function withPointers(state: JsonObject, pointers: readonly RevertedPoint
   for (const { pointer, to } of pointers) next = withValue(next, parsePointer(pointer), to)
   return next as JsonObject
 }
+
+/** What an item of a list, or its end, may be named by; a map may have such keys too. */
+const ITEM_OR_END = /\/(\d+|-|~@[^/]+)(?=\/|$)/g
 
 function isAbove(above: string, pointer: string): boolean {
   return pointer.startsWith(`${above}/`)

@@ -5,8 +5,8 @@ import type { ViewPasts } from './view-pasts.js'
 /** What a change wrote, and where it stands in the order of the context. */
 export interface Act {
   readonly node: Node
-  readonly place: number
-  readonly pointers: readonly string[]
+  readonly number: number
+  readonly places: readonly string[]
 }
 
 /** The acts of one actor. Who has seen one has seen those before it, so that what is taken in of them is told by a number. */
@@ -54,7 +54,7 @@ export class SeenWrites {
   }
 
   /** The disputes which the author of an act had seen, and took writers from. */
-  settledBy({ node, pointers }: Act): Settling[] {
+  settledBy({ node, places }: Act): Settling[] {
     const isSeen = this.pasts.pastOf(node)
     this.#takeBackTo(isSeen)
     const more: [Act, Row][] = []
@@ -62,17 +62,17 @@ export class SeenWrites {
       for (let at = row.taken; at < row.acts.length && isSeen(row.acts[at]!.node); at++)
         more.push([row.acts[at]!, row])
     }
-    for (const [act, row] of more.sort(([a], [b]) => a.place - b.place)) this.#take(act, row)
-    return this.#open.settledBy(pointers)
+    for (const [act, row] of more.sort(([a], [b]) => a.number - b.number)) this.#take(act, row)
+    return this.#open.settledBy(places)
   }
 
   #take(act: Act, row: Row): void {
-    const { node, pointers } = act
+    const { node, places } = act
     const heads = [...this.#heads]
     const behind = heads.filter(this.pasts.seenBy(node, heads))
     for (const head of behind) this.#heads.delete(head)
     this.#heads.add(node)
-    this.#taken.push({ act, row, undo: this.#open.takeIn(node, pointers), behind })
+    this.#taken.push({ act, row, undo: this.#open.takeIn(node, places), behind })
     row.taken++
     if (row.taken === row.acts.length) this.#waiting.delete(row)
   }
@@ -82,7 +82,7 @@ export class SeenWrites {
     const unseenIn = (nodes: readonly Node[]): number => nodes.filter(node => !isSeen(node)).length
     for (let unseen = unseenIn([...this.#heads]); unseen > 0; ) {
       const { act, row, undo, behind } = this.#taken.pop()!
-      this.#open.takeBack(act.node, act.pointers, undo)
+      this.#open.takeBack(act.node, act.places, undo)
       row.taken--
       this.#waiting.add(row)
       this.#heads.delete(act.node)

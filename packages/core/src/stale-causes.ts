@@ -100,7 +100,7 @@ export class StaleCauses {
 
   #eachWrite({ node, reads }: Derived, visit: (write: Write, read: VersionedRef) => void): void {
     const cut = this.cuts.at(node)
-    for (const read of reads) this.writes.eachTouchingAfter(read, cut, write => visit(write, read))
+    for (const read of reads) this.writes.eachTouchingAfter(read, node, cut, write => visit(write, read))
   }
 
   #tell(write: Write, read: VersionedRef, isLater: boolean, made: Made): StaleCause {

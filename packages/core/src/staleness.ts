@@ -9,7 +9,8 @@ import { IntList } from './int-list.js'
 import { readsByEntry } from './manifest.js'
 import { NodeMarks } from './node-marks.js'
 import { pastOf } from './past-walk.js'
-import { entryOf, entryRef, parseRef, readableRef, type VersionedRef } from './ref.js'
+import { OpenReads } from './open-reads.js'
+import { entryOf, entryRef, parseRef, readableRef, stateRef, type VersionedRef } from './ref.js'
 import { RefReaders } from './ref-readers.js'
 import { type IsBehind, RefWrites } from './ref-writes.js'
 import type { BlastRadius, Stale } from './stale.js'
@@ -28,9 +29,9 @@ export class Staleness {
   readonly #units: Units
   readonly #cuts: Cuts
   readonly #reads = new RefReaders()
-  /** Of `#reads`, those that nothing has made stale: what a write meets it makes stale, and the next need not meet it. */
-  readonly #open = new RefReaders()
-  readonly #writes = new RefWrites()
+  /** Of `#reads`, those that nothing has made stale. */
+  readonly #open: OpenReads
+  readonly #writes: RefWrites
   /** What read an entry, by that entry. */
   readonly #dependents = new Arrows()
   /** What read an entry that the view does not show, or not yet. */
@@ -49,6 +50,8 @@ export class Staleness {
   ) {
     this.#units = new Units(set, view)
     this.#cuts = new Cuts(set.dag)
+    this.#writes = new RefWrites(set.dag, this.#cuts)
+    this.#open = new OpenReads(set.dag, this.#units, this.#writes, reader => this.#isMarked(reader))
     this.#summaries = new SummaryReads(set, view)
     this.#causes = new StaleCauses(set, this.#writes, this.#cuts)
   }
@@ -204,9 +207,12 @@ export class Staleness {
 
   #addWrites(node: Node, first: Unit, isBehind: IsBehind): void {
     for (const write of this.#writtenBy(node)) {
-      // What arrived before this change is not after it: superseded or concurrent, it is stale either way.
-      for (const reader of this.#open.take(write)) this.#mark(reader)
+      for (const reader of this.#open.metBy(write, node)) this.#mark(reader)
       this.#writes.add(write, node, first, isBehind)
+    }
+    for (const end of this.set.change(node).header.notes.ends ?? NONE) {
+      for (const reader of this.#open.metBy({ ref: stateRef(end) }, node, true)) this.#mark(reader)
+      this.#writes.addEnd(end, node, first)
     }
   }
 

@@ -3,13 +3,15 @@ import type { ChangeSet } from './change-set.js'
 import type { Node } from './dag.js'
 import { type Json, jsonEquals, pointersTouch } from './json.js'
 import type { Writer } from './open-writes.js'
-import { lower, lowest, placeOf, placesIn, pointersAbove, writtenPlaces } from './places.js'
-import { pointersOf } from './ref.js'
+import { keyedIn, keyedPointer, keyedWritten, lower, lowest, pointersAbove } from './keyed-pointers.js'
+import { placesIn, pointersOf } from './ref.js'
 import { eachSettling } from './resolutions.js'
 import { type Leaf, leavesOf, WrittenLeaves } from './written-leaves.js'
 
-/** A write to the state of which copies are looked for. Its pointer is a place: of a list, all. */
-export interface Original extends Writer {
+/** A write to the state of which copies are looked for. Its pointer goes by the keys of maps: of a list, it is to all. */
+export interface Original {
+  readonly node: Node
+  readonly pointer: string
   /** The texts and numbers that are looked for; undefined for all that it wrote. */
   readonly parts: ReadonlySet<Leaf> | undefined
 }
@@ -67,11 +69,11 @@ export class StateCopies {
     return restored ?? this.#moved(node, isSeen)
   }
 
-  /** The places at which a copy holds what it has copied. */
-  placesOf(node: Node, { parts }: Copied): string[] {
-    const places = placesIn(this.set.change(node))
-    if (parts === undefined) return places
-    return places.filter(place => this.#leaves.at(node, place).some(leaf => parts.has(leaf)))
+  /** The pointers at which a copy holds what it has copied. */
+  keyedOf(node: Node, { parts }: Copied): string[] {
+    const keyed = keyedIn(this.set.change(node))
+    if (parts === undefined) return keyed
+    return keyed.filter(at => this.#leaves.at(node, at).some(leaf => parts.has(leaf)))
   }
 
   /** Gives the memory of the state back. */
@@ -81,7 +83,7 @@ export class StateCopies {
 
   /** A migration is given all of the state: it has what it takes away or writes over, and whatever texts it has in part. */
   #carried(node: Node, isSeen: IsSeen): Copied | undefined {
-    const places = writtenPlaces(this.set.change(node))
+    const keyed = keyedWritten(this.set.change(node))
     const parts = new Set<Leaf>()
     let isMade = false
     for (const original of this.originals.touching('')) {
@@ -90,7 +92,7 @@ export class StateCopies {
       const told = [...this.#leaves.by(node)].filter(leaf => this.#isOf(leaf, original))
       for (const leaf of told) parts.add(leaf)
       const isUnknown = this.#isErased(original.node) || this.#isErased(node)
-      isMade ||= told.length === 0 && (isUnknown || places.some(place => pointersTouch(place, pointer)))
+      isMade ||= told.length === 0 && (isUnknown || keyed.some(at => pointersTouch(at, pointer)))
     }
     if (isMade) return ANYTHING
     return parts.size > 0 ? { parts } : undefined
@@ -105,13 +107,13 @@ export class StateCopies {
 
   /** A revert gives pointers what those wrote who are not reverted: reverts' own writes are none to it. */
   #restored(node: Node, isSeen: IsSeen): Copied | undefined {
-    const places = writtenPlaces(this.set.change(node))
-    const shared = this.#shared(node, places, isSeen)
+    const keyed = keyedWritten(this.set.change(node))
+    const shared = this.#shared(node, keyed, isSeen)
     if (shared !== undefined) return shared
-    const unsure = places.flatMap(place =>
-      [...this.originals.touching(place)]
+    const unsure = keyed.flatMap(at =>
+      [...this.originals.touching(at)]
         .filter(original => isSeen(original.node) && !this.#isComparable(node, original.node))
-        .map(original => ({ node: original.node, pointer: lower(place, original.pointer) })),
+        .map(original => ({ node: original.node, pointer: lower(at, original.pointer) })),
     )
     if (unsure.length === 0) return undefined
     const { reverts } = this.set
@@ -157,10 +159,10 @@ export class StateCopies {
     this.#settled ??= this.#findSettled()
     const rivals = this.#settled.get(node)
     if (rivals === undefined) return undefined
-    for (const place of writtenPlaces(this.set.change(node))) {
-      const near = rivals.filter(rival => pointersTouch(rival.pointer, place))
+    for (const at of keyedWritten(this.set.change(node))) {
+      const near = rivals.filter(rival => pointersTouch(rival.place, at))
       const choices = near
-        .map(rival => this.#choiceOf(node, rival, lower(place, rival.pointer)))
+        .map(rival => this.#choiceOf(node, rival, lower(at, rival.place)))
         .filter(({ made }) => made !== undefined)
       const taken = choices.filter(({ offered, made, isErased }) => !isErased && jsonEquals(offered, made))
       const isOne = (choice: Choice): boolean =>
@@ -169,7 +171,7 @@ export class StateCopies {
           ? taken.includes(choice) && !this.#isComparable(node, choice.rival.node)
           : choice.isErased)
       if (choices.some(isOne)) return ANYTHING
-      const parts = this.#partsOf(node, place, near, isSeen, taken.length === 0 ? includes : equals)
+      const parts = this.#partsOf(node, at, near, isSeen, taken.length === 0 ? includes : equals)
       if (parts.size > 0) return { parts }
     }
     return undefined
@@ -178,15 +180,15 @@ export class StateCopies {
   /** The texts of a change that are made of what rivals offered: of a list, say, others may have written parts. */
   #partsOf(
     node: Node,
-    place: string,
+    at: string,
     rivals: readonly Writer[],
     isSeen: IsSeen,
     isIn: (leaf: Leaf, part: Leaf) => boolean,
   ): ReadonlySet<Leaf> {
     const found = new Set<Leaf>()
-    const offered = new Set(rivals.flatMap(rival => leavesOf(this.#leaves.after(rival.node, rival.pointer))))
-    const made = this.#leaves.at(node, place)
-    for (const original of this.originals.touching(place)) {
+    const offered = new Set(rivals.flatMap(rival => leavesOf(this.#leaves.after(rival.node, rival.place))))
+    const made = this.#leaves.at(node, at)
+    for (const original of this.originals.touching(at)) {
       if (!isSeen(original.node)) continue
       const all = original.parts ?? this.#leaves.at(original.node, original.pointer)
       const parts = [...all].filter(part => offered.has(part))
@@ -204,32 +206,31 @@ export class StateCopies {
     }
   }
 
-  /** The difference between two lists is written item by item: those behind one that goes are written anew. */
+  /** An item of a list that goes to another place is written anew, and so were once all those behind one that goes. */
   #moved(node: Node, isSeen: IsSeen): Copied | undefined {
     const change = this.set.change(node)
     const inLists = new Set(
-      pointersOf(change.header.writes)
-        .filter(pointer => placeOf(pointer) !== pointer)
-        .map(placeOf),
+      placesIn(change.header.writes)
+        .filter(pointer => keyedPointer(pointer) !== pointer)
+        .map(keyedPointer),
     )
-    const isList = (place: string): boolean =>
-      inLists.has(place) || Array.isArray(this.#leaves.after(node, place))
-    const places = placesIn(change).filter(place => this.#shared(node, [place], isSeen) && isList(place))
-    return this.#shared(node, places, isSeen)
+    const isList = (at: string): boolean => inLists.has(at) || Array.isArray(this.#leaves.after(node, at))
+    const keyed = keyedIn(change).filter(at => this.#shared(node, [at], isSeen) && isList(at))
+    return this.#shared(node, keyed, isSeen)
   }
 
-  /** The texts and numbers that originals wrote at some places, and a change after them. */
-  #shared(node: Node, places: Iterable<string>, isSeen: IsSeen): Copied | undefined {
+  /** The texts and numbers that originals wrote at some pointers, and a change after them. */
+  #shared(node: Node, keyed: Iterable<string>, isSeen: IsSeen): Copied | undefined {
     const parts = new Set<Leaf>()
     const written = this.#leaves.by(node)
-    for (const place of places) {
-      for (const original of this.originals.touching(place)) {
+    for (const at of keyed) {
+      for (const original of this.originals.touching(at)) {
         if (!isSeen(original.node)) continue
         const wanted = original.parts ?? this.#leaves.by(original.node)
         const both = [...wanted].filter(part => written.has(part) && !parts.has(part))
         // To read the state as it was costs far more than to know what a change wrote.
         if (both.length === 0) continue
-        const here = this.#leaves.at(node, place)
+        const here = this.#leaves.at(node, at)
         const there = original.parts ? both : this.#leaves.at(original.node, original.pointer)
         for (const part of both) if (here.includes(part) && there.includes(part)) parts.add(part)
       }
@@ -248,7 +249,7 @@ export class StateCopies {
 
   #findSettled(): ReadonlyMap<Node, readonly Writer[]> {
     const found = new Map<Node, Writer[]>()
-    eachSettling(this.set, this.set.everything(), (node, { before }) => {
+    eachSettling(this.set, this.set.everything(), this.#leaves.state, (node, { before }) => {
       const known = found.get(node)
       if (known) known.push(...before())
       else found.set(node, [...before()])

@@ -1,22 +1,33 @@
 import type { getBackend } from '@automerge/automerge'
 import { childPointer, isJsonArray, type Json, type JsonObject, jsonEquals } from './json.js'
+import { endOf, listSteps } from './list-alignment.js'
+import { moveMark } from './list-marks.js'
 
 export type AutomergeDocument = ReturnType<typeof getBackend>
 type Key = string | number
 
+/** What a difference wrote. */
+export interface Written {
+  /** Pointers as they were before, and the marks of moves. */
+  readonly pointers: string[]
+  /** Marks of the lists to whose end it added, or took off it: where that was. */
+  readonly ends: string[]
+}
+
 /**
- * Writes the difference between two JSON values into an Automerge document as few, small operations, and returns the
- * pointers it wrote. Strings are scalars here: two authors who replace one text are in conflict, not mixed by letters.
+ * Writes the difference between two JSON values into an Automerge document as few, small operations. Strings are scalars
+ * here: two authors who replace one text are in conflict, not mixed by letters.
  */
-export function writeDifference(document: AutomergeDocument, base: JsonObject, next: JsonObject): string[] {
-  const writes: string[] = []
-  differMap({ document, writes }, '/', '', base, next)
-  return [...new Set(writes)]
+export function writeDifference(document: AutomergeDocument, base: JsonObject, next: JsonObject): Written {
+  const target: Target = { document, writes: [], ends: [] }
+  differMap(target, '/', '', base, next)
+  return { pointers: [...new Set(target.writes)], ends: target.ends }
 }
 
 interface Target {
   readonly document: AutomergeDocument
   readonly writes: string[]
+  readonly ends: string[]
 }
 
 function differMap(
@@ -61,7 +72,10 @@ function differValue(
   }
 }
 
-/** What both ends share stays; of the middle, items are changed in place, then the surplus is deleted or inserted. */
+/**
+ * Pointers name items by where they stood before. What puts in or takes out behind which others stand has moved those; at the
+ * end of the list nothing is moved but what somebody else puts there beside it, and that is told apart.
+ */
 function differList(
   target: Target,
   object: string,
@@ -69,27 +83,30 @@ function differList(
   base: readonly Json[],
   next: readonly Json[],
 ): void {
-  const shorter = Math.min(base.length, next.length)
-  let head = 0
-  while (head < shorter && jsonEquals(base[head], next[head])) head++
-  let tail = 0
-  while (tail < shorter - head && jsonEquals(base[base.length - 1 - tail], next[next.length - 1 - tail]))
-    tail++
-  const baseEnd = base.length - tail
-  const nextEnd = next.length - tail
-  let at = head
-  for (; at < baseEnd && at < nextEnd; at++) {
-    if (jsonEquals(base[at], next[at])) continue
-    differValue(target, object, at, childPointer(pointer, at), base[at], next[at]!)
+  const moves = new Map<boolean, number>()
+  const moved = (from: number, removes: boolean): void => {
+    if (!moves.has(removes)) moves.set(removes, from)
   }
-  for (let i = baseEnd - 1; i >= at; i--) {
-    target.document.delete(object, i)
-    target.writes.push(childPointer(pointer, i))
+  /** By how much what is to come stands further back than it did. */
+  let shift = 0
+  const steps = listSteps(base, next)
+  for (const step of steps) {
+    const { at } = step
+    if (step.do === 'edit') {
+      differValue(target, object, at + shift, childPointer(pointer, at), base[at], step.to)
+    } else if (step.do === 'remove') {
+      target.document.delete(object, at + shift--)
+      target.writes.push(childPointer(pointer, at))
+      moved(at, true)
+    } else {
+      insert(target.document, object, at + shift++, step.to)
+      target.writes.push(childPointer(pointer, '-'))
+      moved(at, false)
+    }
   }
-  for (; at < nextEnd; at++) {
-    insert(target.document, object, at, next[at]!)
-    target.writes.push(childPointer(pointer, '-'))
-  }
+  const end = endOf(steps, base.length)
+  for (const [removes, from] of moves)
+    (from >= end ? target.ends : target.writes).push(moveMark({ list: pointer, from, removes }))
 }
 
 function isContainer(value: Json): value is readonly Json[] | JsonObject {

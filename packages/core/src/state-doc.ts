@@ -1,12 +1,12 @@
-import { getBackend, init, isImmutableString } from '@automerge/automerge'
+import { getBackend, init } from '@automerge/automerge'
 import { tooManyOps } from './automerge-ops.js'
-import { compareText } from './bytes.js'
 import type { ChangeSet } from './change-set.js'
-import type { Node } from './dag.js'
+import type { Dag, Node } from './dag.js'
 import type { ActorId } from './ids.js'
-import { deepFreeze, frozenCopy, type Json, type JsonObject, parsePointer } from './json.js'
+import { deepFreeze, frozenCopy, type Json, type JsonObject } from './json.js'
 import { LIMITS } from './limits.js'
-import { type AutomergeDocument, writeDifference } from './state-diff.js'
+import { StateAt, toJson } from './state-at.js'
+import { type AutomergeDocument, writeDifference, type Written } from './state-diff.js'
 
 /** What a document shows the state of: all that a view does, or what it did once. */
 export interface Shown {
@@ -32,6 +32,10 @@ export class StateDoc {
   /** The form that state changes had when they were applied (applied-states.ts). */
   #form = 0
   #snapshot: JsonObject | undefined
+  /** What was looked up in the document as it is. */
+  #now: StateAt | undefined
+  /** By change, the state right after it: of the last few that were asked about. */
+  readonly #after = new Map<Node, StateAt>()
   #ownIsHere = true
   readonly #refused = new Set<Node>()
 
@@ -55,41 +59,67 @@ export class StateDoc {
     return this.#snapshot
   }
 
-  /** What `pointer` held for the author of the change at `node`, right after it. */
-  readAfter(node: Node, pointer: string): Json | undefined {
-    return this.refused.has(node) ? undefined : this.readAt([node], pointer)
+  /** What a pointer or a place (places.ts) held for the author of the change at `node`, right after it. */
+  readAfter(node: Node, place: string): Json | undefined {
+    if (this.refused.has(node)) return undefined
+    return this.set.states.valueAfter(node, place, () => this.#stateAfter(node).read(place))
   }
 
   /** What `pointer` holds where these changes and their pasts are all there is. */
   readAt(nodes: readonly Node[], pointer: string): Json | undefined {
+    return this.at(nodes).read(pointer)
+  }
+
+  /** The state where these changes and their pasts are all there is. */
+  at(nodes: readonly Node[]): StateAt {
     this.#catchUp()
-    const heads = this.#headsAfter(nodes)
-    let object = '/'
-    let value: Json | undefined = null
-    for (const key of parsePointer(pointer)) {
-      const prop = this.#document.objInfo(object, heads).type === 'list' ? Number(key) : key
-      if (typeof prop === 'number' && !Number.isSafeInteger(prop)) return undefined
-      const found = this.#document.getWithType(object, prop, heads)
-      if (found === null || found === undefined) return undefined
-      const [type, inner] = found
-      const container = type === 'map' || type === 'list' || type === 'table'
-      if (container) object = inner as string
-      value = toJson(container ? this.#document.materialize(object, heads) : inner)
-      if (!container) object = ''
-    }
-    return pointer === '' ? toJson(this.#document.materialize('/', heads)) : value
+    return new StateAt(this.#document, this.#headsAfter(nodes))
+  }
+
+  /** The state as the author of the change at `node` saw it before that. */
+  before(node: Node): StateAt {
+    return this.at(depsOf(this.set.dag, node))
+  }
+
+  /** The place of a pointer in that state. */
+  placeBefore(node: Node, pointer: string): string {
+    return this.before(node).placeOf(pointer)
+  }
+
+  /** Where a place is now: its pointer, in which items that are gone keep their marks. */
+  pointerOf(place: string): string {
+    return this.#asItIs().pointerOf(place)
+  }
+
+  placeNow(pointer: string): string {
+    return this.#asItIs().placeOf(pointer)
+  }
+
+  #asItIs(): StateAt {
+    this.#catchUp()
+    this.#now ??= new StateAt(this.#document)
+    return this.#now
+  }
+
+  #stateAfter(node: Node): StateAt {
+    const known = this.#after.get(node) ?? this.at([node])
+    // The last one asked about is the last in the map, and the first one goes.
+    this.#after.delete(node)
+    this.#after.set(node, known)
+    if (this.#after.size > AFTER_MAX) this.#after.delete(this.#after.keys().next().value!)
+    return known
   }
 
   /**
    * Turns the difference from `read()` to `next` into one Automerge change of this document's actor.
-   * @returns its bytes and the pointers it writes, or undefined when nothing differs
+   * @returns its bytes and what it writes, or undefined when nothing differs
    * @throws WEFT_CHANGE_TOO_LARGE; then nothing is written
    */
-  write(next: JsonObject): { bytes: Uint8Array; pointers: string[] } | undefined {
+  write(next: JsonObject): (Written & { readonly bytes: Uint8Array }) | undefined {
     // First: to read may take another document.
     const base = this.read()
-    const pointers = writeDifference(this.#document, base, next)
-    if (pointers.length === 0) return undefined
+    const written = writeDifference(this.#document, base, next)
+    if (written.pointers.length === 0) return undefined
     const ops = this.#document.pendingOps()
     if (ops > LIMITS.state_ops_per_change_max) {
       this.reset()
@@ -99,9 +129,10 @@ export class StateDoc {
     if (this.#document.commit(null, 0) === null) return undefined
     const bytes = this.#document.getLastLocalChange()
     if (!bytes) throw new Error('Automerge made no change of a difference')
+    this.#now = undefined
     // What Automerge would show now, without building it again from all that was ever written.
     this.#snapshot = frozenCopy(next)
-    return { bytes: this.set.states.asWritten(bytes), pointers }
+    return { bytes: this.set.states.asWritten(bytes), ...written }
   }
 
   /** Forgets what was written but did not become a change. */
@@ -121,6 +152,8 @@ export class StateDoc {
   #drop(): void {
     this.#made?.free()
     this.#made = undefined
+    this.#now = undefined
+    this.#after.clear()
   }
 
   get #arrived(): Shown['arrived'] {
@@ -161,6 +194,7 @@ export class StateDoc {
     this.#ownIsHere = true
     if (pending.length === 0) return
     this.#snapshot = undefined
+    this.#now = undefined
     try {
       this.#document.applyChanges(pending.map(node => this.set.states.bytesAt(node)))
     } catch {
@@ -190,14 +224,9 @@ export class StateDoc {
 
 const EMPTY: JsonObject = Object.freeze({})
 
-/** Reads as null what lies deeper than anyone may write: only a hostile author nests so, and recursion has an end. */
-function toJson(value: unknown, depth = 0): Json {
-  if (isImmutableString(value)) return value.toString()
-  if (depth > LIMITS.value_depth_max) return null
-  if (Array.isArray(value)) return value.map(item => toJson(item, depth + 1))
-  if (value instanceof Date) return value.getTime()
-  if (typeof value === 'bigint') return Number(value)
-  if (typeof value !== 'object' || value === null) return value as Json
-  const properties = Object.entries(value).sort(([a], [b]) => compareText(a, b))
-  return Object.fromEntries(properties.map(([key, item]) => [key, toJson(item, depth + 1)]))
+/** So many states of the past are kept at hand: what one asks about, another asks about soon. */
+const AFTER_MAX = 32
+
+function depsOf(dag: Dag, node: Node): Node[] {
+  return Array.from({ length: dag.depCount(node) }, (_, index) => dag.dep(node, index))
 }

@@ -73,6 +73,17 @@ export class StateLedger {
     else this.#byActor.set(actor, [taken])
   }
 
+  /** Whether any state change is here. */
+  get any(): boolean {
+    return this.#hashes.size > 0
+  }
+
+  /** Whether the state change at `node` makes objects. */
+  makesAt(node: Node): boolean {
+    const hash = this.#hashes.get(node)
+    return hash !== undefined && this.#byHash.get(hash)!.makes.size > 0
+  }
+
   /** Automerge's hash of the state change at `node`. */
   hashOf(node: Node): string | undefined {
     return this.#hashes.get(node)

@@ -12,38 +12,38 @@ interface Calm {
 }
 
 /**
- * The writes of a view in order, and what each author saw disagree. Told apart by **scopes**, the highest of the pointers
+ * The writes of a view in order, and what each author saw disagree. Told apart by **scopes**, the highest of the places
  * at which writes may have disagreed: what is written in one is nothing to what is open in another.
  */
 export class WriteHistory {
   readonly #nodes: Node[] = []
-  readonly #byPointer = new PointerTree<number[]>()
+  readonly #byPlace = new PointerTree<number[]>()
   readonly #contested = new PointerTree<true>()
-  /** By the pointer of a scope, the places of the acts that wrote in it. */
+  /** By the place of a scope, the numbers of the acts that wrote in it. */
   readonly #scopes = new Map<string, Set<number>>()
 
-  /** @param contested the pointers at which writes may ever have disagreed */
+  /** @param contested the places at which writes may ever have disagreed */
   constructor(
     private readonly dag: Dag,
     private readonly pasts: ViewPasts,
     contested: Iterable<string>,
   ) {
-    for (const pointer of contested) this.#contested.at(pointer).value = true
+    for (const place of contested) this.#contested.at(place).value = true
   }
 
   /** Takes in the next change in order. */
-  add(node: Node, pointers: readonly string[]): void {
-    if (pointers.length === 0) return
-    const place = this.#nodes.push(node) - 1
-    for (const pointer of pointers) {
-      const spot = this.#byPointer.at(pointer)
+  add(node: Node, places: readonly string[]): void {
+    if (places.length === 0) return
+    const number = this.#nodes.push(node) - 1
+    for (const place of places) {
+      const spot = this.#byPlace.at(place)
       spot.value ??= []
-      spot.value.push(place)
-      const scope = this.#scopeOf(pointer)
+      spot.value.push(number)
+      const scope = this.#scopeOf(place)
       if (scope === undefined) continue
       const acts = this.#scopes.get(scope)
-      if (acts) acts.add(place)
-      else this.#scopes.set(scope, new Set([place]))
+      if (acts) acts.add(number)
+      else this.#scopes.set(scope, new Set([number]))
     }
   }
 
@@ -52,31 +52,31 @@ export class WriteHistory {
    * kept for later.
    */
   eachSettling(visit: (node: Node, settling: Settling) => void): void {
-    for (const [scope, places] of this.#scopes) {
-      new ScopePlay(this.dag, this.pasts, this.#actsIn(scope)).each(places, visit)
+    for (const [scope, numbers] of this.#scopes) {
+      new ScopePlay(this.dag, this.pasts, this.#actsIn(scope)).each(numbers, visit)
     }
   }
 
-  #scopeOf(pointer: string): string | undefined {
-    const above = this.#contested.above(pointer).find(({ value }) => value)
-    return above?.pointer ?? (this.#contested.within(pointer) && pointer)
+  #scopeOf(place: string): string | undefined {
+    const above = this.#contested.above(place).find(({ value }) => value)
+    return above?.pointer ?? (this.#contested.within(place) && place)
   }
 
   /** What was written in a scope, or above it, in order. */
   #actsIn(scope: string): Act[] {
     const written = new Map<number, string[]>()
-    for (const spots of [this.#byPointer.above(scope), subtree(this.#byPointer.within(scope))]) {
-      for (const { pointer, value } of spots) {
-        for (const place of value ?? []) {
-          const known = written.get(place)
-          if (known) known.push(pointer)
-          else written.set(place, [pointer])
+    for (const spots of [this.#byPlace.above(scope), subtree(this.#byPlace.within(scope))]) {
+      for (const { pointer: place, value } of spots) {
+        for (const number of value ?? []) {
+          const known = written.get(number)
+          if (known) known.push(place)
+          else written.set(number, [place])
         }
       }
     }
     return [...written]
       .sort(([a], [b]) => a - b)
-      .map(([place, pointers]) => ({ place, node: this.#nodes[place]!, pointers }))
+      .map(([number, places]) => ({ number, node: this.#nodes[number]!, places }))
   }
 }
 
@@ -93,23 +93,23 @@ class ScopePlay {
     this.#seen = new SeenWrites(dag, pasts)
   }
 
-  each(places: ReadonlySet<number>, visit: (node: Node, settling: Settling) => void): void {
+  each(numbers: ReadonlySet<number>, visit: (node: Node, settling: Settling) => void): void {
     /** Of all acts until then: what the author of a joint had seen. */
     const open = new OpenWrites(this.pasts)
     let unaware = 0
     /** The acts that no later one has in its past. */
     let heads: Node[] = []
     for (const act of this.acts) {
-      const { node, pointers } = act
+      const { node, places } = act
       const isSeen = this.pasts.seenBy(node, heads)
       heads = heads.filter(head => !isSeen(head))
       const isJoint = heads.length === 0
       heads.push(node)
-      if (places.has(act.place)) {
-        const settled = isJoint ? open.settledBy(pointers) : this.#settledBy(act, unaware)
+      if (numbers.has(act.number)) {
+        const settled = isJoint ? open.settledBy(places) : this.#settledBy(act, unaware)
         for (const settling of settled) visit(node, settling)
       }
-      if (open.add(node, pointers)) unaware++
+      if (open.add(node, places)) unaware++
       this.#seen.add(act)
       if (isJoint && !open.anyDispute) this.#calms.push({ node, unaware })
     }

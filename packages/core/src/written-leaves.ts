@@ -1,8 +1,8 @@
 import { decodeChange } from '@automerge/automerge'
 import type { ChangeSet } from './change-set.js'
-import { readablePointer } from './conflicts.js'
 import type { Node } from './dag.js'
 import type { Json } from './json.js'
+import { readablePlace } from './places.js'
 import { StateDoc } from './state-doc.js'
 
 /** A text that is not empty, or a number: what one value can be told from another by. */
@@ -39,10 +39,14 @@ export class WrittenLeaves {
     return leaves
   }
 
-  /** What a pointer held right after a change, whoever had written it. */
+  /** What a pointer or a place (places.ts) held right after a change, whoever had written it. */
   after(node: Node, pointer: string): Json | undefined {
+    return this.state.readAfter(node, readablePlace(pointer))
+  }
+
+  get state(): StateDoc {
     this.#state ??= new StateDoc(this.set, this.set.everything())
-    return this.#state.readAfter(node, readablePointer(pointer))
+    return this.#state
   }
 
   /** Gives the memory of the state back. */

@@ -4,7 +4,11 @@ import { branchName, changeId, id, json, pointer, time } from './fields.js'
 
 export const CONFLICT = z
   .object({
-    pointer,
+    pointer: pointer.openapi({
+      description:
+        'where it is now. An item that its list holds no more has a mark there instead of an index, `~@12@…`: ' +
+        'a resolution of that says no more than that it is gone',
+    }),
     winner: json.optional().openapi({ description: 'what the state shows meanwhile' }),
     values: z
       .array(

@@ -43,6 +43,14 @@ export const RECORD = z
     deps: heads,
     entries: z.array(ENTRY.omit({ position: true })).readonly(),
     pointers: z.array(pointer).readonly().openapi({ description: 'pointers of the state that it wrote' }),
+    moved: z
+      .array(z.object({ list: pointer, from: z.int(), removes: z.boolean() }))
+      .readonly()
+      .optional()
+      .openapi({
+        description:
+          'lists in which it put in or took out something, and so moved the items from an index on',
+      }),
     reads: manifest,
     reason: z.string().optional(),
     reverts: heads,

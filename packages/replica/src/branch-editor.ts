@@ -7,7 +7,7 @@ import {
   type Change,
   type ChangeId,
   type ContextDefinition,
-  checkPointer,
+  checkPlace,
   type EntrySchemas,
   entryId,
   formatRef,
@@ -19,6 +19,7 @@ import {
   LIMITS,
   type MergeReport,
   mergeReport,
+  namesItem,
   NO_NODE,
   parseRef,
   type RevertTarget,
@@ -37,8 +38,9 @@ import { type Recipe, stateAfter } from './recipe.js'
 import { HandleLease } from './handle-lease.js'
 import type { Lease } from './lease.js'
 import { nodeHost } from './node-host.js'
-import { withValueAt } from './pointer-write.js'
+import { goesByItem, withValueAt } from './pointer-write.js'
 import { Receipt } from './receipt.js'
+import { checkOpen } from './resolution-proposal.js'
 import { checkTarget, type Revert, type RevertOptions, revertWrite } from './revert.js'
 
 export interface WriteOptions {
@@ -174,14 +176,17 @@ export abstract class BranchEditor<State, Entries extends EntrySchemas> extends 
   }
 
   /**
-   * Settles what is in conflict at a pointer: a change like any other, after all the values. Undefined deletes.
-   * @throws WEFT_POINTER_INVALID, and as `change`
+   * Settles what is in conflict at a pointer: a change like any other, after all the values. Undefined deletes. Of an item of
+   * a list there has to be a conflict: items move, and by an index of yesterday another one would be overwritten.
+   * @throws WEFT_POINTER_INVALID · WEFT_CONFLICT_UNKNOWN, and as `change`
    */
   resolve(pointer: string, value: Json | undefined, options: WriteOptions = {}): Receipt {
-    checkPointer(pointer)
+    checkPlace(pointer)
     this.upToDate()
-    const state = this.validated(withValueAt(this.state as JsonObject, pointer, value))
-    return this.commit({ state, touches: [pointer] }, options)
+    const now = this.state as JsonObject
+    const next = withValueAt(now, pointer, value)
+    if (namesItem(pointer) || goesByItem(now, pointer)) checkOpen(pointer, this.conflicts())
+    return this.commit({ state: this.validated(next), touches: [pointer] }, options)
   }
 
   /**

@@ -279,6 +279,7 @@ export abstract class BranchProposer<State, Entries extends EntrySchemas> extend
       resolutions: this.resolutions({ pointer }),
       hasSeen: view && (change => view.has(set.dag.node(change))),
       writesOf: change => set.change(set.dag.node(change)).header.writes,
+      stateBefore: change => this.at(set.change(set.dag.node(change)).header.deps).state as JsonObject,
       stateAt: change => this.at([change]).state as JsonObject,
       validated: state => this.validated(state),
     }

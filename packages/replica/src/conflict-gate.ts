@@ -1,4 +1,4 @@
-import { type Conflict, isWeftError, WeftError } from '@weft/core'
+import { type Conflict, isWeftError, sayWritten, WeftError } from '@weft/core'
 import type { WaitOptions } from './waiting.js'
 
 /** What an agent may ask for before it starts: that nobody disagrees on what it will read. */
@@ -40,7 +40,7 @@ function conflictsOpen(
   const pointers = conflicts.map(({ pointer }) => pointer)
   return new WeftError(
     'WEFT_CONFLICTS_OPEN',
-    `branch ${branch} still had ${pointers.length} open conflict(s) after ${timeout_ms} ms: ${pointers.slice(0, 8).join(', ')}`,
+    `branch ${branch} still had ${pointers.length} open conflict(s) after ${timeout_ms} ms: ${pointers.slice(0, 8).map(sayWritten).join(', ')}`,
     'resolve each with `resolve(pointer, value)`; `conflicts()` lists their values and authors',
     { branch, pointers, count: pointers.length },
   )

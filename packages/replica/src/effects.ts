@@ -15,6 +15,7 @@ import {
   pointerOf,
   readOutcome,
   reasonOf,
+  sayRef,
   type Stale,
   type StaleCause,
   stateRef,
@@ -282,7 +283,7 @@ async function movedOutside(
     const entry = entryOf(ref)
     const cause = entry === undefined ? undefined : rootCause(host, entry)
     if (cause) {
-      const reason = `entry ${entry!.slice(0, 12)} is stale: ${cause.change.slice(0, 12)} wrote ${cause.wrote}`
+      const reason = `entry ${entry!.slice(0, 12)} is stale: ${cause.change.slice(0, 12)} wrote ${sayRef(cause.wrote)}`
       return { refs: [ref], reason }
     }
   }

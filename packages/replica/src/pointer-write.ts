@@ -1,4 +1,4 @@
-import { type Json, type JsonObject, parsePointer, WeftError } from '@weft/core'
+import { type Json, type JsonObject, namesItem, parsePointer, sayWritten, WeftError } from '@weft/core'
 import { produce } from 'immer'
 
 /** As RFC 6901 spells it: what else a number can be read from names no item. */
@@ -6,8 +6,12 @@ const INDEX = /^(0|[1-9]\d{0,14})$/
 
 type Container = Record<string, Json | undefined> | Json[]
 
-/** `root` with `value` at `pointer`; undefined removes what is there. @throws WEFT_POINTER_INVALID */
+/**
+ * `root` with `value` at `pointer`; undefined removes what is there. An item that its list holds no more, which conflicts name
+ * by a mark, can only be gone. @throws WEFT_POINTER_INVALID
+ */
 export function withValueAt(root: JsonObject, pointer: string, value: Json | undefined): JsonObject {
+  if (namesItem(pointer)) return value === undefined ? root : refuseGone(pointer)
   const keys = parsePointer(pointer)
   const last = keys.pop()
   if (last === undefined)
@@ -36,6 +40,25 @@ export function withValueAt(root: JsonObject, pointer: string, value: Json | und
 
 function isObject(value: Json | undefined): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Whether a pointer goes by an item of a list. */
+export function goesByItem(root: JsonObject, pointer: string): boolean {
+  let at: Json | undefined = root
+  for (const key of parsePointer(pointer)) {
+    if (Array.isArray(at)) return true
+    at = typeof at === 'object' && at !== null && Object.hasOwn(at, key) ? (at as JsonObject)[key] : undefined
+  }
+  return false
+}
+
+function refuseGone(pointer: string): never {
+  throw new WeftError(
+    'WEFT_POINTER_INVALID',
+    `${sayWritten(pointer)} cannot be written: its list does not hold that item any more`,
+    'put it back where it belongs with `change`, if it has to be there, and resolve the conflict with undefined',
+    { pointer },
+  )
 }
 
 function refuse(pointer: string, why: string): never {

@@ -6,6 +6,7 @@ import {
   jsonEquals,
   pointersTouch,
   type Resolution,
+  sayWritten,
   stateRef,
   WeftError,
 } from '@weft/core'
@@ -28,6 +29,8 @@ export interface SettlingView {
   /** Whether the author has seen a change; undefined when the author has not said what. */
   readonly hasSeen: ((change: ChangeId) => boolean) | undefined
   readonly writesOf: (change: ChangeId) => readonly string[]
+  /** The state as the author of a change saw it before that, and right after it. */
+  readonly stateBefore: (change: ChangeId) => JsonObject
   readonly stateAt: (change: ChangeId) => JsonObject
   /** A state as the definition has it. */
   readonly validated: (state: JsonObject) => JsonObject
@@ -50,22 +53,31 @@ export function settledBefore(settling: Settling, view: SettlingView): ChangeId 
   return before?.change
 }
 
+/** That a conflict is open at a pointer, above it or below it. @throws WEFT_CONFLICT_UNKNOWN */
+export function checkOpen(pointer: string, conflicts: readonly Conflict[]): void {
+  if (!conflicts.some(conflict => pointersTouch(conflict.pointer, pointer)))
+    throw nothingOpen({ pointer }, undefined)
+}
+
 /** Whether a change wrote at the pointer, and settling it once more would alter nothing of what it wrote. */
 function isSame(
   { pointer, value }: Settling,
   change: ChangeId,
-  { writesOf, stateAt, validated }: SettlingView,
+  { writesOf, stateBefore, stateAt, validated }: SettlingView,
 ): boolean {
   if (!writesOf(change).includes(stateRef(pointer))) return false
-  const state = stateAt(change)
-  return jsonEquals(validated(withValueAt(state, pointer, value)), state)
+  const after = stateAt(change)
+  // To take an item out of a list once more would take out the next one.
+  return [stateBefore, () => after].some(state =>
+    jsonEquals(validated(withValueAt(state(change), pointer, value)), after),
+  )
 }
 
-function nothingOpen({ pointer }: Settling, last: Resolution | undefined): WeftError {
+function nothingOpen({ pointer }: Pick<Settling, 'pointer'>, last: Resolution | undefined): WeftError {
   const by = last && { change: last.change, agent: last.agent, pointer: last.pointer }
   return new WeftError(
     'WEFT_CONFLICT_UNKNOWN',
-    `no conflict is open at ${JSON.stringify(pointer)}` +
+    `no conflict is open at ${JSON.stringify(sayWritten(pointer))}` +
       (by ? `; the last one was settled by ${by.agent}, with ${by.change.slice(0, 12)}` : ''),
     'read the state, which tells what is in conflict; to write where nothing is, write a change',
     { pointer, ...(by && { resolved: by }) },

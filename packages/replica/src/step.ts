@@ -9,6 +9,7 @@ import {
   type JsonObject,
   type KindOf,
   type ManifestRef,
+  movedLists,
   overlayRef,
   parseRef,
   stateRef,
@@ -167,7 +168,9 @@ export class Step<State, Entries extends EntrySchemas> {
   change(recipe: Recipe<State>): this {
     this.#check()
     const next = stateAfter(() => this.#state, [trackedRecipe(recipe, this.#log)])
-    this.#state = validateState(this.definition.state, next as JsonObject) as State
+    const state = validateState(this.definition.state, next as JsonObject) as State
+    for (const list of movedLists(this.#state as JsonObject, state as JsonObject)) this.#log.move(list)
+    this.#state = state
     this.#changed = true
     return this
   }

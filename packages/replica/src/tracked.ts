@@ -10,12 +10,25 @@ export class ReadLog {
   /** Containers that were handed out; those that nothing is read of count as read themselves. */
   readonly #handedOut = new Set<string>()
 
+  /** Lists of which the step has moved items itself: by its indexes, others know other items from there on. */
+  readonly #moved = new Set<string>()
+
   read(pointer: string): void {
-    this.#read.add(pointer)
+    this.#read.add(this.#named(pointer))
   }
 
   handOut(pointer: string): void {
-    this.#handedOut.add(pointer)
+    this.#handedOut.add(this.#named(pointer))
+  }
+
+  /** Names all of a list for whatever is read in it from here on. */
+  move(list: string): void {
+    this.#moved.add(list)
+  }
+
+  #named(pointer: string): string {
+    for (const list of this.#moved) if (pointer.startsWith(`${list}/`)) return list
+    return pointer
   }
 
   /** Pointers that cover all that was read, ascending: the fewest, and fewer where those do not fit into a header. */

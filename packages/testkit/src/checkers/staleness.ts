@@ -1,6 +1,7 @@
 import { type Change, type ChangeId, entryId, type ManifestRef, pointersTouch, unpackIds } from '@weft/core'
 import { type Checker, entryOf, short } from '../checker.js'
 import { Pasts } from '../pasts.js'
+import { endsBy, isTouchedByMove, movesBy, type Wrote } from './list-moves.js'
 
 const STATE = 'state:'
 const ENTRY = 'entry:'
@@ -46,12 +47,20 @@ export function staleness(): Checker {
 function staleOf(shown: readonly Change[], pasts: Pasts): Set<string> {
   const stale = new Set<string>()
   const units = shown.flatMap(change => unitsOf(change))
-  const writes = shown.flatMap(change => writesOf(change, shown).map(ref => ({ ref, by: change.id })))
+  const writes = shown.flatMap(change => writesOf(change, shown))
+  const moves = shown.flatMap(movesBy)
+  const isBefore = (earlier: ChangeId, later: ChangeId): boolean => pasts.isBefore(earlier, later)
   for (const { unit, change, reads } of units) {
     if (reads.length === 0) continue
     const isTouched = writes.some(
-      ({ ref, by }) =>
-        by !== change.id && reads.some(read => touchesRead(ref, read)) && !pasts.isBefore(by, change.id),
+      wrote =>
+        wrote.by !== change.id &&
+        !isBefore(wrote.by, change.id) &&
+        reads.some(
+          read =>
+            touchesRead(wrote, read) ||
+            (moves.length > 0 && isTouchedByMove(wrote, read.ref, change.id, moves, isBefore)),
+        ),
     )
     if (isTouched) stale.add(unit)
   }
@@ -82,18 +91,23 @@ function unitsOf(change: Change): { unit: string; change: Change; reads: readonl
 }
 
 /** Refs that a change writes, as they are spelled; who takes entries back writes them (STP-4). */
-function writesOf({ header }: Change, shown: readonly Change[]): string[] {
+function writesOf({ id: by, header }: Change, shown: readonly Change[]): Wrote[] {
   const reverted = new Set(header.notes.reverts ? unpackIds(header.notes.reverts) : [])
   const entries = shown
     .filter(({ id }) => reverted.has(id))
     .flatMap(({ id, header: { kinds } }) => kinds.map((_, index) => ENTRY + entryId(id, index)))
-  return [...header.writes, ...entries]
+  return [
+    ...[...header.writes, ...entries].map(ref => ({ ref, isEnd: false, by })),
+    ...endsBy({ header }).map(ref => ({ ref, isEnd: true, by })),
+  ]
 }
 
 /** STL-2. A version names what was read, or what is there now; the same one is no news. */
-function touchesRead(wrote: string, { ref, version }: ManifestRef): boolean {
+function touchesRead({ ref: wrote, isEnd }: Wrote, { ref, version }: ManifestRef): boolean {
   if (wrote.startsWith(STATE)) {
-    return ref.startsWith(STATE) && pointersTouch(wrote.slice(STATE.length), ref.slice(STATE.length))
+    return (
+      !isEnd && ref.startsWith(STATE) && pointersTouch(wrote.slice(STATE.length), ref.slice(STATE.length))
+    )
   }
   const [name, now] = splitVersion(wrote)
   return name === ref && (now === undefined || version === undefined || now !== version)

@@ -1,0 +1,25 @@
+import type { HeaderNotes } from './header-notes.js'
+import { LIMITS } from './limits.js'
+import { checkWritten, moveIn } from './list-marks.js'
+
+/*
+ * To add to the end of a list, or to take something off it, moves nothing that its author knew of, and is no write to any item
+ * but those taken off. But of two who add beside each other one item comes to stand behind the other. So where the end was is
+ * noted, apart from what is written: it touches those alone who know of items from there on.
+ */
+
+/** Notes that also say at which ends of lists something was added or taken off. */
+export function withEnds(notes: HeaderNotes, ends: readonly string[] = []): HeaderNotes {
+  return ends.length === 0 ? notes : { ...notes, ends }
+}
+
+/** @throws TypeError · RangeError · WEFT_POINTER_INVALID */
+export function checkEnds(ends: unknown): void {
+  if (!Array.isArray(ends) || ends.length > LIMITS.refs_per_change_max)
+    throw new TypeError('ends is not a list')
+  for (const mark of ends) {
+    if (typeof mark !== 'string' || mark.length > LIMITS.ref_chars_max || !moveIn(mark))
+      throw new TypeError('what ends says of a list is not where it ended')
+    checkWritten(mark)
+  }
+}

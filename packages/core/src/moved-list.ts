@@ -1,0 +1,173 @@
+import { type Chain, Chains, countWhile, type Placed } from './chains.js'
+import type { Dag, Node } from './dag.js'
+import type { Move } from './list-marks.js'
+import { pastOf } from './past-walk.js'
+
+/** What somebody has seen: all that came up to a cut, and what else is told of each change. */
+export interface Knower {
+  readonly cut: number
+  readonly knows: (node: Node) => boolean
+}
+
+/** A move, and whose it was. */
+export interface Moved extends Placed {
+  readonly move: Move
+}
+
+/** A move of the items of a list, or of those of a list within one of its items. */
+interface ListMove extends Placed {
+  readonly from: number
+  readonly isInner: boolean
+  /** How many moves of the list itself, and how many of these that took something out, its actor had made with it. */
+  readonly owns: number
+  readonly removals: number
+}
+
+/** The moves of a list that somebody had seen. */
+export interface Sight {
+  readonly cut: number
+  /** How many of those of an actor, where that is more than the ones up to the cut. */
+  readonly counts: ReadonlyMap<Chain<ListMove>, number>
+}
+
+/** What a change had seen of the moves of a list: its own are told by itself, so that a sight lasts while others' stay. */
+export interface OwnSight extends Sight {
+  readonly actor: number
+}
+
+/** Nothing that is written to a list is astray for whoever reads it: from no index on. */
+export const NOWHERE = Number.POSITIVE_INFINITY
+
+/**
+ * The moves of the items of one list, and who had seen which. Two who have seen different moves mean different items by one
+ * index; where it is uncertain whether they do, they do: a read is then stale too often, and never too seldom.
+ */
+export class MovedList {
+  readonly #moves = new Chains<ListMove>()
+  readonly #sights = new Map<Node, OwnSight>()
+  readonly #withOwn = new Map<Node, Sight>()
+  /** By actor. */
+  readonly #last = new Map<number, OwnSight>()
+  /** The moves of the list itself, in the order of arrival. */
+  readonly own: Moved[] = []
+
+  constructor(
+    readonly list: string,
+    private readonly dag: Dag,
+    private readonly cutOf: (node: Node) => number,
+  ) {}
+
+  /** @param isInner of a list within an item */
+  add({ node, place }: Placed, move: Move, isInner: boolean): void {
+    const { from, removes } = move
+    const { items } = this.#moves.growing(this.dag.actorNumber(node))
+    const { owns, removals } = items.at(-1) ?? { owns: 0, removals: 0 }
+    const isRemoval = removes && !isInner
+    items.push({
+      node,
+      place,
+      from,
+      isInner,
+      owns: owns + (isInner ? 0 : 1),
+      removals: removals + (isRemoval ? 1 : 0),
+    })
+    if (!isInner) this.own.push({ node, place, move })
+  }
+
+  /** What the author of a change had seen before it; the same object while others' moves in it are the same. */
+  sightOf(node: Node): OwnSight {
+    const known = this.#sights.get(node)
+    if (known) return known
+    const actor = this.dag.actorNumber(node)
+    const cut = this.cutOf(node)
+    const { counts } = this.seenBy({ cut, knows: pastOf(this.dag, node, () => false) }, actor)
+    const last = this.#last.get(actor)
+    const sight = last?.cut === cut && areEqual(last.counts, counts) ? last : { cut, counts, actor }
+    this.#sights.set(node, sight)
+    this.#last.set(actor, sight)
+    return sight
+  }
+
+  /** @param except an actor whose moves are left out */
+  seenBy({ cut, knows }: Knower, except?: number): Sight {
+    const counts = new Map<Chain<ListMove>, number>()
+    for (const chain of this.#moves.since(cut)) {
+      if (chain.actor === except) continue
+      const count = countWhile(chain.items, ({ place, node }) => place <= cut || knows(node))
+      if (count > countUpTo(chain, cut)) counts.set(chain, count)
+    }
+    return { cut, counts }
+  }
+
+  /** What a change had seen, and what it did itself: all of that has to be here. */
+  sightWith(node: Node): Sight {
+    const known = this.#withOwn.get(node)
+    if (known) return known
+    const others = this.sightOf(node)
+    const own = [...this.#moves.since(others.cut)].find(({ actor }) => actor === others.actor)
+    if (own === undefined) return others
+    const count = countWhile(own.items, move => move.node <= node)
+    const sight = { cut: others.cut, counts: new Map([...others.counts, [own, count] as const]) }
+    this.#withOwn.set(node, sight)
+    return sight
+  }
+
+  /** From which index on something that a writer wrote may be astray for somebody who had seen all moves that are here. */
+  lowestFor(writer: OwnSight): number {
+    const counts = new Map<Chain<ListMove>, number>()
+    for (const chain of this.#moves.since(writer.cut)) counts.set(chain, chain.items.length)
+    return this.astrayFrom({ cut: writer.cut, counts }, writer)
+  }
+
+  /**
+   * From which index on what a writer writes, and somebody who has not seen that reads, may be different items by one index:
+   * the reader had seen moves that the writer had not, and these were where they say, or, where both had seen what their
+   * authors had not, anywhere.
+   */
+  astrayFrom(reader: Sight, writer: OwnSight): number {
+    let from = NOWHERE
+    for (const chain of this.#moves.since(writer.cut)) {
+      if (chain.actor === writer.actor) continue
+      const unseen = chain.items.slice(countIn(writer, chain), countIn(reader, chain))
+      // Those of one actor had seen the more the later they were: what the first had seen, all had.
+      const own = unseen.find(move => !move.isInner)
+      const inner = unseen.find(move => move.isInner)
+      for (const move of unseen) if (!move.isInner) from = Math.min(from, move.from)
+      if (own && this.#isUncertain(own, removalsIn, reader, writer)) return 0
+      if (inner && this.#isUncertain(inner, ownsIn, reader, writer)) return 0
+    }
+    return from
+  }
+
+  /** Whether both had seen a move which shifts the indexes that a third one went by, and that its author had not seen. */
+  #isUncertain({ node }: ListMove, countOf: CountOf, reader: Sight, writer: OwnSight): boolean {
+    const author = this.sightWith(node)
+    for (const chain of this.#moves.since(author.cut)) {
+      const byReader = countIn(reader, chain)
+      const byBoth = chain.actor === writer.actor ? byReader : Math.min(byReader, countIn(writer, chain))
+      const byAuthor = countIn(author, chain)
+      if (byBoth > byAuthor && countOf(chain, byBoth) > countOf(chain, byAuthor)) return true
+    }
+    return false
+  }
+}
+
+type CountOf = (chain: Chain<ListMove>, count: number) => number
+
+const ownsIn: CountOf = ({ items }, count) => (count === 0 ? 0 : items[count - 1]!.owns)
+const removalsIn: CountOf = ({ items }, count) => (count === 0 ? 0 : items[count - 1]!.removals)
+
+/** How many moves of an actor somebody had seen. */
+function countIn({ cut, counts }: Sight, chain: Chain<ListMove>): number {
+  return counts.get(chain) ?? countUpTo(chain, cut)
+}
+
+function countUpTo({ items }: Chain<ListMove>, cut: number): number {
+  return countWhile(items, ({ place }) => place <= cut)
+}
+
+function areEqual<K, V>(some: ReadonlyMap<K, V>, others: ReadonlyMap<K, V>): boolean {
+  if (some.size !== others.size) return false
+  for (const [key, value] of some) if (others.get(key) !== value) return false
+  return true
+}
