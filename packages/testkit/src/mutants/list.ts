@@ -91,6 +91,20 @@ export const MUTANTS: readonly Mutant[] = [
     laws: ['STL-4'],
   },
   {
+    name: 'moves of items that nobody is told of',
+    file: 'core/dist/ref-writes.js',
+    from: 'this.#toItems, moved,',
+    to: '/**/ new Map(), moved,',
+    laws: ['STL-4'],
+  },
+  {
+    name: 'writes by an index that others know another item by',
+    file: 'core/dist/moved-list.js',
+    from: 'from = Math.min(from, move.from)',
+    to: 'void move',
+    laws: ['STL-4'],
+  },
+  {
     name: 'nothing is told of what becomes stale after a withdrawal',
     file: 'replica/dist/context-replica.js',
     from: 'this.#tell([]);',

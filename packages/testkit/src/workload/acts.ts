@@ -1,5 +1,5 @@
 import { type ChangeId, NOTHING_REVOKED, REVOCATIONS_OVERLAY } from '@weft/core'
-import { FACTS, LEASED, OVERLAY, type PlayContext, SOURCES, WORKFLOWS } from './definition.js'
+import { FACTS, LEASED, OVERLAY, type PlayContext, type PlayState, SOURCES, WORKFLOWS } from './definition.js'
 import type { Life } from './life.js'
 
 /** One thing that a worker does, of many; several go on at once. */
@@ -11,6 +11,8 @@ export interface Act {
 }
 
 const BRANCHES_MAX = 6
+/** What is read of the state. */
+const POINTERS = [...FACTS.map(fact => `/facts/${fact}`), '/tasks/0/roll', '/tasks/1', '/tasks/2/id']
 
 /** A handle on a branch that there is. */
 async function somewhere(life: Life): Promise<{ workflow: string; context: PlayContext }> {
@@ -27,7 +29,7 @@ async function somewhere(life: Life): Promise<{ workflow: string; context: PlayC
 function reads({ dice }: Life, context: PlayContext): string[] {
   const refs: string[] = []
   if (dice.chance(0.4)) refs.push(`${dice.pick(SOURCES)}@v${dice.below(3)}`)
-  if (dice.chance(0.3)) refs.push(`state:/facts/${dice.pick(FACTS)}`)
+  if (dice.chance(0.3)) refs.push(`state:${dice.pick(POINTERS)}`)
   const entries = dice.chance(0.5) ? context.entries() : []
   if (entries.length > 0) refs.push(`entry:${dice.pick(entries.slice(-12)).id}`)
   return refs
@@ -44,9 +46,20 @@ async function change(life: Life): Promise<void> {
   const { workflow, context } = await somewhere(life)
   const fact = dice.pick(FACTS)
   const receipt = context.change(state => {
-    state.facts[fact] = dice.below(100)
+    const roll = dice.below(100)
+    if (roll < 50) state.facts[fact] = roll
+    else reorder(state.tasks, roll)
   })
   life.wrote(workflow, receipt)
+}
+
+/** Puts a task in, takes one out, or edits one. */
+function reorder(tasks: PlayState['tasks'], roll: number): void {
+  const at = roll % (tasks.length + 1)
+  const act = Math.floor(roll / 7) % 3
+  if (act === 0 || at === tasks.length) tasks.splice(at, 0, { id: `t${roll}`, roll })
+  else if (act === 1) tasks.splice(at, 1)
+  else tasks[at]!.roll = roll
 }
 
 async function touch(life: Life): Promise<void> {
@@ -66,7 +79,7 @@ async function step(life: Life): Promise<void> {
       host.see({ saw: 'step', tenant, process: run.process.name, overlays })
       heads = context.heads
       if (dice.chance(0.3)) void step.entries().at(-1)?.value
-      if (dice.chance(0.3)) void step.state.facts.a
+      if (dice.chance(0.3)) void [step.state.facts.a, step.state.tasks[1]?.roll]
       await run.process.sleep(dice.between(0, 25))
       if (dice.chance(0.3)) shown = step.entries().map(entry => entry.change)
       step.append(
@@ -75,8 +88,10 @@ async function step(life: Life): Promise<void> {
         { dependsOn: dice.chance(0.3) ? [dice.pick(SOURCES)] : [] },
       )
       if (dice.chance(0.15)) {
+        const roll = dice.below(100)
         step.change(state => {
-          state.facts.b = dice.below(100)
+          if (roll < 30) state.facts.b = roll
+          else reorder(state.tasks, roll)
         })
       }
     },

@@ -15,7 +15,11 @@ function anything<T>(): SchemaOf<T> {
 export interface PlayState {
   plan: Record<string, string>
   facts: Record<string, number>
+  tasks: { id: string; roll: number }[]
 }
+
+/** Those that there are from the beginning. */
+const TASKS = ['x', 'y', 'z']
 
 /** What the workers of the random workload write: a context with an initial state, so that all begin it at once. */
 export const Play = defineContext({
@@ -23,7 +27,7 @@ export const Play = defineContext({
   version: 1,
   state: anything<PlayState>(),
   entries: { note: anything<unknown>(), decision: anything<unknown>() },
-  initial: { plan: {}, facts: { a: 0, b: 0 } },
+  initial: { plan: {}, facts: { a: 0, b: 0 }, tasks: TASKS.map(id => ({ id, roll: 0 })) },
 })
 
 export type PlayContext = Context<PlayState, typeof Play.entries>
