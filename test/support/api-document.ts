@@ -17,6 +17,9 @@ interface Answered {
   readonly text: string
 }
 
+/** Those that were read before, by their text: to make one ready takes longer than most tests take that ask a gateway. */
+const known = new Map<string, ApiDocument>()
+
 /** An OpenAPI document, to hold requests and answers against: what it does not describe is an error. */
 export class ApiDocument {
   readonly #ajv = new Ajv2020({ strict: false, allErrors: true })
@@ -28,7 +31,10 @@ export class ApiDocument {
   }
 
   static async of(url: string): Promise<ApiDocument> {
-    return new ApiDocument((await (await fetch(`${url}/v1/openapi.json`)).json()) as OpenApiDocument)
+    const text = await (await fetch(`${url}/v1/openapi.json`)).text()
+    const document = known.get(text) ?? new ApiDocument(JSON.parse(text) as OpenApiDocument)
+    known.set(text, document)
+    return document
   }
 
   /** @throws when the answer, or a request that was granted, is not as the document has it */
