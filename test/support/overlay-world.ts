@@ -5,6 +5,20 @@ import { publication, stepUnder } from './overlay-changes.ts'
 
 const TTL_MS = 60
 
+/** Sealed once for all worlds: a gate reads what they say, and to seal one takes longer than all that it then does. */
+const published = memo((version: number, enforce: Enforcement) => publication('house', version, { enforce }))
+const committed = memo((version: number) => stepUnder(version === 0 ? {} : { house: version }))
+
+function memo<Args extends readonly unknown[]>(make: (...args: Args) => Change): (...args: Args) => Change {
+  const made = new Map<string, Change>()
+  return (...args) => {
+    const key = args.join()
+    const change = made.get(key) ?? make(...args)
+    made.set(key, change)
+    return change
+  }
+}
+
 /** A step that was begun under a version, and what has become of it. */
 interface Running {
   readonly version: number
@@ -49,6 +63,21 @@ export class OverlayWorld {
   #awaited: number[] = []
   /** Admitted and not on disk. */
   #unwritten: { readonly version: number }[] = []
+  readonly #acts: readonly ((worker: Worker) => void)[] = [
+    ...[1, 2, 3, 4].flatMap(() => [
+      (worker: Worker) => this.#deliver(worker.inbox),
+      (worker: Worker) => this.#deliver(worker.outbox),
+    ]),
+    worker => this.#ask(worker),
+    worker => this.#beginStep(worker),
+    worker => this.#beginStep(worker),
+    worker => this.#endStep(worker),
+    () => this.#flush(),
+    () => this.#elapse(1 + this.dice(8)),
+    () => this.#seldom(5, () => this.#publish()),
+    worker => this.#seldom(worker.connected ? 20 : 2, () => this.#toggle(worker)),
+    () => this.#seldom(100, () => this.#begin(this.now_ms)),
+  ]
 
   constructor(
     private readonly dice: Dice,
@@ -71,19 +100,7 @@ export class OverlayWorld {
   /** One thing happens. */
   turn(): void {
     const worker = this.#workers[this.dice(this.#workers.length)]!
-    const acts = [
-      ...[1, 2, 3, 4].flatMap(() => [() => this.#deliver(worker.inbox), () => this.#deliver(worker.outbox)]),
-      () => this.#ask(worker),
-      () => this.#beginStep(worker),
-      () => this.#beginStep(worker),
-      () => this.#endStep(worker),
-      () => this.#flush(),
-      () => this.#elapse(1 + this.dice(8)),
-      () => this.#seldom(5, () => this.#publish()),
-      () => this.#seldom(worker.connected ? 20 : 2, () => this.#toggle(worker)),
-      () => this.#seldom(100, () => this.#begin(this.now_ms)),
-    ]
-    acts[this.dice(acts.length)]!()
+    this.#acts[this.dice(this.#acts.length)]!(worker)
     this.#lookAtBarriers()
   }
 
@@ -106,7 +123,7 @@ export class OverlayWorld {
   }
 
   #publish(): void {
-    const change = publication('house', this.#log.length + 1, { enforce: this.enforce })
+    const change = published(this.#log.length + 1, this.enforce)
     const gate = overlayGate(this.#overlays, '@overlays')
     gate.check(change)
     this.#log.push(change)
@@ -153,9 +170,8 @@ export class OverlayWorld {
     const step = worker.steps.shift()
     if (step === undefined || step.aborted || !worker.connected) return
     worker.outbox.push(() => {
-      const change = stepUnder(step.version === 0 ? {} : { house: step.version })
       try {
-        this.#gate.check(change)
+        this.#gate.check(committed(step.version))
         this.#unwritten.push({ version: step.version })
       } catch {
         this.refused++
@@ -193,6 +209,7 @@ export class OverlayWorld {
   }
 
   #lookAtBarriers(): void {
+    if (this.#awaited.length === 0) return
     this.#awaited = this.#awaited.filter(position => {
       if (this.#leases.behind(position, this.now_ms).length > 0) return true
       // A barrier also waits until what was admitted is written.
