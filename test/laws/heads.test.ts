@@ -54,21 +54,34 @@ function wild(plan: typeof wildChanges extends fc.Arbitrary<infer Plan> ? Plan :
   return made
 }
 
-function expectHeads(
-  changes: readonly Change[],
-  { dag, branches }: Pick<Admission, 'dag' | 'branches'>,
-): void {
-  const oracle = new Oracle(changes)
-  for (const name of branches.names()) {
-    const its = changes.filter(({ header }) => header.branch === name || header.notes.forks?.includes(name))
-    const heads = branches.heads(name).map(node => dag.id(node))
-    expect(heads.toSorted()).toEqual(oracle.maximal(its.map(({ id }) => id)).toSorted())
-  }
+type Heads = Readonly<Record<BranchName, readonly ChangeId[]>>
+
+/** @param oracle of these changes, and maybe of later ones, which say nothing of the past of these */
+function headsByLaw(changes: readonly Change[], oracle: Oracle, names: readonly BranchName[]): Heads {
+  return Object.fromEntries(
+    names.map(name => {
+      const its = changes.filter(({ header }) => header.branch === name || header.notes.forks?.includes(name))
+      return [name, oracle.maximal(its.map(({ id }) => id)).toSorted()]
+    }),
+  )
+}
+
+function headsOf({ dag, branches }: Pick<Admission, 'dag' | 'branches'>): Heads {
+  return Object.fromEntries(
+    branches.names().map(name => [
+      name,
+      branches
+        .heads(name)
+        .map(node => dag.id(node))
+        .toSorted(),
+    ]),
+  )
 }
 
 test('[CHG-4] the heads of a branch are its changes that no other of them has in its past', () => {
   holds(fc.tuple(histories({ steps_max: 80 }), deliveries), ([{ changes }, delivery]) => {
-    expectHeads(changes, deliver(changes, delivery))
+    const set = deliver(changes, delivery)
+    expect(headsOf(set)).toEqual(headsByLaw(changes, new Oracle(changes), set.branches.names()))
   })
 })
 
@@ -77,14 +90,19 @@ test('[CHG-4] the heads of a branch are that after each change, whatever depends
     wildChanges,
     plan => {
       const changes = wild(plan)
+      const oracle = new Oracle(changes)
       const set = new ChangeSet(sha256)
       const admission = new Admission(sha256)
+      const shown: Heads[] = []
+      const due: Heads[] = []
       changes.forEach((change, index) => {
         set.add(change)
         admission.admit(change, 0)
-        expectHeads(changes.slice(0, index + 1), set)
-        expectHeads(changes.slice(0, index + 1), admission)
+        const heads = headsByLaw(changes.slice(0, index + 1), oracle, set.branches.names())
+        shown.push(headsOf(set), headsOf(admission))
+        due.push(heads, heads)
       })
+      expect(shown).toEqual(due)
     },
     300,
   )
