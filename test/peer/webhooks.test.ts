@@ -134,7 +134,8 @@ describe('[WAK-1] a webhook', () => {
       overriding(new MemoryStore(disk), inner => ({
         read: (...range) => (isBroken ? Promise.reject(new Error('it is away')) : inner.read(...range)),
       }))
-    const harness = await PeerHarness.start({ webhooks: [webhook], limits: LIMITS, openStore })
+    const limits = { ...LIMITS, idle_ms: 50 }
+    const harness = await PeerHarness.start({ webhooks: [webhook], limits, openStore })
     const list = async (): Promise<unknown[]> => {
       const { text } = await harness.http('/webhooks', { headers: await adminOf(harness) })
       return JSON.parse(text)

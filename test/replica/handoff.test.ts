@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { type Handoff, readHandoff, sealHandoff } from '@weft/core'
+import type { PeerLimits } from '@weft/peer'
 import { defineContext } from '@weft/replica'
 import { SignJWT } from 'jose'
 import { describe, expect, it } from 'vitest'
@@ -23,8 +24,8 @@ const Later = defineContext({
   migrations: { 2: old => ({ ...old, title: 'none' }) },
 })
 
-async function scene() {
-  const harness = await PeerHarness.start()
+async function scene(limits: Partial<PeerLimits> = {}) {
+  const harness = await PeerHarness.start({ limits })
   const [from, to] = [await harness.replica(), await harness.replica()]
   const context = await from.open(Research, { workflow: 'w', agent: 'planner' })
   return { harness, from, to, context }
@@ -233,7 +234,7 @@ describe('[HND-1] a handoff', () => {
   })
 
   it('that is refused leaves nothing open, whatever else is being written there', async () => {
-    const { context, harness, to } = await scene()
+    const { context, harness, to } = await scene({ idle_ms: 50 })
     await context.append('message', { text: 'one' }).committed
     const handoff = await context.handoff()
     await context.close()
