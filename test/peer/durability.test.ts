@@ -269,6 +269,15 @@ describe('draining', () => {
     expect(await drained).toEqual({ unacked: 3 })
   })
 
+  test('a disk that does not answer is waited for so long and no longer', async () => {
+    const harness = await PeerHarness.start({ limits: { drain_write_ms: 20 } })
+    const client = await harness.following()
+    harness.gate.hold()
+    client.push(...new Author(1).appends(3))
+    await until(() => harness.gate.appends === 1, 'the write is under way')
+    expect(await harness.peer.drain()).toEqual({ unacked: 3, stuck: true })
+  })
+
   test('a second drain is the first one', async () => {
     const harness = await PeerHarness.start()
     expect(harness.peer.drain()).toBe(harness.peer.drain())

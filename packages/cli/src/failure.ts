@@ -10,7 +10,7 @@ export const EXIT = {
   connection: 3,
   storage: 4,
   unexpected: 5,
-  /** A second signal cut a drain short; 128 + SIGINT, as shells count. */
+  /** A second signal, or a disk that does not answer, cut a drain short; 128 + SIGINT, as shells count. */
   interrupted: 130,
 } as const
 
@@ -23,7 +23,7 @@ export const EXIT_CODES_HELP = `Exit codes:
   3    the network: no peer, a token that is refused, a port in use, not acknowledged in time
   4    the data directory: locked, damaged, not writable
   5    unexpected: an error of Weft itself
-  130  cut short by a second signal`
+  130  cut short by a second signal, or because the disk does not answer`
 
 const BY_PREFIX: readonly (readonly [string, ExitCode])[] = [
   ['WEFT_STORE', EXIT.storage],

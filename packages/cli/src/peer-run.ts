@@ -6,7 +6,7 @@ import { type LevelStoreOptions, openLevelStore } from '@weft/store-level'
 import type { Logger } from 'pino'
 import { type Cli, required } from './cli.js'
 import type { Settings } from './resolve-settings.js'
-import { aborted } from './signals.js'
+import { aborted, endNow } from './signals.js'
 import { stderrLogger } from './stderr-logger.js'
 import { plural } from './text.js'
 
@@ -80,12 +80,21 @@ function reachable(url: string): string {
   return url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:')
 }
 
-/** Says what a drain left behind. A change that was not acknowledged is still with its author, who offers it again. */
-export function reportDrain({ output, json }: Cli, { unacked }: DrainReport): void {
-  if (json) output.data({ event: 'drained', unacked })
+/**
+ * Says what a drain left behind. A change that was not acknowledged is still with its author, who offers it again. Where the disk
+ * does not answer the process ends here.
+ */
+export function reportDrain({ output, json }: Cli, report: DrainReport): void {
+  const { unacked, stuck } = report
+  if (json) output.data({ event: 'drained', ...report })
+  else if (stuck)
+    output.note(
+      `not drained, the disk does not answer: ${plural(unacked, 'change')} received and not acknowledged; their replicas keep them`,
+    )
   else if (unacked === 0) output.note('drained: everything that was received is durable and acknowledged')
   else
     output.note(
       `drained: ${plural(unacked, 'change')} received, not written and not acknowledged; their replicas keep them`,
     )
+  if (stuck) endNow()
 }

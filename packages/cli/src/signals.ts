@@ -7,11 +7,22 @@ import { EXIT } from './failure.js'
 export function untilSignal(...more: readonly NodeJS.Signals[]): AbortSignal {
   const asked = new AbortController()
   const onSignal = (): void => {
-    if (asked.signal.aborted) process.exit(EXIT.interrupted)
+    if (asked.signal.aborted) endNow()
     asked.abort()
   }
   for (const signal of ['SIGTERM', 'SIGINT', ...more]) process.on(signal, onSignal)
   return asked.signal
+}
+
+/**
+ * Ends this process as it is. To exit, Node waits for what its threads are at, and one that waits for a disk that hangs is at it
+ * for ever; so the system ends it, by the signal that the exit code stands for, when all who listen for the end have been told.
+ */
+export function endNow(): never {
+  process.removeAllListeners('SIGINT')
+  process.once('exit', () => process.kill(process.pid, 'SIGINT'))
+  // Goes on to its end where the system does not do that: to the first process of a container, for one.
+  process.exit(EXIT.interrupted)
 }
 
 export function aborted(signal: AbortSignal): Promise<void> {

@@ -10,6 +10,7 @@ import { ContextLog } from './context-log.js'
 import { beingDropped, type DroppedTenant, dropTenant } from './drop.js'
 import { isDamage } from './log-errors.js'
 import type { ContextHooks, ContextLogHost } from './log-host.js'
+import type { Patience } from './patience.js'
 import { TenantMeter, type TenantQuota, type TenantStanding } from './quota.js'
 import { type OverlayHost, TenantOverlays } from './tenant-overlays.js'
 
@@ -186,14 +187,14 @@ export class Contexts {
     this.#letGoLater(tenantId, workflow, open)
   }
 
-  /** Refuses any more users, writes what is admitted; returns how many changes could not be written. */
-  async drain(refusal: WeftError): Promise<number> {
+  /** Refuses any more users, writes what is admitted; returns how many changes could not be written in time. */
+  async drain(refusal: WeftError, disk: Patience): Promise<number> {
     this.#refusal = refusal
     const all = [...this.#tenants.values()].flatMap(tenant => [...tenant.contexts.values()])
     const unwritten = await Promise.all(
       all.map(async ({ opening }) => {
-        const log = await opening.catch(() => undefined)
-        await log?.flush()
+        const log = await disk.for(opening.catch(() => undefined))
+        if (log) await disk.for(log.flush())
         return log?.unwritten ?? 0
       }),
     )

@@ -46,6 +46,8 @@ export interface PeerLimits {
    * cannot be reached, and from the start of the peer. Whoever shortens it lets the longer time pass first.
    */
   readonly overlay_lease_ms: number
+  /** How long a drain waits for the disk; of one that does not answer by then nothing more is written or closed. */
+  readonly drain_write_ms: number
   /** How long a drain waits for replicas to take their acks. */
   readonly drain_ms: number
   /** How long a state change may be tried before it is refused. */
@@ -77,6 +79,7 @@ export const DEFAULT_LIMITS: PeerLimits = {
   webhook_backoff_ms: 1_000,
   webhook_timeout_ms: 10_000,
   overlay_lease_ms: 5_000,
+  drain_write_ms: 15_000,
   drain_ms: 5_000,
   trial_ms: 5_000,
   trial_bytes_max: 67_108_864,

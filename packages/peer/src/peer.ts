@@ -14,6 +14,7 @@ import { httpApi } from './http-api.js'
 import { httpDoor } from './http-door.js'
 import { DEFAULT_LIMITS, type PeerLimits } from './limits.js'
 import { listenError } from './listen-error.js'
+import { Patience } from './patience.js'
 import { type PeerMetrics, peerMetrics } from './peer-metrics.js'
 import { scratchDoor } from './scratch-door.js'
 import { isForWebSocket, OFFERS, serveAsPlain } from './plain-request.js'
@@ -51,13 +52,18 @@ export interface PeerOptions {
 export interface DrainReport {
   /** Changes that were received and could not be written, so never acknowledged. */
   readonly unacked: number
+  /**
+   * The disk did not answer in time, and is waited for no longer: what it was asked to write may yet be on it, and the store is
+   * not closed. Whoever ends the process has to do so without waiting for its threads.
+   */
+  readonly stuck?: true
 }
 
 export interface Peer {
   /** `ws://host:port` */
   readonly url: string
   readonly port: number
-  /** Takes no new work, writes what was taken, sends the acks, closes everything. */
+  /** Takes no new work, writes what was taken, sends the acks, closes everything; a disk that hangs is left. */
   drain(): Promise<DrainReport>
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
@@ -257,13 +263,26 @@ class PeerProcess implements Peer {
   async #drain(): Promise<DrainReport> {
     this.#service.pause()
     this.#scratch.close(draining())
-    await this.#webhooks.stop(draining())
-    const unacked = await this.#service.drain(draining())
+    const disk = new Patience(this.#limits.drain_write_ms)
+    await disk.for(this.#webhooks.stop(draining()))
+    const unacked = await this.#service.drain(draining(), disk)
+    disk.end()
     this.#feeds.end(draining())
     await this.#closeSockets()
-    await this.#service.close()
-    this.#log.info({ unacked }, 'drained')
-    return { unacked }
+    const isClosed = await this.#closeStore(!disk.isOver)
+    if (isClosed) this.#log.info({ unacked }, 'drained')
+    else this.#log.error({ unacked }, 'not drained: the disk does not answer')
+    return isClosed ? { unacked } : { unacked, stuck: true }
+  }
+
+  /** @param answers whether the disk did so until now: one that hangs has been waited for @returns whether it is closed */
+  async #closeStore(answers: boolean): Promise<boolean> {
+    const closing = this.#service.close()
+    if (!answers) return false
+    const disk = new Patience(this.#limits.drain_write_ms)
+    await disk.for(closing)
+    disk.end()
+    return !disk.isOver
   }
 
   async #closeSockets(): Promise<void> {

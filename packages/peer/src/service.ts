@@ -14,6 +14,7 @@ import { Contexts } from './contexts.js'
 import { type DroppedTenant, dropTenant } from './drop.js'
 import type { PeerLimits } from './limits.js'
 import { checkNotRevoked, LiveGrants } from './live-grants.js'
+import type { Patience } from './patience.js'
 import type { PeerMetrics } from './peer-metrics.js'
 import { quotaOf } from './quota.js'
 import { Rates } from './rates.js'
@@ -186,11 +187,11 @@ export class PeerService {
     for (const connection of this.#connections) connection.pause()
   }
 
-  /** Writes what was taken, sends the acks, and everyone away; returns how many changes could not be written. */
-  async drain(reason: WeftError): Promise<number> {
+  /** Writes what was taken, sends the acks, and everyone away; returns how many changes could not be written in time. */
+  async drain(reason: WeftError, disk: Patience): Promise<number> {
     const contexts = this.#contexts
-    await this.#turns.idle()
-    const unacked = (await contexts?.drain(reason)) ?? 0
+    await disk.for(this.#turns.idle())
+    const unacked = (await contexts?.drain(reason, disk)) ?? 0
     for (const connection of this.#connections) connection.fail(reason)
     return unacked
   }

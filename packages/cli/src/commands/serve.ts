@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import { type Cli, required } from '../cli.js'
+import { parseWait } from '../duration.js'
 import { keyFileOf, openingWith } from '../encryption.js'
 import { withExamples, withJson, withSettings } from '../options.js'
 import { readQuotas } from '../quota-file.js'
@@ -11,6 +12,14 @@ import { stderrLogger } from '../stderr-logger.js'
 import { CHECKS, type CheckDepth } from '../store-check.js'
 import { readWebhooks } from '../webhook-file.js'
 
+interface ServeFlags {
+  readonly verify: CheckDepth | 'none'
+  /** Seconds. */
+  readonly drain?: number
+}
+
+const MS_PER_S = 1_000
+
 export function register(program: Command, cli: Cli): void {
   const command = program
     .command('serve')
@@ -18,7 +27,7 @@ export function register(program: Command, cli: Cli): void {
       'Run a durable peer. First a process of its own checks the store, for some damage makes LevelDB end whoever reads ' +
         'it: a store that has lost something is not served (exit code 4), of others all contexts are but the damaged. ' +
         'Prints its address when it is ready, and logs on stderr as JSON. SIGTERM or SIGINT drains: no new work, write ' +
-        'what was taken, exit 0. A second signal exits at once.',
+        'what was taken, exit 0. A disk that does not answer is left after --drain, exit 130. A second signal exits at once.',
     )
     .addOption(
       new Option(
@@ -28,12 +37,16 @@ export function register(program: Command, cli: Cli): void {
         .choices([...CHECKS, 'none'])
         .default('files'),
     )
-    .action(async ({ verify }: { verify: CheckDepth | 'none' }, self: Command) => {
+    .option('--drain <duration>', 'how long a drain waits for the disk (default 15s)', parseWait)
+    .action(async ({ verify, drain }: ServeFlags, self: Command) => {
       const settings = cli.settings(self)
       const data = resolve(cli.cwd, required(settings, 'data'))
       const webhooks = readWebhooks(cli, settings)
-      const limits = readQuotas(cli, settings)
-      const options = { key: tokenKey(settings), ...(webhooks && { webhooks }), ...(limits && { limits }) }
+      const limits = {
+        ...readQuotas(cli, settings),
+        ...(drain !== undefined && { drain_write_ms: drain * MS_PER_S }),
+      }
+      const options = { key: tokenKey(settings), limits, ...(webhooks && { webhooks }) }
       const logger = stderrLogger(required(settings, 'logLevel'))
       const keyFile = keyFileOf(cli, settings)
       const opening = await openingWith(keyFile)
