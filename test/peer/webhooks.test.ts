@@ -107,6 +107,30 @@ describe('[WAK-1] a webhook', () => {
     })
   })
 
+  test('[ERA-1] is not given what was erased while it took what stands before that', async () => {
+    const { harness, target, context, say } = await scene()
+    const [first, third] = [gateOf(), gateOf()]
+    target.held = first.opened
+    await say('kept')
+    await until(() => target.taken.length === 1, 'it is about to take the first')
+    // So the last two are read at once.
+    await say('kept too', 'secret')
+    target.onReceived = () => {
+      target.held = target.taken.length === 3 ? third.opened : Promise.resolve()
+    }
+    first.open()
+    await until(() => target.taken.length === 3, 'it is about to take the third')
+    const admin = await harness.replica({
+      token: await harness.token({ scopes: ['read', 'write', 'admin'] }),
+    })
+    const same = await admin.open(Research, { workflow: 'w', agent: 'admin' })
+    await same.erase([context.entries().at(-1)!.id])
+    third.open()
+    await until(() => target.taken.length === 5, 'it has taken all')
+    expect(target.taken[3]!.event.data).toMatchObject({ entries: [{ value: null, erased: true }] })
+    expect(target.received.filter(({ body }) => body.includes('secret'))).toEqual([])
+  })
+
   test('that fails is not tried again before its time, however much is written meanwhile', async () => {
     const well = await WebhookTarget.start()
     const other = { name: 'log', tenant: 'acme', url: well.url, secret: HOOK_SECRET }

@@ -1,6 +1,7 @@
 import {
   type ChangeId,
   type Clock,
+  type ContextEvent,
   contextEvent,
   decodeChange,
   type Hash,
@@ -127,9 +128,9 @@ export class WebhookDelivery {
       for (const { id, bytes } of await log.read(position + 1, READ_BYTES)) {
         signal.throwIfAborted()
         if (log.damage) throw log.damage
-        const change = decodeChange(bytes, this.host.hash)
-        if (matchesFilter(this.webhook.filter, change.header)) {
-          const isTaken = await this.#offer(contextEvent(position + 1, change), signal)
+        const { header } = decodeChange(bytes, this.host.hash)
+        if (matchesFilter(this.webhook.filter, header)) {
+          const isTaken = await this.#offer(await this.#eventAt(log, position + 1), signal)
           if (!isTaken) {
             await mark()
             return false
@@ -144,6 +145,12 @@ export class WebhookDelivery {
     await mark()
     this.#wentWell()
     return true
+  }
+
+  /** As it is now: what was read with those before it may have been erased while they were taken (ERA-1). */
+  async #eventAt(log: ContextLog, position: Position): Promise<ContextEvent> {
+    const [record] = await log.read(position, 1)
+    return contextEvent(position, decodeChange(record!.bytes, this.host.hash))
   }
 
   async #mark(log: ContextLog, upTo: Position, signal: AbortSignal): Promise<void> {
@@ -163,7 +170,7 @@ export class WebhookDelivery {
   }
 
   /** Offers an event once. @returns whether it was taken */
-  async #offer(event: ReturnType<typeof contextEvent>, signal: AbortSignal): Promise<boolean> {
+  async #offer(event: ContextEvent, signal: AbortSignal): Promise<boolean> {
     const { tenant, url, secret } = this.webhook
     const { clock, limits } = this.host
     const delivery = { url, secret, event: cloudEvent(tenant, this.workflow, event), now_ms: clock.now() }
