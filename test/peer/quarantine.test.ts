@@ -71,6 +71,27 @@ test('[DUR-4] damage that is found while a context is open ends it for all who f
   expect(await harness.metric('weft_contexts_quarantined')).toBe(1)
 })
 
+test('[DUR-4] [DUR-3] what is under way when damage is found is told as not known: it may be written all the same', async () => {
+  const harness = await PeerHarness.start()
+  const first = await harness.replica()
+  await write(first, 'w', 5)
+  await harness.restart()
+  const context = await write(first, 'w', 1)
+  const { count } = (await harness.head())!
+  flip(harness, 'w', 3)
+  const release = harness.gate.hold()
+  const { appends } = harness.gate
+  const proposed = rejectionOf(context.propose(draft => void draft.append('line', 'proposed'), {}))
+  await until(() => harness.gate.appends > appends, 'it is being written')
+  const committed = rejectionOf(context.append('line', 'behind it').committed)
+  const second = await harness.replica()
+  expect(await rejectionOf(open(second, 'w'))).toMatchObject({ code: 'WEFT_STORE_CORRUPT' })
+  for (const unknown of [await proposed, await committed])
+    expect(unknown).toMatchObject({ code: 'WEFT_NOT_SYNCED', cause: { code: 'WEFT_STORE_CORRUPT' } })
+  release()
+  await until(async () => (await harness.head())!.count === count + 1, 'it is written')
+})
+
 test('[DUR-4] an append that the store refuses for damage quarantines its context and does not close the store', async () => {
   const harness = await PeerHarness.start()
   const replica = await harness.replica()

@@ -147,7 +147,10 @@ describe('a channel that fails at the peer', () => {
       message: 'broken',
       cure: 'mend it',
     })
-    expect((await rejectionOf(receipt.committed)).code).toBe('WEFT_STORE_CORRUPT')
+    expect(await rejectionOf(receipt.committed)).toMatchObject({
+      code: 'WEFT_NOT_SYNCED',
+      cause: { code: 'WEFT_STORE_CORRUPT' },
+    })
     expect((await end.next('shut')).channel).toBe(open.channel)
     expect((await rejectionOf(replica.close())).code).toBe('WEFT_STORE_CORRUPT')
     context.append('message', { text: 'b' })

@@ -69,7 +69,7 @@ export class Bearer {
           return await work(handle)
         } catch (error) {
           // It will say so for ever; what is opened anew may find the peer well again.
-          if (isWeftError(error) && BROKEN.test(error.code)) this.#handles.drop(key, handle)
+          if (isBroken(error)) this.#handles.drop(key, handle)
           throw error
         }
       },
@@ -85,6 +85,11 @@ export class Bearer {
 /** All that was answered is durable; nobody waits long for what a peer that is gone has not acknowledged. */
 const CLOSING = { timeout_ms: 2_000 }
 const BROKEN = /^WEFT_(?:STORE|CLOSED|INTERNAL)/
+
+/** Whether it says that a handle is of no use any more: by itself, or as why something was not answered. */
+function isBroken(error: unknown): boolean {
+  return isWeftError(error) && (BROKEN.test(error.code) || isBroken(error.cause))
+}
 
 /** The token in a header `Authorization`. @throws WEFT_TOKEN_MISSING */
 export function tokenIn(authorization = ''): string {

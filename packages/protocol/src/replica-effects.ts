@@ -53,5 +53,11 @@ export type ReplicaEffect =
       readonly left_ms: number
     }
   | { readonly do: 'denied'; readonly request: number; readonly error: WeftError }
-  | { readonly do: 'channel-failed'; readonly workflow: string; readonly error: WeftError }
+  /** Of a context nothing more is served over this connection; these changes the peer may have taken. */
+  | {
+      readonly do: 'channel-failed'
+      readonly workflow: string
+      readonly error: WeftError
+      readonly undecided: ReadonlySet<ChangeId>
+    }
   | { readonly do: 'failed'; readonly error: WeftError }

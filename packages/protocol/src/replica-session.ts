@@ -320,11 +320,13 @@ export class ReplicaSession {
     if (channel === null) return [{ do: 'failed', error }]
     const subscription = this.#subscription(channel)
     if (subscription === undefined) return []
+    const { workflow } = subscription
+    const undecided = this.undecidedOf(workflow)
     this.#forget(subscription)
     return [
       // The peer passes over what is under way on the channel until then.
       send({ name: 'shut', channel }),
-      { do: 'channel-failed', workflow: subscription.workflow, error },
+      { do: 'channel-failed', workflow, error, undecided },
     ]
   }
 

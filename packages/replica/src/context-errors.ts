@@ -36,7 +36,7 @@ export function flushDeadline(count: number): WeftError {
   )
 }
 
-/** @param failure of the connection that the change was sent over, when there will be no other one */
+/** @param failure of the connection, or of the context at the peer, when nothing more comes of what the change was sent over */
 export function undecided(change: ChangeId, failure?: WeftError): WeftError {
   const what = `the peer has not decided on change ${change.slice(0, 12)}`
   return failure === undefined
@@ -48,8 +48,8 @@ export function undecided(change: ChangeId, failure?: WeftError): WeftError {
       )
     : new WeftError(
         'WEFT_NOT_SYNCED',
-        `${what} before the connection failed: ${failure.message}`,
-        'it may have taken it: connect anew, and read before you write it again',
+        `${what}, and answers nothing more: ${failure.message}`,
+        'it may have taken it: connect or open anew, and read before you write it again',
         { change },
         { cause: failure },
       )

@@ -271,9 +271,8 @@ export class ContextReplica {
     this.onEvent({ type: 'refused', workflow: this.workflow, change, error })
   }
 
-  /** No connection will come any more. Whether the peer has taken what it did not answer is not known. */
-  lost(error: WeftError): void {
-    const sent = this.session.undecidedOf(this.workflow)
+  /** The peer answers nothing more. Whether it has taken what was `sent` is not known. */
+  lost(error: WeftError, sent: ReadonlySet<ChangeId>): void {
     this.failed(error, id => (sent.has(id) ? undecided(id, error) : error))
   }
 

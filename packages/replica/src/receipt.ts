@@ -13,7 +13,8 @@ export class Receipt {
   /**
    * Resolves with the change's position when the peer has fsynced it (DUR-1).
    * Rejects with the peer's error when it was refused (then `details.withdrawn` hands it back), with WEFT_CLOSED when the
-   * replica was closed first, and with WEFT_NOT_SYNCED when its last connection failed first: it may have been taken.
+   * replica was closed first, and with WEFT_NOT_SYNCED when its last connection, or the context at the peer, failed first:
+   * it may have been taken.
    */
   get committed(): Promise<Position> {
     return this.settled()

@@ -375,7 +375,7 @@ export class Replica {
         this.#asked.answered(effect)
         return
       case 'channel-failed':
-        this.#contexts.get(effect.workflow)?.failed(effect.error)
+        this.#contexts.get(effect.workflow)?.lost(effect.error, effect.undecided)
         if (effect.workflow === OVERLAY_WORKFLOW) this.overlays.failed(effect.error)
         return
       default:
@@ -387,7 +387,8 @@ export class Replica {
     this.#failure = error
     this.#welcome.reject(error)
     this.#asked.fail(error, unanswered(error))
-    for (const context of this.#contexts.values()) context.lost(error)
+    for (const context of this.#contexts.values())
+      context.lost(error, this.#session.undecidedOf(context.workflow))
     this.overlays.failed(error)
   }
 }
