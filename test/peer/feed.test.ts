@@ -1,12 +1,14 @@
 import { connect as connectTcp } from 'node:net'
 import { LIMITS } from '@weft/core'
-import { signToken } from '@weft/peer'
+import { DEFAULT_LIMITS, type FeedHost, Feeds, signToken, type TokenGrant } from '@weft/peer'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { sha256 } from '../support/core-property.ts'
 import { MemoryDisk, MemoryStore } from '../support/memory-store.ts'
 import { PeerHarness, SECRET } from '../support/peer-harness.ts'
 import { overriding } from '../support/peer-store.ts'
 import { gateOf, until } from '../support/peer-until.ts'
 import { Research } from '../support/replica-contexts.ts'
+import { SetClock } from '../support/set-clock.ts'
 import { SseReader } from '../support/sse-reader.ts'
 import { Author } from '../support/wire-author.ts'
 
@@ -146,6 +148,29 @@ describe('[WAK-1] a feed', () => {
     const bySlow = harness.gate.reads - before - count
     expect(bySlow, 'what the sockets hold, and no more').toBeLessThan(count / 2)
     expect((await slow.take(count - 1)).at(-1)!.id).toBe(`${count}`)
+  })
+
+  test('that is let go of while it is not read follows its log no longer', async () => {
+    const followers = new Set<unknown>()
+    const { id, bytes } = new Author(1).append()
+    const log = {
+      count: 1,
+      read: async () => [{ position: 1, id, bytes }],
+      subscribe: (one: unknown) => followers.add(one),
+      unsubscribe: (one: unknown) => followers.delete(one),
+    }
+    const host = {
+      contexts: () => ({ acquire: async () => log, release: () => {} }),
+      grants: { hold: () => () => {} },
+      ...{ limits: DEFAULT_LIMITS, clock: new SetClock(), hash: sha256 },
+    } as unknown as FeedHost
+    const grant = { tenant: 'acme', scopes: ['read'], workflows: '*' } as unknown as TokenGrant
+    const request = { grant, workflow: 'w', from: 1, filter: {}, cut: () => {} }
+    const reader = (await new Feeds(host).open(request)).getReader()
+    for (let read = 0; read < 2; read++) await reader.read()
+    expect(followers.size).toBe(1)
+    await reader.cancel()
+    expect(followers.size).toBe(0)
   })
 
   test.each([

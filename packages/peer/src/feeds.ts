@@ -141,9 +141,11 @@ function streamOf(frames: AsyncGenerator<string>, { ended, close }: Feed): Reada
         close()
         controller.close()
       },
-      cancel() {
+      async cancel() {
         ended.abort()
         close()
+        // Or it would stay where it was about to be read on, and follow its log as long as that is open.
+        await frames.return(undefined)
       },
     },
     { highWaterMark: 0 },
