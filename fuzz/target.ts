@@ -86,7 +86,7 @@ export class Target {
             }),
         },
       },
-      { opened: () => {}, advanced: () => {}, failed: error => deaths.push(String(error)) },
+      { opened: () => {}, advanced: () => {}, letGo: () => {}, failed: error => deaths.push(String(error)) },
     )
     await service.start()
     return new Target(directory, service, trial, () => store!, deaths)

@@ -1,5 +1,7 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Admission, sealMark, WAKES_BRANCH } from '@weft/core'
 import { DEFAULT_LIMITS, HOUSEKEEPING_RESERVE_BYTES, startPeer, type WebhookConfig } from '@weft/peer'
+import { pino } from 'pino'
 import { describe, expect, test } from 'vitest'
 import { seededHost, sha256 } from '../support/core-property.ts'
 import { MemoryDisk, MemoryStore } from '../support/memory-store.ts'
@@ -129,6 +131,52 @@ describe('[WAK-1] a webhook', () => {
     await until(() => target.taken.length === 5, 'it has taken all')
     expect(target.taken[3]!.event.data).toMatchObject({ entries: [{ value: null, erased: true }] })
     expect(target.received.filter(({ body }) => body.includes('secret'))).toEqual([])
+  })
+
+  test('keeps nothing of a context that nobody uses any more, and reads it anew', async () => {
+    const target = await WebhookTarget.start()
+    const begun: string[] = []
+    const openStore = async () =>
+      overriding(new MemoryStore(disk), inner => ({
+        read(workflow, from, bytes_max) {
+          if (from === 1) begun.push(workflow)
+          return inner.read(workflow, from, bytes_max)
+        },
+      }))
+    const disk = new MemoryDisk()
+    const filter = { kinds: ['decision'] }
+    const webhook = { name: 'crm', tenant: 'acme', url: target.url, secret: HOOK_SECRET, filter }
+    const harness = await PeerHarness.start({ openStore, webhooks: [webhook], limits: { idle_ms: 1 } })
+    const say = async (kind: 'message' | 'decision', value: never): Promise<void> => {
+      const replica = await harness.connect()
+      const context = await replica.open(Research, { workflow: 'w', agent: 'planner' })
+      await context.append(kind, value).committed
+      await replica.close()
+      await until(async () => (await harness.metric('weft_contexts_open')) === 0, 'nobody uses it')
+    }
+    await say('message', { text: 'nothing for it' } as never)
+    begun.length = 0
+    await say('decision', { choice: 'for it' } as never)
+    await until(() => target.taken.length === 1, 'it has taken that')
+    expect(begun, 'by the log, for the replica, and by what delivers it').toEqual(['w', 'w', 'w'])
+  })
+
+  test('is left alone by a peer that cannot begin', async () => {
+    const { harness, target, say } = await scene({ filter: { kinds: ['decision'] } })
+    await say('one')
+    const logged: string[] = []
+    const logger = pino({ level: 'warn' }, { write: line => void logged.push(line) })
+    const starting = startPeer({
+      openStore: async () => new MemoryStore(harness.disk),
+      key: { kind: 'secret', secret: SECRET },
+      port: harness.peer.port,
+      webhooks: [{ name: 'crm', tenant: 'acme', url: target.url, secret: HOOK_SECRET }],
+      limits: LIMITS,
+      logger,
+    })
+    await expect(starting).rejects.toMatchObject({ code: 'WEFT_PORT_IN_USE' })
+    for (let turn = 0; turn < 20; turn++) await nextTurn()
+    expect({ logged, received: target.received }).toEqual({ logged: [], received: [] })
   })
 
   test('that fails is not tried again before its time, however much is written meanwhile', async () => {

@@ -309,6 +309,7 @@ export class Contexts {
     const reliedOn = workflow === OVERLAY_WORKFLOW && overlays?.reliedOn
     if (log?.leased || reliedOn) return this.#letGoLater(tenantId, workflow, open)
     log?.close()
+    this.hooks.letGo(tenantId, workflow)
     tenant.contexts.delete(workflow)
     if (tenant.contexts.size === 0) this.#tenants.delete(tenantId)
   }

@@ -26,4 +26,6 @@ export interface ContextHooks {
   damaged(tenant: string, workflow: string, error: WeftError): void
   /** The log of a context has grown. */
   advanced(tenant: string, workflow: string): void
+  /** Nobody has used a context for a while, and it is let go of. */
+  letGo(tenant: string, workflow: string): void
 }

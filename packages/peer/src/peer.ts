@@ -156,6 +156,7 @@ class PeerProcess implements Peer {
       {
         opened: (contexts, store) => void this.#webhooks.begin(contexts, store),
         advanced: (tenant, workflow) => this.#webhooks.advanced(tenant, workflow),
+        letGo: (tenant, workflow) => this.#webhooks.letGo(tenant, workflow),
         failed: error => {
           this.#feeds.end(error)
           void this.#webhooks.stop(error)
@@ -224,6 +225,7 @@ class PeerProcess implements Peer {
     try {
       await this.#listen()
     } catch (error) {
+      await this.#webhooks.stop(draining())
       await this.#service.close()
       throw error
     }

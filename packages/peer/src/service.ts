@@ -46,6 +46,8 @@ export interface ServiceHooks {
   opened(contexts: Contexts, store: Store): void
   /** The log of a context has grown. */
   advanced(tenant: string, workflow: string): void
+  /** Nobody has used a context for a while, and it is let go of. */
+  letGo(tenant: string, workflow: string): void
   failed(error: WeftError): void
 }
 
@@ -138,6 +140,7 @@ export class PeerService {
         hooks.advanced(tenant, workflow)
         if (workflow === OVERLAY_WORKFLOW) void this.#endRevoked(contexts, tenant)
       },
+      letGo: (tenant, workflow) => hooks.letGo(tenant, workflow),
       // Other writes to a store that failed may fail later, when the next one is open.
       failed: error => contexts === this.#contexts && this.#storeFailed(error),
     })

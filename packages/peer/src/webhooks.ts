@@ -58,6 +58,19 @@ export class Webhooks {
     }
   }
 
+  /**
+   * Nobody uses a context any more. Who opens it reads all of it anyway, and so does a delivery that begins anew, from where
+   * it has said that it is: so none is kept but those of which something is to be told.
+   */
+  letGo(tenant: string, workflow: string): void {
+    for (const { name } of this.webhooks) {
+      const key = keyOf(tenant, name, workflow)
+      const delivery = this.#deliveries.get(key)
+      const isDue = delivery && (this.#queue.has(delivery) || this.#running.has(delivery))
+      if (delivery?.status.state === 'waiting' && !isDue) this.#deliveries.delete(key)
+    }
+  }
+
   get parkedCount(): number {
     return [...this.#deliveries.values()].filter(({ isParked }) => isParked).length
   }
