@@ -86,7 +86,13 @@ export class Target {
             }),
         },
       },
-      { opened: () => {}, advanced: () => {}, letGo: () => {}, failed: error => deaths.push(String(error)) },
+      {
+        opened: () => {},
+        advanced: () => {},
+        letGo: () => {},
+        dropped: () => {},
+        failed: error => deaths.push(String(error)),
+      },
     )
     await service.start()
     return new Target(directory, service, trial, () => store!, deaths)

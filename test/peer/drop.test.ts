@@ -1,8 +1,12 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { type LogHead, OVERLAY_WORKFLOW, type Store, WeftError } from '@weft/core'
 import { type DroppedTenant, type PeerOptions, signToken, type TokenRequest } from '@weft/peer'
 import { connect } from '@weft/replica'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { Disk, LevelHarness } from '../contract/level-harness.ts'
+import { Disk, LevelHarness, masterIn } from '../contract/level-harness.ts'
+import { WatchedKeys } from '../support/key-services.ts'
 import { MemoryDisk, MemoryStore } from '../support/memory-store.ts'
 import { PeerHarness, SECRET } from '../support/peer-harness.ts'
 import { overriding } from '../support/peer-store.ts'
@@ -226,6 +230,28 @@ describe('[TEN-4] a tenant that is dropped from a running peer', () => {
     await until(async () => (await harness.http('/readyz')).status === 200, 'it serves again')
     expect((await drop()).body).toMatchObject({ tenant: 'acme', workflows: 2 })
     expect([...disk.tenants.get('acme')!.keys()]).toEqual([OVERLAY_WORKFLOW])
+  })
+
+  it('is gone without being asked for again where something that was needed for that did not answer', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'weft-drop-'))
+    const keys = new WatchedKeys(await masterIn(folder))
+    const level = await LevelHarness.make(keys)
+    onTestFinished(async () => {
+      await level.discard()
+      await rm(folder, { recursive: true, force: true })
+    })
+    const { harness, drop } = await scene({ openStore: () => level.open() })
+    const old = await harness.token()
+    keys.down.add('acme')
+    expect(await drop()).toMatchObject({ status: 503, body: { code: 'WEFT_STORE_KEY' } })
+    // Whoever has to answer for it cannot even ask.
+    expect(await drop()).toMatchObject({ status: 503, body: { code: 'WEFT_STORE_CLOSED' } })
+    keys.down.delete('acme')
+    const headers = { authorization: `Bearer ${await later(ADMIN)}` }
+    await until(async () => (await harness.http('/contexts', { headers })).status === 200, 'it is dropped')
+    const { text } = await harness.http('/contexts', { headers })
+    expect(JSON.parse(text)).toMatchObject({ contexts: [{ workflow: OVERLAY_WORKFLOW, count: 1 }] })
+    expect((await rejectionOf(connect({ url: harness.url, token: old }))).code).toBe('WEFT_TOKEN_REVOKED')
   })
 
   it('is gone, and its tokens are revoked, also when the peer dies at any moment of it', async () => {

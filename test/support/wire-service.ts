@@ -106,7 +106,7 @@ export async function startService({
       random: host.random,
       trial: new InlineTrial(host.hash, DEFAULT_LIMITS.trial_bytes_max),
     },
-    { opened: () => {}, advanced: () => {}, letGo: () => {}, failed: () => {} },
+    { opened: () => {}, advanced: () => {}, letGo: () => {}, dropped: () => {}, failed: () => {} },
   )
   await service.start()
   return service

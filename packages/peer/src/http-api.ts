@@ -104,7 +104,6 @@ export function httpApi(host: HttpApiHost): RequestListener {
     const { tenant } = grant
     checkMeant(tenant, context.req.query('tenant'))
     const dropped = await host.drop(tenant)
-    webhooks.forget(tenant)
     host.log.warn({ ...dropped, subject: grant.subject }, 'a tenant was dropped')
     return Response.json(dropped)
   })

@@ -157,6 +157,7 @@ class PeerProcess implements Peer {
         opened: (contexts, store) => void this.#webhooks.begin(contexts, store),
         advanced: (tenant, workflow) => this.#webhooks.advanced(tenant, workflow),
         letGo: (tenant, workflow) => this.#webhooks.letGo(tenant, workflow),
+        dropped: tenant => this.#webhooks.forget(tenant),
         failed: error => {
           this.#feeds.end(error)
           void this.#webhooks.stop(error)

@@ -48,11 +48,18 @@ export interface ServiceHooks {
   advanced(tenant: string, workflow: string): void
   /** Nobody has used a context for a while, and it is let go of. */
   letGo(tenant: string, workflow: string): void
+  /** Nothing is left of a tenant. */
+  dropped(tenant: string): void
   failed(error: WeftError): void
 }
 
 const REOPEN_MS = 250
+/** From a drop that could not be ended to the next attempt; twice as long after each. */
+const DROP_AGAIN_MS = 1_000
+const DROP_AGAIN_MS_MAX = 60_000
 const CLOSE_TRY_LATER = 1013
+const DROP_ENDED = 'the drop of a tenant, which was cut short, is done'
+const DROP_NOT_ENDED = 'the drop of a tenant cannot be ended: nobody of it is let in'
 
 /**
  * What a peer does with its store and for its connections, whoever makes the sockets: a server of this process, or a
@@ -68,6 +75,8 @@ export class PeerService {
   #store: Store | undefined
   #contexts: Contexts | undefined
   #reopening: Promise<void> | undefined
+  /** Those whose drops are to be tried again. */
+  #awaitsDrops: Contexts | undefined
   #draining = false
 
   constructor(
@@ -146,6 +155,7 @@ export class PeerService {
     })
     this.#contexts = contexts
     hooks.opened(contexts, store)
+    this.#endDropsLater(contexts, store)
   }
 
   /** What a token allows, unless its tenant has revoked it. @throws WEFT_TOKEN_* · WEFT_STORE_FAILED */
@@ -157,7 +167,23 @@ export class PeerService {
 
   /** Removes everything of a tenant, and ends what it was granted: as `Contexts.drop`. */
   async drop(tenant: string): Promise<DroppedTenant> {
-    return this.contexts.drop(tenant, revoked => this.grants.recheck(tenant, revoked))
+    const { contexts } = this
+    try {
+      return await this.#drop(contexts, tenant)
+    } catch (error) {
+      const store = this.#store!
+      if (contexts === this.#contexts && store.unfinishedDrops.includes(tenant)) {
+        this.options.log.error({ tenant, err: error }, DROP_NOT_ENDED)
+        this.#endDropsLater(contexts, store)
+      }
+      throw error
+    }
+  }
+
+  async #drop(contexts: Contexts, tenant: string): Promise<DroppedTenant> {
+    const dropped = await contexts.drop(tenant, revoked => this.grants.recheck(tenant, revoked))
+    this.hooks.dropped(tenant)
+    return dropped
   }
 
   /** Takes over a socket that is open. */
@@ -216,12 +242,32 @@ export class PeerService {
     for (const tenant of store.unfinishedDrops) {
       try {
         await dropTenant(store.tenant(tenant), { hash, random, now: () => clock.now() })
-        log.warn({ tenant }, 'the drop of a tenant, which was cut short, is done')
+        this.hooks.dropped(tenant)
+        log.warn({ tenant }, DROP_ENDED)
       } catch (error) {
         if (isWeftError(error) && error.code === 'WEFT_STORE_FAILED') throw error
-        log.error({ tenant, err: error }, 'the drop of a tenant cannot be ended: nobody of it is let in')
+        log.error({ tenant, err: error }, DROP_NOT_ENDED)
       }
     }
+  }
+
+  /** Nobody can ask again for a drop that could not be ended, for nobody of its tenant is let in: it is tried again here. */
+  #endDropsLater(contexts: Contexts, store: Store, after_ms = DROP_AGAIN_MS): void {
+    const { clock, log } = this.options
+    if (this.#awaitsDrops === contexts || store.unfinishedDrops.length === 0) return
+    this.#awaitsDrops = contexts
+    clock.after(after_ms, async () => {
+      for (const tenant of store.unfinishedDrops) {
+        if (contexts !== this.#contexts || this.#draining) break
+        await this.#drop(contexts, tenant).then(
+          () => log.warn({ tenant }, DROP_ENDED),
+          error => log.error({ tenant, err: error }, DROP_NOT_ENDED),
+        )
+      }
+      this.#awaitsDrops = undefined
+      if (contexts === this.#contexts && !this.#draining)
+        this.#endDropsLater(contexts, store, Math.min(2 * after_ms, DROP_AGAIN_MS_MAX))
+    })
   }
 
   async #writing<T>(changes: number, work: () => Promise<T>): Promise<T> {

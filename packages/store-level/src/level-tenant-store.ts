@@ -184,7 +184,7 @@ export class LevelTenantStore implements TenantStore {
       `tenant ${this.tenant} is being dropped`,
       drop === 'running'
         ? 'wait until its drop() has resolved'
-        : 'start a peer on the store, which finishes that, or drop the tenant again',
+        : 'a peer on the store finishes that as soon as it can; or drop the tenant again',
     )
   }
 

@@ -95,7 +95,7 @@ export class SimPeer {
         random: (target, at, length) => dice.fill(target, at, length),
         trial: new InlineTrial(sha256, SIM_LIMITS.trial_bytes_max),
       },
-      { opened: () => {}, advanced: () => {}, letGo: () => {}, failed: () => {} },
+      { opened: () => {}, advanced: () => {}, letGo: () => {}, dropped: () => {}, failed: () => {} },
     )
     this.#service = service
     while (!process.isDead) {
