@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { WAKES_BRANCH } from '@weft/core'
 import type { Claim, Subscription } from '@weft/replica'
 import { describe, expect, it } from 'vitest'
@@ -302,6 +303,20 @@ describe('[WAK-1] the events of a context', () => {
     const last = events.next()
     controller.abort()
     expect((await last).done).toBe(true)
+  })
+
+  it('are waited for by many with one signal, which has one listener then, and none after that', async () => {
+    const { context } = await workers(1)
+    const controller = new AbortController()
+    const { signal } = controller
+    const listening = (): number => getEventListeners(signal, 'abort').length
+    const waiting = Array.from({ length: 12 }, () =>
+      context.events({ from: context.position + 1, signal }).next(),
+    )
+    expect(listening()).toBe(1)
+    controller.abort()
+    expect((await Promise.all(waiting)).map(({ done }) => done)).toEqual(Array(12).fill(true))
+    expect(listening()).toBe(0)
   })
 
   it.each<[string, object]>([

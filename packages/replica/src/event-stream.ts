@@ -9,6 +9,7 @@ import {
   unreached,
   WeftError,
 } from '@weft/core'
+import { onAbort } from './aborts.js'
 import type { ContextReplica } from './context-replica.js'
 import { deferred } from './waiting.js'
 
@@ -69,8 +70,7 @@ async function grown(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const done = deferred<void>()
-  const onAbort = (): void => done.resolve()
-  signal?.addEventListener('abort', onAbort)
+  const stopHearing = signal && onAbort(signal, () => done.resolve())
   const stop = context.onPosition(() => {
     const { index } = context
     if (index.position >= position || index.rewrittenSince(rewrites) < position) done.resolve()
@@ -80,7 +80,7 @@ async function grown(
     await done.promise
   } finally {
     stop()
-    signal?.removeEventListener('abort', onAbort)
+    stopHearing?.()
   }
 }
 
