@@ -4,7 +4,7 @@ import { type AddressInfo, connect as connectTcp } from 'node:net'
 import { WeftError } from '@weft/core'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { PeerHarness } from '../support/peer-harness.ts'
-import { until } from '../support/peer-until.ts'
+import { gateOf, until } from '../support/peer-until.ts'
 
 async function listen(listener: RequestListener): Promise<number> {
   const server = createServer(listener)
@@ -171,6 +171,35 @@ describe('the door to a gateway', () => {
     socket.write(`GET /livez HTTP/1.1\r\n${offer}\r\n`)
     await until(() => told.endsWith('ok\n'), 'the peer answers, too')
     expect(told.match(/HTTP\/1\.1 (?!200)/g)).toBeNull()
+  })
+
+  test('serves those that offer one behind others that are not answered yet, and outlives one that breaks off', async () => {
+    const gate = gateOf()
+    const asked: string[] = []
+    const { harness } = await scene(async (request, response) => {
+      asked.push(request.url!)
+      await gate.opened
+      response.end(`${request.url};`)
+    })
+    const ask = (...paths: string[]) => {
+      const socket = connectTcp(harness.peer.port, '127.0.0.1')
+      onTestFinished(() => void socket.destroy())
+      const offer = 'connection: Upgrade\r\nupgrade: h2c\r\n'
+      for (const path of paths)
+        socket.write(`GET ${path} HTTP/1.1\r\nhost: x\r\n${path.endsWith('offer') ? offer : ''}\r\n`)
+      return socket
+    }
+    const gone = ask('/v1/gone', '/v1/gone/offer')
+    await until(() => asked.length > 0, 'the first is asked')
+    gone.resetAndDestroy()
+    let told = ''
+    ask('/v1/1/offer', '/v1/2/offer', '/v1/3', '/v1/4/offer').on('data', data => {
+      told += String(data)
+    })
+    await until(() => asked.includes('/v1/1/offer'), 'the first of the others is asked')
+    gate.open()
+    await until(() => told.includes('/v1/4/offer;'), 'all are answered')
+    expect(told.match(/\/v1\/[^;]*/g)).toEqual(['/v1/1/offer', '/v1/2/offer', '/v1/3', '/v1/4/offer'])
   })
 
   test.each([

@@ -10,6 +10,7 @@ import { getRequestListener } from '@hono/node-server'
 import { WeftError } from '@weft/core'
 import {
   answerProblem,
+  type Closer,
   closeQueued,
   closerOf,
   listenError,
@@ -81,7 +82,7 @@ interface ServerHost {
 
 class GatewayServer implements Gateway {
   readonly #server: Server
-  readonly #closeServer: () => Promise<void>
+  readonly #closer: Closer
   #closed: Promise<void> | undefined
   #host = ''
 
@@ -95,7 +96,7 @@ class GatewayServer implements Gateway {
       })
       void this.#answer(request, response)
     })
-    this.#closeServer = closerOf(this.#server)
+    this.#closer = closerOf(this.#server)
     closeQueued(this.#server)
   }
 
@@ -131,8 +132,8 @@ class GatewayServer implements Gateway {
 
   async #close(): Promise<void> {
     this.host.closing.abort(draining())
-    const deadline = setTimeout(() => this.#server.closeAllConnections(), this.host.limits.drain_ms)
-    await this.#closeServer()
+    const deadline = setTimeout(() => this.#closer.cut(), this.host.limits.drain_ms)
+    await this.#closer.close()
     clearTimeout(deadline)
     await this.host.bearers.close()
   }

@@ -1,5 +1,5 @@
 /** What another server over HTTP shares with a peer, without one: how it says what is wrong, and how it closes. */
-export { closerOf } from './close-server.js'
+export { type Closer, closerOf } from './close-server.js'
 export { answerProblem } from './early-answer.js'
 export { listenError } from './listen-error.js'
 export { type Problem, problemOf, problemResponse } from './problem.js'

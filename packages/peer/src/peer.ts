@@ -6,7 +6,7 @@ import { WIRE_LIMITS } from '@weft/protocol'
 import { isScratchPath, type ScratchRelay } from '@weft/scratch'
 import { type Logger, pino } from 'pino'
 import { type ServerOptions, WebSocketServer } from 'ws'
-import { closerOf } from './close-server.js'
+import { type Closer, closerOf } from './close-server.js'
 import { DEFAULT_AUDIENCE, DEFAULT_PORT } from './defaults.js'
 import { Feeds } from './feeds.js'
 import { gatewayDoor } from './gateway-door.js'
@@ -96,7 +96,7 @@ class PeerProcess implements Peer {
   readonly #log: Logger
   readonly #metrics: PeerMetrics
   readonly #server: Server
-  readonly #closeServer: () => Promise<void>
+  readonly #closer: Closer
   readonly #sockets: WebSocketServer
   readonly #scratch: ScratchRelay
   readonly #service: PeerService
@@ -194,8 +194,8 @@ class PeerProcess implements Peer {
       ...(gateway && { gateway: gatewayDoor(gateway) }),
     }
     this.#server = createServer(OFFERS, httpDoor(door))
-    this.#closeServer = closerOf(this.#server)
-    closeQueued(this.#server)
+    this.#closer = closerOf(this.#server)
+    const whenAnswered = closeQueued(this.#server)
     // `maxFragments` is newer than the types of ws.
     const bounds: ServerOptions & { maxFragments: number } = {
       noServer: true,
@@ -205,7 +205,7 @@ class PeerProcess implements Peer {
     }
     this.#sockets = new WebSocketServer(bounds)
     this.#server.on('upgrade', (request, socket, head) => {
-      if (!isForWebSocket(request)) serveAsPlain(this.#server, request, socket, head)
+      if (!isForWebSocket(request)) serveAsPlain(this.#server, request, head, whenAnswered)
       else if (isScratchPath(request.url)) this.#scratch.upgrade(request, socket, head)
       else this.#sockets.handleUpgrade(request, socket, head, open => this.#service.accept(open as Transport))
     })
@@ -292,10 +292,10 @@ class PeerProcess implements Peer {
     const deadline = setTimeout(() => {
       this.#service.terminate()
       this.#scratch.terminate()
-      this.#server.closeAllConnections()
+      this.#closer.cut()
     }, this.#limits.drain_ms)
     this.#sockets.close()
-    await this.#closeServer()
+    await this.#closer.close()
     clearTimeout(deadline)
   }
 }
