@@ -1,6 +1,9 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { type Answer, GatewayHarness } from '../support/gateway-harness.ts'
-import { until } from '../support/peer-until.ts'
+import { MemoryStore } from '../support/memory-store.ts'
+import { PeerHarness } from '../support/peer-harness.ts'
+import { overriding } from '../support/peer-store.ts'
+import { gateOf, until } from '../support/peer-until.ts'
 import { Research } from '../support/replica-contexts.ts'
 import { StalledPeer } from '../support/stalled-peer.ts'
 
@@ -174,3 +177,45 @@ async function behind() {
   link.hold('log')
   return { api, stalled: Object.assign(stalled, { link }) }
 }
+
+describe('requests that wait for one context', () => {
+  const LONG_MS = 2_000_000_000
+
+  /** A gateway of a peer that does not get at its disk for one of its contexts until it is let. */
+  async function hung() {
+    const { opened, open } = gateOf()
+    const openStore = async () =>
+      overriding(new MemoryStore(), inner => ({
+        head: async workflow => {
+          if (workflow === 'w') await opened
+          return inner.head(workflow)
+        },
+      }))
+    const peer = await PeerHarness.start({ openStore })
+    const limits = { wait_ms: LONG_MS, wait_ms_max: LONG_MS }
+    const api = await GatewayHarness.start({ limits }, peer)
+    // Before they are ended.
+    onTestFinished(open)
+    return { api, open }
+  }
+
+  test.each([
+    ['less long than the first', ['', '?wait_ms=1000']],
+    ['longer than the first', ['?wait_ms=1000', '']],
+  ])('wait as long as each of them says, also when it is %s', async (_, queries) => {
+    const { api, open } = await hung()
+    const asked = new Map(queries.map(query => [query, api.get(`${W}/state${query}`)]))
+    const late = { status: 504, body: { code: 'WEFT_NOT_SYNCED' } }
+    expect(await asked.get('?wait_ms=1000')).toMatchObject(late)
+    open()
+    expect((await asked.get(''))!.status).toBe(200)
+  })
+
+  test('are over when the gateway closes', async () => {
+    const { api } = await hung()
+    const asked = api.get(`${W}/state`)
+    await until(async () => (await api.peer.metric('weft_contexts_open')) > 0, 'it is being opened')
+    await api.gateway.close()
+    expect(await asked).toMatchObject({ status: 503, body: { code: 'WEFT_ABORTED' } })
+  })
+})

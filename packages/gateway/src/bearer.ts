@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { ANY_CONTEXT, type ContextDefinition, isWeftError, type JsonObject, WeftError } from '@weft/core'
 import { type Context, connect, type Replica, type WaitOptions } from '@weft/replica'
 import type { GatewayLimits } from './limits.js'
+import { ownWait } from './own-wait.js'
 import { Pool } from './pool.js'
 
 /** A branch of a context, open for an agent, of whatever definition. */
@@ -21,6 +22,8 @@ export interface HandleRequest {
  */
 export class Bearer {
   readonly #handles: Pool<AnyHandle>
+  readonly #closing = new AbortController()
+  readonly #opening_ms: number
   /** Why the peer serves this token no longer. */
   failure: WeftError | undefined
 
@@ -36,6 +39,7 @@ export class Bearer {
       users_max: limits.requests_per_token_max,
       idle_ms: limits.idle_ms,
     }
+    this.#opening_ms = limits.wait_ms_max
     this.#handles = new Pool(bounds, handle => handle.close(CLOSING))
   }
 
@@ -46,21 +50,15 @@ export class Bearer {
   /** Does some work on a branch, when what the peer has of it is here. @throws as `Replica.open`, and what `work` throws */
   async use<T>(
     { workflow, branch, agent, definition }: HandleRequest,
-    wait: WaitOptions,
+    wait: Required<WaitOptions>,
     work: (handle: AnyHandle) => Promise<T>,
   ): Promise<T> {
     const { name, version } = definition ?? ANY_CONTEXT
     const key = JSON.stringify([workflow, branch, agent, name, version])
     const known = (definition ?? ANY_CONTEXT) as ContextDefinition<JsonObject>
-    // Others may wait for the same branch, whatever becomes of this request.
-    const { timeout_ms } = wait
-    const options = {
-      workflow,
-      branch,
-      agent,
-      migrate: false,
-      ...(timeout_ms !== undefined && { timeout_ms }),
-    }
+    // Others may wait for the same branch, whatever becomes of this request, and longer.
+    const opening = { timeout_ms: this.#opening_ms, signal: this.#closing.signal }
+    const options = { workflow, branch, agent, migrate: false, ...opening }
     return this.#handles.use(
       key,
       () => this.replica.open(known, options),
@@ -73,10 +71,12 @@ export class Bearer {
           throw error
         }
       },
+      ownWait(workflow, wait),
     )
   }
 
   async close(): Promise<void> {
+    this.#closing.abort()
     await this.#handles.close()
     await this.replica.close(CLOSING).catch(() => this.replica.close({ discard: true }))
   }

@@ -15,6 +15,15 @@ export interface PoolBounds {
   readonly idle_ms: number
 }
 
+/** How somebody waits for what others wait for, too. */
+export type Wait = <T>(shared: Promise<T>) => Promise<T>
+
+interface Opening<Value> {
+  readonly slot: Promise<Slot<Value>>
+  /** Who waits for it still. */
+  waiting: number
+}
+
 interface Slot<Value> {
   readonly value: Value
   users: number
@@ -33,7 +42,7 @@ interface Slot<Value> {
 export class Pool<Value> {
   /** By key, the longest unused first. */
   readonly #slots = new Map<string, Slot<Value>>()
-  readonly #opening = new Map<string, Promise<Slot<Value>>>()
+  readonly #opening = new Map<string, Opening<Value>>()
   readonly #closing = new Set<Promise<unknown>>()
   #waiting = 0
   readonly #sweep: NodeJS.Timeout
@@ -51,9 +60,17 @@ export class Pool<Value> {
     this.#sweep = setInterval(() => this.#closeIdle(), bounds.idle_ms / 2).unref()
   }
 
-  /** @throws WEFT_LIMIT · WEFT_DRAINING, and what `open` and `work` throw */
-  async use<T>(key: string, open: () => Promise<Value>, work: (value: Value) => Promise<T>): Promise<T> {
-    const slot = this.#slots.get(key) ?? (await this.#waitFor(key, open))
+  /**
+   * @param wait how what is being opened is waited for; it is opened whoever waits no longer
+   * @throws WEFT_LIMIT · WEFT_DRAINING, and what `open`, `wait` and `work` throw
+   */
+  async use<T>(
+    key: string,
+    open: () => Promise<Value>,
+    work: (value: Value) => Promise<T>,
+    wait: Wait = shared => shared,
+  ): Promise<T> {
+    const slot = this.#slots.get(key) ?? (await this.#waitFor(key, open, wait))
     const { users_max, what } = this.bounds
     if (slot.users >= users_max) throw tooMany(`${slot.users} requests are at one of the ${what}`)
     slot.users++
@@ -81,37 +98,41 @@ export class Pool<Value> {
   async close(): Promise<void> {
     this.#closed = true
     clearInterval(this.#sweep)
-    await Promise.allSettled(this.#opening.values())
+    await Promise.allSettled([...this.#opening.values()].map(({ slot }) => slot))
     for (const [key, { value }] of this.#slots) this.drop(key, value)
     await Promise.allSettled(this.#closing)
   }
 
-  async #waitFor(key: string, open: () => Promise<Value>): Promise<Slot<Value>> {
+  async #waitFor(key: string, open: () => Promise<Value>, wait: Wait): Promise<Slot<Value>> {
     const { waiting_max, what } = this.bounds
     if (this.#waiting >= waiting_max) throw tooMany(`${waiting_max} requests wait for ${what}`)
+    const opening = this.#opening.get(key) ?? this.#open(key, open)
     this.#waiting++
+    opening.waiting++
     try {
-      return await this.#open(key, open)
+      return await wait(opening.slot)
     } finally {
+      opening.waiting--
       this.#waiting--
     }
   }
 
-  async #open(key: string, open: () => Promise<Value>): Promise<Slot<Value>> {
-    const known = this.#opening.get(key)
-    if (known) return known
+  #open(key: string, open: () => Promise<Value>): Opening<Value> {
     const { opening_max, what } = this.bounds
     if (this.#closed) throw closed(what)
     if (this.#opening.size >= opening_max) throw tooMany(`${opening_max} ${what} are being opened`)
-    const opening = open()
-      .then(value => this.#keep(key, value))
-      .finally(() => this.#opening.delete(key))
+    const opening: Opening<Value> = {
+      waiting: 0,
+      slot: open()
+        .then(value => this.#keep(key, value, opening.waiting > 0))
+        .finally(() => this.#opening.delete(key)),
+    }
     this.#opening.set(key, opening)
     return opening
   }
 
-  #keep(key: string, value: Value): Slot<Value> {
-    const slot = { value, users: 0, since_ms: Date.now(), awaited: true, dropped: false }
+  #keep(key: string, value: Value, awaited: boolean): Slot<Value> {
+    const slot = { value, users: 0, since_ms: Date.now(), awaited, dropped: false }
     try {
       if (this.#closed) throw closed(this.bounds.what)
       this.#makeRoom(value)
