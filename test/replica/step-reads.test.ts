@@ -1,5 +1,4 @@
 import { touches } from '@weft/core'
-import { defineContext } from '@weft/replica'
 import fc from 'fast-check'
 import { current, original, produce } from 'immer'
 import { describe, expect, it } from 'vitest'
@@ -7,7 +6,7 @@ import { comesUp, holdsAsync } from '../support/core-property.ts'
 import {
   type Act,
   type Board,
-  boardSchema,
+  Boards,
   boards,
   disturb,
   disturbances,
@@ -50,14 +49,6 @@ function isMap(value: unknown): value is Record<string, unknown> {
 function differ(a: Outcome, b: Outcome): boolean {
   return a.seen !== b.seen || [...a.wrote].some(([place, value]) => (b.wrote.get(place) ?? value) !== value)
 }
-
-const Boards = defineContext({
-  name: 'boards',
-  version: 1,
-  state: boardSchema,
-  initial: { todo: [], done: [], byName: {}, queues: {} },
-  entries: {},
-})
 
 const STATE = {
   format: 'text',

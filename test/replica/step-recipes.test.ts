@@ -1,18 +1,9 @@
-import { defineContext } from '@weft/replica'
 import fc from 'fast-check'
 import { produce } from 'immer'
 import { expect, test } from 'vitest'
 import { holdsAsync } from '../support/core-property.ts'
-import { type Board, boardSchema, boards, recipes, run } from '../support/recipe-acts.ts'
+import { type Board, Boards, boards, recipes, run } from '../support/recipe-acts.ts'
 import { offline } from '../support/replica-contexts.ts'
-
-const Boards = defineContext({
-  name: 'boards',
-  version: 1,
-  state: boardSchema,
-  initial: { todo: [], done: [], byName: {}, queues: {} },
-  entries: {},
-})
 
 type Recipe = (board: Board, state: Readonly<Board>) => unknown
 const enough = new Error('the step has no peer to be committed at')

@@ -1,3 +1,4 @@
+import { defineContext } from '@weft/replica'
 import fc from 'fast-check'
 import { current, isDraft } from 'immer'
 import { z } from 'zod'
@@ -24,11 +25,19 @@ const task = z.object({
   sub: z.object({ v: z.number() }),
 })
 
-export const boardSchema = z.object({
+const boardSchema = z.object({
   todo: z.array(task),
   done: z.array(task),
   byName: z.record(z.string(), task),
   queues: z.record(z.string(), z.array(z.string())),
+})
+
+export const Boards = defineContext({
+  name: 'boards',
+  version: 1,
+  state: boardSchema,
+  initial: { todo: [], done: [], byName: {}, queues: {} },
+  entries: {},
 })
 
 const NAMES = ['a', 'b', 'c', 'd', 'e']
