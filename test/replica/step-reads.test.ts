@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { touches } from '@weft/core'
 import fc from 'fast-check'
 import { current, original, produce } from 'immer'
@@ -144,6 +145,18 @@ describe('what a step reads of the state that it changes', () => {
     expect(context.why(entries[0]!).reads).toEqual([{ ref: 'state:/plan' }])
     context.change(state => void state.plan.push('one'))
     expect(context.stale().map(({ entry }) => entry)).toEqual(entries)
+  })
+
+  it('[STL-1] is shown when it is printed, and recorded', async () => {
+    const [replica] = await replicas(1)
+    const context = await planOn(replica!, 'planner')
+    context.change(state => void Object.assign(state, { plan: ['one'], constraints: { x: { v: 1 } } }))
+    const { value, entries } = await context.step('s', step => {
+      step.append('decision', { text: 'printed' })
+      return inspect([step.state.plan, step.state.constraints.x])
+    })
+    expect(value).toBe("[ [ 'one' ], { v: 1 } ]")
+    expect(context.why(entries[0]!).reads).toEqual([{ ref: 'state:/constraints/x' }, { ref: 'state:/plan' }])
   })
 
   it('[STL-1] is recorded when it is taken out, put elsewhere or put into another order', async () => {

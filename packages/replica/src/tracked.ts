@@ -148,12 +148,18 @@ export function trackReads<T>(value: T, log: ReadLog, pointer = ''): T {
     defineProperty: refuseWrite,
     deleteProperty: refuseWrite,
   })
-  SHOWN.set(view, () => {
+  const show = (): T => {
     log.read(pointer)
     return value
-  })
+  }
+  SHOWN.set(view, show)
+  // Or who prints it would see the empty target.
+  Object.defineProperty(target, PRINTED, { value: show, configurable: true })
   return view
 }
+
+/** What Node asks an object for, before it prints it. */
+const PRINTED = Symbol.for('nodejs.util.inspect.custom')
 
 function refuseWrite(): never {
   throw new TypeError('the state of a step is read-only: use step.change')
