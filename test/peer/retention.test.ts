@@ -1,4 +1,4 @@
-import { type Json, RETENTION_OVERLAY, type Store } from '@weft/core'
+import { type Json, RETENTION_OVERLAY, type Store, WeftError } from '@weft/core'
 import type { PeerOptions, RetentionRun } from '@weft/peer'
 import { describe, expect, it, test } from 'vitest'
 import { MemoryDisk, MemoryStore } from '../support/memory-store.ts'
@@ -88,6 +88,18 @@ describe('[TIR-2] a running peer removes', () => {
     expect(textsOf(context)).toEqual([])
     await context.append('message', { text: 'new' }).committed
     expect((await harness.log('done')).map(({ position }) => position)).toEqual([1, 2])
+  })
+
+  it('nothing where the disk fails, and lives on', async () => {
+    const failure = new WeftError('WEFT_STORE_FAILED', 'the disk failed', 'replace the disk')
+    const disk = new MemoryDisk()
+    const openStore = async () =>
+      overriding(new MemoryStore(disk), () => ({ remove: () => Promise.reject(failure) }))
+    const { ask, rule, workflows, open } = await scene({ openStore }, disk)
+    await rule(0)
+    expect(await ask()).toMatchObject({ status: 503, body: { code: 'WEFT_STORE_FAILED' } })
+    expect(workflows()).toEqual(ALL)
+    expect(textsOf(await open('done'))).toEqual(['work'])
   })
 
   it('nothing that was written to between the plan and the removal', async () => {

@@ -146,7 +146,10 @@ export class Contexts {
     const open = tenant.contexts.get(workflow)
     if (open && open.users > 0) return false
     const removing = this.#remove(tenant, workflow, open, isOver)
-    tenant.contexts.set(workflow, { opening: removing.then(() => this.#open(tenant, workflow)), users: 1 })
+    const opening = removing.catch(() => {}).then(() => this.#open(tenant, workflow))
+    // Who opens it hears of it; when nobody does, it would end the process.
+    opening.catch(() => {})
+    tenant.contexts.set(workflow, { opening, users: 1 })
     try {
       return await removing
     } finally {
