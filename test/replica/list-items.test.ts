@@ -187,7 +187,7 @@ test('[MRG-2] nothing is written to an item of a list by `resolve` where nothing
 
 describe('what a step has read of an item', () => {
   /** Whether the entry of a step that has read the second word is stale after another one's change, and what its effect does. */
-  async function after(recipe: (state: State) => void) {
+  async function readBeside(recipe: (state: State) => void) {
     const [one, two] = await replicas(2)
     const reader = await one!.open(Orders, { workflow: 'wf', agent: 'reader' })
     const other = await two!.open(Orders, { workflow: 'wf', agent: 'other' })
@@ -208,11 +208,11 @@ describe('what a step has read of an item', () => {
     ['an insertion', state => void state.words.unshift('x')],
     ['a deletion', state => void state.words.shift()],
   ])('[STL-2] [STP-3] is stale by %s before it, and no effect goes on it', async (_, recipe) => {
-    expect(await after(recipe)).toEqual({ isStale: true, result: 'WEFT_EFFECT_REFUSED', ran: 0 })
+    expect(await readBeside(recipe)).toEqual({ isStale: true, result: 'WEFT_EFFECT_REFUSED', ran: 0 })
   })
 
   test('[STL-2] [STP-3] is as good as before when others push, pop or edit what stands behind it', async () => {
-    const { isStale, result } = await after(state => {
+    const { isStale, result } = await readBeside(state => {
       state.words.pop()
       state.words.push('x', 'y')
     })
