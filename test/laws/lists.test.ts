@@ -74,10 +74,10 @@ describe('what was read of a list', () => {
           else if (!isStale) fresh++
         }
       },
-      1_500,
+      500,
     )
-    comesUp(changed, 500)
-    comesUp(fresh, 300)
+    comesUp(changed, 150)
+    comesUp(fresh, 100)
   })
 
   test('[STL-2] [STL-3] [STL-5] is stale for the reasons that the law gives, alike in any order of arrival', () => {
@@ -260,11 +260,11 @@ describe('items of lists', () => {
         )
         expect(others).toEqual([])
       },
-      800,
+      500,
     )
-    comesUp(odds, 300)
-    comesUp(moved, 100)
-    comesUp(gone, 50)
+    comesUp(odds, 200)
+    comesUp(moved, 50)
+    comesUp(gone, 25)
   })
 
   test('[CHG-4] [MRG-2] give the same conflicts and the same digest on every replica', () => {
