@@ -9,6 +9,7 @@ import {
   type Store,
   type TenantId,
 } from '@weft/core'
+import '../support/equal-bytes.ts'
 import { host } from '../support/host.ts'
 
 /** Writes one context as an agent would, and hands it out as the appends that a peer would make of it. */

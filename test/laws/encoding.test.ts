@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { codeOf } from '../support/core-forge.ts'
 import { holds, seededHost, sha256 } from '../support/core-property.ts'
+import '../support/equal-bytes.ts'
 
 /** Texts with all that JSON escapes, halves of surrogate pairs, and lengths on both sides of every shortcut. */
 const texts = fc.oneof(
