@@ -29,7 +29,7 @@ describe('an export', () => {
     expect(await peer.digest('copy', { tenant: 'other' })).toBe(digest)
     const again = await weftJson<Imported>(['import', first, '--workflow', 'copy'], { env: other })
     expect(again).toMatchObject({ new: 0, same: true })
-    await weft(['export', 'copy', '-o', second], { env: other })
+    await weftHere(['export', 'copy', '-o', second], { env: other })
     const [fromPeer, fromFile] = await Promise.all([
       weftHere(['graph', 'copy'], { env: other }),
       weftHere(['graph', 'copy', '--file', second]),
@@ -52,7 +52,7 @@ describe('an export', () => {
       expect(result.code, result.stderr).toBe(1)
       expect(JSON.parse(result.stdout)).toMatchObject({ ok: false })
     }
-    const sound = await weft(['verify', '--file', await written('sound', whole)])
+    const sound = await weftHere(['verify', '--file', await written('sound', whole)])
     expect([sound.code, sound.stdout]).toEqual([0, expect.stringContaining('nothing is damaged')])
     const refused = await weftHere(['import', files[1]!, '--workflow', 'none'], { env })
     expect([refused.code, refused.stderr]).toEqual([

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { signToken } from '@weft/peer'
 import { connect } from '@weft/replica'
-import { describe, expect, onTestFinished, test } from 'vitest'
-import { Running, weft, weftHere, weftJson } from '../support/cli-run.ts'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { Running, weftHere, weftJson } from '../support/cli-run.ts'
 import { until } from '../support/peer-until.ts'
 import { Research } from '../support/replica-contexts.ts'
 
@@ -16,20 +16,47 @@ interface Answer {
   readonly body: { readonly [key: string]: unknown }
 }
 
+/** A peer for those who need no other than one that is up; each is a tenant of its own. */
+let shared: Listening
+let sharedFolder: string
+
+beforeAll(async () => {
+  sharedFolder = await mkdtemp(join(tmpdir(), 'weft-http-'))
+  shared = await begun(['serve', '--data', join(sharedFolder, 'data'), '--port', '0'])
+})
+
+afterAll(async () => {
+  await shared.running.end('SIGKILL')
+  await rm(sharedFolder, { recursive: true, force: true })
+})
+
 async function folderOf(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'weft-http-'))
   onTestFinished(() => rm(folder, { recursive: true, force: true }))
   return folder
 }
 
-/** A command that listens, ended with the test; what it says of itself comes first. */
-async function listening(args: readonly string[], env: Record<string, string> = {}) {
+interface Listening {
+  readonly running: Running
+  readonly url: string
+  readonly base: string
+  readonly token?: string
+}
+
+/** A command that listens; what it says of itself comes first. */
+async function begun(args: readonly string[]): Promise<Listening> {
   const running = new Running([...args, '--json'], {
-    env: { WEFT_SECRET: SECRET, WEFT_LOG_LEVEL: 'error', ...env },
+    env: { WEFT_SECRET: SECRET, WEFT_LOG_LEVEL: 'error' },
   })
-  onTestFinished(async () => void (await running.end('SIGKILL')))
   const said = JSON.parse(await running.line()) as { url: string; port: number; token?: string }
   return { running, ...said, base: `http://127.0.0.1:${said.port}` }
+}
+
+/** As `begun`, and ended with the test. */
+async function listening(args: readonly string[]): Promise<Listening> {
+  const each = await begun(args)
+  onTestFinished(async () => void (await each.running.end('SIGKILL')))
+  return each
 }
 
 const serve = (data: string, ...args: string[]) =>
@@ -56,37 +83,6 @@ const change = (kind: string, value: unknown, name = 'research') => ({
 const WRITE = '/v1/contexts/w/changes'
 
 describe('the HTTP API of `weft serve`', () => {
-  test('writes, reads, claims and publishes through the port of the peer', async () => {
-    const { base, url } = await serve(join(await folderOf(), 'data'))
-    const token = await tokenOf()
-    const document = await (await fetch(`${base}/v1/openapi.json`)).json()
-    expect(document).toMatchObject({ openapi: '3.1.0' })
-    const written = await ask(base, token, WRITE, change('message', { text: 'by HTTP' }))
-    expect(written.status).toBe(201)
-    const replica = await connect({ url, token })
-    onTestFinished(() => replica.close({ discard: true }))
-    const context = await replica.open(Research, {
-      workflow: 'w',
-      agent: 'b',
-      after: written.body.session as string,
-    })
-    await context.append('message', { text: 'by a replica' }).committed
-    const log = await ask(base, token, `/v1/contexts/w/log?after=${await context.token()}`)
-    expect(log.body.entries).toMatchObject([
-      { value: { text: 'by HTTP' } },
-      { value: { text: 'by a replica' } },
-    ])
-    const pool = '/v1/contexts/w/subscriptions/pool'
-    expect((await ask(base, token, pool, { agent: 'c' })).status).toBe(200)
-    const claimed = await ask(base, token, `${pool}/claims`, { agent: 'c' })
-    expect(claimed.body.events).toHaveLength(2)
-    expect((await ask(base, token, `${pool}/claims/${claimed.body.id}/ack`, { agent: 'c' })).status).toBe(204)
-    const published = await ask(base, token, '/v1/overlays/house', { value: 'be brief', barrier: true })
-    expect(published).toMatchObject({ status: 201, body: { version: 1 } })
-    expect((await ask(base, await tokenOf('rival'), '/v1/contexts/w/log')).body).toMatchObject({ total: 0 })
-    expect((await ask(base, 'none', '/v1/contexts/w/log')).status).toBe(401)
-  })
-
   test('is begun again when it dies, and the peer goes on meanwhile', async () => {
     const { base, url } = await serve(join(await folderOf(), 'data'), '--schemas', SCHEMAS)
     const token = await tokenOf()
@@ -127,7 +123,7 @@ describe('the HTTP API of `weft serve`', () => {
     expect(refused).toBe(8)
     const second = await serve(data)
     const env = { WEFT_URL: second.url, WEFT_TOKEN: token }
-    const log = await weft(['log', 'w', '--json'], { env })
+    const log = await weftHere(['log', 'w', '--json'], { env })
     const durable = log.stdout
       .split('\n')
       .filter(line => line !== '')
@@ -151,8 +147,8 @@ test('`weft dev` has the HTTP API too', async () => {
 
 describe('`weft gateway`', () => {
   test('is the API of a peer that runs elsewhere; [WAK-1] a claim outlives its kill', async () => {
-    const peer = await serve(join(await folderOf(), 'data'))
-    const token = await tokenOf()
+    const peer = shared
+    const token = await tokenOf('elsewhere')
     const gateway = await listening(['gateway', '--url', peer.url, '--port', '0'])
     await ask(gateway.base, token, WRITE, change('message', 1))
     const pool = '/v1/contexts/w/subscriptions/pool'
@@ -187,11 +183,43 @@ describe('`weft gateway`', () => {
 })
 
 test('what the API has written is like anything that a replica writes', async () => {
-  const { base, url } = await serve(join(await folderOf(), 'data'))
-  const token = await tokenOf()
+  const { base, url } = shared
+  const token = await tokenOf('alike')
   const { body } = await ask(base, token, WRITE, { ...change('message', { text: 'x' }), reason: 'because' })
   const shown = await weftJson<object>(['show', 'w', String(body.change)], {
     env: { WEFT_URL: url, WEFT_TOKEN: token },
   })
   expect(shown).toMatchObject({ agent: 'a', reason: 'because' })
+})
+
+// Last, for a barrier waits for whoever may have known the peer before it began: by now nobody does any more.
+test('the HTTP API of `weft serve` writes, reads, claims and publishes through the port of the peer', async () => {
+  const { base, url } = shared
+  const token = await tokenOf()
+  const document = await (await fetch(`${base}/v1/openapi.json`)).json()
+  expect(document).toMatchObject({ openapi: '3.1.0' })
+  const written = await ask(base, token, WRITE, change('message', { text: 'by HTTP' }))
+  expect(written.status).toBe(201)
+  const replica = await connect({ url, token })
+  onTestFinished(() => replica.close({ discard: true }))
+  const context = await replica.open(Research, {
+    workflow: 'w',
+    agent: 'b',
+    after: written.body.session as string,
+  })
+  await context.append('message', { text: 'by a replica' }).committed
+  const log = await ask(base, token, `/v1/contexts/w/log?after=${await context.token()}`)
+  expect(log.body.entries).toMatchObject([
+    { value: { text: 'by HTTP' } },
+    { value: { text: 'by a replica' } },
+  ])
+  const pool = '/v1/contexts/w/subscriptions/pool'
+  expect((await ask(base, token, pool, { agent: 'c' })).status).toBe(200)
+  const claimed = await ask(base, token, `${pool}/claims`, { agent: 'c' })
+  expect(claimed.body.events).toHaveLength(2)
+  expect((await ask(base, token, `${pool}/claims/${claimed.body.id}/ack`, { agent: 'c' })).status).toBe(204)
+  const published = await ask(base, token, '/v1/overlays/house', { value: 'be brief', barrier: true })
+  expect(published).toMatchObject({ status: 201, body: { version: 1 } })
+  expect((await ask(base, await tokenOf('rival'), '/v1/contexts/w/log')).body).toMatchObject({ total: 0 })
+  expect((await ask(base, 'none', '/v1/contexts/w/log')).status).toBe(401)
 })

@@ -3,7 +3,7 @@ import { connect, defineContext } from '@weft/replica'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { CliPeer } from '../support/cli-peer.ts'
-import { weft, weftHere, weftJson } from '../support/cli-run.ts'
+import { weftHere, weftJson } from '../support/cli-run.ts'
 
 const First = defineContext({
   name: 'brief',
@@ -46,6 +46,6 @@ test('[HND-2] commands read and carry a context whose schema they do not know, w
   expect(await weftJson(['verify', 'copy'], { env })).toMatchObject({ ok: true })
   expect((await weftHere(['show', 'copy'], { env })).stdout).toContain('"name": "draft"')
   expect((await weftHere(['show', 'copy', '--branch', 'side'], { env })).stdout).toContain('"title": "draft"')
-  const audit = await weft(['audit', 'copy', '--pointer', '/name'], { env })
+  const audit = await weftHere(['audit', 'copy', '--pointer', '/name'], { env })
   expect(audit.stdout).toContain('from version 1 to 2')
 })

@@ -130,7 +130,7 @@ describe('a peer', () => {
     const inUse = await Promise.all([
       weft(['serve', '--data', data, '--port', '0', '--secret', SECRET]),
       weft(['serve', '--data', `${data}2`, '--port', String(port), '--secret', SECRET]),
-      weft(['verify', '--data', data]),
+      weftHere(['verify', '--data', data]),
     ])
     expect(inUse.map(({ code, stderr }) => [code, /^error (\w+)/m.exec(stderr)?.[1]])).toEqual([
       [4, 'WEFT_STORE_LOCKED'],
@@ -195,7 +195,9 @@ describe('a peer', () => {
       'secret',
     ]
     const { stdout } = await weft(args, { cwd: folder })
-    const log = await weft(['log', 'wf-1', '--limit', '2'], { env: { ...env, WEFT_TOKEN: stdout.trim() } })
+    const log = await weft(['log', 'wf-1', '--limit', '2'], {
+      env: { ...env, WEFT_TOKEN: stdout.trim() },
+    })
     expect(log.stdout.trim().split('\n')).toHaveLength(2)
   })
 })
@@ -289,7 +291,7 @@ describe('doctor', () => {
   test('names each problem and its cure, and exits with 1', async () => {
     const token = await peer.token({ lifetime: -5 })
     const bad = { WEFT_URL: 'ws://127.0.0.1:1', WEFT_TOKEN: token, WEFT_TOKNE: 'x' }
-    const { code, stdout } = await weft(['doctor', '--data', peer.data, '--json'], { env: bad })
+    const { code, stdout } = await weftHere(['doctor', '--data', peer.data, '--json'], { env: bad })
     const doctor = JSON.parse(stdout) as Doctor
     expect(code).toBe(1)
     for (const check of ['environment', 'data', 'peer', 'token'])

@@ -4,7 +4,7 @@ import { connect } from '@weft/replica'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { rawDatabase, recordKey } from '../contract/level-harness.ts'
 import { CliPeer, Run, SECRET } from '../support/cli-peer.ts'
-import { Running, weft } from '../support/cli-run.ts'
+import { Running, weft, weftHere } from '../support/cli-run.ts'
 import { rejectionOf } from '../support/peer-until.ts'
 
 let sound: CliPeer
@@ -125,12 +125,12 @@ describe('weft serve on a damaged directory', () => {
     const data = await copyOf('locked')
     const serve = new Running(serveArgs(data), { env })
     await serve.line()
-    const { code, stderr } = await weft(['verify', '--data', data], { env })
+    const { code, stderr } = await weftHere(['verify', '--data', data], { env })
     expect(stderr).toContain('WEFT_STORE_LOCKED')
     expect(code).toBe(4)
     const second = await weft(serveArgs(data), { env })
     expect(second.stderr).toContain('WEFT_STORE_LOCKED')
     await serve.end('SIGTERM')
-    expect((await weft(['verify', '--data', data], { env })).code).toBe(0)
+    expect((await weftHere(['verify', '--data', data], { env })).code).toBe(0)
   })
 })
