@@ -6,18 +6,23 @@ import {
   ChangeSet,
   type Conflict,
   digest,
-  findConflicts,
   type Json,
   type JsonObject,
   jsonEquals,
   mergeReport,
   pointersOf,
-  StateDoc,
   valueAt,
 } from '@weft/core'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { deliver, deliveries, type History, histories, replicaOf } from '../support/core-history.ts'
+import {
+  conflictsOf,
+  deliver,
+  deliveries,
+  type History,
+  histories,
+  replicaOf,
+} from '../support/core-history.ts'
 import { Oracle } from '../support/core-oracle.ts'
 import { holds, seededDice, seededHost, sha256, shuffled } from '../support/core-property.ts'
 
@@ -92,16 +97,6 @@ function contested(changes: readonly Change[], oracle: Oracle): Map<string, Open
 /** What each state change wrote, as its author saw it right afterwards. */
 function authoredValue({ authored }: History, { change, pointer }: OpenWrite): Json | undefined {
   return valueAt(authored.find(written => written.change === change)!.state, pointer.replace(/\/-$/, ''))
-}
-
-function conflictsOf(set: ChangeSet): Conflict[] {
-  const view = set.everything()
-  const state = new StateDoc(set, view)
-  try {
-    return findConflicts(set, view, state)
-  } finally {
-    state.free()
-  }
 }
 
 test('[MRG-2] every write that a concurrent one contests can be read, and no other is called a conflict', () => {

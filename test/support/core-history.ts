@@ -4,10 +4,13 @@ import {
   type Change,
   type ChangeId,
   ChangeSet,
+  type Conflict,
+  findConflicts,
   type Host,
   Intake,
   type Json,
   type JsonObject,
+  StateDoc,
   type Write,
 } from '@weft/core'
 import fc from 'fast-check'
@@ -286,4 +289,14 @@ export function replicaOf(changes: readonly Change[]): ChangeSet {
   const set = new ChangeSet(sha256)
   for (const change of changes) set.add(change)
   return set
+}
+
+/** The open conflicts of all that is in a set. */
+export function conflictsOf(set: ChangeSet): Conflict[] {
+  const state = new StateDoc(set, set.everything())
+  try {
+    return findConflicts(set, set.everything(), state)
+  } finally {
+    state.free()
+  }
 }

@@ -71,7 +71,8 @@ class LastWrites {
       for (const { node, move } of value.moves) if (move.from <= index) nodes.push(node)
     }
     const uncertain = this.#movedAbove(pointer).find(({ index, items }) => index >= items.uncertainFrom)
-    nodes.push(...this.#within(uncertain?.list ?? pointer))
+    // There may be more below a pointer than a call can have arguments.
+    for (const node of this.#within(uncertain?.list ?? pointer)) nodes.push(node)
     return nodes
   }
 

@@ -36,7 +36,7 @@ export interface OwnSight extends Sight {
 }
 
 /** Nothing that is written to a list is astray for whoever reads it: from no index on. */
-export const NOWHERE = Number.POSITIVE_INFINITY
+const NOWHERE = Number.POSITIVE_INFINITY
 
 /**
  * The moves of the items of one list, and who had seen which. Two who have seen different moves mean different items by one

@@ -34,7 +34,9 @@ export class OpenReads {
    */
   metBy(write: VersionedRef, writer: Node, isEnd = false): Reader[] {
     const met = this.#readers.take(write, isEnd)
-    for (const stray of this.writes.strayingFrom(write.ref, writer)) met.push(...this.#astray(stray))
+    for (const stray of this.writes.strayingFrom(write.ref, writer)) {
+      for (const reader of this.#astray(stray)) met.push(reader)
+    }
     return met
   }
 
