@@ -100,6 +100,20 @@ export const SHAPES: Readonly<Record<string, (size: number, dice: Dice) => Histo
     return { changes: [root, ...full, ...long], offers }
   },
 
+  'lists within lists within lists, whose items move': (size, dice) => {
+    const scribe = new Scribe(dice)
+    const root = scribe.write(scribe.actor(), [])
+    const deep = '/0'.repeat(500)
+    const marks = times(50, at => `${deep.slice(0, -2 * (at + 1))}/~${at % 2 ? '<' : '>'}${at % 8}`)
+    const writes = marks.map(mark => `state:${mark}`)
+    const moving = times(size / 100, () => scribe.write(scribe.actor(), [root], { writes }))
+    const offers = times(20, at => ({
+      change: scribe.write(scribe.actor(), [moving[at % moving.length]!]),
+      unmoved: marks.map(mark => `state:${mark.slice(0, mark.lastIndexOf('/'))}/9`),
+    }))
+    return { changes: [root, ...moving], offers }
+  },
+
   'a key of the state that is old, beside a branch that nobody merges': (size, dice) => {
     const set = new ChangeSet(sha256)
     const host = dice.host()

@@ -101,4 +101,17 @@ describe('[ERA-1] what was derived from what is erased', () => {
     expect(all.changes).toEqual(idsOf(secret, copied, read, beside))
     expect(all.derived.changes).toHaveLength(1)
   })
+
+  test('is what was read of an item of a list, by the index that it had by then', () => {
+    const { writer, say, derived } = scene()
+    writer.write({ state: { list: [{ id: 'a' }], other: [0, 1] } })
+    const secret = writer.write({
+      state: { list: [{ id: 'a' }, { id: 'b', key: 'secret' }], other: [0, 1] },
+    })!
+    writer.write({ state: { list: [{ id: 'new' }, { id: 'a' }, { id: 'b', key: 'secret' }], other: [0, 1] } })
+    const reader = say('read it', [{ ref: 'state:/list/2/key' }])
+    say('read another list', [{ ref: 'state:/other/1' }])
+    writer.write({ state: { list: [], other: [0, 1] } })
+    expect(derived(secret.id)).toEqual(idsOf(reader))
+  })
 })

@@ -241,6 +241,25 @@ describe('what a step reads of the state that it changes', () => {
     expect(await readsOf(moves.map(([move]) => move))).toEqual(expected(moves))
   })
 
+  it('[STL-1] what a step reads of a list after it has moved its items is read of all of it, and what it read before of the item', async () => {
+    const [replica] = await replicas(1)
+    const context = await planOn(replica!, 'planner')
+    context.change(() => STATE)
+    const readsAfter = async (move: Recipe) => {
+      const { entries } = await context.step('s', step => {
+        void step.state.plan[1]
+        step.change(move as never)
+        void (step.state as typeof STATE).constraints.list[0]!.n
+        step.append('decision', { text: 'done' })
+      })
+      return context.why(entries[0]!).reads.map(({ ref }) => ref)
+    }
+    const moved = await readsAfter(state => void state.constraints.list.unshift({ n: 0 }))
+    expect(moved).toEqual(['state:/constraints/list', 'state:/plan/1'])
+    const pushed = await readsAfter(state => void state.constraints.list.push({ n: 0 }))
+    expect(pushed).toEqual(['state:/constraints/list/0/n', 'state:/plan/1'])
+  })
+
   it('[STL-1] which item stands where in a list that was added to is read of all of it', async () => {
     const looks: readonly (readonly [Recipe, string[]])[] = [
       [s => void [s.plan.unshift('zero'), s.plan[1]], ['state:/plan']],
