@@ -19,10 +19,19 @@ import { describe, expect, test } from 'vitest'
 import { forged } from '../support/core-forge.ts'
 import { conflictsOf, replicaOf } from '../support/core-history.ts'
 import { Oracle } from '../support/core-oracle.ts'
-import { comesUp, holds, seededHost, sha256 } from '../support/core-property.ts'
-import { type Item, type ListHistory, listPlans, type Played, playLists } from '../support/list-history.ts'
+import { comesUp, holds, madeOnce, seededHost, sha256 } from '../support/core-property.ts'
+import {
+  type Item,
+  type ListHistory,
+  type ListPlan,
+  listPlans,
+  type Played,
+  playLists,
+} from '../support/list-history.ts'
 import { expectClosure, expectSameInAnyOrder, setOf } from '../support/staleness-checks.ts'
 import { causally } from '../support/staleness-oracle.ts'
+
+const playedLists = madeOnce((plan: ListPlan) => playLists(plan))
 
 function stateOf(set: ChangeSet, view: View = set.everything()): Json {
   const state = new StateDoc(set, view)
@@ -49,7 +58,7 @@ describe('what was read of a list', () => {
     holds(
       listPlans(),
       plan => {
-        const history = playLists(plan)
+        const history = playedLists(plan)
         const set = replicaOf(history.changes)
         const staleness = new Staleness(set, set.everything())
         for (const { read, isSame } of readsOf(history, stateOf(set))) {
@@ -69,7 +78,7 @@ describe('what was read of a list', () => {
     holds(
       listPlans(),
       plan => {
-        const { changes } = playLists(plan)
+        const { changes } = playedLists(plan)
         const set = setOf(changes)
         expectClosure(set, set.everything(), changes)
         expectSameInAnyOrder(changes, plan.seed)
@@ -83,7 +92,7 @@ describe('what was read of a list', () => {
     holds(
       listPlans(),
       plan => {
-        const history = playLists(plan)
+        const history = playedLists(plan)
         const admission = new Admission(sha256)
         for (const change of history.changes) admission.restore(change, 0)
         for (const { read, pointer, isSame } of readsOf(history, stateOf(replicaOf(history.changes)))) {
@@ -106,7 +115,7 @@ describe('what was read of a list', () => {
     holds(
       listPlans(),
       plan => {
-        const history = playLists(plan)
+        const history = playedLists(plan)
         const set = replicaOf(history.changes)
         for (const { read, pointer, isSame } of readsOf(history, stateOf(set))) {
           const then = lastWriters(set, set.viewAt(set.nodes(read.change.header.deps)), pointer)
@@ -235,7 +244,7 @@ describe('items of lists', () => {
     holds(
       listPlans(12, 3),
       plan => {
-        const { changes, played } = playLists(plan)
+        const { changes, played } = playedLists(plan)
         const oracle = new Oracle(changes)
         const set = replicaOf(changes)
         const now = stateOf(set)
@@ -280,7 +289,7 @@ describe('items of lists', () => {
     holds(
       listPlans(),
       plan => {
-        const { changes } = playLists(plan)
+        const { changes } = playedLists(plan)
         const one = replicaOf(changes)
         const other = replicaOf(causally(changes, plan.seed))
         expect(conflictsOf(other)).toEqual(conflictsOf(one))

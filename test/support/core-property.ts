@@ -26,6 +26,20 @@ export async function holdsAsync<T>(
 }
 
 /**
+ * As `make`, asked once for each plan. Laws that are checked on one arbitrary, by one seed, are given the same plans; what
+ * is made of one must be what no law alters.
+ */
+export function madeOnce<Plan, Made>(make: (plan: Plan) => Made): (plan: Plan) => Made {
+  const made = new Map<string, Made>()
+  return plan => {
+    const key = JSON.stringify(plan)
+    const known = made.get(key) ?? make(plan)
+    made.set(key, known)
+    return known
+  }
+}
+
+/**
  * Checks that something came up more than so often, without which a test proves nothing. Of a random history it is the seed
  * that says how often, so this is asked of the fixed one alone: another would fail now and then where nothing is wrong.
  */
