@@ -186,7 +186,8 @@ export class World {
     await this.#all(async run => {
       await this.program.flush(run)
     })
-    // What was proposed and then given up on is in no queue that could be flushed.
+    // What was proposed and then given up on is in no queue that could be flushed: who is away offers it when it is back.
+    await this.#until(() => this.workers.every(({ run }) => run?.replica.online))
     await this.#rest(REST_MS)
     const logs = (await this.#within(async () => readLogs(this.disk, this.peer.process!))) ?? []
     await this.#beginAnew()
@@ -217,7 +218,7 @@ export class World {
   async #rest(ms: number): Promise<void> {
     const until_ms = this.scheduler.elapsed_ms + ms
     this.scheduler.plan(ms, 'rest', () => {})
-    await this.run(this.scheduler.steps + SETTLE_STEPS_MAX, () => this.scheduler.elapsed_ms >= until_ms)
+    await this.#until(() => this.scheduler.elapsed_ms >= until_ms)
   }
 
   async #all(act: (run: WorkerRun) => Promise<void>): Promise<void> {
@@ -246,8 +247,12 @@ export class World {
       value => settled({ value }),
       error => settled({ error }),
     )
-    await this.run(this.scheduler.steps + SETTLE_STEPS_MAX, () => outcome !== undefined)
+    await this.#until(() => outcome !== undefined)
     return outcome
+  }
+
+  async #until(isSo: () => boolean): Promise<void> {
+    await this.run(this.scheduler.steps + SETTLE_STEPS_MAX, isSo)
   }
 
   #happened(run: WorkerRun, event: ReplicaEvent): void {
