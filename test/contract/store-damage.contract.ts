@@ -1,4 +1,4 @@
-import type { Store } from '@weft/core'
+import type { LogRecord, Store } from '@weft/core'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { written } from './log-maker.ts'
 import { rejection } from './store-rejection.ts'
@@ -84,6 +84,23 @@ export function damageContract(now: () => { readonly harness: StoreHarness; read
       const tenant = store.tenant('t')
       expect(await rejection(tenant.head('w'))).toMatchObject({ code: 'WEFT_STORE_CORRUPT' })
       expect(await rejection(tenant.read('w', 1, ALL))).toMatchObject({ code: 'WEFT_STORE_CORRUPT' })
+    })
+
+    test('[DUR-4] of a damaged log what is sound by itself can be found, the last first', async () => {
+      const { records } = await written(store, 't', 'w', 5)
+      await written(store, 't', 'x', 2)
+      await harness.flipBit('t', 'w', 5)
+      await harness.loseRecord('t', 'w', 3)
+      await harness.loseHead('t', 'w')
+      store = await harness.open()
+      const seen: LogRecord[] = []
+      const look = (isIt: (record: LogRecord) => boolean) =>
+        store.tenant('t').findLast('w', record => seen.push(record) > 0 && isIt(record))
+      expect(await look(() => false)).toBeUndefined()
+      expect(seen).toStrictEqual([4, 2, 1].map(position => records[position - 1]))
+      expect(await look(({ position }) => position < 4)).toStrictEqual(records[1])
+      expect(seen).toHaveLength(5)
+      expect(await store.tenant('t').findLast('none', () => true)).toBeUndefined()
     })
 
     test('[DUR-4] a listing yields every sound context, then names the damaged ones', async () => {

@@ -20,7 +20,7 @@ import {
 } from '@weft/core'
 import { host } from './host.ts'
 
-interface StoredContext {
+export interface StoredContext {
   head: LogHead
   readonly records: (LogRecord | undefined)[]
 }
@@ -100,6 +100,17 @@ class MemoryTenantStore implements TenantStore {
     return records
   }
 
+  async findLast(workflow: WorkflowId, isIt: (record: LogRecord) => boolean): Promise<LogRecord | undefined> {
+    const { records } = this.#context(workflow) ?? { records: [] }
+    for (let position = records.length; position > 0; position--) {
+      const stored = records[position - 1]
+      if (!this.#isSound(workflow, position, stored)) continue
+      const record = this.#soundRecord(workflow, position, stored)
+      if (isIt(record)) return record
+    }
+    return undefined
+  }
+
   async append({ records, head, rewritten = [] }: LogAppend): Promise<void> {
     const context = this.#context(head.workflow) ?? {
       head: { ...head, count: 0, runningHash: EMPTY_LOG },
@@ -168,6 +179,15 @@ class MemoryTenantStore implements TenantStore {
       throw this.#corrupt(head.workflow, head.count)
     }
     return head
+  }
+
+  #isSound(workflow: WorkflowId, position: Position, stored: LogRecord | undefined): boolean {
+    try {
+      this.#soundRecord(workflow, position, stored)
+      return true
+    } catch {
+      return false
+    }
   }
 
   #soundRecord(workflow: WorkflowId, position: Position, stored: LogRecord | undefined): LogRecord {

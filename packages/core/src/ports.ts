@@ -77,6 +77,11 @@ export interface TenantStore {
    */
   read(workflow: WorkflowId, from: Position, bytes_max: number): Promise<LogRecord[]>
   /**
+   * The last record that is what is looked for, of all that are sound by themselves: also of a log whose head, or whose
+   * other records, are damaged. What `isIt` throws, this does.
+   */
+  findLast(workflow: WorkflowId, isIt: (record: LogRecord) => boolean): Promise<LogRecord | undefined>
+  /**
    * Resolves when the records and the head are on disk, fsynced, together. Appends that arrive while a write
    * is in flight share the next one. The store extends the running hash. After WEFT_STORE_FAILED the outcome is unknown:
    * reopen and look (DUR-3).

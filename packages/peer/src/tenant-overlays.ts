@@ -6,6 +6,7 @@ import {
   checkRevocations,
   decodeChange,
   type Hash,
+  type LogRecord,
   NOTHING_REVOKED,
   OVERLAY_WORKFLOW,
   type OverlayHolder,
@@ -71,11 +72,10 @@ export class TenantOverlays {
       return overlays
     } catch (cause) {
       const unread = new TenantOverlays(new Overlays(cause), host.clock, leases())
-      // Damage must not let back in what was revoked before it, nor keep the tenant from what is sound (DUR-4).
-      await unread.#readRevocations(store, host.hash).catch(error => {
-        // But a disk that does not answer now must not let anybody in.
-        if (!isDamage(error)) unread.#unknown = error
-      })
+      // Damage must not let back in what was revoked, nor keep the tenant from what is sound (DUR-4). But a disk that does
+      // not answer now must not let anybody in.
+      if (isDamage(cause)) await unread.#readRevocations(store, host.hash)
+      else unread.#unknown = cause
       return unread
     }
   }
@@ -165,12 +165,14 @@ export class TenantOverlays {
     }
   }
 
-  /** Of a log that is damaged: what lies before that, one by one. */
+  /** Of a log that is damaged. Each change that revokes something says all that is revoked: so the last one is enough. */
   async #readRevocations(store: TenantStore, hash: Hash): Promise<void> {
-    const { count = 0 } = (await store.head(OVERLAY_WORKFLOW)) ?? {}
-    for (let position: Position = 1; position <= count; position++) {
-      const [record] = await store.read(OVERLAY_WORKFLOW, position, 1)
-      this.#learn(decodeChange(record!.bytes, hash))
+    try {
+      const revokes = ({ bytes }: LogRecord) => revocationsIn(decodeChange(bytes, hash)) !== undefined
+      const last = await store.findLast(OVERLAY_WORKFLOW, revokes)
+      if (last) this.#learn(decodeChange(last.bytes, hash))
+    } catch (error) {
+      if (!isDamage(error)) this.#unknown = error
     }
   }
 

@@ -62,6 +62,22 @@ export function openRecord(
   }
 }
 
+/** What a row holds, wherever it is; undefined if it is damaged. */
+export function soundRecord(
+  keys: TenantKeys,
+  cipher: ValueCipher,
+  workflow: WorkflowId,
+  key: string,
+  value: Uint8Array,
+): LogRecord | undefined {
+  const position = keys.positionOf(key)
+  try {
+    return openRecord(keys, cipher, workflow, position, position, key, value)
+  } catch {
+    return undefined
+  }
+}
+
 /** Head and log are written together, so the log ends where the head says: neither before nor after. */
 export function checkLogEnd(keys: TenantKeys, workflow: WorkflowId, count: Position, last: Position): void {
   if (last < count) throw missing(keys, workflow, last + 1)

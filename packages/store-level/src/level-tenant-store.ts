@@ -62,6 +62,10 @@ export class LevelTenantStore implements TenantStore {
     return this.#reading(() => this.#reader.read(this.#checked(workflow), from, bytes_max))
   }
 
+  findLast(workflow: WorkflowId, isIt: (record: LogRecord) => boolean): Promise<LogRecord | undefined> {
+    return this.#reading(() => this.#reader.findLast(this.#checked(workflow), isIt))
+  }
+
   /** Yields every sound context before it reports damaged ones: one quarantined context must not hide the others. */
   async *heads(): AsyncIterable<LogHead> {
     this.#check()

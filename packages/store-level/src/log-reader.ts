@@ -1,5 +1,5 @@
 import { type LogHead, type LogRecord, type Position, WeftError, type WorkflowId } from '@weft/core'
-import { checkLogEnd, cipherOf, openHead, openRecord } from './checked.js'
+import { checkLogEnd, cipherOf, openHead, openRecord, soundRecord } from './checked.js'
 import type { StoredHead } from './context-ends.js'
 import type { Database, RowOptions, Snapshot } from './database.js'
 import type { TenantKeys } from './keys.js'
@@ -42,7 +42,13 @@ export class LogReader {
       const count = (await this.#head(workflow, snapshot))?.count ?? 0
       const records: LogRecord[] = []
       let bytes = 0
-      for await (const page of this.#pages(workflow, from, bytes_max, snapshot)) {
+      const rows = {
+        gte: this.keys.record(workflow, from),
+        lt: this.keys.log(workflow).lt,
+        // So a page holds little that is not asked for.
+        highWaterMarkBytes: Math.min(bytes_max, BYTES_PER_CALL),
+      }
+      for await (const page of this.#pages({ ...rows, snapshot })) {
         const cipher = await this.#cipher(workflow)
         for (const [key, value] of page) {
           const record = openRecord(this.keys, cipher, workflow, from + records.length, count, key, value)
@@ -57,6 +63,20 @@ export class LogReader {
     })
   }
 
+  findLast(workflow: WorkflowId, isIt: (record: LogRecord) => boolean): Promise<LogRecord | undefined> {
+    return this.#withSnapshot(async snapshot => {
+      const range = { ...this.keys.log(workflow), highWaterMarkBytes: BYTES_PER_CALL }
+      for await (const page of this.#pages({ ...range, reverse: true, snapshot })) {
+        const cipher = await this.#cipher(workflow)
+        for (const [key, value] of page) {
+          const record = soundRecord(this.keys, cipher, workflow, key, value)
+          if (record && isIt(record)) return record
+        }
+      }
+      return undefined
+    })
+  }
+
   async #head(workflow: WorkflowId, snapshot: Snapshot): Promise<LogHead | undefined> {
     const value = await this.db.get(this.keys.head(workflow), { snapshot })
     return value && openHead(this.keys, await this.#cipher(workflow), workflow, value)
@@ -67,14 +87,7 @@ export class LogReader {
     return cipherOf(this.ciphers, this.keys, workflow)
   }
 
-  async *#pages(workflow: WorkflowId, from: Position, bytes_max: number, snapshot: Snapshot) {
-    const options: RowOptions = {
-      gte: this.keys.record(workflow, from),
-      lt: this.keys.log(workflow).lt,
-      snapshot,
-      // So a page holds little that is not asked for.
-      highWaterMarkBytes: Math.min(bytes_max, BYTES_PER_CALL),
-    }
+  async *#pages(options: RowOptions) {
     const iterator = this.db.iterator(options)
     try {
       for (;;) {

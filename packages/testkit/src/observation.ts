@@ -59,7 +59,7 @@ export type Observation =
       readonly changes: number
       readonly left: number
     }
-  /** A row of a tenant is damaged; one of the overlays may be what revokes tokens. */
+  /** A row of a tenant is damaged; a change of its overlays may be what revokes tokens. */
   | { readonly saw: 'flipped'; readonly tenant: string; readonly isOverlay: boolean }
   /** The peer is asked to drop a tenant, some of whose workers are connected. */
   | { readonly saw: 'dropping'; readonly tenant: string; readonly connected: readonly string[] }

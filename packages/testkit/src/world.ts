@@ -158,7 +158,9 @@ export class World {
   flip(dice: Dice): void {
     const key = this.disk.flip(dice)
     const tenant = key && tenantOfRow(key)
-    if (tenant) this.court.see({ saw: 'flipped', tenant, isOverlay: key.split('\0')[2] === OVERLAY_WORKFLOW })
+    if (!tenant) return
+    const [, kind, workflow] = key.split('\0')
+    this.court.see({ saw: 'flipped', tenant, isOverlay: kind === 'l' && workflow === OVERLAY_WORKFLOW })
   }
 
   /** Reads all that lies on the disk, as a backup does. */

@@ -13,6 +13,8 @@ export function credentials(): Checker {
       revoked: ({ tenant, token, now_ms }) =>
         void entryOf(revoked, tenant, () => new Map()).set(token, now_ms),
       removed: ({ tenant }) => void revoked.delete(tenant),
+      // What a damaged change has revoked nobody can know.
+      flipped: ({ tenant, isOverlay }) => void (isOverlay && revoked.delete(tenant)),
       answered: ({ process, token: { id, tenant, expires_ms }, peer_ms, now_ms }, report) => {
         if (peer_ms > expires_ms + GRACE_MS)
           report(
