@@ -153,6 +153,13 @@ describe('what was known of a tenant that was dropped', () => {
     expect(lawsBroken(durability(), ...before, acked(1), removed(0, 0), acked(1), log())).toEqual([])
   })
 
+  it('[DUR-1] is no loss either when what came after it was dropped, too', () => {
+    const other = writer('other').write({ entries: [{ kind: 'note', value: 2 }] })!
+    const twice = [durable(), removed(), { ...durable(), change: other } as Observation, removed()]
+    expect(lawsBroken(durability(), ...twice, acked(1), log())).toEqual([])
+    expect(lawsBroken(durability(), ...twice, connecting, acked(1))).toEqual(['DUR-1'])
+  })
+
   it('[DUR-1] is a loss where nothing was removed', () => {
     expect(lawsBroken(durability(), durable(), acked(1), log())).toEqual(['DUR-1'])
     const other: Observation = { ...removed(), tenant: 'bolt' } as Observation

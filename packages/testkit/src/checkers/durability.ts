@@ -11,6 +11,12 @@ interface Log {
   readonly owed: Set<ChangeId>
 }
 
+/** What a tenant had that was dropped, and who has connected since, and is told of it no more. */
+interface Former {
+  readonly logs: ReadonlyMap<string, Log>
+  readonly since: Set<string>
+}
+
 /**
  * What was acknowledged is durable at that moment, where it was said to be, and for good: every acknowledged change is
  * accounted for in the end (DUR-1); a position never holds two changes, and none is left out (DUR-2). What is read off the
@@ -19,9 +25,9 @@ interface Log {
  */
 export function durability(): Checker {
   const logs = new Map<string, Log>()
-  /** Those of a tenant that was dropped, as they were; and who has connected since, and is told of them no more. */
-  const former = new Map<string, Log>()
-  const since = new Map<string, Set<string>>()
+  /** By tenant, one a drop, and one more for each time that one was cut short. */
+  const formers = new Map<string, Former[]>()
+  const formersOf = (tenant: string): Former[] => entryOf(formers, tenant, () => [])
   const logOf = (at: Place): Log =>
     entryOf(logs, at.key, () => ({
       ids: [],
@@ -44,8 +50,10 @@ export function durability(): Checker {
       acked: ({ process, id, position, at }, report) => {
         const { ids, acked } = logOf(at)
         // An ack that was under way when its tenant was dropped.
-        const wasThere = former.get(at.key)?.ids[position] === id
-        if (ids[position] !== id && wasThere && !since.get(at.tenant)?.has(process)) return
+        const wasThere = formersOf(at.tenant).some(
+          ({ logs, since }) => logs.get(at.key)?.ids[position] === id && !since.has(process),
+        )
+        if (ids[position] !== id && wasThere) return
         if (ids[position] !== id)
           report(
             'DUR-1',
@@ -59,19 +67,23 @@ export function durability(): Checker {
       },
       stored: ({ head, records, at }, report) => {
         const wrong = [...differences(logOf(at), head, records)]
-        const before = former.get(at.key)
         // The copy that was read may have been made before.
-        if (before !== undefined && [...differences(before, head, records)].length === 0) return
+        for (const { logs } of formersOf(at.tenant)) {
+          const before = logs.get(at.key)
+          if (before !== undefined && [...differences(before, head, records)].length === 0) return
+        }
         for (const each of wrong) report('DUR-4', `${at.key}: ${each}`)
       },
       removed: ({ tenant }) => {
-        // The rest of a drop has nothing more to say of what its beginning has removed.
-        for (const [key, log] of logs)
-          if (key.startsWith(`${tenant}:`) && log.changes.size > 0) former.set(key, log)
+        const gone = [...logs].filter(
+          ([key, { changes }]) => key.startsWith(`${tenant}:`) && changes.size > 0,
+        )
+        formersOf(tenant).push({ logs: new Map(gone), since: new Set() })
         forget(logs, tenant)
-        since.set(tenant, new Set())
       },
-      connecting: ({ tenant, process }) => void since.get(tenant)?.add(process),
+      connecting: ({ tenant, process }) => {
+        for (const { since } of formersOf(tenant)) since.add(process)
+      },
       lost: ({ position, at }) => {
         const { ids, acked, owed } = logOf(at)
         const id = ids[position]
