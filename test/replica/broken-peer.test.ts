@@ -131,6 +131,39 @@ describe('[DUR-5] a shorter log than was told', () => {
   })
 })
 
+describe('[DUR-5] a log that holds nothing of what was told', () => {
+  test('is given it also where the peer fails the context before it could be', async () => {
+    const peer = await ScriptedPeer.start()
+    const { replica } = await replicaOf(peer)
+    const opening = replica.open(ANY_CONTEXT, { workflow: 'w', agent: 'a' })
+    const { end, open } = await peer.opened(3)
+    const told = new Author(1).appends(3)
+    log(end, open.channel, 1, told)
+    await opening
+    end.socket.terminate()
+    const [other] = new Author(2).appends(1) as [Change]
+    const next = await peer.opened(1, false)
+    const failure = { code: 'WEFT_STORE_CORRUPT', message: 'broken', cure: 'mend it' }
+    next.end.send({ name: 'fail', channel: next.open.channel, ...failure })
+    await next.end.next('shut')
+    const reopening = replica.open(ANY_CONTEXT, { workflow: 'w', agent: 'b' })
+    const { channel } = await next.end.next('open')
+    next.end.send({ name: 'opened', channel, count: 1, heads: fromHex(other.id), known: true })
+    log(next.end, channel, 1, [other])
+    await reopening
+    const context = await replica.open(ANY_CONTEXT, { workflow: 'w', agent: 'c' })
+    const flushed = context.flush()
+    expect(await pushed(next.end)).toEqual(told.map(({ id }) => id))
+    next.end.send({
+      ...{ name: 'ack', channel },
+      ids: fromHex(told.map(({ id }) => id).join('')),
+      positions: [2, 3, 4],
+    })
+    await flushed
+    expect(context.position).toBe(4)
+  })
+})
+
 describe('a channel that fails at the peer', () => {
   test('is shut, tells who waits, keeps what was written, and can be opened again', async () => {
     const peer = await ScriptedPeer.start()

@@ -53,6 +53,8 @@ export class ContextReplica {
   sealed: WeftError | undefined
   /** The log of this connection could not be taken in to its end: nothing that it says after that counts. */
   #torn = false
+  /** The log has lost something that may be here, and has not been offered what it lacks yet. */
+  #rolledBack = false
   /** Where this connection went on with the log. */
   #resumedAt: Position = 0
 
@@ -235,10 +237,13 @@ export class ContextReplica {
     if (this.#torn) return
     if (afterRollback) {
       this.#refusals.settle()
-      const lacking = this.#set.changes().filter(change => this.#shouldOffer(change.id))
+      // Who may not write keeps what others wrote, and leaves it to them.
+      const mayOffer = (id: ChangeId): boolean => this.session.mayWrite(this.workflow) || this.#own.has(id)
+      const lacking = this.#set.changes().filter(({ id }) => !isTold(id) && mayOffer(id))
       const missing = refillOf(this.#set, lacking, isTold, this.session.mayErase)
       for (const change of missing) this.#own.add(change.id)
       this.session.offer(this.workflow, missing)
+      this.#rolledBack = false
       this.link.schedulePump()
     }
     this.wasSynced = true
@@ -295,6 +300,7 @@ export class ContextReplica {
     this.#failure = undefined
     this.#synced = deferred()
     this.#commits = new Commits(this.index)
+    if (this.#rolledBack) this.session.rolledBack(this.workflow, 0, '')
     for (const change of this.unacknowledged) this.session.push(this.workflow, change)
   }
 
@@ -375,15 +381,9 @@ export class ContextReplica {
   }
 
   #forgetAfter(position: Position, has: Position): void {
+    this.#rolledBack = true
     this.onEvent({ type: 'rollback', workflow: this.workflow, had: this.index.position, has })
     this.index.truncate(position)
-  }
-
-  /** After a rollback: what the log lacks. Who may not write keeps what others wrote, and leaves it to them. */
-  #shouldOffer(id: ChangeId): boolean {
-    return (
-      this.index.positionOf(id) === undefined && (this.session.mayWrite(this.workflow) || this.#own.has(id))
-    )
   }
 
   #committed(id: ChangeId, position: Position): void {
