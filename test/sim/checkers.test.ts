@@ -103,6 +103,15 @@ describe('what is read off the disk', () => {
     expect(lawsBroken(durability(), ...before, log(a))).toEqual(['DUR-5'])
     expect(lawsBroken(durability(), ...before, durable(b, 2), log(a, b))).toEqual([])
   })
+
+  it('[DUR-1] [DUR-5] knows an ack that was under way meanwhile, and nobody who has connected since is told so', () => {
+    const lost: Observation = { saw: 'lost', at, position: 2 }
+    const before = [...both, acked(a, 1), lost]
+    expect(lawsBroken(durability(), ...before, acked(b, 2), log(a))).toEqual(['DUR-5'])
+    expect(lawsBroken(durability(), ...before, acked(b, 2), durable(b, 2), log(a, b))).toEqual([])
+    const connecting: Observation = { saw: 'connecting', tenant: 'acme', process: 'acme-1#1' }
+    expect(lawsBroken(durability(), ...before, connecting, acked(b, 2))).toEqual(['DUR-1'])
+  })
 })
 
 describe('preconditions', () => {

@@ -9,6 +9,8 @@ interface Log {
   readonly acked: Map<ChangeId, Position>
   /** Acknowledged, and lost with all that came after a backup. */
   readonly owed: Set<ChangeId>
+  /** All that was lost so, by where it was. */
+  readonly lost: Map<Position, ChangeId>
 }
 
 /** What a tenant had that was dropped, and who has connected since, and is told of it no more. */
@@ -27,6 +29,8 @@ export function durability(): Checker {
   const logs = new Map<string, Log>()
   /** By tenant, one a drop, and one more for each time that one was cut short. */
   const formers = new Map<string, Former[]>()
+  /** By tenant, who has connected since something was lost, and is not told any more of what was there. */
+  const sinceLoss = new Map<string, Set<string>>()
   const formersOf = (tenant: string): Former[] => entryOf(formers, tenant, () => [])
   const logOf = (at: Place): Log =>
     entryOf(logs, at.key, () => ({
@@ -34,6 +38,7 @@ export function durability(): Checker {
       changes: new Map(),
       acked: new Map(),
       owed: new Set(),
+      lost: new Map(),
     }))
   return {
     name: 'durability',
@@ -48,7 +53,12 @@ export function durability(): Checker {
         changes.set(id, change)
       },
       acked: ({ process, id, position, at }, report) => {
-        const { ids, acked } = logOf(at)
+        const { ids, acked, owed, lost } = logOf(at)
+        // An ack that was under way when its change was lost.
+        if (ids[position] !== id && lost.get(position) === id && !sinceLoss.get(at.tenant)?.has(process)) {
+          owed.add(id)
+          return
+        }
         // An ack that was under way when its tenant was dropped.
         const wasThere = formersOf(at.tenant).some(
           ({ logs, since }) => logs.get(at.key)?.ids[position] === id && !since.has(process),
@@ -83,12 +93,16 @@ export function durability(): Checker {
       },
       connecting: ({ tenant, process }) => {
         for (const { since } of formersOf(tenant)) since.add(process)
+        sinceLoss.get(tenant)?.add(process)
       },
       lost: ({ position, at }) => {
-        const { ids, acked, owed } = logOf(at)
+        const { ids, acked, owed, lost } = logOf(at)
         const id = ids[position]
         ids[position] = undefined
-        if (id !== undefined && acked.delete(id)) owed.add(id)
+        if (id === undefined) return
+        if (acked.delete(id)) owed.add(id)
+        lost.set(position, id)
+        sinceLoss.set(at.tenant, new Set())
       },
       log: ({ ids, at }, report) => {
         const there = new Set(ids)
