@@ -22,6 +22,12 @@ const FOUND: readonly { seed: number; steps: number; faults: readonly FaultKind[
     was: '[DUR-5] a replica whose context had been damaged took a shorter log for the one that it knew',
   },
   {
+    seed: 704_993,
+    steps: 1_600,
+    faults: FAULTS,
+    was: '[TEN-4] of a drop whose last write was torn the marker could be gone, and nothing be there instead',
+  },
+  {
     seed: 360,
     steps: 1_200,
     faults: FAULTS,

@@ -46,7 +46,8 @@ export async function dropTenant(
   const end = endOf(keys)
   const ended = ({ operations, ...write }: Write): Write => ({
     ...write,
-    ...{ operations: [...end.operations, ...operations], isEndOfDrop: true },
+    // The marker goes last: a disk that tears a write is left with it, or has what was to be left.
+    ...{ operations: [...operations, ...end.operations], isEndOfDrop: true },
   })
   await writer.write(leaving === undefined ? end : ciphers.with(tenant, cipher => ended(leaving(cipher))))
   return dropped
