@@ -115,10 +115,15 @@ export class ReplicaSession {
     if (pending && !pending.has(id)) pending.set(id, { bytes, preconditions, sent: false, offered: false })
   }
 
-  /** Takes changes back that were not sent or were refused. */
-  withdraw(workflow: string, ids: Iterable<ChangeId>): void {
+  /** Takes changes back. @returns those that the peer will answer nevertheless */
+  withdraw(workflow: string, ids: Iterable<ChangeId>): ChangeId[] {
     const subscription = this.#byWorkflow.get(workflow)
-    if (subscription) for (const id of ids) this.#answered(subscription, id)
+    if (subscription === undefined) return []
+    const { pending } = subscription
+    const withdrawn = [...ids].filter(id => pending.has(id))
+    const sent = withdrawn.filter(id => pending.get(id)!.sent)
+    for (const id of withdrawn) this.#answered(subscription, id)
+    return sent
   }
 
   /** Replaces the queue by what the log lacks of what this replica holds, deps first; proposals come after it. */

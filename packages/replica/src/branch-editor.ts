@@ -287,9 +287,10 @@ export abstract class BranchEditor<State, Entries extends EntrySchemas> extends 
 
   protected record(change: Change | undefined): Receipt {
     if (change === undefined) return new Receipt(undefined, [], () => Promise.resolve(this.position))
-    this.context.wrote(change)
-    const entries = change.header.kinds.map((_, index) => entryId(change.id, index))
-    return new Receipt(change.id, entries, () => this.context.commits.settled(change.id))
+    const outcome = this.context.wrote(change)
+    const { id } = change
+    const entries = change.header.kinds.map((_, index) => entryId(id, index))
+    return new Receipt(id, entries, () => this.context.commits.settled(id, outcome))
   }
 
   /** Nothing can be read or written through it after this. */

@@ -15,7 +15,7 @@ import {
 } from '@weft/core'
 import type { LogItem, ReplicaSession } from '@weft/protocol'
 import type { ScratchLink } from '@weft/scratch'
-import { Commits } from './commits.js'
+import { Commits, type Outcome } from './commits.js'
 import { closedBefore, incomplete, notYet, undecided } from './context-errors.js'
 import type { ReplicaListener } from './events.js'
 import type { Link } from './link.js'
@@ -37,7 +37,8 @@ export type ChangeListener = (changes: readonly ChangeId[]) => void
  */
 export class ContextReplica {
   readonly index = new CommitIndex()
-  #commits = new Commits(this.index)
+  /** Who waits for which change. */
+  readonly commits = new Commits(this.index)
   #set: ChangeSet
   readonly #listeners = new Listeners<Parameters<ChangeListener>>()
   readonly #positionListeners = new Listeners<[]>()
@@ -76,11 +77,6 @@ export class ContextReplica {
   /** Undefined before the first connection. */
   get tenant(): string | undefined {
     return this.session.tenant
-  }
-
-  /** Who waits for which change. */
-  get commits(): Commits {
-    return this.#commits
   }
 
   /** Why the peer does not serve this context, or that it was closed. */
@@ -140,11 +136,13 @@ export class ContextReplica {
   }
 
   /** Queues a change that a handle has just added to the set. */
-  wrote(change: Change): void {
+  wrote(change: Change): Outcome {
+    const outcome = this.commits.began(change.id)
     this.#own.add(change.id)
     this.session.push(this.workflow, change)
     this.link.schedulePump()
     this.#tell([change.id])
+    return outcome
   }
 
   /**
@@ -188,6 +186,7 @@ export class ContextReplica {
   opened(count: Position, rollback: boolean, position: Position): void {
     this.#torn = false
     this.#resumedAt = position
+    this.#refusals.reconnected()
     if (rollback) this.#forgetAfter(position, count)
   }
 
@@ -254,8 +253,7 @@ export class ContextReplica {
   refused(id: ChangeId, cause: WeftError): void {
     if (this.#proposals.refused(id, cause)) return
     if (this.#set.has(id)) this.#refusals.add(id, cause)
-    // What was withdrawn with another change is refused for want of that, and was told of already.
-    else if (!this.#commits.wasRefused(id)) this.#tellRefused(id, cause)
+    else if (!this.#refusals.isTold(id)) this.#tellRefused(id, cause)
   }
 
   /** The set is made anew without what was refused and what depends on that (DUR-7). */
@@ -263,7 +261,7 @@ export class ContextReplica {
     const withdrawals = withdrawalsOf(this.#set, refusals)
     const withdrawn = new Set(withdrawals.flatMap(({ ids }) => ids))
     this.#remake(change => !withdrawn.has(change.id))
-    this.session.withdraw(this.workflow, withdrawn)
+    this.#refusals.told(this.session.withdraw(this.workflow, withdrawn))
     for (const id of withdrawn) this.#own.delete(id)
     for (const { refused, ids, error } of withdrawals) {
       this.commits.refused(ids, error)
@@ -290,7 +288,7 @@ export class ContextReplica {
     this.#failure = error
     this.#synced.reject(error)
     this.#own.fail(error)
-    this.#commits.end(why)
+    this.commits.end(why)
     this.#proposals.end(why)
     this.#positionListeners.tell()
   }
@@ -299,7 +297,7 @@ export class ContextReplica {
   revive(): void {
     this.#failure = undefined
     this.#synced = deferred()
-    this.#commits = new Commits(this.index)
+    this.commits.resume()
     if (this.#rolledBack) this.session.rolledBack(this.workflow, 0, '')
     for (const change of this.unacknowledged) this.session.push(this.workflow, change)
   }

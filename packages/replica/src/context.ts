@@ -116,13 +116,27 @@ export class Context<State, Entries extends EntrySchemas> extends BranchProposer
       if (options.scratch === 'shared') step.scratch.share().catch(() => {})
       return step
     }
-    const { step, value } = await runStep(begin, work, this.#signals(options, overlays))
-    const refusal = this.context.commits.refusalOf(heads)
-    if (refusal) {
-      step.abandon()
-      throw snapshotWithdrawn(name, refusal)
+    const reliance = this.context.commits.relyOn(heads)
+    try {
+      const { step, value } = await runStep(begin, work, this.#signals(options, overlays))
+      if (reliance.refusal) {
+        step.abandon()
+        throw snapshotWithdrawn(name, reliance.refusal)
+      }
+      const finished = finishStep(step, this.definition, options)
+      return await this.#commitWork(value, finished, heads, last, options)
+    } finally {
+      reliance.end()
     }
-    const finished = finishStep(step, this.definition, options)
+  }
+
+  async #commitWork<T>(
+    value: T,
+    finished: FinishedStep,
+    heads: readonly ChangeId[],
+    last: Node,
+    options: StepOptions,
+  ): Promise<StepResult<T>> {
     const { expect } = options
     if (expect)
       return stepResult(

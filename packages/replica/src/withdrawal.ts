@@ -54,12 +54,29 @@ function handedBack(refused: ChangeId, withdrawn: readonly AuditRecord[], cause:
 /** What the peer refuses within a turn is taken back when that is over, at once: each time, the whole set is made anew. */
 export class Refusals {
   #refused = new Map<ChangeId, WeftError>()
+  /** Withdrawn with something else, or before the peer said so: what it will say of them is known. */
+  readonly #told = new Set<ChangeId>()
 
   constructor(private readonly takeBack: (refusals: ReadonlyMap<ChangeId, WeftError>) => void) {}
 
   add(id: ChangeId, cause: WeftError): void {
     if (this.#refused.size === 0) queueMicrotask(() => this.settle())
     this.#refused.set(id, cause)
+  }
+
+  /** These were withdrawn, and the peer is yet to answer them over this connection. */
+  told(ids: Iterable<ChangeId>): void {
+    for (const id of ids) this.#told.add(id)
+  }
+
+  /** Whether this is the answer to one of those. */
+  isTold(id: ChangeId): boolean {
+    return this.#told.delete(id)
+  }
+
+  /** What was under way before is answered by nobody. */
+  reconnected(): void {
+    this.#told.clear()
   }
 
   /** Takes them back now. */
