@@ -1,5 +1,12 @@
-import type { Change } from '@weft/core'
-import { decodeMessage, encodeMessage, type Message, PeerSession, ReplicaSession } from '@weft/protocol'
+import { type Change, fromHex } from '@weft/core'
+import {
+  decodeMessage,
+  encodeMessage,
+  type Message,
+  PeerSession,
+  type ReplicaEffect,
+  ReplicaSession,
+} from '@weft/protocol'
 import { describe, expect, test } from 'vitest'
 import { codeOf } from '../support/core-forge.ts'
 import { sha256 } from '../support/core-property.ts'
@@ -49,6 +56,41 @@ describe('[DUR-6] a proposal', () => {
       preconditions: { ...conditions, heads: [{ branch: 'main', ids: [first!.id, second!.id].sort() }] },
     })
     expect(submit?.do === 'submit' && submit.changes.map(({ id }) => id)).toEqual([third!.id])
+  })
+
+  test('that may have been taken over the connection before is offered on, where there is no rate for it now', () => {
+    const session = new ReplicaSession('test')
+    session.open('w')
+    const sentBy = (effects: readonly ReplicaEffect[]): string[] =>
+      effects.flatMap(effect => (effect.do === 'send' ? [decodeMessage(effect.frame).name] : []))
+    const connect = (): string[] => {
+      session.connected('t')
+      session.receive(encodeMessage(WELCOME))
+      return sentBy(session.receive(encodeMessage(OPENED)))
+    }
+    const refuse = (id: string, code: string): ReplicaEffect[] =>
+      session.receive(
+        encodeMessage({
+          name: 'refuse',
+          channel: 1,
+          id: fromHex(id),
+          code,
+          message: '',
+          cure: '',
+          details: null,
+        }),
+      )
+    connect()
+    session.propose('w', first!, conditions)
+    session.propose('w', second!, conditions)
+    expect(sentBy(session.pump())).toEqual(['propose', 'propose'])
+    expect(refuse(second!.id, 'WEFT_QUOTA_RATE')).toMatchObject([{ do: 'refused', id: second!.id }])
+    session.disconnected()
+    expect(connect()).toEqual(['propose'])
+    for (let i = 0; i < 3; i++) expect(sentBy(refuse(first!.id, 'WEFT_QUOTA_RATE'))).toEqual(['propose'])
+    expect([...session.undecidedOf('w')]).toEqual([first!.id])
+    expect(refuse(first!.id, 'WEFT_PRECONDITION')).toMatchObject([{ do: 'refused', id: first!.id }])
+    expect([...session.pendingOf('w')]).toEqual([])
   })
 
   test('[CHG-5] that no peer could read is not sent, nor is a question: nothing else suffers from it', () => {

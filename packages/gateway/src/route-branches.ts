@@ -63,7 +63,7 @@ const FORKING = createRoute({
   responses: {
     200: answers('The same agent had forked just these already: they are as they are now.', FORKED),
     201: answers('They have begun, durably.', FORKED),
-    ...problems(404, 409, 413, 415, 416),
+    ...problems(404, 409, 413, 415, 416, 429),
   },
 })
 
@@ -79,7 +79,7 @@ const ABANDONING = createRoute({
   responses: {
     200: answers('There was nothing to end.', ABANDONED),
     201: answers('They are ended, durably.', ABANDONED),
-    ...problems(404, 413, 415),
+    ...problems(404, 413, 415, 429),
   },
 })
 

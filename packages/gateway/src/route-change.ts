@@ -21,7 +21,7 @@ const ROUTE = createRoute({
   responses: {
     200: answers('There was nothing to write.', WRITTEN),
     201: answers('It is durable.', WRITTEN),
-    ...problems(404, 409, 412, 413, 415, 422),
+    ...problems(404, 409, 412, 413, 415, 422, 429),
   },
 })
 

@@ -83,7 +83,7 @@ const CLAIM = createRoute({
   responses: {
     200: answers('The claim.', CLAIMED),
     204: { description: 'There was nothing in time, or others had it.', ...NO_CONTENT },
-    ...problems(404, 413, 415),
+    ...problems(404, 413, 415, 429),
   },
 })
 
@@ -98,7 +98,7 @@ const ACK = createRoute({
   request: { params: inClaim, headers: AFTER_HEADER, body },
   responses: {
     204: { description: 'It is acknowledged, durably.', ...NO_CONTENT },
-    ...problems(404, 409, 415),
+    ...problems(404, 409, 415, 429),
   },
 })
 
@@ -111,7 +111,7 @@ const RENEW = createRoute({
   request: { params: inClaim, headers: AFTER_HEADER, body },
   responses: {
     200: answers('It holds.', z.object({ ttl_ms: z.int(), session }).openapi('Renewed')),
-    ...problems(404, 409, 415),
+    ...problems(404, 409, 415, 429),
   },
 })
 
@@ -122,7 +122,7 @@ const RELEASE = createRoute({
   summary: 'Gives a claim back unhandled: the next one to claim is given it.',
   security: SECURITY,
   request: { params: inClaim, headers: AFTER_HEADER, query: z.strictObject({ agent: id }) },
-  responses: { 204: { description: 'It is over.', ...NO_CONTENT }, ...problems(404, 409) },
+  responses: { 204: { description: 'It is over.', ...NO_CONTENT }, ...problems(404, 409, 429) },
 })
 
 export function routeClaims(app: OpenAPIHono, host: Host): void {

@@ -41,7 +41,7 @@ const MERGING = createRoute({
   responses: {
     200: answers('The branch shows all of them already: by this merge, if one brought just them.', MERGED),
     201: answers('They are merged, durably.', MERGED),
-    ...problems(404, 409, 413, 415),
+    ...problems(404, 409, 413, 415, 429),
   },
 })
 

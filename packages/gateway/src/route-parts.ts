@@ -27,6 +27,7 @@ const PROBLEMS = {
   415: 'The body is not JSON.',
   416: 'The position was never reached.',
   422: 'A value is refused, by its schema or by the model; or pinned entries exceed a budget.',
+  429: 'The tenant writes faster than it may: nothing was written. `Retry-After` says when there is room again.',
   503: 'The peer or the gateway cannot now; try again.',
   504: 'It did not come in time: `details.missing` names the positions that are not here yet.',
 } as const

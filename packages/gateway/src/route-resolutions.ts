@@ -52,7 +52,7 @@ const ROUTE = createRoute({
   responses: {
     200: answers('The same agent had settled the same already.', RESOLVED),
     201: answers('It is settled, durably.', RESOLVED),
-    ...problems(404, 409, 412, 413, 415, 422),
+    ...problems(404, 409, 412, 413, 415, 422, 429),
   },
 })
 

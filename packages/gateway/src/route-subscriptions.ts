@@ -61,7 +61,7 @@ const DEFINE = createRoute({
     headers: AFTER_HEADER,
     body: takes(DEFINITION),
   },
-  responses: { 200: answers('It is there.', STATUS), ...problems(409, 413, 415, 416) },
+  responses: { 200: answers('It is there.', STATUS), ...problems(409, 413, 415, 416, 429) },
 })
 
 const READ = createRoute({

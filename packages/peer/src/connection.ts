@@ -67,6 +67,8 @@ export class Connection implements Flow {
   #overlays: OverlayDoor | undefined
   #congested = false
   #paused = false
+  /** Of the frame that is being looked at. */
+  #came_ms = 0
 
   constructor(
     private readonly socket: Transport,
@@ -112,11 +114,13 @@ export class Connection implements Flow {
       void this.#read(read)
       return read.bytes_max
     }
-    if (this.#session.unfinished) return this.#proceed(this.#session.unfinished)
-    const frame = this.#inbox.take()
-    if (frame === undefined) return undefined
-    this.#perform(this.#session.receive(frame, 0))
-    return FRAME_COST + frame.length / FRAME_SHARE
+    const { unfinished } = this.#session
+    if (unfinished) return this.#proceed(unfinished) ?? this.#decline(unfinished)
+    const arrived = this.#inbox.take()
+    if (arrived === undefined) return undefined
+    this.#came_ms = arrived.at_ms
+    this.#perform(this.#session.receive(arrived.frame, 0))
+    return FRAME_COST + arrived.frame.length / FRAME_SHARE
   }
 
   /** Takes some of the changes that were offered, or waits until its tenant may write more. */
@@ -132,6 +136,18 @@ export class Connection implements Flow {
       this.fail(error)
     }
     return cost - (this.#session.unfinished?.cost ?? 0)
+  }
+
+  /** Refuses what is offered on condition, and not for the second time, when it has waited long enough for the rate. */
+  #decline(offering: NonNullable<PeerSession['unfinished']>): number | undefined {
+    const log = this.#channels.get(offering.channel)?.log
+    if (!offering.preconditions || !log) return undefined
+    const { ids, cost } = offering
+    if (ids.some(id => log.mayHold(id))) return undefined
+    const refusal = this.#pace.refusal(this.#grant!.tenant, this.#came_ms, this.#wantTurn)
+    if (refusal === undefined) return undefined
+    this.#perform(this.#session.decline(ids, refusal))
+    return cost
   }
 
   /** What of its tenant may be admitted now; if nothing, its turn comes when more may. */
@@ -160,7 +176,7 @@ export class Connection implements Flow {
       )
       return
     }
-    this.#inbox.put(frame)
+    this.#inbox.put(frame, this.host.clock.steady())
     this.#wantTurn()
   }
 

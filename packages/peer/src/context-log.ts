@@ -150,6 +150,11 @@ export class ContextLog {
     return position > 0 && position <= this.#committed ? position : undefined
   }
 
+  /** Whether a change that was offered is here, or may yet be: what is tried is in no log before it was. */
+  mayHold(id: ChangeId | ''): boolean {
+    return this.#trials.running !== undefined || this.#admission.dag.find(id) !== NO_NODE
+  }
+
   /** Whether the log holds `last` at `position`. */
   holds(position: Position, last: ChangeId | ''): boolean {
     return position <= this.#committed && this.idAt(position) === last

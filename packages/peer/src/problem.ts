@@ -22,12 +22,17 @@ export function problemOf(thrown: unknown): Problem {
 }
 
 /** Headers of an answer with a problem. */
-export function problemHeaders({ status }: Problem): Record<string, string> {
+export function problemHeaders({ status, details }: Problem): Record<string, string> {
   return {
     'content-type': 'application/problem+json',
     ...(status === 401 && { 'www-authenticate': 'Bearer' }),
-    ...(status === 503 && { 'retry-after': '1' }),
+    ...((status === 503 || status === 429) && { 'retry-after': secondsOf(details.retry_after_ms) }),
   }
+}
+
+/** Whole seconds, one at least: what the header takes. */
+function secondsOf(ms: unknown): string {
+  return String(typeof ms === 'number' && ms > 1_000 ? Math.ceil(ms / 1_000) : 1)
 }
 
 export function problemResponse(thrown: unknown): Response {

@@ -71,3 +71,13 @@ export function tooFast(waited_ms: number): WeftError {
     { waited_ms },
   )
 }
+
+/** @param retry_after_ms until more may be taken of its tenant */
+export function notTaken(retry_after_ms: number): WeftError {
+  return new WeftError(
+    'WEFT_QUOTA_RATE',
+    'the tenant writes faster than it may: this change was not taken',
+    'nothing was written: offer it again after `retry_after_ms`, write less often, or ask for a larger quota',
+    { retry_after_ms },
+  )
+}

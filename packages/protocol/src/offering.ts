@@ -1,4 +1,4 @@
-import type { Preconditions } from '@weft/core'
+import { type ChangeId, decodeChange, type Hash, type Preconditions } from '@weft/core'
 
 /** What it costs to take a change, beside its bytes: as much as so many bytes more. */
 export const CHANGE_COST = 512
@@ -12,6 +12,7 @@ export class Offering {
     readonly channel: number,
     private readonly changes: readonly Uint8Array[],
     readonly preconditions: Preconditions | undefined,
+    private readonly hash: Hash,
   ) {
     this.#cost = changes.reduce((sum, change) => sum + costOf(change), 0)
   }
@@ -31,6 +32,17 @@ export class Offering {
       taken.push(change)
     }
     return taken
+  }
+
+  /** Of what is left; empty for what cannot be read. */
+  get ids(): readonly (ChangeId | '')[] {
+    return this.changes.slice(this.#next).map(bytes => {
+      try {
+        return decodeChange(bytes, this.hash).id
+      } catch {
+        return ''
+      }
+    })
   }
 }
 

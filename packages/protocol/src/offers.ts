@@ -9,6 +9,8 @@ export interface Offer {
   readonly preconditions: Preconditions | undefined
   /** Over this connection. */
   sent: boolean
+  /** Over another connection, before it was sent over this one: what became of it there is not known. */
+  sentBefore: boolean
   /** Over this connection or another one: the peer may have taken it. */
   offered: boolean
 }

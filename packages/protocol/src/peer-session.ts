@@ -82,7 +82,7 @@ export class PeerSession {
   }
 
   /** The rest of the changes that the last frame has offered; undefined when all are taken. */
-  get unfinished(): Pick<Offering, 'channel' | 'cost'> | undefined {
+  get unfinished(): Pick<Offering, 'channel' | 'cost' | 'preconditions' | 'ids'> | undefined {
     return this.#offering
   }
 
@@ -93,6 +93,13 @@ export class PeerSession {
     } catch (thrown) {
       return this.fail(thrown)
     }
+  }
+
+  /** Refuses those changes instead. */
+  decline(ids: readonly (ChangeId | '')[], error: unknown): PeerEffect[] {
+    const channel = this.#offering?.channel ?? 0
+    this.#offering = undefined
+    return ids.flatMap(id => this.refused(channel, id, error))
   }
 
   authenticated(grant: Grant): PeerEffect[] {
@@ -284,7 +291,7 @@ export class PeerSession {
 
   #offered(channel: number, frames: readonly Uint8Array[], preconditions?: Preconditions): PeerEffect[] {
     this.#channel(channel, preconditions ? 'propose' : 'push')
-    this.#offering = new Offering(channel, frames, preconditions)
+    this.#offering = new Offering(channel, frames, preconditions, this.hash)
     return []
   }
 

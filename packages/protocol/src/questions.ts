@@ -1,6 +1,11 @@
 import { type ChangeId, fromHex, type Position } from '@weft/core'
 import { checkFits } from './codec.js'
 import type { Message } from './messages.js'
+import type { ReplicaEffect } from './replica-effects.js'
+import { reported } from './session-errors.js'
+
+/** What a peer says to a question. */
+export type Answer = Message & { readonly name: 'attested' | 'renewed' | 'current' | 'barred' | 'denied' }
 
 type Question = Message & { readonly name: 'attest' | 'present' | 'renew' | 'confirm' | 'barrier' }
 
@@ -51,6 +56,24 @@ export class Questions {
   /** It is answered, or nobody waits for the answer any more. */
   answered(request: number): void {
     this.#open.delete(request)
+  }
+
+  /** @returns what the shell is to do with an answer */
+  answer(message: Answer): ReplicaEffect {
+    const { request } = message
+    this.answered(request)
+    switch (message.name) {
+      case 'attested':
+        return { do: 'attested', request, position: message.position, token: message.token }
+      case 'renewed':
+        return { do: 'renewed', request, ttl_ms: message.ttl_ms }
+      case 'current':
+        return { do: 'current', request, position: message.position, ttl_ms: message.ttl_ms }
+      case 'barred':
+        return { do: 'barred', request, holders: message.holders, left_ms: message.left_ms }
+      case 'denied':
+        return { do: 'denied', request, error: reported(message) }
+    }
   }
 
   #add(question: Question): number {

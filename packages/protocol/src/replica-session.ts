@@ -112,7 +112,7 @@ export class ReplicaSession {
 
   #queue(workflow: string, { id, bytes }: Change, preconditions: Preconditions | undefined): void {
     const pending = this.#byWorkflow.get(workflow)?.pending
-    if (pending && !pending.has(id)) pending.set(id, { bytes, preconditions, sent: false, offered: false })
+    if (pending && !pending.has(id)) pending.set(id, { bytes, preconditions, ...NEVER_SENT })
   }
 
   /** Takes changes back. @returns those that the peer will answer nevertheless */
@@ -197,27 +197,12 @@ export class ReplicaSession {
         return this.#acked(message)
       case 'refuse':
         return this.#refused(message)
-      case 'attested': {
-        const { request, position, token } = message
-        this.questions.answered(request)
-        return [{ do: 'attested', request, position, token }]
-      }
+      case 'attested':
       case 'renewed':
-        this.questions.answered(message.request)
-        return [{ do: 'renewed', request: message.request, ttl_ms: message.ttl_ms }]
-      case 'current': {
-        const { request, position, ttl_ms } = message
-        this.questions.answered(request)
-        return [{ do: 'current', request, position, ttl_ms }]
-      }
-      case 'barred': {
-        const { request, holders, left_ms } = message
-        this.questions.answered(request)
-        return [{ do: 'barred', request, holders, left_ms }]
-      }
+      case 'current':
+      case 'barred':
       case 'denied':
-        this.questions.answered(message.request)
-        return [{ do: 'denied', request: message.request, error: reported(message) }]
+        return [this.questions.answer(message)]
       default:
         return this.#failed(message as Message & { name: 'fail' })
     }
@@ -315,7 +300,13 @@ export class ReplicaSession {
     const subscription = this.#subscription(message.channel)
     if (subscription === undefined) return []
     const id = toHex(message.id)
+    const offer = subscription.pending.get(id)
     this.#answered(subscription, id)
+    if (offer?.sentBefore && message.code === 'WEFT_QUOTA_RATE') {
+      // That there is no rate for it now does not say what became of it over the connection before: it is asked again.
+      subscription.pending.set(id, { ...offer, sent: false })
+      return this.pump()
+    }
     const error = reported(message)
     return [{ do: 'refused', workflow: subscription.workflow, id, error }, ...this.pump()]
   }
@@ -363,6 +354,7 @@ export class ReplicaSession {
       if (offer.sent) continue
       if (this.#inFlight > 0 && this.#inFlight + offer.bytes.length > this.#pushBytesMax) break
       offer.sent = true
+      offer.sentBefore = offer.offered
       offer.offered = true
       this.#inFlight += offer.bytes.length
       taken.push(offer)
@@ -390,6 +382,7 @@ export class ReplicaSession {
 }
 
 const ID_BYTES = 32
+const NEVER_SENT = { sent: false, sentBefore: false, offered: false }
 /** `seen` is due at this share of what the peer may have under way. */
 const SEEN_SHARE = 4
 

@@ -2,12 +2,14 @@ import {
   type AgentId,
   type BranchName,
   BranchWriter,
+  type Change,
   type ChangeId,
   type EntryId,
   entryId,
   isWeftError,
   type JsonObject,
   type Position,
+  type Preconditions,
   type SchemaVersion,
   type WeftError,
   type Write,
@@ -15,7 +17,7 @@ import {
 import { undecided } from './context-errors.js'
 import type { ContextReplica } from './context-replica.js'
 import { type Expectations, preconditionsOf } from './expectations.js'
-import { checkWait, type WaitOptions, within } from './waiting.js'
+import { checkWait, leftOf, pause, type WaitOptions, within } from './waiting.js'
 
 /** A write that the peer has taken. */
 export interface Accepted {
@@ -58,26 +60,53 @@ export class Proposal {
   }
 
   /**
-   * Offers the write, once; resolves when the peer has taken it and it is visible here.
-   * @throws WEFT_PRECONDITION · WEFT_LEASE_* · WEFT_SCOPE and the peer's other refusals: nothing was written then.
+   * Offers the write, once, but for as long as its tenant writes too fast; resolves when the peer has taken it and it is
+   * visible here.
+   * @throws WEFT_PRECONDITION · WEFT_LEASE_* · WEFT_SCOPE · WEFT_QUOTA_RATE and the peer's other refusals: nothing was written
+   *   then.
    *   WEFT_ABORTED · WEFT_NOT_SYNCED · WEFT_CLOSED: whether it was, is not known; if it was, it will be seen
    */
   async offer(write: Write, expect: Expectations, options: WaitOptions): Promise<Accepted | undefined> {
     checkWait(options)
-    const { context, branch } = this.scope
-    const preconditions = preconditionsOf(this.#writer.set, branch, this.heads, expect)
+    const preconditions = preconditionsOf(this.#writer.set, this.scope.branch, this.heads, expect)
     const change = this.#writer.seal(write)
     if (change === undefined) return undefined
-    const position = await within(context.host.clock, context.propose(change, preconditions), options, () =>
-      undecided(change.id),
-    )
+    const position = await this.#untilTaken(change, preconditions, options)
     const entries = change.header.kinds.map((_, index) => entryId(change.id, index))
     return { change: change.id, entries, position }
+  }
+
+  /** The peer does not keep what its tenant has no rate for: who has the time offers it again, and others are told. */
+  async #untilTaken(change: Change, preconditions: Preconditions, options: WaitOptions): Promise<Position> {
+    const { context } = this.scope
+    const { clock } = context.host
+    const left = leftOf(clock, options.timeout_ms)
+    for (;;) {
+      const taken = context.propose(change, preconditions)
+      try {
+        return await within(clock, taken, { ...options, ...left() }, () => undecided(change.id))
+      } catch (error) {
+        const wait_ms = rateWaitOf(error)
+        // An offer whose answer cannot come in time would leave open whether it was taken.
+        if (wait_ms === undefined || (left().timeout_ms ?? Infinity) < wait_ms + ANSWER_MS) throw error
+        await pause(clock, wait_ms, options)
+      }
+    }
   }
 
   free(): void {
     this.#writer.state.free()
   }
+}
+
+const ANSWER_MS = 1_000
+const PAUSE_MS_MAX = 1_000
+
+/** How long to wait before a change is offered again that there was no rate for. */
+function rateWaitOf(error: unknown): number | undefined {
+  if (!isRefusedFor(error, 'WEFT_QUOTA_RATE')) return undefined
+  const { retry_after_ms } = error.details
+  return typeof retry_after_ms === 'number' ? Math.max(1, Math.min(retry_after_ms, PAUSE_MS_MAX)) : undefined
 }
 
 /**

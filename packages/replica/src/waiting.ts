@@ -70,6 +70,16 @@ export async function within<T>(
   }
 }
 
+/** Lets time pass, until the signal aborts. */
+export async function pause(clock: Clock, ms: number, { signal }: WaitOptions): Promise<void> {
+  const { promise, resolve } = deferred<void>()
+  const cancel = clock.after(ms, resolve)
+  const stop = signal && onAbort(signal, resolve)
+  await promise
+  cancel()
+  stop?.()
+}
+
 /** What is left, whenever it is asked for, of the time that a call was given. */
 export function leftOf(clock: Clock, timeout_ms: number | undefined): () => WaitOptions {
   if (timeout_ms === undefined) return () => ({})
