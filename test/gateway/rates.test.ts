@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { decodeChange, fromHex } from '@weft/core'
 import { DEFAULT_LIMITS } from '@weft/peer'
 import { connect } from '@weft/replica'
@@ -9,6 +10,7 @@ import { rejectionOf, until } from '../support/peer-until.ts'
 import { Research, textsOf } from '../support/replica-contexts.ts'
 import { ScriptedPeer } from '../support/replica-scripted-peer.ts'
 import { Author } from '../support/wire-author.ts'
+import type { WireEnd } from '../support/wire-client.ts'
 
 const WRITES = 8
 
@@ -31,6 +33,12 @@ async function overItsRate(changes_per_second_max: number, count: number) {
   await flood.next('log')
   await until(async () => (await peer.metric('weft_rate_waits_total')) > 0, 'the rest waits')
   return { peer, context, flood }
+}
+
+/** All that was sent so far; and what it says to that is here. */
+async function readByReplica({ socket }: WireEnd): Promise<void> {
+  socket.ping()
+  await once(socket, 'pong')
 }
 
 describe('[DUR-6] a write of a tenant that is over its rate', () => {
@@ -87,6 +95,26 @@ describe('[DUR-6] a write of a tenant that is over its rate', () => {
     expect(textsOf(context)).toEqual(['late'])
   })
 
+  test('is not offered again when its caller gives it up meanwhile', async () => {
+    const peer = await ScriptedPeer.start()
+    const replica = await connect({ url: peer.url, token: 't', offline: true })
+    onTestFinished(() => replica.close({ discard: true }))
+    const opening = replica.open(Research, { workflow: 'w', agent: 'a' })
+    const { end, open } = await peer.opened(0)
+    const context = await opening
+    const caller = new AbortController()
+    const { signal } = caller
+    const proposing = context.propose(draft => draft.append('message', { text: 'given up' }), { signal })
+    const id = fromHex(decodeChange((await end.next('propose')).change, sha256).id)
+    const details = JSON.stringify({ retry_after_ms: 100 })
+    end.send({ name: 'refuse', channel: open.channel, id, ...RATE, details })
+    await readByReplica(end)
+    caller.abort()
+    expect((await rejectionOf(proposing)).code).toBe('WEFT_ABORTED')
+    await readByReplica(end)
+    expect(end.inbox.filter(({ name }) => name === 'propose')).toEqual([])
+  })
+
   test('is what is refused: what was pushed waits for its turn', async () => {
     const { peer, context, flood } = await overItsRate(40, 160)
     const { committed } = context.append('message', { text: 'pushed' })
@@ -94,6 +122,7 @@ describe('[DUR-6] a write of a tenant that is over its rate', () => {
     await until(async () => (await peer.head('flood'))?.count === 160, 'all is written in the end')
     expect(flood.inbox.filter(({ name }) => name === 'refuse')).toEqual([])
   })
+
   test('and that was taken before is acknowledged, and not refused, when it is offered again', async () => {
     const quota = { ...DEFAULT_LIMITS.quota, changes_per_second_max: 20 }
     const peer = await PeerHarness.start({ limits: { quota, rate_wait_ms_max: 3_600_000 } })

@@ -70,14 +70,18 @@ export async function within<T>(
   }
 }
 
-/** Lets time pass, until the signal aborts. */
+/** Lets time pass. @throws WEFT_ABORTED */
 export async function pause(clock: Clock, ms: number, { signal }: WaitOptions): Promise<void> {
-  const { promise, resolve } = deferred<void>()
-  const cancel = clock.after(ms, resolve)
-  const stop = signal && onAbort(signal, resolve)
-  await promise
-  cancel()
-  stop?.()
+  if (signal?.aborted) throw aborted(signal)
+  const over = deferred<void>()
+  const cancelTimer = clock.after(ms, () => over.resolve())
+  const stop = signal && onAbort(signal, () => over.reject(aborted(signal)))
+  try {
+    await over.promise
+  } finally {
+    cancelTimer()
+    stop?.()
+  }
 }
 
 /** What is left, whenever it is asked for, of the time that a call was given. */
