@@ -129,6 +129,30 @@ describe('what was read of a list', () => {
     comesUp(changed, 150)
   })
 
+  test('[CHG-4] [DUR-6] has the same last writers in any order of arrival', () => {
+    const [one, other] = [1, 2].map(
+      seed => new BranchWriter(new ChangeSet(sha256), seededHost(seed), 'main', `agent-${seed}`),
+    ) as [BranchWriter, BranchWriter]
+    const base = one.write({ state: { plan: { list: ['a', 'b', 'c'] } } })!
+    other.set.add(base)
+    const edit = one.write({ state: { plan: { list: ['A', 'b', 'c'] } } })!
+    const cover = one.write({ state: { plan: 'none' } })!
+    const move = other.write({ state: { plan: { list: ['new', 'a', 'b', 'c'] } } })!
+    const last = other.write({ state: { plan: { list: ['new', 'a', 'B', 'c'] } } })!
+    for (const { state } of [one, other]) state.free()
+    const changes = [base, edit, cover, move, last]
+    for (let seed = 0; seed < 20; seed++) {
+      const set = new ChangeSet(sha256)
+      // As it grows: what was covered meanwhile counts all the same.
+      for (const change of causally(changes, seed)) {
+        set.add(change)
+        lastWriters(set, set.everything(), '/plan/list/1')
+      }
+      // Who moved the items and who edited the first one had not seen each other, so that the last edit may be of any.
+      expect(lastWriters(set, set.everything(), '/plan/list/1')).toEqual([cover.id, last.id].sort())
+    }
+  })
+
   test('[DUR-6] [STL-5] may be more than a call can have arguments', () => {
     const [writer, other] = [1, 2].map(
       seed => new BranchWriter(new ChangeSet(sha256), seededHost(seed), 'main', `agent-${seed}`),

@@ -1,9 +1,9 @@
-import type { Placed } from './chains.js'
+import { Chains, type Placed } from './chains.js'
 import type { ChangeSet } from './change-set.js'
-import type { Node } from './dag.js'
+import type { Dag, Node } from './dag.js'
 import type { ChangeId } from './ids.js'
 import { checkPointer } from './json.js'
-import { indexIn, type Move, moveIn } from './list-marks.js'
+import { indexIn, listsAbove, type Move, moveIn } from './list-marks.js'
 import { PointerTree, subtree } from './pointer-tree.js'
 import { pointerOf } from './ref.js'
 import type { View } from './view.js'
@@ -29,10 +29,12 @@ interface Last {
   moves: Moved[]
 }
 
-/** A list whose items have moved. */
-interface MovedItems {
+/** A list to whose items something was done. */
+interface Items {
   /** In the order of arrival. */
   readonly moves: Moved[]
+  /** What each actor did to one of them last: who has that in its past has all that the actor did. */
+  readonly acts: Chains<Placed>
   /** From which index on somebody did something to an item, and another one moved it, neither having seen the other. */
   uncertainFrom: number
 }
@@ -43,19 +45,23 @@ interface MovedItems {
  */
 class LastWrites {
   readonly #tree = new PointerTree<Last>()
-  readonly #moved = new PointerTree<MovedItems>()
+  readonly #lists = new PointerTree<Items>()
   #anyMoved = false
 
-  constructor(private readonly pasts: ViewPasts) {}
+  constructor(
+    private readonly dag: Dag,
+    private readonly pasts: ViewPasts,
+  ) {}
 
   /** Takes in the next change of the view. @param ends of lists, as the notes tell */
   add(node: Node, place: number, pointers: readonly string[], ends: readonly string[]): void {
     const isSeen = this.pasts.pastOf(node)
     const isBeside = (other: Node): boolean => other !== node && !isSeen(other)
+    const cut = this.pasts.cutOf(node)
     for (const pointer of [...pointers, ...ends]) {
       const move = moveIn(pointer)
-      this.#besideMoves(pointer, move, this.pasts.cutOf(node), isBeside)
-      if (move) this.#addMove({ node, place, move }, isBeside)
+      for (const list of listsAbove(pointer)) this.#act({ node, place }, list, move, cut, isBeside)
+      if (move) this.#addMove({ node, place, move }, cut, isBeside)
       else this.#addWrite(node, pointer, isSeen)
     }
   }
@@ -70,9 +76,8 @@ class LastWrites {
       if (index === undefined) continue
       for (const { node, move } of value.moves) if (move.from <= index) nodes.push(node)
     }
-    const uncertain = this.#movedAbove(pointer).find(({ index, items }) => index >= items.uncertainFrom)
     // There may be more below a pointer than a call can have arguments.
-    for (const node of this.#within(uncertain?.list ?? pointer)) nodes.push(node)
+    for (const node of this.#within(this.#uncertainAbove(pointer) ?? pointer)) nodes.push(node)
     return nodes
   }
 
@@ -95,44 +100,51 @@ class LastWrites {
     if (nodes.at(-1) !== node) nodes.push(node)
   }
 
-  #addMove(moved: Moved, isBeside: (other: Node) => boolean): void {
+  #addMove(moved: Moved, cut: number, isBeside: (other: Node) => boolean): void {
     const { list, from } = moved.move
-    const spot = this.#moved.at(list)
-    spot.value ??= { moves: [], uncertainFrom: Number.POSITIVE_INFINITY }
-    const { value: items } = spot
+    const items = this.#lists.at(list).value!
     this.#anyMoved = true
-    if (from < items.uncertainFrom && some(this.#within(list), isBeside)) items.uncertainFrom = from
+    if (from < items.uncertainFrom) {
+      for (const { items: acts } of items.acts.since(cut)) {
+        if (!isBeside(acts[0]!.node)) continue
+        items.uncertainFrom = from
+        break
+      }
+    }
     items.moves.push(moved)
     const last = this.#at(list)
     last.moves = last.moves.filter(other => other.move.from < from || isBeside(other.node))
     last.moves.push(moved)
   }
 
-  /** Takes note of the moves beside which something is written to items, or these are moved. */
-  #besideMoves(
-    pointer: string,
+  /** Takes in that something was done to an item of a list, or its items were moved, and the moves beside which that was. */
+  #act(
+    placed: Placed,
+    list: string,
     own: Move | undefined,
     cut: number,
     isBeside: (other: Node) => boolean,
   ): void {
-    for (const { list, items } of this.#movedAbove(pointer)) {
-      for (let at = items.moves.length - 1; at >= 0 && items.moves[at]!.place > cut; at--) {
-        const { node, move } = items.moves[at]!
-        // Where one was that another has brought to the front its author could not know.
-        const isAnywhere = own?.list === list && (own.removes || move.removes)
-        const from = isAnywhere ? 0 : move.from
-        if (from < items.uncertainFrom && isBeside(node)) items.uncertainFrom = from
-      }
+    const spot = this.#lists.at(list)
+    spot.value ??= { moves: [], acts: new Chains(), uncertainFrom: Number.POSITIVE_INFINITY }
+    const { value: items } = spot
+    items.acts.growing(this.dag.actorNumber(placed.node)).items[0] = placed
+    for (let at = items.moves.length - 1; at >= 0 && items.moves[at]!.place > cut; at--) {
+      const { node, move } = items.moves[at]!
+      // Where one was that another has brought to the front its author could not know.
+      const isAnywhere = own?.list === list && (own.removes || move.removes)
+      const from = isAnywhere ? 0 : move.from
+      if (from < items.uncertainFrom && isBeside(node)) items.uncertainFrom = from
     }
   }
 
-  /** The lists whose items have moved that a pointer goes through, from the outermost on, and by which index. */
-  #movedAbove(pointer: string): { readonly list: string; readonly index: number; items: MovedItems }[] {
-    if (!this.#anyMoved) return []
-    return this.#moved.above(pointer).flatMap(({ pointer: list, value: items }) => {
-      const index = items && indexIn(list, pointer)
-      return index === undefined ? [] : { list, index, items: items! }
-    })
+  /** The list in which an item that a pointer goes through may be another one, the outermost if there are several. */
+  #uncertainAbove(pointer: string): string | undefined {
+    if (!this.#anyMoved) return undefined
+    return this.#lists
+      .above(pointer)
+      .find(({ pointer: list, value }) => (indexIn(list, pointer) ?? -1) >= (value?.uncertainFrom ?? 0))
+      ?.pointer
   }
 
   #at(pointer: string): Last {
@@ -140,11 +152,6 @@ class LastWrites {
     spot.value ??= { nodes: [], moves: [] }
     return spot.value
   }
-}
-
-function some<T>(items: Iterable<T>, holds: (item: T) => boolean): boolean {
-  for (const item of items) if (holds(item)) return true
-  return false
 }
 
 interface Kept {
@@ -156,7 +163,7 @@ const KEPT = new WeakMap<View, Kept>()
 
 /** The last writes of a view, kept up to date as it grows. */
 function lastWritesOf(set: ChangeSet, view: View): LastWrites {
-  const kept = KEPT.get(view) ?? { writes: new LastWrites(pastsOf(set.dag, view)), caughtUp: 0 }
+  const kept = KEPT.get(view) ?? { writes: new LastWrites(set.dag, pastsOf(set.dag, view)), caughtUp: 0 }
   KEPT.set(view, kept)
   for (; kept.caughtUp < view.size; kept.caughtUp++) {
     const node = view.arrived.at(kept.caughtUp)

@@ -21,6 +21,7 @@ export interface Move {
 const MOVE = /\/~([<>])(0|[1-9]\d{0,9})$/
 const ITEM = /\/~@[1-9]\d{0,9}@[0-9a-f]{32}(?=\/|$)/g
 const INDEX = /^(?:0|[1-9]\d{0,9})$/
+const ITEM_OR_MOVE = /\/(?:(?:0|[1-9]\d{0,9})(?=\/|$)|~[<>])/g
 
 export function moveMark({ list, from, removes }: Move): string {
   return `${list}/~${removes ? '<' : '>'}${from}`
@@ -79,6 +80,11 @@ export function indexIn(list: string, pointer: string): number | undefined {
   const end = pointer.indexOf('/', start)
   const key = end < 0 ? pointer.slice(start) : pointer.slice(start, end)
   return itemIndex(key) ?? (end < 0 ? moveIn(pointer)?.from : undefined)
+}
+
+/** What may be lists of which items a pointer goes through, or that a mark is of, from the outermost on. */
+export function* listsAbove(pointer: string): Generator<string> {
+  for (const { index } of pointer.matchAll(ITEM_OR_MOVE)) yield pointer.slice(0, index)
 }
 
 /**
