@@ -29,6 +29,10 @@ export class Chains<T extends Placed> {
     return chain
   }
 
+  of(actor: number): Chain<T> | undefined {
+    return this.#byActor.get(actor)
+  }
+
   /** Those with anything that came after a place. */
   *since(place: number): Generator<Chain<T>> {
     for (let at = this.#recent.length - 1; at >= 0; at--) {

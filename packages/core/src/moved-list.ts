@@ -104,7 +104,7 @@ export class MovedList {
     const known = this.#withOwn.get(node)
     if (known) return known
     const others = this.sightOf(node)
-    const own = [...this.#moves.since(others.cut)].find(({ actor }) => actor === others.actor)
+    const own = this.#moves.of(others.actor)
     if (own === undefined) return others
     const count = countWhile(own.items, move => move.node <= node)
     const sight = { cut: others.cut, counts: new Map([...others.counts, [own, count] as const]) }
@@ -126,7 +126,8 @@ export class MovedList {
    */
   astrayFrom(reader: Sight, writer: OwnSight): number {
     let from = NOWHERE
-    for (const chain of this.#moves.since(writer.cut)) {
+    for (const chain of this.#beyond(reader, writer.cut)) {
+      if (from === 0) break
       if (chain.actor === writer.actor) continue
       const unseen = chain.items.slice(countIn(writer, chain), countIn(reader, chain))
       // Those of one actor had seen the more the later they were: what the first had seen, all had.
@@ -142,13 +143,22 @@ export class MovedList {
   /** Whether both had seen a move which shifts the indexes that a third one went by, and that its author had not seen. */
   #isUncertain({ node }: ListMove, countOf: CountOf, reader: Sight, writer: OwnSight): boolean {
     const author = this.sightWith(node)
-    for (const chain of this.#moves.since(author.cut)) {
-      const byReader = countIn(reader, chain)
-      const byBoth = chain.actor === writer.actor ? byReader : Math.min(byReader, countIn(writer, chain))
+    const hasMore = (chain: Chain<ListMove>, count: number): boolean => {
       const byAuthor = countIn(author, chain)
-      if (byBoth > byAuthor && countOf(chain, byBoth) > countOf(chain, byAuthor)) return true
+      return count > byAuthor && countOf(chain, count) > countOf(chain, byAuthor)
+    }
+    const own = this.#moves.of(writer.actor)
+    if (own && hasMore(own, countIn(reader, own))) return true
+    for (const chain of this.#beyond(lesser(writer, reader), author.cut)) {
+      if (chain !== own && hasMore(chain, Math.min(countIn(reader, chain), countIn(writer, chain))))
+        return true
     }
     return false
+  }
+
+  /** The chains of which a sight may hold something that came after a place: of many writers beside each other, few. */
+  #beyond({ cut, counts }: Sight, place: number): Iterable<Chain<ListMove>> {
+    return cut > place ? this.#moves.since(place) : counts.keys()
   }
 }
 
@@ -156,6 +166,12 @@ type CountOf = (chain: Chain<ListMove>, count: number) => number
 
 const ownsIn: CountOf = ({ items }, count) => (count === 0 ? 0 : items[count - 1]!.owns)
 const removalsIn: CountOf = ({ items }, count) => (count === 0 ? 0 : items[count - 1]!.removals)
+
+/** Of two sights the one that there is less to look through to know what both hold. */
+function lesser(one: Sight, other: Sight): Sight {
+  if (one.cut !== other.cut) return one.cut < other.cut ? one : other
+  return one.counts.size < other.counts.size ? one : other
+}
 
 /** How many moves of an actor somebody had seen. */
 function countIn({ cut, counts }: Sight, chain: Chain<ListMove>): number {
