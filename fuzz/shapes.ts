@@ -103,7 +103,7 @@ export const SHAPES: Readonly<Record<string, (size: number, dice: Dice) => Histo
   'lists within lists within lists, whose items move': (size, dice) => {
     const scribe = new Scribe(dice)
     const root = scribe.write(scribe.actor(), [])
-    const deep = '/0'.repeat(500)
+    const deep = '/0'.repeat(LIMITS.value_depth_max)
     const marks = times(50, at => `${deep.slice(0, -2 * (at + 1))}/~${at % 2 ? '<' : '>'}${at % 8}`)
     const writes = marks.map(mark => `state:${mark}`)
     const moving = times(size / 100, () => scribe.write(scribe.actor(), [root], { writes }))

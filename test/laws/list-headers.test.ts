@@ -7,6 +7,7 @@ import {
   encodeUtf8,
   fromHex,
   type Json,
+  LIMITS,
   Staleness,
   toHex,
 } from '@weft/core'
@@ -78,9 +79,16 @@ describe('headers', () => {
     ['state:/list/~@1@zz'],
     ['state:/list/~2'],
     [`state:/~>99999999999`],
+    [`state:${'/0'.repeat(LIMITS.value_depth_max + 1)}/~>0`],
   ])('[CHG-5] that name %s as written are refused', ref => {
     const { base } = besideAnInsertion()
     expect(codeOf(() => forged(base, { writes: [ref] }))).toMatch(REFUSED)
+  })
+
+  test('say that items moved of a list as deep as one can be', () => {
+    const { base } = besideAnInsertion()
+    const mark = `state:${'/0'.repeat(LIMITS.value_depth_max)}/~>0`
+    expect(forged(base, { writes: [mark] }).header.writes).toEqual([mark])
   })
 
   test.each([

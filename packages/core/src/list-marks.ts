@@ -1,4 +1,5 @@
 import { checkPointer, pointersTouch } from './json.js'
+import { LIMITS } from './limits.js'
 
 /*
  * Where the items of a list stand changes with each insertion and deletion before them, and a pointer names an item by where
@@ -58,9 +59,15 @@ export function checkPlace(pointer: string): string {
   return pointer
 }
 
-/** Returns what a header names as written if a header may: a pointer, or a mark. @throws WEFT_POINTER_INVALID */
+/**
+ * Returns what a header names as written if a header may: a pointer, or a mark. @throws WEFT_POINTER_INVALID · RangeError of a
+ * mark deeper than any list: it would be followed through each level
+ */
 export function checkWritten(pointer: string): string {
-  checkPlace(moveIn(pointer)?.list ?? pointer)
+  const list = moveIn(pointer)?.list
+  if (list !== undefined && keysOf(list).length > LIMITS.value_depth_max)
+    throw new RangeError('no list is so deep that its items could have moved')
+  checkPlace(list ?? pointer)
   return pointer
 }
 
