@@ -167,6 +167,32 @@ test('[MRG-2] an edit of an item that another branch took out is told, and can b
   expect(context.state.orders).toEqual([order('b')])
 })
 
+test('[MRG-2] a conflict is settled by taking out the item that it is about, and not one beside it that is equal', async () => {
+  const context = await beside(
+    state => {
+      state.words[0] = 'q'
+    },
+    state => {
+      state.words[0] = 'q by right'
+    },
+  )
+  // Which of the two wins follows from their actors: the items after it are made equal to it.
+  const [winner] = context.state.words
+  context.change(state => void state.words.splice(1, 2, winner!, winner!))
+  await context.fanOut(['settling', 'editing'], async branch => {
+    if (branch.branch === 'settling') branch.resolve('/words/0', undefined)
+    else
+      branch.change(state => {
+        state.words[2] = 'edited'
+      })
+  })
+  expect(context.conflicts()).toEqual([])
+  expect(context.state.words).toEqual([winner, 'edited'])
+  expect(context.resolutions().map(({ pointer, value }) => [pointer, value])).toEqual([
+    ['/words/0', undefined],
+  ])
+})
+
 test('[MRG-2] nothing is written to an item of a list by `resolve` where nothing is in conflict', async () => {
   const context = await beside(
     state => {

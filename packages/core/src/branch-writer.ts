@@ -88,7 +88,7 @@ export class BranchWriter {
   seal(write: Write): Change | undefined {
     const entries = write.entries ?? NONE
     if (write.reads) checkManifest(write.reads, id => this.#entriesIn(id))
-    const state = write.state && this.state.write(write.state)
+    const state = write.state && this.state.write(write.state, write.touches)
     const pointers =
       state === undefined && write.touches === undefined ? NONE : pointersWritten(state, write.touches)
     const writes = write.writes ? [...pointers.map(stateRef), ...write.writes] : pointers.map(stateRef)

@@ -45,6 +45,25 @@ export function listSteps(base: readonly Json[], next: readonly Json[]): ListSte
 }
 
 /**
+ * As `listSteps`, of whoever says which item it is about: of equal ones that stand together any may seem to be the one that
+ * was taken out.
+ */
+export function listStepsAt(
+  base: readonly Json[],
+  next: readonly Json[],
+  named: readonly number[],
+): ListStep[] {
+  const gone = named.find(at => {
+    return (
+      next.length === base.length - 1 &&
+      at < base.length &&
+      jsonEquals([...base.slice(0, at), ...base.slice(at + 1)], next)
+    )
+  })
+  return gone === undefined ? listSteps(base, next) : [{ do: 'remove', at: gone }]
+}
+
+/**
  * From where on a list had nothing that stays: there its end was taken off, or added to.
  * @param length of the list as it was
  */

@@ -1,7 +1,7 @@
 import type { getBackend } from '@automerge/automerge'
 import { childPointer, isJsonArray, type Json, type JsonObject, jsonEquals } from './json.js'
-import { endOf, listSteps } from './list-alignment.js'
-import { moveMark } from './list-marks.js'
+import { endOf, listStepsAt } from './list-alignment.js'
+import { itemIndex, moveMark } from './list-marks.js'
 
 export type AutomergeDocument = ReturnType<typeof getBackend>
 type Key = string | number
@@ -17,15 +17,22 @@ export interface Written {
 /**
  * Writes the difference between two JSON values into an Automerge document as few, small operations. Strings are scalars
  * here: two authors who replace one text are in conflict, not mixed by letters.
+ * @param touched pointers that the author names: items among them are those that are gone, and not others that equal them
  */
-export function writeDifference(document: AutomergeDocument, base: JsonObject, next: JsonObject): Written {
-  const target: Target = { document, writes: [], ends: [] }
+export function writeDifference(
+  document: AutomergeDocument,
+  base: JsonObject,
+  next: JsonObject,
+  touched: readonly string[] = [],
+): Written {
+  const target: Target = { document, touched, writes: [], ends: [] }
   differMap(target, '/', '', base, next)
   return { pointers: [...new Set(target.writes)], ends: target.ends }
 }
 
 interface Target {
   readonly document: AutomergeDocument
+  readonly touched: readonly string[]
   readonly writes: string[]
   readonly ends: string[]
 }
@@ -89,7 +96,10 @@ function differList(
   }
   /** By how much what is to come stands further back than it did. */
   let shift = 0
-  const steps = listSteps(base, next)
+  const named = target.touched.flatMap(each => {
+    return each.startsWith(`${pointer}/`) ? (itemIndex(each.slice(pointer.length + 1)) ?? []) : []
+  })
+  const steps = listStepsAt(base, next, named)
   for (const step of steps) {
     const { at } = step
     if (step.do === 'edit') {

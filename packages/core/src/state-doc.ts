@@ -112,13 +112,17 @@ export class StateDoc {
 
   /**
    * Turns the difference from `read()` to `next` into one Automerge change of this document's actor.
+   * @param touched as of `writeDifference`
    * @returns its bytes and what it writes, or undefined when nothing differs
    * @throws WEFT_CHANGE_TOO_LARGE; then nothing is written
    */
-  write(next: JsonObject): (Written & { readonly bytes: Uint8Array }) | undefined {
+  write(
+    next: JsonObject,
+    touched?: readonly string[],
+  ): (Written & { readonly bytes: Uint8Array }) | undefined {
     // First: to read may take another document.
     const base = this.read()
-    const written = writeDifference(this.#document, base, next)
+    const written = writeDifference(this.#document, base, next, touched)
     if (written.pointers.length === 0) return undefined
     const ops = this.#document.pendingOps()
     if (ops > LIMITS.state_ops_per_change_max) {
