@@ -35,6 +35,16 @@ async function overItsRate(changes_per_second_max: number, count: number) {
   return { peer, context, flood }
 }
 
+/** A context at a peer that says what the test has it say. */
+async function followed() {
+  const peer = await ScriptedPeer.start()
+  const replica = await connect({ url: peer.url, token: 't', offline: true })
+  onTestFinished(() => replica.close({ discard: true }))
+  const opening = replica.open(Research, { workflow: 'w', agent: 'a' })
+  const { end, open } = await peer.opened(0)
+  return { end, channel: open.channel, context: await opening }
+}
+
 /** All that was sent so far; and what it says to that is here. */
 async function readByReplica({ socket }: WireEnd): Promise<void> {
   socket.ping()
@@ -72,15 +82,9 @@ describe('[DUR-6] a write of a tenant that is over its rate', () => {
   })
 
   test('waits at a replica that has the time: the same change is offered again, and taken in the end', async () => {
-    const peer = await ScriptedPeer.start()
-    const replica = await connect({ url: peer.url, token: 't', offline: true })
-    onTestFinished(() => replica.close({ discard: true }))
-    const opening = replica.open(Research, { workflow: 'w', agent: 'a' })
-    const { end, open } = await peer.opened(0)
-    const context = await opening
+    const { end, channel, context } = await followed()
     const proposing = context.propose(draft => draft.append('message', { text: 'late' }), {})
     const genesis = (await end.next('push')).changes
-    const { channel } = open
     let offered = (await end.next('propose')).change
     for (let i = 0; i < 3; i++) {
       const { id } = decodeChange(offered, sha256)
@@ -96,18 +100,13 @@ describe('[DUR-6] a write of a tenant that is over its rate', () => {
   })
 
   test('is not offered again when its caller gives it up meanwhile', async () => {
-    const peer = await ScriptedPeer.start()
-    const replica = await connect({ url: peer.url, token: 't', offline: true })
-    onTestFinished(() => replica.close({ discard: true }))
-    const opening = replica.open(Research, { workflow: 'w', agent: 'a' })
-    const { end, open } = await peer.opened(0)
-    const context = await opening
+    const { end, channel, context } = await followed()
     const caller = new AbortController()
     const { signal } = caller
     const proposing = context.propose(draft => draft.append('message', { text: 'given up' }), { signal })
     const id = fromHex(decodeChange((await end.next('propose')).change, sha256).id)
     const details = JSON.stringify({ retry_after_ms: 100 })
-    end.send({ name: 'refuse', channel: open.channel, id, ...RATE, details })
+    end.send({ name: 'refuse', channel, id, ...RATE, details })
     await readByReplica(end)
     caller.abort()
     expect((await rejectionOf(proposing)).code).toBe('WEFT_ABORTED')
