@@ -173,6 +173,9 @@ describe('credentials', () => {
     const revoked: Observation = { saw: 'revoked', tenant: 'acme', token: 't', now_ms: 100 }
     expect(lawsBroken(credentials(), answered(200), revoked, answered(300))).toEqual([])
     expect(lawsBroken(credentials(), revoked, answered(500))).toEqual(['TEN-5'])
+    const flipped = (isOverlay: boolean): Observation => ({ saw: 'flipped', tenant: 'acme', isOverlay })
+    expect(lawsBroken(credentials(), revoked, flipped(true), answered(500))).toEqual([])
+    expect(lawsBroken(credentials(), revoked, flipped(false), answered(500))).toEqual(['TEN-5'])
   })
 
   it("[SES-3] finds a session's token that is good for another context", () => {
