@@ -8,6 +8,7 @@ import {
   fromHex,
   type Json,
   LIMITS,
+  lastWriters,
   Staleness,
   toHex,
 } from '@weft/core'
@@ -101,6 +102,29 @@ describe('headers', () => {
   ])('[CHG-5] that say %j of the ends of lists are refused', ends => {
     const { base } = besideAnInsertion()
     expect(codeOf(() => forged(base, { notes: { ends } as never }))).toMatch(REFUSED)
+  })
+
+  test('[CHG-4] [DUR-6] that name many moves of one list say no more than the lowest, and that something was taken out', () => {
+    const { base, moving, other } = besideAnInsertion()
+    const known = (writes: string[]) => {
+      const many = forged(moving, { writes })
+      const edit = forged(other, { writes: ['state:/list/0'] })
+      return [
+        [base, many, edit],
+        [base, edit, many],
+      ].flatMap(changes => {
+        const set = replicaOf(changes)
+        const names = new Map([base, many, edit].map(({ id }, index) => [id, index]))
+        return [0, 1, 2, 3].map(index =>
+          lastWriters(set, set.everything(), `/list/${index}`)
+            .map(id => names.get(id)!)
+            .sort(),
+        )
+      })
+    }
+    const marks = ['state:/list/~>3', 'state:/list/~<2', 'state:/list/~>1', 'state:/list/~<3']
+    expect(known(marks)).toEqual(known(['state:/list/~<1']))
+    expect(known(marks)).not.toEqual(known(['state:/list/~<2']))
   })
 
   test.each([

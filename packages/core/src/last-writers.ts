@@ -58,12 +58,11 @@ class LastWrites {
     const isSeen = this.pasts.pastOf(node)
     const isBeside = (other: Node): boolean => other !== node && !isSeen(other)
     const cut = this.pasts.cutOf(node)
-    for (const pointer of [...pointers, ...ends]) {
-      const move = moveIn(pointer)
-      for (const list of listsAbove(pointer)) this.#act({ node, place }, list, move, cut, isBeside)
+    for (const [list, move] of actsIn([...pointers, ...ends])) {
+      this.#act({ node, place }, list, move, cut, isBeside)
       if (move) this.#addMove({ node, place, move }, cut, isBeside)
-      else this.#addWrite(node, pointer, isSeen)
     }
+    for (const pointer of pointers) if (moveIn(pointer) === undefined) this.#addWrite(node, pointer, isSeen)
   }
 
   /** The changes of which a write touches a pointer, some more than once. */
@@ -132,7 +131,7 @@ class LastWrites {
     for (let at = items.moves.length - 1; at >= 0 && items.moves[at]!.place > cut; at--) {
       const { node, move } = items.moves[at]!
       // Where one was that another has brought to the front its author could not know.
-      const isAnywhere = own?.list === list && (own.removes || move.removes)
+      const isAnywhere = own && (own.removes || move.removes)
       const from = isAnywhere ? 0 : move.from
       if (from < items.uncertainFrom && isBeside(node)) items.uncertainFrom = from
     }
@@ -152,6 +151,24 @@ class LastWrites {
     spot.value ??= { nodes: [], moves: [] }
     return spot.value
   }
+}
+
+/** The lists to whose items something was done, and what of it moved some: of several moves, what all of them come to. */
+function actsIn(pointers: readonly string[]): ReadonlyMap<string, Move | undefined> {
+  const acts = new Map<string, Move | undefined>()
+  for (const pointer of pointers) {
+    const move = moveIn(pointer)
+    for (const list of listsAbove(pointer)) {
+      const known = acts.get(list)
+      acts.set(list, move?.list === list ? joined(move, known) : known)
+    }
+  }
+  return acts
+}
+
+function joined(move: Move, other: Move | undefined): Move {
+  if (other === undefined) return move
+  return { ...move, from: Math.min(move.from, other.from), removes: move.removes || other.removes }
 }
 
 interface Kept {

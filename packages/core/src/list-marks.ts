@@ -91,7 +91,12 @@ export function indexIn(list: string, pointer: string): number | undefined {
 
 /** What may be lists of which items a pointer goes through, or that a mark is of, from the outermost on. */
 export function* listsAbove(pointer: string): Generator<string> {
-  for (const { index } of pointer.matchAll(ITEM_OR_MOVE)) yield pointer.slice(0, index)
+  let depth = 0
+  for (const { index } of pointer.matchAll(ITEM_OR_MOVE)) {
+    // What is deeper is no list of any state.
+    if (depth++ > LIMITS.value_depth_max) return
+    yield pointer.slice(0, index)
+  }
 }
 
 /**

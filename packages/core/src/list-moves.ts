@@ -1,7 +1,7 @@
 import type { Placed } from './chains.js'
 import type { Dag, Node } from './dag.js'
 import { indexIn, type Move } from './list-marks.js'
-import { type Moved, MovedList } from './moved-list.js'
+import { MovedList } from './moved-list.js'
 import { PointerTree, type Spot, subtree } from './pointer-tree.js'
 
 /** A list whose items have moved, and an item of it that a pointer goes by, or from which on a mark says that they moved. */
@@ -26,9 +26,9 @@ export class ListMoves {
     const spot = this.#lists.at(list)
     const isFirst = spot.value === undefined
     spot.value ??= new MovedList(list, this.dag, this.cutOf)
-    if (isFirst) for (const earlier of this.#within(spot)) spot.value.add(earlier, earlier.move, true)
-    spot.value.add(placed, move, false)
-    for (const { moved } of this.levels(list)) moved.add(placed, move, true)
+    if (isFirst) for (const earlier of this.#within(spot)) spot.value.addInner(earlier)
+    spot.value.add(placed, move)
+    for (const { moved } of this.levels(list)) moved.addInner(placed)
     return isFirst ? spot.value : undefined
   }
 
@@ -42,8 +42,8 @@ export class ListMoves {
     return levels
   }
 
-  /** The moves of lists within the items of a list, in the order of arrival. */
-  #within({ pointer: list, children }: Spot<MovedList>): Moved[] {
+  /** The changes that moved items of lists within the items of a list, in the order of arrival. */
+  #within({ pointer: list, children }: Spot<MovedList>): Placed[] {
     const below = [...(children?.values() ?? [])].flatMap(child => [...subtree(child)])
     const inner = below.flatMap(({ value }) =>
       value && indexIn(list, value.list) !== undefined ? value.own : [],

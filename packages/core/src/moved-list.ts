@@ -9,18 +9,16 @@ export interface Knower {
   readonly knows: (node: Node) => boolean
 }
 
-/** A move, and whose it was. */
-export interface Moved extends Placed {
-  readonly move: Move
-}
-
-/** A move of the items of a list, or of those of a list within one of its items. */
+/** What one change moved: items of a list, or those of lists within its items. */
 interface ListMove extends Placed {
-  readonly from: number
-  readonly isInner: boolean
-  /** How many moves of the list itself, and how many of these that took something out, its actor had made with it. */
-  readonly owns: number
-  readonly removals: number
+  /** The lowest of the indexes from which on items of the list itself were moved; `NOWHERE` where none were. */
+  from: number
+  /** Whether it took some of these out. */
+  removes: boolean
+  isInner: boolean
+  /** How many changes of its actor, with it, moved items of the list itself, and how many took some out. */
+  owns: number
+  removals: number
 }
 
 /** The moves of a list that somebody had seen. */
@@ -48,8 +46,8 @@ export class MovedList {
   readonly #withOwn = new Map<Node, Sight>()
   /** By actor. */
   readonly #last = new Map<number, OwnSight>()
-  /** The moves of the list itself, in the order of arrival. */
-  readonly own: Moved[] = []
+  /** The changes that moved items of the list itself, in the order of arrival. */
+  readonly own: Placed[] = []
 
   constructor(
     readonly list: string,
@@ -57,21 +55,31 @@ export class MovedList {
     private readonly cutOf: (node: Node) => number,
   ) {}
 
-  /** @param isInner of a list within an item */
-  add({ node, place }: Placed, move: Move, isInner: boolean): void {
-    const { from, removes } = move
+  add(placed: Placed, { from, removes }: Move): void {
+    const item = this.#moveOf(placed)
+    if (item.from === NOWHERE) {
+      item.owns++
+      this.own.push(placed)
+    }
+    if (removes && !item.removes) item.removals++
+    item.from = Math.min(item.from, from)
+    item.removes ||= removes
+  }
+
+  /** Takes in that items of a list within an item were moved. */
+  addInner(placed: Placed): void {
+    this.#moveOf(placed).isInner = true
+  }
+
+  /** However much a change moved, it is one move: nobody has seen a part of it. */
+  #moveOf({ node, place }: Placed): ListMove {
     const { items } = this.#moves.growing(this.dag.actorNumber(node))
-    const { owns, removals } = items.at(-1) ?? { owns: 0, removals: 0 }
-    const isRemoval = removes && !isInner
-    items.push({
-      node,
-      place,
-      from,
-      isInner,
-      owns: owns + (isInner ? 0 : 1),
-      removals: removals + (isRemoval ? 1 : 0),
-    })
-    if (!isInner) this.own.push({ node, place, move })
+    const last = items.at(-1)
+    if (last?.node === node) return last
+    const { owns, removals } = last ?? { owns: 0, removals: 0 }
+    const item = { node, place, from: NOWHERE, removes: false, isInner: false, owns, removals }
+    items.push(item)
+    return item
   }
 
   /** What the author of a change had seen before it; the same object while others' moves in it are the same. */
@@ -131,9 +139,9 @@ export class MovedList {
       if (chain.actor === writer.actor) continue
       const unseen = chain.items.slice(countIn(writer, chain), countIn(reader, chain))
       // Those of one actor had seen the more the later they were: what the first had seen, all had.
-      const own = unseen.find(move => !move.isInner)
+      const own = unseen.find(move => move.from < NOWHERE)
       const inner = unseen.find(move => move.isInner)
-      for (const move of unseen) if (!move.isInner) from = Math.min(from, move.from)
+      for (const move of unseen) from = Math.min(from, move.from)
       if (own && this.#isUncertain(own, removalsIn, reader, writer)) return 0
       if (inner && this.#isUncertain(inner, ownsIn, reader, writer)) return 0
     }
