@@ -78,15 +78,19 @@ export class Places {
   #byOps(node: Node, pointers: readonly string[]): string[] {
     const places: string[] = []
     const made = new Set<string>()
+    const ends = new Set<string>()
     for (const op of this.#opsOf(node)) {
       if (op.makes !== undefined) made.add(op.makes)
       // What is in an object that the change itself made is named with that.
       if (op.into !== undefined && made.has(op.into)) continue
       const place = this.#placeWritten(op)
+      // However much is put in, the end is named once.
+      if (op.inserts && place !== undefined && ends.has(place)) continue
       const next = pointers[places.length]
-      if (place !== undefined && next !== undefined && isWrittenAs(place, next)) places.push(place)
-      // However much is put in, the end is named once. Where ops and pointers do not go together, ops tell nothing.
-      else if (!op.inserts || place === undefined || !places.includes(place)) return []
+      // Where ops and pointers do not go together, ops tell nothing.
+      if (place === undefined || next === undefined || !isWrittenAs(place, next)) return []
+      places.push(place)
+      if (op.inserts) ends.add(place)
     }
     return places
   }
