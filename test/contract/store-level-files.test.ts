@@ -209,9 +209,8 @@ describe('LevelDB store: the directory and what is in it', () => {
       await harness.raw(db => db.put(headKey('t', 'w'), old))
       const tenant = (await harness.open()).tenant('t')
       const first = tenant.heads()[Symbol.asyncIterator]().next()
-      for (const refused of [tenant.head('w'), tenant.read('w', 1, ALL), first]) {
-        expect(await rejection(refused)).toMatchObject({ code: 'WEFT_STORE_CORRUPT' })
-      }
+      const refusals = await Promise.all([tenant.head('w'), tenant.read('w', 1, ALL), first].map(rejection))
+      expect(refusals).toMatchObject(refusals.map(() => ({ code: 'WEFT_STORE_CORRUPT' })))
     })
 
     test('[DUR-4] a damaged head does not end the listing', async () => {
