@@ -6,7 +6,7 @@ import { openLevelStore } from '@weft/store-level'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { headKey, LevelHarness, recordKey } from './level-harness.ts'
 import { collect, LogMaker, written } from './log-maker.ts'
-import { rejection } from './store-rejection.ts'
+import { rejection, rejections } from './store-rejection.ts'
 
 const ALL = Number.MAX_SAFE_INTEGER
 
@@ -209,8 +209,8 @@ describe('LevelDB store: the directory and what is in it', () => {
       await harness.raw(db => db.put(headKey('t', 'w'), old))
       const tenant = (await harness.open()).tenant('t')
       const first = tenant.heads()[Symbol.asyncIterator]().next()
-      const refusals = await Promise.all([tenant.head('w'), tenant.read('w', 1, ALL), first].map(rejection))
-      expect(refusals).toMatchObject(refusals.map(() => ({ code: 'WEFT_STORE_CORRUPT' })))
+      for (const refused of await rejections([tenant.head('w'), tenant.read('w', 1, ALL), first]))
+        expect(refused).toMatchObject({ code: 'WEFT_STORE_CORRUPT' })
     })
 
     test('[DUR-4] a damaged head does not end the listing', async () => {

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { until } from '../support/peer-until.ts'
 import { Disk, LevelHarness } from './level-harness.ts'
 import { collect, LogMaker, written } from './log-maker.ts'
-import { rejection } from './store-rejection.ts'
+import { rejection, rejections } from './store-rejection.ts'
 
 const ALL = Number.MAX_SAFE_INTEGER
 
@@ -135,7 +135,7 @@ describe('LevelDB store: writes', () => {
       ])
       expect(disk.batches).toHaveLength(3)
       disk.fault = undefined
-      for (const refused of [
+      for (const refused of await rejections([
         tenant.append(maker.next()),
         tenant.read('w', 1, ALL),
         tenant.head('w'),
@@ -143,8 +143,8 @@ describe('LevelDB store: writes', () => {
         collect(tenant.heads()),
         collect(store.tenants()),
         store.tenant('other').append(new LogMaker('w').next()),
-      ]) {
-        expect(await rejection(refused)).toMatchObject({ code: 'WEFT_STORE_FAILED' })
+      ])) {
+        expect(refused).toMatchObject({ code: 'WEFT_STORE_FAILED' })
       }
 
       store = await harness.open()
@@ -197,13 +197,13 @@ describe('LevelDB store: writes', () => {
     await written(store, 't', 'w', 3)
     const other = await written(store, 't', 'other', 1)
     const removal = store.tenant('t').remove('w')
-    for (const refused of [
+    for (const refused of await rejections([
       store.tenant('t').head('w'),
       store.tenant('t').read('w', 1, ALL),
       store.tenant('t').append(new LogMaker('w').next()),
       store.tenant('t').remove('w'),
-    ]) {
-      expect(await rejection(refused)).toMatchObject({ code: 'WEFT_STORE_CLOSED' })
+    ])) {
+      expect(refused).toMatchObject({ code: 'WEFT_STORE_CLOSED' })
     }
     await store.tenant('t').append(other.next())
     expect(await removal).toMatchObject({ changes: 3 })
@@ -248,8 +248,13 @@ describe('LevelDB store: writes', () => {
         expect(store.unfinishedDrops).toEqual(['gone'])
         expect(await collect(store.tenants())).toEqual([])
         const gone = store.tenant('gone')
-        for (const refused of [gone.head('w'), gone.read('w', 1, ALL), gone.append(new LogMaker('w').next())])
-          expect(await rejection(refused)).toMatchObject({ code: 'WEFT_STORE_CLOSED' })
+        for (const refused of await rejections([
+          gone.head('w'),
+          gone.read('w', 1, ALL),
+          gone.append(new LogMaker('w').next()),
+        ])) {
+          expect(refused).toMatchObject({ code: 'WEFT_STORE_CLOSED' })
+        }
       }
       await store.tenant('gone').drop(() => new LogMaker('@overlays').next())
       expect(store.unfinishedDrops).toEqual([])

@@ -10,3 +10,10 @@ export async function rejection(promise: Promise<unknown>): Promise<{ code: Erro
   expect(thrown.cure).not.toBe('')
   return { code: thrown.code, details: thrown.details }
 }
+
+/** Of several, heard at once: one that is refused while another is waited for would fail the whole run. */
+export function rejections(
+  promises: readonly Promise<unknown>[],
+): Promise<Awaited<ReturnType<typeof rejection>>[]> {
+  return Promise.all(promises.map(rejection))
+}

@@ -2,7 +2,7 @@ import { isWeftError, type Store } from '@weft/core'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { collect, LogMaker, written } from './log-maker.ts'
 import { damageContract } from './store-damage.contract.ts'
-import { rejection } from './store-rejection.ts'
+import { rejection, rejections } from './store-rejection.ts'
 import { storeMatchesModel } from './store-model.ts'
 
 /** One place where stores can be opened one after the other, and be damaged while none is open. */
@@ -179,12 +179,12 @@ export function storeContract(name: string, makeHarness: () => Promise<StoreHarn
         const { records, head } = new LogMaker('w').next()
         for (const workflow of ['', 'a\0l', 'a/b', '@', '@@a', 'a'.repeat(129)]) {
           const tenant = store.tenant('t')
-          for (const refused of [
+          for (const refused of await rejections([
             tenant.head(workflow),
             tenant.read(workflow, 1, ALL),
             tenant.append({ records, head: { ...head, workflow } }),
-          ]) {
-            expect(await rejection(refused)).toMatchObject({ code: 'WEFT_ID_INVALID' })
+          ])) {
+            expect(refused).toMatchObject({ code: 'WEFT_ID_INVALID' })
           }
         }
       })
@@ -291,7 +291,7 @@ export function storeContract(name: string, makeHarness: () => Promise<StoreHarn
         const listing = store.tenants()
         await store.close()
         await store.close()
-        for (const refused of [
+        for (const refused of await rejections([
           tenant.head('w'),
           tenant.read('w', 1, ALL),
           tenant.append(new LogMaker('w').next()),
@@ -300,8 +300,8 @@ export function storeContract(name: string, makeHarness: () => Promise<StoreHarn
           collect(tenant.heads()),
           collect(listing),
           store.tenant('other').head('w'),
-        ]) {
-          expect(await rejection(refused)).toMatchObject({ code: 'WEFT_STORE_CLOSED' })
+        ])) {
+          expect(refused).toMatchObject({ code: 'WEFT_STORE_CLOSED' })
         }
       })
 

@@ -4,7 +4,7 @@ import { connect, type Replica, type ReplicaEvent } from '@weft/replica'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { codeOf } from '../support/core-forge.ts'
 import { PeerHarness } from '../support/peer-harness.ts'
-import { rejectionOf, until } from '../support/peer-until.ts'
+import { rejectionOf, rejectionsOf, until } from '../support/peer-until.ts'
 import { Research, textsOf } from '../support/replica-contexts.ts'
 
 const NOWHERE = 'ws://127.0.0.1:9'
@@ -110,8 +110,13 @@ describe('tokens', () => {
     const context = await replica.open(Research, { workflow: 'w', agent: 'a' })
     await until(() => events.some(event => event.type === 'failed'), 'it is over')
     const { committed } = context.append('message', { text: 'too late' })
-    for (const waiting of [committed, context.flush(), replica.flush(), replica.close()]) {
-      expect((await rejectionOf(waiting)).code).toBe('WEFT_TOKEN_EXPIRED')
+    for (const waiting of await rejectionsOf([
+      committed,
+      context.flush(),
+      replica.flush(),
+      replica.close(),
+    ])) {
+      expect(waiting.code).toBe('WEFT_TOKEN_EXPIRED')
     }
     expect((await rejectionOf(replica.open(Research, { workflow: 'v', agent: 'a' }))).code).toBe(
       'WEFT_TOKEN_EXPIRED',
@@ -165,8 +170,8 @@ describe('tokens', () => {
     expect((await rejectionOf(committed)).code).toBe('WEFT_WORKFLOW_FORBIDDEN')
     const mine = await replica.open(Research, { workflow: 'mine-1', agent: 'a' })
     await mine.append('message', { text: 'b' }).committed
-    for (const waiting of [foreign.flush(), replica.flush(), replica.close()]) {
-      expect((await rejectionOf(waiting)).code).toBe('WEFT_WORKFLOW_FORBIDDEN')
+    for (const waiting of await rejectionsOf([foreign.flush(), replica.flush(), replica.close()])) {
+      expect(waiting.code).toBe('WEFT_WORKFLOW_FORBIDDEN')
     }
     expect(replica.unacknowledged).toMatchObject([{ workflow: 'theirs', changes: [{}, {}] }])
     const again = rejectionOf(replica.open(Research, { workflow: 'theirs', agent: 'a' }))
@@ -235,12 +240,12 @@ describe('closing', () => {
     await context.append('message', { text: 'a' }).committed
     const release = harness.gate.hold()
     const receipts = ['b', 'c'].map(text => context.append('message', { text }))
-    for (const late of [
+    for (const late of await rejectionsOf([
       replica.close({ timeout_ms: 20 }),
       context.close({ timeout_ms: 20 }),
       replica.flush({ timeout_ms: 20 }),
-    ]) {
-      expect(await rejectionOf(late)).toMatchObject({ code: 'WEFT_FLUSH_DEADLINE', details: { count: 2 } })
+    ])) {
+      expect(late).toMatchObject({ code: 'WEFT_FLUSH_DEADLINE', details: { count: 2 } })
     }
     expect((await rejectionOf(replica.close({ signal: AbortSignal.abort() }))).code).toBe('WEFT_ABORTED')
     const [kept] = replica.unacknowledged

@@ -27,6 +27,13 @@ export async function rejectionOf(promise: Promise<unknown>): Promise<{ code: st
   throw thrown
 }
 
+/** Of several, heard at once: one that is refused while another is waited for would fail the whole run. */
+export function rejectionsOf(
+  promises: readonly Promise<unknown>[],
+): Promise<Awaited<ReturnType<typeof rejectionOf>>[]> {
+  return Promise.all(promises.map(rejectionOf))
+}
+
 /** A promise that somebody else resolves. */
 export function gateOf(): { readonly opened: Promise<void>; readonly open: () => void } {
   let open = (): void => {}
