@@ -9,7 +9,7 @@ import { Journal } from '../support/journal.mjs'
 import { ServeProcess } from '../support/peer-process.ts'
 import { WorkerProcess } from '../support/worker-process.ts'
 
-const KILLS = Number(process.env.WEFT_EFFECT_KILLS ?? 10)
+const KILLS = Number(process.env.WEFT_EFFECT_KILLS ?? 6)
 const SEED = Number(process.env.WEFT_SEED ?? 20_261_125)
 /** A step with an effect takes about ten milliseconds: kills fall before, into and behind it. */
 const KILLED_WITHIN_US = 15_000

@@ -9,7 +9,7 @@ import { until } from '../support/peer-until.ts'
 import { WorkerProcess } from '../support/worker-process.ts'
 
 /** `npm run kills` makes 200. */
-const KILLS = Number(process.env.WEFT_KILLS ?? 4)
+const KILLS = Number(process.env.WEFT_KILLS ?? 2)
 const SEED = Number(process.env.WEFT_SEED ?? 20_261_126)
 /** Then they go on in a context that is empty, for each worker begins with all of it. */
 const KILLS_PER_WORKFLOW = 10

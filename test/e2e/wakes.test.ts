@@ -5,8 +5,8 @@ import { Journal } from '../support/journal.mjs'
 import { ServeProcess } from '../support/peer-process.ts'
 import { WorkerProcess } from '../support/worker-process.ts'
 
-const EVENTS = Number(process.env.WEFT_WAKE_EVENTS ?? 400)
-const KILLS = Number(process.env.WEFT_WAKE_KILLS ?? 6)
+const EVENTS = Number(process.env.WEFT_WAKE_EVENTS ?? 240)
+const KILLS = Number(process.env.WEFT_WAKE_KILLS ?? 4)
 const SEED = Number(process.env.WEFT_SEED ?? 20_261_125)
 const CLAIMANTS = 8
 const EVENTS_PER_CLAIM = 20

@@ -8,8 +8,8 @@ import { obstacleTo } from './machine.ts'
 import { type Cut, cutNow, judge, judgeEnd, type Rig, SHOWN_MAX, told, withRig } from './rig.ts'
 
 /** `npm run powercut` makes 100 of each. */
-const CUTS = Number(process.env.WEFT_CUTS ?? 3)
-const CONTROL_CUTS = Number(process.env.WEFT_CONTROL_CUTS ?? 3)
+const CUTS = Number(process.env.WEFT_CUTS ?? 2)
+const CONTROL_CUTS = Number(process.env.WEFT_CONTROL_CUTS ?? 2)
 /** What the disks are formatted with, by commas. */
 const FORMATS = (process.env.WEFT_FILE_SYSTEMS ?? 'ext4').split(',')
 const TRIED = FILE_SYSTEMS.filter(name => FORMATS.includes(name))

@@ -43,7 +43,7 @@ test('[STL-2] a filter keeps just the changes that it describes; a pointer also 
       )
       expect(audited(set, filter)).toEqual(described)
     },
-    500,
+    250,
   )
 })
 

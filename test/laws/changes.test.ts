@@ -222,7 +222,7 @@ test('[CHG-4] the same with state that is edited concurrently', () => {
     ([{ changes }, one, other]) => {
       expect(digest(deliver(changes, one), sha256)).toBe(digest(deliver(changes, other), sha256))
     },
-    400,
+    250,
   )
 })
 

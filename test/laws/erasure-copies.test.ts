@@ -178,9 +178,9 @@ test('[ERA-1] [STP-4] [MRG-2] whatever Weft has copied of what is erased is foun
       }
       scene.free()
     },
-    150,
+    100,
   )
-  comesUp(copies, 100, 'copies')
+  comesUp(copies, 66, 'copies')
   // What a copy holds beside it is derived from that as well.
   comesUp(copies, 20 * more, 'copies, for each change more that is found')
 })

@@ -104,7 +104,7 @@ test('[CHG-4] the heads of a branch are that after each change, whatever depends
       })
       expect(shown).toEqual(due)
     },
-    300,
+    200,
   )
 })
 
@@ -148,6 +148,6 @@ test('[ORD-1] what of some changes others have not seen is what cannot be reache
         }
       })
     },
-    400,
+    250,
   )
 })

@@ -68,10 +68,10 @@ describe('what was read of a list', () => {
           else if (!isStale) fresh++
         }
       },
-      500,
+      250,
     )
-    comesUp(changed, 150)
-    comesUp(fresh, 100)
+    comesUp(changed, 75)
+    comesUp(fresh, 50)
   })
 
   test('[STL-2] [STL-3] [STL-5] is stale for the reasons that the law gives, alike in any order of arrival', () => {
@@ -83,7 +83,7 @@ describe('what was read of a list', () => {
         expectClosure(set, set.everything(), changes)
         expectSameInAnyOrder(changes, plan.seed)
       },
-      400,
+      200,
     )
   })
 
@@ -105,9 +105,9 @@ describe('what was read of a list', () => {
           else refused++
         }
       },
-      600,
+      300,
     )
-    comesUp(Math.min(refused, taken), 100)
+    comesUp(Math.min(refused, taken), 50)
   })
 
   test('[DUR-6] has other last writers when something else stands there now', () => {
@@ -124,9 +124,9 @@ describe('what was read of a list', () => {
           changed++
         }
       },
-      600,
+      300,
     )
-    comesUp(changed, 150)
+    comesUp(changed, 75)
   })
 
   test('[CHG-4] [DUR-6] has the same last writers in any order of arrival', () => {
@@ -162,7 +162,7 @@ describe('what was read of a list', () => {
     const late = other.write({ state: { list: [9, 1] } })!
     writer.write({ state: { list: [7, 0, 1] } })
     const perChange = 1_024
-    const count = 160 * perChange
+    const count = 128 * perChange
     for (let at = 0; at < count; at += perChange) {
       const some = Array.from({ length: perChange }, (_, index) => `/list/1/${(at + index).toString(36)}`)
       const reads = some.map(pointer => ({ ref: `state:${pointer}` }))
@@ -192,7 +192,7 @@ describe('what was read of a list', () => {
           expect(staleness.why(`${read.change.id}.0`)?.causes ?? []).toEqual(causesAt(history, pointer, read))
         }
       },
-      400,
+      250,
     )
   })
 })
@@ -302,11 +302,11 @@ describe('items of lists', () => {
         )
         expect(others).toEqual([])
       },
-      500,
+      250,
     )
-    comesUp(odds, 200)
-    comesUp(moved, 50)
-    comesUp(gone, 25)
+    comesUp(odds, 100)
+    comesUp(moved, 25)
+    comesUp(gone, 12)
   })
 
   test('[CHG-4] [MRG-2] give the same conflicts and the same digest on every replica', () => {

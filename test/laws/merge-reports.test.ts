@@ -178,6 +178,6 @@ test('[MRG-3] a merge reports what it shows and its sides do not, at once, later
       conflicts += report.conflicts.length
     }
   })
-  comesUp(stale, 100, 'stale reads')
-  comesUp(conflicts, 20, 'conflicts')
+  comesUp(stale, 75, 'stale reads')
+  comesUp(conflicts, 15, 'conflicts')
 })

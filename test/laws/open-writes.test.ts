@@ -165,9 +165,9 @@ test('[MRG-2] a view that grows tells at any time the conflicts that the writes 
         open += told.length
       }
     },
-    300,
+    200,
   )
-  comesUp(open, 1000)
+  comesUp(open, 666)
 })
 
 test('[MRG-2] a change closed the conflicts that its past shows and its past with it does not', () => {
@@ -197,9 +197,9 @@ test('[MRG-2] a change closed the conflicts that its past shows and its past wit
       expect(byPlace(told)).toEqual(byPlace(expected))
       closed += told.length
     },
-    300,
+    200,
   )
-  comesUp(closed, 300)
+  comesUp(closed, 200)
 })
 
 test('[DUR-6] the last writers of a pointer are those of its writers that no other one has in its past', () => {

@@ -48,7 +48,7 @@ test('[ORD-2] the order is the one that its definition gives, however the change
       expect(flattened(set)).toEqual(oracle.flattened())
       expect(flattened(set, set.everything(), 'interleaved')).toEqual(oracle.interleaved())
     },
-    1_000,
+    500,
   )
 })
 

@@ -38,9 +38,9 @@ test('[MRG-2] a resolution is a change after which a conflict that it had seen i
       }
       closed += expected.length
     },
-    300,
+    150,
   )
-  comesUp(closed, 50)
+  comesUp(closed, 25)
 })
 
 test('[MRG-2] resolutions of what is no pointer are refused', () => {

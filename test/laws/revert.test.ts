@@ -21,7 +21,7 @@ import { codeOf } from '../support/core-forge.ts'
 import { comesUp, holds, pick, pickSome, seededHost, sha256 } from '../support/core-property.ts'
 import { RevertOracle } from '../support/revert-oracle.ts'
 
-const RUNS = Number(process.env.WEFT_REVERT_RUNS ?? 1_000)
+const RUNS = Number(process.env.WEFT_REVERT_RUNS ?? 600)
 const KEYS = ['a', 'b', 'c']
 
 interface Act {
@@ -230,9 +230,9 @@ describe('[STP-4] a revert', () => {
         writer.state.free()
         elsewhere.state.free()
       },
-      400,
+      250,
     )
-    comesUp(planned, 100)
+    comesUp(planned, 62)
   })
 })
 

@@ -5,7 +5,7 @@ import { forged } from '../support/core-forge.ts'
 import { holds, pick, pickSome, seededHost, sha256 } from '../support/core-property.ts'
 import { expectClosure, expectRadii, expectSameInAnyOrder, setOf } from '../support/staleness-checks.ts'
 
-const RUNS = Number(process.env.WEFT_STALENESS_RUNS ?? 2_500)
+const RUNS = Number(process.env.WEFT_STALENESS_RUNS ?? 1_500)
 const POINTERS = ['', '/a', '/a/b', '/a/b/c', '/ab', '/d']
 const SOURCES = ['ext:doc/1', 'ext:doc/1@v1', 'ext:doc/1@v2', 'ext:doc/2', 'overlay:rules@3']
 

@@ -95,7 +95,7 @@ test('[CHG-4] the state at any past change is what its author saw then', () => {
         expect(stateOf(set, set.viewAt([set.dag.node(change)]))).toEqual(state)
       }
     },
-    300,
+    200,
   )
 })
 
@@ -212,7 +212,7 @@ test('[CHG-5] an Automerge change with altered content is refused, or counts ali
       }
       state.free()
     },
-    1_000,
+    500,
   )
   expect([taken > 100, refusals > 0]).toEqual([true, true])
 })

@@ -77,7 +77,7 @@ test('[CMP-1] of many summaries each is late for what its author and the author 
     }
     expect(staleness.all()).toEqual(new Staleness(set, set.everything()).all())
   })
-  comesUp(lateOnes, 500)
+  comesUp(lateOnes, 375)
 })
 
 test('[CMP-1] of many summaries of a long talk those are shown that no larger one stands for, each where its range begins', () => {

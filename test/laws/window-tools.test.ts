@@ -30,7 +30,7 @@ describe('[WIN-2] calls and results that share an id', () => {
       expect(seen.text).toBe(anew.text)
       expect(seen.leftOut).toEqual(anew.leftOut)
     })
-    comesUp(reverted, 200)
+    comesUp(reverted, 150)
   })
 
   test('cost a turn no more, however many there are', () => {

@@ -144,7 +144,7 @@ describe('a window', () => {
       expect(new Set(calls.map(({ id }) => id)).size).toBe(calls.length)
       others += told.filter(text => text.startsWith('another')).length
     })
-    comesUp(others, 100)
+    comesUp(others, 75)
   })
 
   test('[WIN-4] is the same, byte for byte, on every replica, however the changes came and were read before', () => {

@@ -12,7 +12,7 @@ import { numberOf, TenantWorld, WORKFLOW } from '../support/tenant-world.ts'
 
 const TENANTS = 100
 /** `npm run soak:tenants` does 100,000. */
-const OPERATIONS = Number(process.env.WEFT_CANARY_OPERATIONS ?? 800)
+const OPERATIONS = Number(process.env.WEFT_CANARY_OPERATIONS ?? 500)
 
 /** So many acts go on at once, of tenants that follow each other. */
 const LANES = 8

@@ -124,7 +124,7 @@ describe('the two sessions, whatever happens between them', () => {
           expect(peer?.closed).toBeUndefined()
         }
       },
-      1_500,
+      800,
     )
   })
 

@@ -109,9 +109,9 @@ describe('what a step reads of the state that it changes', () => {
         )
         expect(told, JSON.stringify({ written, reads, pointers })).toBe(true)
       },
-      800,
+      500,
     )
-    comesUp(mattered, 80)
+    comesUp(mattered, 50)
   })
 
   it('[STL-1] is recorded however it is looked at', async () => {

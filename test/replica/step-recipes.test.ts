@@ -84,6 +84,6 @@ test('[STP-1] a recipe does in a step what it does without one, and sees the sam
       expect(seen[2]).toEqual(seen[0])
       expect(seen[1]).toEqual(seen[0])
     },
-    300,
+    200,
   )
 })

@@ -134,7 +134,7 @@ describe('the relay of scratches', () => {
         }
         if (changes.length === 0) expect(accepted).toBe(true)
       },
-      Number(process.env.WEFT_SCRATCH_RUNS ?? 2_000),
+      Number(process.env.WEFT_SCRATCH_RUNS ?? 1_200),
     )
   })
 

@@ -32,7 +32,7 @@ describe('a fan-out of a user, under faults', () => {
   it('[DUR-1] [CHG-4] [SES-1] converges, keeps every ack and every finding', async () => {
     let faults = 0
     let attempts = 0
-    for (let seed = 1; seed <= 12; seed++) {
+    for (let seed = 1; seed <= 8; seed++) {
       const run = await simulate(
         worker => {
           attempts += worker.attempt > 0 ? 1 : 0

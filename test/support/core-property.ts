@@ -9,7 +9,7 @@ export const SEED = Number(process.env.WEFT_SEED ?? 20_261_122)
  * Checks that a law holds for every generated value. The seed is fixed, so that a failure is the same on every
  * machine; set WEFT_SEED to look elsewhere.
  */
-export function holds<T>(arbitrary: fc.Arbitrary<T>, law: (value: T) => void, numRuns = 200): void {
+export function holds<T>(arbitrary: fc.Arbitrary<T>, law: (value: T) => void, numRuns = 150): void {
   const property = fc.property(arbitrary, value => {
     law(value)
   })
