@@ -44,6 +44,10 @@ const VERBS: Readonly<Record<string, Verb>> = {
   },
   blast: reads('blast', 'w', 'ext:doc/1'),
   conflicts: reads('conflicts', 'w'),
+  resolve: {
+    args: () => ['resolve', 'w', '/constraints', '--value', '{}'],
+    row: ['WEFT_SCHEMA_UNKNOWN', FORBIDDEN, 'WEFT_CONFLICT_UNKNOWN', 'WEFT_SCOPE', 'may'],
+  },
   audit: reads('audit', 'w'),
   abandon: {
     args: () => ['abandon', 'w', '--branch', 'leased'],

@@ -9,7 +9,7 @@ import { CliPeer, SECRET } from '../support/cli-peer.ts'
 import { Running, WEFT, weft, weftHere, weftJson } from '../support/cli-run.ts'
 
 const VERBS =
-  'serve dev gateway token log show diff graph why blast conflicts audit handoff prompt verify retain drop export import doctor completion'.split(
+  'serve dev gateway token log show diff graph why blast conflicts resolve audit handoff prompt verify retain drop export import doctor completion'.split(
     ' ',
   )
 

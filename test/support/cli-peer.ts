@@ -2,20 +2,13 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Peer, signToken, startPeer, type TokenRequest } from '@weft/peer'
-import { connect, defineContext } from '@weft/replica'
+import { connect } from '@weft/replica'
 import { openLevelStore } from '@weft/store-level'
-import { z } from 'zod'
+import { Run } from './run-definition.mjs'
+
+export { Run }
 
 export const SECRET = 'a secret that is long enough for tests'
-
-/** What `seed` writes. */
-export const Run = defineContext({
-  name: 'run',
-  version: 1,
-  state: z.object({ format: z.string(), plan: z.array(z.string()) }),
-  entries: { message: z.object({ text: z.string() }) },
-  initial: { format: 'text', plan: [] },
-})
 
 /** A peer in this process, in a directory of its own, to run commands against. */
 export class CliPeer {

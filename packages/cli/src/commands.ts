@@ -20,6 +20,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ readonly register: Regis
   why: () => import('./commands/why.js'),
   blast: () => import('./commands/blast.js'),
   conflicts: () => import('./commands/conflicts.js'),
+  resolve: () => import('./commands/resolve.js'),
   audit: () => import('./commands/audit.js'),
   abandon: () => import('./commands/abandon.js'),
   handoff: () => import('./commands/handoff.js'),

@@ -6,6 +6,7 @@ import {
   isChangeId,
   type Node,
   type Position,
+  type SchemaVersion,
   type View,
   WeftError,
 } from '@weft/core'
@@ -88,5 +89,16 @@ function unknownTarget({ set, workflow, index }: ContextCopy, text: string): Wef
     meant
       ? `did you mean branch ${meant}?`
       : `name a branch, a position up to ${index.position}, or at least ${PREFIX_MIN} digits of a change id (see \`weft log\`)`,
+  )
+}
+
+/** The one definition that a branch is at. @throws WEFT_SCHEMA_UNKNOWN, with what to do instead */
+export function schemaOf({ set, workflow }: ContextCopy, branch: string, cure: string): SchemaVersion {
+  const [schema, other] = set.schemas.at(set.branches.heads(branch))
+  if (schema && other === undefined) return schema
+  throw new WeftError(
+    'WEFT_SCHEMA_UNKNOWN',
+    schema ? `branch ${branch} of ${workflow} shows two schemas` : `nothing in ${workflow} names a schema`,
+    cure,
   )
 }

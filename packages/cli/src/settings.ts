@@ -124,7 +124,7 @@ export const SETTINGS = {
   schemas: setting({
     flag: '--schemas <module>',
     env: 'WEFT_SCHEMAS',
-    help: 'JavaScript module with the definitions that the HTTP API holds what is written against',
+    help: 'JavaScript module with the definitions that what comes over HTTP, or settles a conflict, is held against',
     parse: text,
   }),
   tenant: setting({ flag: '--tenant <id>', env: 'WEFT_TENANT', help: 'tenant of the token', parse: text }),

@@ -49,8 +49,8 @@ export function contextOf(
   const known = contexts.map(each => `${each.name}@${each.version}`)
   throw new WeftError(
     'WEFT_SCHEMA_UNKNOWN',
-    `this gateway has no definition ${name}@${version}`,
-    `write by one that it has (${known.join(', ') || 'none'}), or run it with the module that defines this one`,
+    `no definition ${name}@${version} is known here`,
+    `write by one that it has (${known.join(', ') || 'none'}), or name the module that defines this one`,
     { name, version, known },
   )
 }

@@ -15,8 +15,9 @@ import {
 } from '@weft/core'
 import type { Command } from 'commander'
 import { type Cli, required } from '../cli.js'
-import { checkBranch, type ContextCopy, sha256 } from '../context-copy.js'
+import { checkBranch, type ContextCopy, schemaOf, sha256 } from '../context-copy.js'
 import { usage } from '../failure.js'
+import { jsonFlag } from '../json-flag.js'
 import { withExamples, withJson, withSource } from '../options.js'
 import { withContext } from '../peer-client.js'
 import { copyOf, readContext } from '../source.js'
@@ -75,7 +76,7 @@ async function make(cli: Cli, command: Command, workflow: string, flags: Flags):
   if (file !== undefined)
     throw usage('an export cannot sign a session', 'ask a peer, or add --check to check one')
   if (agent === undefined) throw usage('--agent is missing', 'name whose turn it was: --agent planner')
-  const carried = carry === undefined ? null : parseCarried(carry)
+  const carried = carry === undefined ? null : jsonFlag('--carry', carry)
   return withContext(cli, cli.settings(command), workflow, async ({ context, replica }) => {
     const session = await context.token()
     const copy = copyOf(context)
@@ -86,7 +87,11 @@ async function make(cli: Cli, command: Command, workflow: string, flags: Flags):
         address: formatAddress(address),
         branch,
         heads: copy.set.heads(branch),
-        schema: schemaOf(copy, branch),
+        schema: schemaOf(
+          copy,
+          branch,
+          'hand it over from a worker, with `context.handoff()`: it knows its definition',
+        ),
         session,
         overlays: null,
         epoch: null,
@@ -149,24 +154,6 @@ function formatChecked({
       : `${JSON.stringify(carried).length} characters are carried`,
     `it holds, against the ${against}; ${plural(since, 'change')} came since`,
   ]
-}
-
-function schemaOf({ set, workflow }: ContextCopy, branch: string): Handoff['schema'] {
-  const [schema, other] = set.schemas.at(set.branches.heads(branch))
-  if (schema && other === undefined) return schema
-  throw new WeftError(
-    'WEFT_SCHEMA_UNKNOWN',
-    schema ? `branch ${branch} of ${workflow} shows two schemas` : `nothing in ${workflow} names a schema`,
-    'hand it over from a worker, with `context.handoff()`: it knows its definition',
-  )
-}
-
-function parseCarried(text: string): Json {
-  try {
-    return JSON.parse(text) as Json
-  } catch (error) {
-    throw usage(`--carry is not JSON: ${reasonOf(error)}`, `quote it for the shell: --carry '{"draft": "…"}'`)
-  }
 }
 
 async function readText(path: string): Promise<string> {
