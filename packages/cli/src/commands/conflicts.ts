@@ -10,7 +10,8 @@ export function register(program: Command, cli: Cli): void {
   const command = program
     .command('conflicts')
     .description(
-      'The conflicts of a branch: those open, with all values, and those resolved, by whom and why.',
+      'The conflicts of a branch: those open, with all values, and those resolved, by whom and why. ' +
+        '`weft resolve` settles one.',
     )
     .argument('<workflow>', 'workflow to read')
     .option('--branch <name>', 'the branch to look at', MAIN_BRANCH)
