@@ -138,6 +138,20 @@ describe('preconditions', () => {
     expect(lawsBroken(preconditions(), proposed(undefined, 'ext:doc/1'), ...behind)).toEqual(['DUR-6'])
     expect(lawsBroken(preconditions(), proposed(undefined, 'ext:doc/2'), ...behind)).toEqual([])
   })
+
+  it('[DUR-6] passes what a worker brought back that held it when its tenant was dropped, and nothing else of a tenant that begins anew', () => {
+    const removed: Observation = { saw: 'removed', tenant: 'acme', heads: 0, changes: 0, left: 0 }
+    const asked = [offered(late), proposed([seen.id])]
+    const taken = [...asked, durable(seen, 1), durable(late, 2), removed]
+    const behind = [durable(seen, 1), durable(unseen, 2), durable(late, 3)]
+    expect(lawsBroken(preconditions(), ...taken, offered(late), ...asked, ...behind)).toEqual([])
+    expect(lawsBroken(preconditions(), ...taken, ...asked, ...behind)).toEqual(['DUR-6'])
+    const before = [...taken.slice(0, -1), offered(late), removed]
+    expect(lawsBroken(preconditions(), ...before, ...asked, ...behind)).toEqual(['DUR-6'])
+    expect(lawsBroken(preconditions(), ...asked, removed, offered(late), ...asked, ...behind)).toEqual([
+      'DUR-6',
+    ])
+  })
 })
 
 describe('steps', () => {

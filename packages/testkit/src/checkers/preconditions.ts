@@ -15,23 +15,38 @@ export function preconditions(): Checker {
   const logs = new Map<string, Log>()
   /** By context. What was taken once is offered again as it is, without conditions. */
   const proposed = new Map<string, Map<ChangeId, Preconditions>>()
+  /** What was taken, also by a tenant that is gone since: a worker that holds it brings it back, whoever proposes it once more. */
+  const taken = new Set<ChangeId>()
+  /** How often, since the tenant began anew, that was offered without conditions. */
+  const broughtBack = new Map<string, Map<ChangeId, number>>()
+  const offersOf = (key: string): Map<ChangeId, number> => entryOf(broughtBack, key, () => new Map())
+  const noteOffer = (key: string, id: ChangeId, more: number): void => {
+    if (taken.has(id)) offersOf(key).set(id, (offersOf(key).get(id) ?? 0) + more)
+  }
   return {
     name: 'preconditions',
     on: {
-      proposed: ({ id, preconditions: expected, at }) =>
-        void entryOf(proposed, at.key, () => new Map()).set(id, expected),
+      offered: ({ change, at }) => noteOffer(at.key, change.id, 1),
+      proposed: ({ id, preconditions: expected, at }) => {
+        // It was seen as an offer as well.
+        noteOffer(at.key, id, -1)
+        entryOf(proposed, at.key, () => new Map()).set(id, expected)
+      },
       durable: ({ change, at }, report) => {
         const log = entryOf(logs, at.key, () => ({ pasts: new Pasts(), changes: new Map() }))
         if (log.changes.has(change.id)) return
         log.pasts.add(change)
         const expected = proposed.get(at.key)?.get(change.id)
-        for (const why of expected ? broken(log, change, expected) : [])
+        const isBack = (offersOf(at.key).get(change.id) ?? 0) > 0
+        for (const why of expected && !isBack ? broken(log, change, expected) : [])
           report('DUR-6', `${at.key}: ${short(change.id)} was taken, but ${why}`)
+        if (expected) taken.add(change.id)
         log.changes.set(change.id, change)
       },
       removed: ({ tenant }) => {
         forget(logs, tenant)
         forget(proposed, tenant)
+        forget(broughtBack, tenant)
       },
     },
   }
