@@ -86,6 +86,13 @@ describe('headers', () => {
     expect(codeOf(() => forged(base, { writes: [ref] }))).toMatch(REFUSED)
   })
 
+  test.each([
+    ['writes', { writes: ['state:/list/~>3', 'state:/list/0', 'state:/list/~>1'] }],
+    ['ends', { notes: { ends: ['/list/~<3', '/list/~>3', '/list/~<3'] } }],
+  ])('[CHG-5] that say in their %s twice where items of a list were moved to one side are refused', (_, lie) => {
+    expect(codeOf(() => forged(besideAnInsertion().base, lie as never))).toMatch(REFUSED)
+  })
+
   test('say that items moved of a list as deep as one can be', () => {
     const { base } = besideAnInsertion()
     const mark = `state:${'/0'.repeat(LIMITS.value_depth_max)}/~>0`
@@ -104,7 +111,7 @@ describe('headers', () => {
     expect(codeOf(() => forged(base, { notes: { ends } as never }))).toMatch(REFUSED)
   })
 
-  test('[CHG-4] [DUR-6] that name many moves of one list say no more than the lowest, and that something was taken out', () => {
+  test('[CHG-4] [DUR-6] that name both moves of one list say no more than the lower, and that something was taken out', () => {
     const { base, moving, other } = besideAnInsertion()
     const known = (writes: string[]) => {
       const many = forged(moving, { writes })
@@ -122,7 +129,7 @@ describe('headers', () => {
         )
       })
     }
-    const marks = ['state:/list/~>3', 'state:/list/~<2', 'state:/list/~>1', 'state:/list/~<3']
+    const marks = ['state:/list/~<2', 'state:/list/~>1']
     expect(known(marks)).toEqual(known(['state:/list/~<1']))
     expect(known(marks)).not.toEqual(known(['state:/list/~<2']))
   })

@@ -8,7 +8,6 @@ import {
   type Observation,
   overlays,
   placeOf,
-  preconditions,
   sessions,
   staleness,
   steps,
@@ -111,46 +110,6 @@ describe('what is read off the disk', () => {
     expect(lawsBroken(durability(), ...before, acked(b, 2), durable(b, 2), log(a, b))).toEqual([])
     const connecting: Observation = { saw: 'connecting', tenant: 'acme', process: 'acme-1#1' }
     expect(lawsBroken(durability(), ...before, connecting, acked(b, 2))).toEqual(['DUR-1'])
-  })
-})
-
-describe('preconditions', () => {
-  const [seen, unseen] = [written(note())[0]!, written({ writes: ['ext:doc/1@v2'] })[0]!]
-  const writer = new BranchWriter(new ChangeSet(sha256), seededHost(5), 'main', 'other')
-  writer.set.add(seen)
-  const late = writer.write(note('ext:doc/1@v1'))!
-  const proposed = (heads: string[] | undefined, ...unmoved: string[]): Observation => ({
-    saw: 'proposed',
-    at,
-    id: late.id,
-    preconditions: { heads: heads ? [{ branch: 'main', ids: heads }] : [], unmoved },
-  })
-
-  it('[DUR-6] passes what was taken as it was to be', () => {
-    const inOrder = [durable(seen, 1), durable(late, 2), durable(unseen, 3)]
-    const asked = proposed([seen.id], 'ext:doc/1')
-    expect(lawsBroken(preconditions(), asked, ...inOrder)).toEqual([])
-  })
-
-  it('[DUR-6] finds what was taken behind other heads, or after what must not have moved', () => {
-    const behind = [durable(seen, 1), durable(unseen, 2), durable(late, 3)]
-    expect(lawsBroken(preconditions(), proposed([seen.id]), ...behind)).toEqual(['DUR-6'])
-    expect(lawsBroken(preconditions(), proposed(undefined, 'ext:doc/1'), ...behind)).toEqual(['DUR-6'])
-    expect(lawsBroken(preconditions(), proposed(undefined, 'ext:doc/2'), ...behind)).toEqual([])
-  })
-
-  it('[DUR-6] passes what a worker brought back that held it when its tenant was dropped, and nothing else of a tenant that begins anew', () => {
-    const removed: Observation = { saw: 'removed', tenant: 'acme', heads: 0, changes: 0, left: 0 }
-    const asked = [offered(late), proposed([seen.id])]
-    const taken = [...asked, durable(seen, 1), durable(late, 2), removed]
-    const behind = [durable(seen, 1), durable(unseen, 2), durable(late, 3)]
-    expect(lawsBroken(preconditions(), ...taken, offered(late), ...asked, ...behind)).toEqual([])
-    expect(lawsBroken(preconditions(), ...taken, ...asked, ...behind)).toEqual(['DUR-6'])
-    const before = [...taken.slice(0, -1), offered(late), removed]
-    expect(lawsBroken(preconditions(), ...before, ...asked, ...behind)).toEqual(['DUR-6'])
-    expect(lawsBroken(preconditions(), ...asked, removed, offered(late), ...asked, ...behind)).toEqual([
-      'DUR-6',
-    ])
   })
 })
 

@@ -6,7 +6,7 @@ import { checkNotes, type HeaderNotes } from './header-notes.js'
 import type { ActorId, AgentId, BranchName, ChangeId } from './ids.js'
 import { checkPointer, isPlainObject } from './json.js'
 import { LIMITS } from './limits.js'
-import { checkWritten } from './list-marks.js'
+import { checkMoves, checkWritten } from './list-marks.js'
 import { checkIds, unpackIds } from './packed-ids.js'
 import type { Hash } from './ports.js'
 import { STATE_REF } from './ref.js'
@@ -94,6 +94,7 @@ export class Header {
       throw new RangeError('kinds without entries, or the reverse')
     }
     this.writes = readList(reader, LIMITS.refs_per_change_max, readWritten)
+    checkMoves(this.writes)
     this.reads = readList(reader, LIMITS.refs_per_change_max, readManifestRef)
     this.notes = written ?? readNotes(reader)
     if (written !== undefined && written !== NO_NOTES) checkNotes(written)

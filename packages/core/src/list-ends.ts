@@ -1,6 +1,6 @@
 import type { HeaderNotes } from './header-notes.js'
 import { LIMITS } from './limits.js'
-import { checkWritten, moveIn } from './list-marks.js'
+import { checkMoves, checkWritten, moveIn } from './list-marks.js'
 
 /*
  * To add to the end of a list, or to take something off it, moves nothing that its author knew of, and is no write to any item
@@ -22,4 +22,5 @@ export function checkEnds(ends: unknown): void {
       throw new TypeError('what ends says of a list is not where it ended')
     checkWritten(mark)
   }
+  checkMoves(ends)
 }

@@ -71,6 +71,23 @@ export function checkWritten(pointer: string): string {
   return pointer
 }
 
+/**
+ * That of each list so much as two moves are named, what was put in and what was taken out, each from the lowest index on: each
+ * that is named is followed on its own. @throws RangeError
+ */
+export function checkMoves(pointers: readonly string[]): void {
+  let seen: Set<string> | undefined
+  for (const pointer of pointers) {
+    const move = moveIn(pointer)
+    if (move === undefined) continue
+    seen ??= new Set()
+    const kind = moveMark({ ...move, from: 0 })
+    if (seen.has(kind))
+      throw new RangeError('it says more than once from where on the items of a list have moved')
+    seen.add(kind)
+  }
+}
+
 /** The keys of a pointer, or of what has marks in the place of some, as they are written. */
 export function keysOf(pointer: string): string[] {
   return pointer === '' ? [] : pointer.slice(1).split('/')

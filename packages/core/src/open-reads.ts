@@ -34,7 +34,8 @@ export class OpenReads {
    */
   metBy(write: VersionedRef, writer: Node, isEnd = false): Reader[] {
     const met = this.#readers.take(write, isEnd)
-    for (const stray of this.writes.strayingFrom(write.ref, writer)) {
+    const isRead = (list: string): boolean => this.#readers.anyWithin(list)
+    for (const stray of this.writes.strayingFrom(write.ref, writer, isRead)) {
       for (const reader of this.#astray(stray)) met.push(reader)
     }
     return met

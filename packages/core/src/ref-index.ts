@@ -39,6 +39,13 @@ export class RefIndex<T> {
     for (const [, child] of within) for (const below of subtree(child)) yield* below.items
   }
 
+  /** Whether there may be items of refs to what is in a place of the state: to look for them can take long. */
+  anyBelow(ref: string): boolean {
+    let node: TrieNode<T> | undefined = this.#pointers
+    for (const key of keysOf(pointerOf(ref) ?? '')) node = node?.children.get(key)
+    return node !== undefined && node.children.size > 0
+  }
+
   /** As `touching`, and takes the items out: what is taken once costs nothing later. */
   take(ref: string, isEnd = false): T[] {
     const pointer = pointerOf(ref)

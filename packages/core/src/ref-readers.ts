@@ -1,5 +1,5 @@
 import { indexIn } from './list-marks.js'
-import { itemsRef, pointerOf, touches, type VersionedRef } from './ref.js'
+import { itemsRef, pointerOf, stateRef, touches, type VersionedRef } from './ref.js'
 import { RefIndex } from './ref-index.js'
 import type { Reader } from './units.js'
 
@@ -43,6 +43,11 @@ export class RefReaders {
       const index = indexIn(list, pointerOf(ref)!)!
       for (const reader of readers) yield [reader, index]
     }
+  }
+
+  /** Whether there may be some that read something in a list, or in a map. */
+  anyWithin(pointer: string): boolean {
+    return this.#groups.anyBelow(stateRef(pointer))
   }
 
   /** All that is left of a ref read the very version that was written, so that it becomes one group. */

@@ -189,9 +189,13 @@ export class RefWrites {
     }
   }
 
-  /** A write of the change that has come last, once for each list in which it goes by an index that others may not share. */
-  *strayingFrom(ref: string, writer: Node): Generator<StrayWrite> {
+  /**
+   * A write of the change that has come last, once for each list in which it goes by an index that others may not share.
+   * @param isRead what its author had seen of a list is told where it is asked for
+   */
+  *strayingFrom(ref: string, writer: Node, isRead: (list: string) => boolean): Generator<StrayWrite> {
     for (const { moved, index: at } of this.#moves.levels(pointerOf(ref) ?? '')) {
+      if (!isRead(moved.list)) continue
       const sight = moved.sightOf(writer)
       const lowest = moved.lowestFor(sight)
       if (lowest > at) continue

@@ -77,6 +77,8 @@ export function parseRef(text: string): VersionedRef {
 
 /** As `parseRef`; what another version of Weft may have written is a ref that nothing touches, not an error. */
 export function readableRef(text: string): VersionedRef {
+  // It has no version, whether it can be read or not; a mark is written, and never read.
+  if (text.startsWith(STATE_REF)) return { ref: text }
   try {
     return parseRef(text)
   } catch {
