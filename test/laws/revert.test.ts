@@ -276,6 +276,28 @@ test('[STP-4] takes an item out of a list unless others have edited the list sin
   expect(planOn(b, { change: further.id }).pointers).toMatchObject([{ to: ['one', 'two', 'three'] }])
 })
 
+test('[STP-4] makes no map of a list that was replaced by one: what others wrote to its items is kept', () => {
+  const { a, b } = pair()
+  const made = b.write({ state: { list: ['one', 'two'] } })!
+  a.write({ state: { list: ['eins', 'two'] } })
+  const edited = b.write({ state: { list: ['eins', 'zwei'] } })!
+  const replaced = a.write({ state: { list: { 0: 'map' } } })!
+  expect(planOn(b, { actor: a.actor })).toMatchObject({
+    pointers: [],
+    kept: [{ pointer: '/list', by: [made.id, edited.id] }],
+  })
+  expect(planOn(b, { change: replaced.id }).pointers).toMatchObject([{ to: ['eins', 'zwei'] }])
+  const within = b.write({ state: { list: { 0: 'map', 1: 'more' } } })!
+  const gone = a.write({ state: {} })!
+  expect(planOn(b, { changes: [replaced.id, gone.id] })).toMatchObject({
+    pointers: [],
+    kept: [{ pointer: '/list' }],
+  })
+  expect(planOn(b, { changes: [replaced.id, within.id, gone.id] }).pointers).toMatchObject([
+    { to: ['eins', 'zwei'] },
+  ])
+})
+
 test('[STP-4] the steps of one agent can be undone from the last to the first', () => {
   const { a, b } = pair()
   b.write({ state: { format: 'text' } })

@@ -139,7 +139,7 @@ export class RevertedState {
     if (last.length === 0) return { value: undefined }
     const nodes = [...new Set(last.map(write => write.node))]
     if (this.#knewAll(nodes, touching)) return { value: this.state.readAt(nodes, pointer) }
-    return touching.some(write => write.list) ? undefined : { value: this.#replay(standing, pointer) }
+    return touching.some(write => write.list) ? undefined : this.#replay(standing, pointer)
   }
 
   /** Whether the authors of these changes saw what touches the pointer as it stands now, and nothing else. */
@@ -149,15 +149,18 @@ export class RevertedState {
     return touching.every(({ node }) => !seen.has(node) || reverted.has(node) === this.turn.after.has(node))
   }
 
-  #replay(standing: readonly Write[], pointer: string): Json | undefined {
+  /** Undefined where that would write into a list: a map that somebody put in its place is there no more, or is not yet. */
+  #replay(standing: readonly Write[], pointer: string): { value: Json | undefined } | undefined {
     const depth = parsePointer(pointer).length
     let value: Json | undefined
     for (const write of [...standing].sort((a, b) => this.set.tree.compare(a.node, b.node))) {
       const whole = write.pointer === pointer || isAbove(write.pointer, pointer)
       const written = this.state.readAfter(write.node, whole ? pointer : write.pointer)
-      value = whole ? written : withValue(value ?? {}, parsePointer(write.pointer).slice(depth), written)
+      const keys = parsePointer(write.pointer).slice(depth)
+      if (!whole && goesIntoList(value, keys)) return undefined
+      value = whole ? written : withValue(value ?? {}, keys, written)
     }
-    return value
+    return { value }
   }
 
   #changes(writes: readonly Write[]): ChangeId[] {
@@ -195,6 +198,17 @@ function withValue(root: Json, keys: readonly string[], value: Json | undefined)
   if (inner === undefined) delete held[key]
   else held[key] = inner
   return held
+}
+
+/** Whether one of these keys would be that of an item of a list. */
+function goesIntoList(root: Json | undefined, keys: readonly string[]): boolean {
+  let at = root
+  for (const key of keys) {
+    if (at === undefined || at === null || typeof at !== 'object') return false
+    if (isJsonArray(at)) return true
+    at = at[key]
+  }
+  return false
 }
 
 function isObject(value: Json): value is JsonObject {
