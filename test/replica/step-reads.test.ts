@@ -260,6 +260,48 @@ describe('what a step reads of the state that it changes', () => {
     expect(pushed).toEqual(['state:/constraints/list/0/n', 'state:/plan/1'])
   })
 
+  it('[STL-1] [STL-3] which item stands behind those that were in a list before a step added to it is read of all of it', async () => {
+    const looks: readonly ((state: State) => unknown)[] = [
+      state => state.constraints.list[1]!.n,
+      state => state.constraints.list[2]!.n,
+    ]
+    const added: Recipe = state => void state.constraints.list.push({ n: 3 })
+    const reads = await Promise.all(
+      looks.flatMap(look =>
+        [false, true].map(async inRecipe => {
+          const [replica] = await replicas(1)
+          const context = await planOn(replica!, 'planner')
+          context.change(() => STATE)
+          const { entries } = await context.step('s', step => {
+            step.change(added as never)
+            if (inRecipe) step.change(((state: never) => void look(state)) as never)
+            else look(step.state as never)
+            step.append('decision', { text: 'done' })
+          })
+          return context.why(entries[0]!).reads.map(({ ref }) => ref)
+        }),
+      ),
+    )
+    const item = ['state:/constraints/list/1/n']
+    const all = ['state:/constraints/list']
+    expect(reads).toEqual([item, item, all, all])
+  })
+
+  it('[STL-1] what a step writes into an item that it put to the end of a list before is read of all of it', async () => {
+    const [replica] = await replicas(1)
+    const context = await planOn(replica!, 'planner')
+    context.change(() => STATE)
+    const { entries } = await context.step('s', step => {
+      step.change(state => void (state.constraints as State['constraints']).list.push({ n: 3 }))
+      step.change(state => {
+        const last = (state.constraints as State['constraints']).list[2]
+        if (last) last.n = 4
+      })
+      step.append('decision', { text: 'done' })
+    })
+    expect(context.why(entries[0]!).reads.map(({ ref }) => ref)).toEqual(['state:/constraints/list'])
+  })
+
   it('[STL-1] which item stands where in a list that was added to is read of all of it', async () => {
     const looks: readonly (readonly [Recipe, string[]])[] = [
       [s => void [s.plan.unshift('zero'), s.plan[1]], ['state:/plan']],

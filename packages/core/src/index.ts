@@ -69,7 +69,7 @@ export { branchRef, effectRef, subscriptionOf, wakeRef } from './lease-refs.js'
 export { type Lease, Leases } from './leases.js'
 export { lastWriters } from './last-writers.js'
 export { LIMITS } from './limits.js'
-export { movedLists } from './list-alignment.js'
+export { type MovedFrom, movedLists } from './list-alignment.js'
 export {
   checkPlace,
   type Move,

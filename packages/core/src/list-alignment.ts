@@ -74,17 +74,25 @@ export function endOf(steps: readonly ListStep[], length: number): number {
   return end
 }
 
-/** The outermost lists of a value of which other items stand where they stood in another one, by pointer. */
-export function movedLists(base: Json, next: Json, pointer = ''): string[] {
+/** A list, and from which index on other items stand in it than did in another one, or items where there were none. */
+export interface MovedFrom {
+  readonly list: string
+  readonly from: number
+}
+
+/** The outermost lists of a value with items that stood elsewhere in another one, each from its first on; and those with new ones at their ends. */
+export function movedLists(base: Json, next: Json, pointer = ''): MovedFrom[] {
   if (jsonEquals(base, next) || !isContainer(base) || !isContainer(next)) return []
   if (isJsonArray(base) || isJsonArray(next)) {
     if (!isJsonArray(base) || !isJsonArray(next)) return []
     const steps = listSteps(base, next)
     const end = endOf(steps, base.length)
-    if (steps.some(step => step.do !== 'edit' && step.at < end)) return [pointer]
-    return steps.flatMap(step =>
+    if (steps.some(step => step.do !== 'edit' && step.at < end)) return [{ list: pointer, from: 0 }]
+    const added = steps.some(step => step.do === 'insert') ? [{ list: pointer, from: end }] : []
+    const within = steps.flatMap(step =>
       step.do === 'edit' ? movedLists(base[step.at]!, step.to, childPointer(pointer, step.at)) : [],
     )
+    return [...added, ...within]
   }
   return Object.keys(base).flatMap(key => {
     const [before, after] = [(base as JsonObject)[key]!, (next as JsonObject)[key]]

@@ -169,7 +169,7 @@ export class Step<State, Entries extends EntrySchemas> {
     this.#check()
     const next = stateAfter(() => this.#state, [trackedRecipe(recipe, this.#log)])
     const state = validateState(this.definition.state, next as JsonObject) as State
-    for (const list of movedLists(this.#state as JsonObject, state as JsonObject)) this.#log.move(list)
+    for (const moved of movedLists(this.#state as JsonObject, state as JsonObject)) this.#log.move(moved)
     this.#state = state
     this.#changed = true
     return this

@@ -87,7 +87,7 @@ class DraftViews implements ProxyHandler<object> {
     if (typeof item === 'function') return this.#method(draft, key, item as Method)
     const below = this.#below(draft, key)
     // A container that is no draft was made by the recipe itself.
-    if (!isContainer(item) || this.#extended.has(draft)) this.log.read(below)
+    if (!isContainer(item) || this.#extended.has(draft) || this.log.hasMoved(below)) this.log.read(below)
     return isDraft(item) ? this.#handedOut(draft, key, item as object) : item
   }
 

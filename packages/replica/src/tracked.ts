@@ -1,4 +1,4 @@
-import { childPointer, type Entry, type EntryId } from '@weft/core'
+import { childPointer, type Entry, type EntryId, type MovedFrom } from '@weft/core'
 import { isDraft } from 'immer'
 
 /** A manifest gives so much of its change's header to what was read of the state. */
@@ -10,8 +10,8 @@ export class ReadLog {
   /** Containers that were handed out; those that nothing is read of count as read themselves. */
   readonly #handedOut = new Set<string>()
 
-  /** Lists of which the step has moved items itself: by its indexes, others know other items from there on. */
-  readonly #moved = new Set<string>()
+  /** Lists of which the step has moved items itself, or put some to the end: by its indexes, others know other items from there on. */
+  readonly #moved = new Map<string, number>()
 
   read(pointer: string): void {
     this.#read.add(this.#named(pointer))
@@ -21,13 +21,22 @@ export class ReadLog {
     this.#handedOut.add(this.#named(pointer))
   }
 
-  /** Names all of a list for whatever is read in it from here on. */
-  move(list: string): void {
-    this.#moved.add(list)
+  /** Names all of a list for whatever is read behind an index of it from now on. */
+  move({ list, from }: MovedFrom): void {
+    this.#moved.set(list, Math.min(from, this.#moved.get(list) ?? from))
+  }
+
+  /** Whether a pointer goes by an item that others know by another index, or not at all. */
+  hasMoved(pointer: string): boolean {
+    return this.#named(pointer) !== pointer
   }
 
   #named(pointer: string): string {
-    for (const list of this.#moved) if (pointer.startsWith(`${list}/`)) return list
+    for (const [list, from] of this.#moved) {
+      if (!pointer.startsWith(`${list}/`)) continue
+      // Up to the next key, or the end.
+      if (Number.parseInt(pointer.slice(list.length + 1), 10) >= from) return list
+    }
     return pointer
   }
 
