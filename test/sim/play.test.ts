@@ -80,6 +80,14 @@ describe('the random play', () => {
     expect(drops).toBeGreaterThan(0)
   })
 
+  it('[DUR-1] [DUR-5] [DUR-6] breaks no law where tenants have rates, which make worlds of their own', async () => {
+    for (let seed = 1; seed <= 4; seed++) {
+      const { violations, hash } = await play({ seed, steps: 1_500, rates: true })
+      expect(violations, `npm run sim -- --seed ${seed} --steps 1500 --rates`).toEqual([])
+      expect(hash).not.toBe((await play({ seed, steps: 1_500 })).hash)
+    }
+  })
+
   it('leaves out a fault without moving the others', async () => {
     const { faults } = await play({ seed: 5, steps: 600 })
     const skip = new Set([faults[0]!.index])

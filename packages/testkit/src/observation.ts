@@ -39,6 +39,8 @@ export type Observation =
   | (At & { readonly saw: 'offered'; readonly process: string; readonly change: Change })
   /** A worker has offered a change that is to be taken only if something holds then. */
   | (At & { readonly saw: 'proposed'; readonly id: ChangeId; readonly preconditions: Preconditions })
+  /** Whoever proposed what bears a mark was told that there was no rate for it, with so much of their time left. */
+  | (At & { readonly saw: 'unwritten'; readonly mark: string; readonly left_ms: number })
   /** A change is where a power cut leaves it. */
   | (At & { readonly saw: 'durable'; readonly position: Position; readonly change: Change })
   /** A backup that holds less has taken the place of what was durable. */

@@ -12,6 +12,8 @@ export interface PlayOptions {
   readonly steps: number
   readonly faults?: readonly FaultKind[]
   readonly skip?: ReadonlySet<number>
+  /** Whether tenants have rates. */
+  readonly rates?: boolean
   readonly keepTrace?: boolean
 }
 
@@ -50,6 +52,7 @@ export async function play({ steps, ...options }: PlayOptions): Promise<PlayResu
   const workers = options.seed % ALONE_EVERY === 0 ? ALONE : WORKERS
   const world = new World({ ...options, workers }, program)
   const host = {
+    isPatient: options.rates === true,
     sessions,
     see: world.court.see,
     now_ms: () => world.scheduler.now_ms,

@@ -22,6 +22,7 @@ export const HELP = `Simulates a peer and its workers under faults, and checks t
   --faults LIST what may go wrong, by commas: ${FAULTS.slice(0, 8).join(', ')},
                 ${FAULTS.slice(8).join(', ')}; or all of these (the default), or none;
                 or with ${ROLLBACK}, under which only what holds through that is done
+  --rates       tenants may write only so fast: what they push waits, what they propose is refused and offered again
   --skip LIST   numbers of faults that are left out: a shrunk failure names them
   --twice       run every seed twice, and compare the hashes of all that happened
   --unshrunk    tell a failure as it is, without looking for a smaller one
@@ -39,6 +40,7 @@ export function readArguments(args: readonly string[]): SimArguments | undefined
       seeds: { type: 'string', default: '1' },
       steps: { type: 'string', default: '2000' },
       faults: { type: 'string', default: 'all' },
+      rates: { type: 'boolean', default: false },
       skip: { type: 'string', default: '' },
       twice: { type: 'boolean', default: false },
       unshrunk: { type: 'boolean', default: false },
@@ -53,6 +55,7 @@ export function readArguments(args: readonly string[]): SimArguments | undefined
       steps: count('--steps', values.steps, 1),
       faults: faultsIn(values.faults),
       skip: new Set(list(values.skip).map(text => count('--skip', text, 0))),
+      rates: values.rates,
       keepTrace: values.trace,
     },
     seeds: count('--seeds', values.seeds, 1),
@@ -62,11 +65,11 @@ export function readArguments(args: readonly string[]): SimArguments | undefined
 }
 
 /** What is typed to play a world again. */
-export function commandOf({ seed, steps, faults = FAULTS, skip = new Set() }: PlayOptions): string {
+export function commandOf({ seed, steps, faults = FAULTS, skip = new Set(), rates }: PlayOptions): string {
   const isAll = faults.length === FAULTS.length && FAULTS.every(kind => faults.includes(kind))
   const named = isAll ? '' : ` --faults ${faults.length === 0 ? 'none' : faults.join(',')}`
   const left = skip.size === 0 ? '' : ` --skip ${[...skip].sort((a, b) => a - b).join(',')}`
-  return `npm run sim -- --seed ${seed} --steps ${steps}${named}${left}`
+  return `npm run sim -- --seed ${seed} --steps ${steps}${rates ? ' --rates' : ''}${named}${left}`
 }
 
 function faultsIn(text: string): readonly FaultKind[] {

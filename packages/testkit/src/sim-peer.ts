@@ -1,5 +1,5 @@
 import { WeftError } from '@weft/core'
-import { type DroppedTenant, InlineTrial, peerMetrics, PeerService } from '@weft/peer'
+import { type DroppedTenant, InlineTrial, type PeerLimits, peerMetrics, PeerService } from '@weft/peer'
 import { openStoreOn } from '@weft/store-level'
 import { pino } from 'pino'
 import { sessionSigner, verifyToken } from './credentials.js'
@@ -38,6 +38,7 @@ export class SimPeer {
     private readonly network: SimNetwork,
     readonly disk: SimDisk,
     private readonly dice: Dice,
+    private readonly limits: PeerLimits = SIM_LIMITS,
   ) {}
 
   get process(): SimProcess | undefined {
@@ -86,14 +87,14 @@ export class SimPeer {
           }),
         verify: verifyToken,
         sessions: sessionSigner,
-        limits: SIM_LIMITS,
+        limits: this.limits,
         metrics,
         log,
         clock,
         soon: fn => void clock.after(0, fn),
         hash: sha256,
         random: (target, at, length) => dice.fill(target, at, length),
-        trial: new InlineTrial(sha256, SIM_LIMITS.trial_bytes_max),
+        trial: new InlineTrial(sha256, this.limits.trial_bytes_max),
       },
       { opened: () => {}, advanced: () => {}, letGo: () => {}, dropped: () => {}, failed: () => {} },
     )

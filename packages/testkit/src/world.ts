@@ -13,9 +13,11 @@ import { Nemesis } from './nemesis.js'
 import { SimNetwork } from './network.js'
 import { Operator } from './operator.js'
 import { type Observation, type Place, placeOf } from './observation.js'
+import { rateLimits } from './rates.js'
 import { readLogs } from './read-logs.js'
 import { Scheduler } from './scheduler.js'
 import { NO_SKEW, SimProcess } from './process.js'
+import { SIM_LIMITS } from './sim-limits.js'
 import { SimPeer } from './sim-peer.js'
 import { SimWorker, type WorkerProgram, type WorkerRun } from './sim-worker.js'
 import { Wiretap } from './wiretap.js'
@@ -31,6 +33,8 @@ export interface WorldOptions {
   /** Workers by tenant. */
   readonly workers: Readonly<Record<string, number>>
   readonly checkers?: readonly Checker[]
+  /** Whether each tenant may write only so fast; default: as fast as it can. */
+  readonly rates?: boolean
   /** Whether the trace is kept in words too. */
   readonly keepTrace?: boolean
 }
@@ -91,7 +95,11 @@ export class World {
     this.network = new SimNetwork(scheduler, this.#dice.apart('network'), tap)
     this.disk = new SimDisk(scheduler, this.#dice.apart('disk'), watchDisk(decoder, court.see))
     this.issuer = new Issuer(scheduler, this.#dice.apart('issuer'), faults.includes('expiry'))
-    this.peer = new SimPeer(scheduler, this.network, this.disk, this.#dice.apart('peer'))
+    const limits = {
+      ...SIM_LIMITS,
+      ...(options.rates && rateLimits(Object.keys(options.workers), this.#dice.apart('rates'))),
+    }
+    this.peer = new SimPeer(scheduler, this.network, this.disk, this.#dice.apart('peer'), limits)
     this.workers = [...tenants].map(
       ([host, tenant]) =>
         new SimWorker(

@@ -8,6 +8,7 @@ import { heads } from './heads.js'
 import { leases } from './leases.js'
 import { overlays } from './overlays.js'
 import { preconditions } from './preconditions.js'
+import { proposals } from './proposals.js'
 import { sessions } from './sessions.js'
 import { staleness } from './staleness.js'
 import { steps } from './steps.js'
@@ -26,6 +27,7 @@ export function allCheckers(): Checker[] {
     heads(),
     tenants(),
     preconditions(),
+    proposals(),
     steps(),
     credentials(),
     drops(),

@@ -11,6 +11,8 @@ export interface Mutant {
   readonly laws: readonly string[]
   /** What may go wrong meanwhile, by commas; default: all. */
   readonly faults?: string
+  /** Whether tenants have rates. */
+  readonly rates?: boolean
 }
 
 /** A peer that is set up anew from an older backup, beside what keeps workers from hearing of it at once. */
@@ -347,5 +349,37 @@ export const MUTANTS: readonly Mutant[] = [
     to: 'if (false)',
     laws: ['DUR-5'],
     faults: 'drop,eio,enospc',
+  },
+  {
+    name: 'a proposal that is refused for the rate, and written all the same',
+    file: 'peer/dist/connection.js',
+    from: 'this.#perform(this.#session.decline(ids, refusal));',
+    to: 'const taken = this.#session.proceed(1e9); this.#perform(this.#session.refused(offering.channel, ids[0], refusal)); this.#perform(taken);',
+    laws: ['DUR-6'],
+    rates: true,
+  },
+  {
+    name: 'a proposal that is not offered again when there was no rate for it',
+    file: 'replica/dist/proposer.js',
+    from: 'if (wait_ms === undefined ||',
+    to: 'if (true ||',
+    laws: ['DUR-6'],
+    rates: true,
+  },
+  {
+    name: 'a proposal that has waited for the rate, and is offered anew as another change',
+    file: 'replica/dist/proposer.js',
+    from: 'await this.#untilTaken(change, preconditions, options);',
+    to: 'await this.#untilTaken(change, preconditions, { ...options, timeout_ms: 200 }).catch(() => this.#untilTaken(this.#writer.seal(write), preconditions, options));',
+    laws: ['DUR-6'],
+    rates: true,
+  },
+  {
+    name: 'a push that waits for the rate, and is forgotten',
+    file: 'peer/dist/pace.js',
+    from: 'this.#wakeIn(wait_ms, wake);',
+    to: '',
+    laws: ['DUR-5'],
+    rates: true,
   },
 ]

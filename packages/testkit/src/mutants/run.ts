@@ -86,10 +86,17 @@ async function plant(copy: string, { file, from, to }: Mutant): Promise<void> {
   )
 }
 
-function simulate(copy: string, { faults = 'all' }: Mutant): Promise<string[]> {
+function simulate(copy: string, { faults = 'all', rates = false }: Mutant): Promise<string[]> {
   const sim = join(copy, 'packages', 'testkit', 'bin', 'sim.js')
   const budget = ['--seeds', `${SEEDS}`, '--steps', `${STEPS}`]
-  const child = spawn(process.execPath, [sim, ...budget, '--faults', faults, '--unshrunk'])
+  const child = spawn(process.execPath, [
+    sim,
+    ...budget,
+    '--faults',
+    faults,
+    '--unshrunk',
+    ...(rates ? ['--rates'] : []),
+  ])
   let text = ''
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', data => {

@@ -1,4 +1,4 @@
-import { type ChangeId, NOTHING_REVOKED, REVOCATIONS_OVERLAY } from '@weft/core'
+import { type ChangeId, isWeftError, NOTHING_REVOKED, REVOCATIONS_OVERLAY } from '@weft/core'
 import { FACTS, LEASED, OVERLAY, type PlayContext, type PlayState, SOURCES, WORKFLOWS } from './definition.js'
 import type { Life } from './life.js'
 
@@ -126,10 +126,18 @@ async function propose(life: Life): Promise<void> {
   const { dice } = life
   const { workflow, context } = await somewhere(life)
   const expect = dice.chance(0.5) ? { heads: context.heads } : { unmoved: [dice.pick(SOURCES)] }
-  const accepted = await context.propose(draft => draft.append('decision', { roll: dice.bits() }), {
-    expect,
-    ...life.wait,
-  })
+  const roll = dice.bits()
+  const mark = `<<${life.run.process.name} ${roll}>>`
+  const value = life.host.isPatient ? { roll, mark } : { roll }
+  const { clock } = life.run.process
+  const until_ms = clock.steady() + life.patience.timeout_ms
+  const accepted = await context
+    .propose(draft => draft.append('decision', value), { expect, ...life.patience })
+    .catch(error => {
+      if (isWeftError(error) && error.code === 'WEFT_QUOTA_RATE' && life.host.isPatient)
+        life.host.see({ saw: 'unwritten', at: life.at(workflow), mark, left_ms: until_ms - clock.steady() })
+      throw error
+    })
   if (accepted) life.acked(workflow, accepted.change, accepted.position)
 }
 

@@ -14,6 +14,8 @@ export interface LifeHost {
   readonly see: (observation: Observation) => void
   /** Something came of an act that no caller should have to expect. */
   readonly broke: (run: WorkerRun, act: string, error: unknown) => void
+  /** Whether who proposes has the time to do it again, when there was no rate for it. */
+  readonly isPatient: boolean
   readonly note: (label: string) => void
   readonly now_ms: () => number
   /** What the workers of a tenant connect with. */
@@ -23,6 +25,8 @@ export interface LifeHost {
 const GAP_MS = { least: 1, most: 30 }
 const OUTSTANDING_MAX = 10
 const TIMEOUT_MS = 400
+/** A proposal is not offered again in the last second of its caller's time. */
+const PATIENT_MS = 4_000
 
 interface Opened {
   readonly context: PlayContext
@@ -58,6 +62,11 @@ export class Life {
 
   get wait(): WaitOptions & { readonly timeout_ms: number } {
     return { timeout_ms: TIMEOUT_MS }
+  }
+
+  /** How long it waits for what may be refused for the rate, and then be offered again. */
+  get patience(): WaitOptions & { readonly timeout_ms: number } {
+    return this.host.isPatient ? { timeout_ms: PATIENT_MS } : this.wait
   }
 
   /** How often all that its tenant has was removed. */
