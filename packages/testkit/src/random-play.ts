@@ -52,7 +52,7 @@ export async function play({ steps, ...options }: PlayOptions): Promise<PlayResu
   const workers = options.seed % ALONE_EVERY === 0 ? ALONE : WORKERS
   const world = new World({ ...options, workers }, program)
   const host = {
-    isPatient: options.rates === true,
+    hasRates: options.rates === true,
     sessions,
     see: world.court.see,
     now_ms: () => world.scheduler.now_ms,

@@ -128,13 +128,14 @@ async function propose(life: Life): Promise<void> {
   const expect = dice.chance(0.5) ? { heads: context.heads } : { unmoved: [dice.pick(SOURCES)] }
   const roll = dice.bits()
   const mark = `<<${life.run.process.name} ${roll}>>`
-  const value = life.host.isPatient ? { roll, mark } : { roll }
+  const value = life.host.hasRates ? { roll, mark } : { roll }
   const { clock } = life.run.process
-  const until_ms = clock.steady() + life.patience.timeout_ms
+  const wait = life.patience
+  const until_ms = clock.steady() + wait.timeout_ms
   const accepted = await context
-    .propose(draft => draft.append('decision', value), { expect, ...life.patience })
+    .propose(draft => draft.append('decision', value), { expect, ...wait })
     .catch(error => {
-      if (isWeftError(error) && error.code === 'WEFT_QUOTA_RATE' && life.host.isPatient)
+      if (isWeftError(error) && error.code === 'WEFT_QUOTA_RATE' && life.host.hasRates)
         life.host.see({ saw: 'unwritten', at: life.at(workflow), mark, left_ms: until_ms - clock.steady() })
       throw error
     })

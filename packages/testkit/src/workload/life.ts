@@ -14,8 +14,8 @@ export interface LifeHost {
   readonly see: (observation: Observation) => void
   /** Something came of an act that no caller should have to expect. */
   readonly broke: (run: WorkerRun, act: string, error: unknown) => void
-  /** Whether who proposes has the time to do it again, when there was no rate for it. */
-  readonly isPatient: boolean
+  /** Whether tenants may write only so fast. */
+  readonly hasRates: boolean
   readonly note: (label: string) => void
   readonly now_ms: () => number
   /** What the workers of a tenant connect with. */
@@ -64,9 +64,9 @@ export class Life {
     return { timeout_ms: TIMEOUT_MS }
   }
 
-  /** How long it waits for what may be refused for the rate, and then be offered again. */
+  /** How long it waits for what may be refused for the rate: until it is offered again, or for one answer. */
   get patience(): WaitOptions & { readonly timeout_ms: number } {
-    return this.host.isPatient ? { timeout_ms: PATIENT_MS } : this.wait
+    return this.host.hasRates && this.dice.chance(0.5) ? { timeout_ms: PATIENT_MS } : this.wait
   }
 
   /** How often all that its tenant has was removed. */
