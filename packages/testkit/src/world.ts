@@ -13,7 +13,7 @@ import { Nemesis } from './nemesis.js'
 import { SimNetwork } from './network.js'
 import { Operator } from './operator.js'
 import { type Observation, type Place, placeOf } from './observation.js'
-import { rateLimits } from './rates.js'
+import { RATE_REST_MS, rateLimits } from './rates.js'
 import { readLogs } from './read-logs.js'
 import { Scheduler } from './scheduler.js'
 import { NO_SKEW, SimProcess } from './process.js'
@@ -198,7 +198,7 @@ export class World {
     })
     // What was proposed and then given up on is in no queue that could be flushed: who is away offers it when it is back.
     await this.#until(() => this.workers.every(({ run }) => run?.replica.online))
-    await this.#rest(REST_MS)
+    await this.#rest(REST_MS + (this.options.rates ? RATE_REST_MS : 0))
     const logs = (await this.#within(async () => readLogs(this.disk, this.peer.process!))) ?? []
     await this.#beginAnew()
     await this.#all(run =>
