@@ -23,13 +23,15 @@ interface Resolved {
   readonly open: readonly Conflict[]
 }
 
-/** Two who have set one key beside each other, merged. */
-async function disputeIn(workflow: string) {
+/** Two who have set one key beside each other, and an item of a list if they are told to, merged. */
+async function disputeIn(workflow: string, { alsoItem = false } = {}) {
   const replica = await connect({ url: peer.peer.url, token: await peer.token() })
   const context = await replica.open(Run, { workflow, agent: 'planner' })
+  if (alsoItem) context.change(state => void state.plan.push('first'))
   await context.fanOut(['left', 'right'], branch => {
     branch.change(state => {
       state.format = branch.branch
+      if (alsoItem) state.plan[0] = branch.branch
     })
   })
   await context.flush()
@@ -93,6 +95,29 @@ test('[MRG-2] what a branch that is merged later had written stays open, and is 
   await context.merge('late').receipt.committed
   const { stdout } = await weftHere(['resolve', 'late', '/format', '--value', '"all"'], { env })
   expect(stdout).toMatch(/^\/format is "all", of 2 values, on main/)
+})
+
+test('[MRG-2] weft resolve takes what its change wrote at the very pointer, also where that wrote to more', async () => {
+  const { context } = await disputeIn('several', { alsoItem: true })
+  const by = context.conflicts().find(({ pointer }) => pointer === '/format')!.values[0]!
+  const { stderr, code } = await weftHere(['resolve', 'several', '', '--take', by.change], { env })
+  expect([code, stderr]).toEqual([2, expect.stringContaining('there are at /format, /plan/0')])
+  expect(await resolve('several', '--take', by.change)).toMatchObject({ value: by.value, settled: [{}, {}] })
+})
+
+test('[MRG-2] weft resolve writes nothing without the scope, or beside a lease', async () => {
+  const { context } = await disputeIn('forbidden')
+  const args = ['resolve', 'forbidden', '/format', '--delete', '--json']
+  const refusals: string[] = []
+  const WEFT_TOKEN = await peer.token({ scopes: ['read'] })
+  for (const as of [{ ...env, WEFT_TOKEN }, env]) {
+    const { stderr, code } = await weftHere(args, { env: as })
+    expect(code).toBe(3)
+    refusals.push(JSON.parse(stderr).error.code)
+    await context.lease({ ttl_ms: 60_000, renew: false })
+  }
+  expect(refusals).toEqual(['WEFT_SCOPE', 'WEFT_LEASE_HELD'])
+  expect(context.conflicts()).toHaveLength(1)
 })
 
 test.each([

@@ -72,8 +72,8 @@ export function checkWritten(pointer: string): string {
 }
 
 /**
- * That of each list so much as two moves are named, what was put in and what was taken out, each from the lowest index on: each
- * that is named is followed on its own. @throws RangeError
+ * That of each list at most two moves are named, what was put in and what was taken out, each from the lowest index on: each that
+ * is named is followed on its own. @throws RangeError
  */
 export function checkMoves(pointers: readonly string[]): void {
   let seen: Set<string> | undefined

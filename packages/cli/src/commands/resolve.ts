@@ -118,26 +118,24 @@ function settle(
   })
 }
 
-/** What a change wrote at the pointer; undefined for a deletion. @throws WEFT_USAGE when it is not one of the values */
+/** What a change wrote at the pointer; undefined for a deletion. @throws WEFT_USAGE when it is not one of the values there */
 function valueTaken(pointer: string, values: readonly ConflictValue[], text: string): Json | undefined {
-  if (values.length === 0) {
+  const there = values.filter(value => value.pointer === pointer)
+  if (there.length === 0) {
+    const others = [...new Set(values.map(value => value.pointer))]
     throw usage(
-      `nothing is in conflict at ${pointer}`,
-      '`weft conflicts` shows what is open, and who settled what',
+      `no value in conflict is at ${pointer}`,
+      others.length > 0
+        ? `there are at ${others.join(', ')}: name one of these, or say what is to stand at ${pointer} with --value`
+        : '`weft conflicts` shows what is open, and who settled what',
     )
   }
-  const [found, other] = values.filter(({ change }) => change.startsWith(text))
-  if (found === undefined || other !== undefined) {
-    const choice = values.map(value => `${shortId(value.change)} (${said(value.value)}, by ${value.agent})`)
-    throw usage(
-      `${found ? 'several values' : 'no value'} in conflict at ${pointer} came with a change ${text}`,
-      `take one of: ${choice.join(', ')}`,
-    )
-  }
-  if (found.pointer === pointer) return found.value
+  const [found, other] = there.filter(({ change }) => change.startsWith(text))
+  if (found !== undefined && other === undefined) return found.value
+  const choice = there.map(value => `${shortId(value.change)} (${said(value.value)}, by ${value.agent})`)
   throw usage(
-    `that value is at ${found.pointer}, and not at ${pointer}`,
-    `say what is to stand at ${pointer} with --value`,
+    `${found ? 'several values' : 'no value'} in conflict at ${pointer} came with a change ${text}`,
+    `take one of: ${choice.join(', ')}`,
   )
 }
 
