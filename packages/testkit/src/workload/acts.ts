@@ -123,23 +123,26 @@ async function merge(life: Life): Promise<void> {
 }
 
 async function propose(life: Life): Promise<void> {
-  const { dice } = life
+  const { dice, host } = life
+  const { name, clock } = life.run.process
   const { workflow, context } = await somewhere(life)
   const expect = dice.chance(0.5) ? { heads: context.heads } : { unmoved: [dice.pick(SOURCES)] }
-  const roll = dice.bits()
-  const mark = `<<${life.run.process.name} ${roll}>>`
-  const value = life.host.hasRates ? { roll, mark } : { roll }
-  const { clock } = life.run.process
   const wait = life.patience
   const until_ms = clock.steady() + wait.timeout_ms
-  const accepted = await context
-    .propose(draft => draft.append('decision', value), { expect, ...wait })
-    .catch(error => {
-      if (isWeftError(error) && error.code === 'WEFT_QUOTA_RATE' && life.host.hasRates)
-        life.host.see({ saw: 'unwritten', at: life.at(workflow), mark, left_ms: until_ms - clock.steady() })
-      throw error
-    })
-  if (accepted) life.acked(workflow, accepted.change, accepted.position)
+  let mark = ''
+  const recipe: Parameters<PlayContext['propose']>[0] = draft => {
+    const roll = dice.bits()
+    mark = `<<${name} ${roll}>>`
+    draft.append('decision', host.hasRates ? { roll, mark } : { roll })
+  }
+  try {
+    const accepted = await context.propose(recipe, { expect, ...wait })
+    if (accepted) life.acked(workflow, accepted.change, accepted.position)
+  } catch (error) {
+    if (host.hasRates && isWeftError(error) && error.code === 'WEFT_QUOTA_RATE')
+      host.see({ saw: 'unwritten', at: life.at(workflow), mark, left_ms: until_ms - clock.steady() })
+    throw error
+  }
 }
 
 async function revert(life: Life): Promise<void> {
