@@ -133,8 +133,9 @@ export const SHAPES: Readonly<Record<string, (size: number, dice: Dice) => Histo
 
 const ONE = [{ kind: 'message', value: 'hostile' }]
 
+/** A part of one is one: a shape of any size has all that makes it. */
 function times<T>(count: number, make: (index: number) => T): T[] {
-  return Array.from({ length: Math.floor(count) }, (_, index) => make(index))
+  return Array.from({ length: Math.ceil(count) }, (_, index) => make(index))
 }
 
 /** Two actors who each have seen the other's last change, from one change on. */

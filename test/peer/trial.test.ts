@@ -1,4 +1,7 @@
+import { execFile } from 'node:child_process'
 import { setTimeout } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { type Change, ChangeSet, decodeChange, digest, type JsonObject, StateDoc } from '@weft/core'
 import {
   InlineTrial,
@@ -221,4 +224,10 @@ test('a peer that is stopped in the middle of a trial refuses nothing for that',
   await setTimeout(1.5 * ANSWER_MS)
   asker.signal('SIGCONT')
   expect(await asker.next()).toEqual({ is: 'tried', reasons: [null] })
+})
+
+test('what tries state is closed in full, also while it answers', async () => {
+  const script = fileURLToPath(new URL('../support/trial-closer.mjs', import.meta.url))
+  const { stdout } = await promisify(execFile)(process.execPath, [script, '3'])
+  expect(stdout).toBe('closed\n')
 })

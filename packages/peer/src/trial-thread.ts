@@ -36,7 +36,6 @@ export class TrialThread {
   #worker: Worker | undefined
   #hasTried = false
   #asked: Asked | undefined
-  #reason = ''
 
   constructor(private readonly bounds: TrialBounds) {}
 
@@ -56,8 +55,7 @@ export class TrialThread {
     return new Promise((resolve, reject) => {
       const { answer_ms } = this.bounds
       const stop = afterAwake(answer_ms + (this.#hasTried ? 0 : START_MS), () => {
-        this.#reason = `it took longer than ${answer_ms} ms`
-        void worker.terminate()
+        void this.#letGo(worker, `it took longer than ${answer_ms} ms`)
       })
       this.#asked = { resolve, reject, stop }
       // It holds the process while it is asked something, and no longer.
@@ -66,45 +64,47 @@ export class TrialThread {
     })
   }
 
+  /** What it was asked fails. Resolves when the thread is no more. */
   async close(): Promise<void> {
-    await this.#worker?.terminate()
+    if (this.#worker) await this.#letGo(this.#worker, 'its thread was closed')
   }
 
   #begin(): Worker {
     this.#hasTried = false
-    this.#reason = 'its thread ended'
     const worker = new Worker(ENTRY, {
       workerData: this.bounds,
       resourceLimits: { maxOldGenerationSizeMb: HEAP_MB_MAX },
     })
     worker.on('message', (told: FromTrial) => this.#answered(worker, told))
-    worker.on('error', error => {
-      this.#reason = reasonOf(error)
-    })
-    worker.on('exit', () => this.#ended(worker))
+    worker.on('error', error => this.#forget(worker, reasonOf(error)))
+    worker.on('exit', () => this.#forget(worker, 'its thread ended'))
     return worker
   }
 
   #answered(worker: Worker, { answer, isLast }: FromTrial): void {
+    // An answer of one that was let go came too late; and `unref` would have the process end before the thread has.
+    if (worker !== this.#worker) return
     this.#hasTried ||= answer.is === 'tried'
     const asked = this.#asked
     this.#asked = undefined
     worker.unref()
-    if (isLast) {
-      this.#worker = undefined
-      void worker.terminate()
-    }
+    if (isLast) void this.#letGo(worker, 'it holds too much memory')
     asked?.stop()
     asked?.resolve(answer)
   }
 
-  #ended(worker: Worker): void {
-    // One that was let go has answered; what is asked now is asked of another.
+  async #letGo(worker: Worker, reason: string): Promise<void> {
+    this.#forget(worker, reason)
+    await worker.terminate()
+  }
+
+  #forget(worker: Worker, reason: string): void {
+    // One that was let go is asked nothing; what is asked now is asked of another.
     if (worker !== this.#worker) return
     this.#worker = undefined
     const asked = this.#asked
     this.#asked = undefined
     asked?.stop()
-    asked?.reject(new TrialFailed(this.#reason))
+    asked?.reject(new TrialFailed(reason))
   }
 }
