@@ -20,15 +20,25 @@ export function heldBytes(): number {
   return heapUsed + external
 }
 
+export interface Timed<T> {
+  readonly ms: number
+  /** Of all threads, those that compile and collect among them. */
+  readonly cpu_ms: number
+  readonly made: T
+}
+
 /**
  * Milliseconds that `work` takes, and what it made. Young garbage of what came before is collected first; all of it
  * would be too much: a full collection also drops optimized code, which no system is meant to be measured without.
  */
-export function timed<T>(work: () => T): { readonly ms: number; readonly made: T } {
+export function timed<T>(work: () => T): Timed<T> {
   collect({ type: 'minor' })
+  const cpuBefore = process.cpuUsage()
   const started = performance.now()
   const made = work()
-  return { ms: performance.now() - started, made }
+  const ms = performance.now() - started
+  const { user, system } = process.cpuUsage(cpuBefore)
+  return { ms, cpu_ms: (user + system) / 1_000, made }
 }
 
 /** The value below which a share of the samples lies: 0.5 is the median. */

@@ -9,6 +9,8 @@ export interface Contender {
   merge(messages: readonly Uint8Array[]): Merged
   /** From `Merged.save` to all entries as values. */
   load(saved: Uint8Array): readonly unknown[]
+  /** One message for each branch, of its whole state, where that is what it sends when nobody has synced before. */
+  states?(work: Workload): Uint8Array[]
 }
 
 export interface Writers {

@@ -12,6 +12,7 @@ export const yjs: Contender = {
     Y.applyUpdate(doc, saved)
     return doc.getArray('entries').toArray()
   },
+  states: work => wholeStates(work),
 }
 
 function prepare(work: Workload): Writers & { readonly docs: readonly Y.Doc[] } {
@@ -58,8 +59,7 @@ function merge(messages: readonly Uint8Array[]): Merged {
   }
 }
 
-/** One update for each branch, of its whole state: what Yjs sends when nobody has synced before. */
-export function wholeStates(work: Workload): Uint8Array[] {
+function wholeStates(work: Workload): Uint8Array[] {
   const writers = prepare(work)
   writers.append()
   const states = writers.docs.map(doc => Y.encodeStateAsUpdate(doc))

@@ -1,6 +1,7 @@
 import { type ChildProcess, fork, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { nextOf } from '../child.js'
 import type { Order, Report } from './messages.js'
 
 /**
@@ -49,18 +50,7 @@ export class CrowdProcess {
     this.child.send({ do: kind, url: this.url, workflow } satisfies Order)
   }
 
-  async #reported(): Promise<Report> {
-    const ended = new AbortController()
-    const { signal } = ended
-    const died = once(this.child, 'exit', { signal }).then(([code]) => {
-      throw new Error(`the crowd ended with ${String(code)}`)
-    })
-    died.catch(() => {})
-    try {
-      const [report] = (await Promise.race([once(this.child, 'message', { signal }), died])) as [Report]
-      return report
-    } finally {
-      ended.abort()
-    }
+  #reported(): Promise<Report> {
+    return nextOf(this.child, 'the crowd')
   }
 }

@@ -2,7 +2,10 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { PeerLimits } from '@weft/peer'
+import { nextOf } from '../child.js'
 import type { Memory, Request, Started, Usage } from './messages.js'
+
+const WHO = 'the server'
 
 /** The peer, in a process of its own. */
 export class ServerProcess {
@@ -14,7 +17,7 @@ export class ServerProcess {
   static async start(directory: string, limits: Partial<PeerLimits> = {}): Promise<ServerProcess> {
     const server = fileURLToPath(new URL('./server.js', import.meta.url))
     const child = fork(server, [directory, JSON.stringify(limits)])
-    const { url } = await answer<Started>(child)
+    const { url } = await nextOf<Started>(child, WHO)
     return new ServerProcess(child, url)
   }
 
@@ -51,23 +54,8 @@ export class ServerProcess {
   }
 
   #ask<T>(request: Request): Promise<T> {
-    const answered = answer<T>(this.child)
+    const answered = nextOf<T>(this.child, WHO)
     this.child.send(request)
     return answered
-  }
-}
-
-async function answer<T>(child: ChildProcess): Promise<T> {
-  const answered = new AbortController()
-  const { signal } = answered
-  const died = once(child, 'exit', { signal }).then(([code]) => {
-    throw new Error(`the server ended with ${String(code)}`)
-  })
-  died.catch(() => {})
-  try {
-    const [message] = (await Promise.race([once(child, 'message', { signal }), died])) as [T]
-    return message
-  } finally {
-    answered.abort()
   }
 }

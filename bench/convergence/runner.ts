@@ -1,0 +1,33 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { nextOf } from '../child.js'
+
+/** What one round of one contender took, by row. */
+export type Taken = Readonly<Record<string, number>>
+
+/** One contender, in a process of its own: what another one leaves on its heap, or has optimized, is nothing to it. */
+export class Runner {
+  readonly #child: ChildProcess
+
+  constructor(
+    readonly name: string,
+    withState: boolean,
+  ) {
+    const main = fileURLToPath(new URL('./runner-main.js', import.meta.url))
+    this.#child = fork(main, [name, String(withState)])
+  }
+
+  /** @throws Error when its process ends in the middle */
+  async round(): Promise<Taken> {
+    const taken = nextOf<Taken>(this.#child, this.name)
+    this.#child.send('round')
+    return taken
+  }
+
+  async stop(): Promise<void> {
+    const exited = once(this.#child, 'exit')
+    this.#child.disconnect()
+    await exited
+  }
+}
