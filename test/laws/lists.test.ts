@@ -10,14 +10,12 @@ import {
   jsonEquals,
   lastWriters,
   namesItem,
-  StateDoc,
   Staleness,
   valueAt,
-  type View,
 } from '@weft/core'
 import { describe, expect, test } from 'vitest'
 import { forged } from '../support/core-forge.ts'
-import { conflictsOf, replicaOf } from '../support/core-history.ts'
+import { conflictsOf, replicaOf, stateOf } from '../support/core-history.ts'
 import { Oracle } from '../support/core-oracle.ts'
 import { comesUp, holds, madeOnce, seededHost, sha256 } from '../support/core-property.ts'
 import {
@@ -32,15 +30,6 @@ import { expectClosure, expectSameInAnyOrder, setOf } from '../support/staleness
 import { causally } from '../support/staleness-oracle.ts'
 
 const playedLists = madeOnce((plan: ListPlan) => playLists(plan))
-
-function stateOf(set: ChangeSet, view: View = set.everything()): Json {
-  const state = new StateDoc(set, view)
-  try {
-    return state.read()
-  } finally {
-    state.free()
-  }
-}
 
 /** What only read, and whether something else is to be read there now. */
 function readsOf({ played }: ListHistory, now: Json): { read: Played; pointer: string; isSame: boolean }[] {

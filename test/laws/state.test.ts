@@ -18,17 +18,8 @@ import { describe, expect, test } from 'vitest'
 import { Dice } from '../../fuzz/dice.ts'
 import { miswiredState } from '../../fuzz/forge.ts'
 import { codeOf, forged, forgedEntries, forgedState, framed, frameOf, packed } from '../support/core-forge.ts'
-import { deliver, deliveries, histories, replicaOf } from '../support/core-history.ts'
+import { deliver, deliveries, histories, replicaOf, stateOf } from '../support/core-history.ts'
 import { holds, seededDice, seededHost, sha256 } from '../support/core-property.ts'
-
-function stateOf(set: ChangeSet, view = set.everything()): JsonObject {
-  const state = new StateDoc(set, view)
-  try {
-    return state.read()
-  } finally {
-    state.free()
-  }
-}
 
 /** What JSON text can carry: names that JavaScript gives a meaning are names like any other. */
 const keys = fc.oneof(

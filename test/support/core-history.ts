@@ -291,6 +291,16 @@ export function replicaOf(changes: readonly Change[]): ChangeSet {
   return set
 }
 
+/** The state that a view shows, of all that is in a set if nothing else is said, to whoever has just come. */
+export function stateOf(set: ChangeSet, view = set.everything()): JsonObject {
+  const state = new StateDoc(set, view)
+  try {
+    return state.read()
+  } finally {
+    state.free()
+  }
+}
+
 /** The open conflicts of all that is in a set. */
 export function conflictsOf(set: ChangeSet): Conflict[] {
   const state = new StateDoc(set, set.everything())

@@ -31,6 +31,11 @@ export class AppliedStates {
     return this.#form
   }
 
+  /** Whether Automerge gets all of them as they were written. */
+  get areAsWritten(): boolean {
+    return !this.#any
+  }
+
   /** To be called when something was erased. */
   reset(): void {
     this.#form++

@@ -32,11 +32,11 @@ export interface StateChunk {
   readonly nests: ReadonlyMap<string, number>
 }
 
-const SUM_AT = 4
-const HASHED_AT = 8
+export const SUM_AT = 4
+export const HASHED_AT = 8
 const LENGTH_AT = 9
-const MAGIC = '856f4a83'
-const CHUNK_CHANGE = 1
+export const MAGIC = '856f4a83'
+export const CHUNK_CHANGE = 1
 
 /** @throws WEFT_CHANGE_STATE · WEFT_CHANGE_TOO_LARGE */
 export function readStateChunk(bytes: Uint8Array, hash: Hash): StateChunk {

@@ -35,7 +35,7 @@ export interface StateOps {
 export const OP_MAX = 0x7fffffff
 
 /** What a column is of, by the number it has in the chunk. The bit 8 would say that it is compressed. */
-const COLUMN = {
+export const COLUMN = {
   objActor: 1,
   objCounter: 2,
   keyActor: 17,
@@ -49,7 +49,7 @@ const COLUMN = {
   predActor: 113,
   predCounter: 115,
 } as const
-type ColumnName = keyof typeof COLUMN
+export type ColumnName = keyof typeof COLUMN
 const NAMES = new Map<number, ColumnName>(
   Object.entries(COLUMN).map(([name, number]) => [number, name as ColumnName]),
 )
@@ -190,23 +190,25 @@ function checkValues(reader: ColumnReader, { count, action, valueHead }: Ops): v
   if (reader.at !== reader.end) throw badState('it has values of no op')
 }
 
-/** Null, false, true, an integer, a float or a text. */
+/** The types of values that JSON can carry. */
+export const VALUE = { null: 0, false: 1, true: 2, int: 4, f64: 5, text: 6 } as const
+
 function isValue(bytes: Uint8Array, type: number, at: number, length: number): boolean {
   switch (type) {
-    case 0:
-    case 1:
-    case 2:
+    case VALUE.null:
+    case VALUE.false:
+    case VALUE.true:
       return length === 0
-    case 4: {
+    case VALUE.int: {
       const reader = new ColumnReader(bytes, at, at + length)
       return Number.isSafeInteger(reader.leb()) && reader.at === reader.end
     }
-    case 5:
+    case VALUE.f64:
       return (
         length === 8 &&
         Number.isFinite(new DataView(bytes.buffer, bytes.byteOffset + at, 8).getFloat64(0, true))
       )
-    case 6:
+    case VALUE.text:
       checkText(bytes, at, at + length)
       return true
     default:

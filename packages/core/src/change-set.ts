@@ -1,4 +1,5 @@
 import { Abandonments } from './abandonments.js'
+import { AppliedStates } from './applied-states.js'
 import type { StateChunk } from './automerge-chunk.js'
 import { Branches } from './branches.js'
 import { ABSENT, CborWriter } from './cbor-cursor.js'
@@ -18,9 +19,9 @@ import { unpackIds } from './packed-ids.js'
 import { Pasts } from './past.js'
 import type { Hash } from './ports.js'
 import { Reverts } from './reverts.js'
-import { SideEffects } from './side-effects.js'
 import { Schemas } from './schemas.js'
-import { AppliedStates } from './applied-states.js'
+import { SideEffects } from './side-effects.js'
+import { forgetStateChunks } from './state-chunk-writer.js'
 import { StateLedger } from './state-ledger.js'
 import { Summaries } from './summaries.js'
 import { View } from './view.js'
@@ -54,7 +55,7 @@ export class ChangeSet {
   #lists = this.#newLists()
   #everything: View | undefined
 
-  constructor(hash: Hash) {
+  constructor(readonly hash: Hash) {
     this.erasures = new Erasures(hash)
     this.ledger = new StateLedger(this.dag, new Pasts(this.dag, this.branches), hash)
     this.states = new AppliedStates(this, hash)
@@ -149,6 +150,7 @@ export class ChangeSet {
     this.#lists = this.#newLists()
     this.states.reset()
     forgetSealed()
+    forgetStateChunks()
   }
 
   #newLists(): EntryLists {

@@ -6,6 +6,12 @@ import { itemIndex, moveMark } from './list-marks.js'
 export type AutomergeDocument = ReturnType<typeof getBackend>
 type Key = string | number
 
+/** What a difference is written into: a document, or what notes its ops instead (map-edits.ts). */
+export type StateTarget = Pick<
+  AutomergeDocument,
+  'get' | 'put' | 'putObject' | 'insert' | 'insertObject' | 'delete'
+>
+
 /** What a difference wrote. */
 export interface Written {
   /** Pointers as they were before, and the marks of moves. */
@@ -15,12 +21,12 @@ export interface Written {
 }
 
 /**
- * Writes the difference between two JSON values into an Automerge document as few, small operations. Strings are scalars
+ * Writes the difference between two JSON values into a document as few, small operations. Strings are scalars
  * here: two authors who replace one text are in conflict, not mixed by letters.
  * @param touched pointers that the author names: items among them are those that are gone, and not others that equal them
  */
 export function writeDifference(
-  document: AutomergeDocument,
+  document: StateTarget,
   base: JsonObject,
   next: JsonObject,
   touched: readonly string[] = [],
@@ -31,7 +37,7 @@ export function writeDifference(
 }
 
 interface Target {
-  readonly document: AutomergeDocument
+  readonly document: StateTarget
   readonly touched: readonly string[]
   readonly writes: string[]
   readonly ends: string[]
@@ -127,18 +133,18 @@ function childObject({ document }: Target, object: string, key: Key): string {
   return document.get(object, key) as string
 }
 
-function put(document: AutomergeDocument, object: string, key: Key, value: Json): void {
+function put(document: StateTarget, object: string, key: Key, value: Json): void {
   if (isContainer(value)) fill(document, document.putObject(object, key, isJsonArray(value) ? [] : {}), value)
   else document.put(object, key, value, datatype(value))
 }
 
-function insert(document: AutomergeDocument, object: string, index: number, value: Json): void {
+function insert(document: StateTarget, object: string, index: number, value: Json): void {
   if (isContainer(value))
     fill(document, document.insertObject(object, index, isJsonArray(value) ? [] : {}), value)
   else document.insert(object, index, value, datatype(value))
 }
 
-function fill(document: AutomergeDocument, object: string, value: readonly Json[] | JsonObject): void {
+function fill(document: StateTarget, object: string, value: readonly Json[] | JsonObject): void {
   if (isJsonArray(value)) {
     value.forEach((item, index) => {
       insert(document, object, index, item)
@@ -152,5 +158,10 @@ function datatype(value: null | boolean | number | string): 'null' | 'boolean' |
   if (value === null) return 'null'
   if (typeof value === 'boolean') return 'boolean'
   if (typeof value === 'string') return 'str'
-  return Number.isSafeInteger(value) && !Object.is(value, -0) ? 'int' : 'f64'
+  return isInt(value) ? 'int' : 'f64'
+}
+
+/** Whether Automerge is to keep a number as an integer. */
+export function isInt(value: number): boolean {
+  return Number.isSafeInteger(value) && !Object.is(value, -0)
 }

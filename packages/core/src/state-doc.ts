@@ -5,8 +5,9 @@ import type { Dag, Node } from './dag.js'
 import type { ActorId } from './ids.js'
 import { deepFreeze, frozenCopy, type Json, type JsonObject } from './json.js'
 import { LIMITS } from './limits.js'
+import { type MapEdit, MapEdits, type StateEnd } from './map-edits.js'
 import { StateAt, toJson } from './state-at.js'
-import { type AutomergeDocument, writeDifference, type Written } from './state-diff.js'
+import { type AutomergeDocument, type Written, writeDifference } from './state-diff.js'
 
 /** What a document shows the state of: all that a view does, or what it did once. */
 export interface Shown {
@@ -37,6 +38,8 @@ export class StateDoc {
   /** By change, the state right after it: of the last few that were asked about. */
   readonly #after = new Map<Node, StateAt>()
   #ownIsHere = true
+  /** What this actor has written that the document has not been given yet. */
+  readonly #edits: MapEdits
   readonly #refused = new Set<Node>()
 
   constructor(
@@ -44,7 +47,9 @@ export class StateDoc {
     /** Or what makes it, when the state is first asked for: most that is written does not touch it. */
     private readonly view: Shown | (() => Shown),
     private readonly actor: ActorId = READER,
-  ) {}
+  ) {
+    this.#edits = new MapEdits(actor, set.hash)
+  }
 
   /** Nodes whose state change Automerge would not take. */
   get refused(): ReadonlySet<Node> {
@@ -55,7 +60,10 @@ export class StateDoc {
   /** The whole state, deeply frozen; the same object until something changes. */
   read(): JsonObject {
     this.#catchUp()
-    this.#snapshot ??= this.#made ? deepFreeze(toJson(this.#made.materialize('/')) as JsonObject) : EMPTY
+    this.#snapshot ??=
+      this.#made || this.#edits.end
+        ? deepFreeze(toJson(this.#document.materialize('/')) as JsonObject)
+        : EMPTY
     return this.#snapshot
   }
 
@@ -122,21 +130,45 @@ export class StateDoc {
   ): (Written & { readonly bytes: Uint8Array }) | undefined {
     // First: to read may take another document.
     const base = this.read()
+    const edit = this.#editMaps(base, next, touched) ?? this.#editDocument(base, next, touched)
+    const { bytes } = edit
+    if (bytes === undefined) return undefined
+    this.#now = undefined
+    // What Automerge would show now, without building it again from all that was ever written.
+    this.#snapshot = frozenCopy(next)
+    return { ...edit, bytes }
+  }
+
+  #editMaps(base: JsonObject, next: JsonObject, touched?: readonly string[]): MapEdit | undefined {
+    const { states, ledger } = this.set
+    // What names changes by other hashes than Automerge has of them is left to whoever knows both.
+    if (!states.areAsWritten) return undefined
+    const document = this.#edits.isFull ? this.#document : this.#made
+    const { count, last } = ledger.writtenBy(this.actor)
+    const end = this.#edits.end ?? this.#documentEnd(last)
+    return this.#edits.write(document, end, count + 1, base, next, touched)
+  }
+
+  #editDocument(base: JsonObject, next: JsonObject, touched?: readonly string[]): MapEdit {
     const written = writeDifference(this.#document, base, next, touched)
-    if (written.pointers.length === 0) return undefined
+    if (written.pointers.length === 0) return { ...written, bytes: undefined }
     const ops = this.#document.pendingOps()
     if (ops > LIMITS.state_ops_per_change_max) {
       this.reset()
       throw tooManyOps(ops)
     }
     // What Automerge holds already makes no change, and the last one must not go out a second time.
-    if (this.#document.commit(null, 0) === null) return undefined
+    if (this.#document.commit(null, 0) === null) return { ...written, bytes: undefined }
     const bytes = this.#document.getLastLocalChange()
     if (!bytes) throw new Error('Automerge made no change of a difference')
-    this.#now = undefined
-    // What Automerge would show now, without building it again from all that was ever written.
-    this.#snapshot = frozenCopy(next)
-    return { bytes: this.set.states.asWritten(bytes), ...written }
+    return { ...written, bytes: this.set.states.asWritten(bytes) }
+  }
+
+  /** A state change depends on its author's last one in any case, as Automerge has it. */
+  #documentEnd(last: string | undefined): StateEnd {
+    const heads = this.#made?.getHeads() ?? []
+    const lastOp = Math.max(0, ...heads.map(head => this.set.ledger.lastOpOf(head)))
+    return { deps: last === undefined || heads.includes(last) ? heads : [...heads, last], lastOp }
   }
 
   /** Forgets what was written but did not become a change. */
@@ -154,6 +186,7 @@ export class StateDoc {
   }
 
   #drop(): void {
+    this.#edits.clear()
     this.#made?.free()
     this.#made = undefined
     this.#now = undefined
@@ -165,8 +198,10 @@ export class StateDoc {
     return this.#shown.arrived
   }
 
+  /** With all that was written here. */
   get #document(): AutomergeDocument {
     this.#made ??= getBackend(init({ actor: this.actor }))
+    if (this.#edits.end !== undefined) this.#made.applyChanges([...this.#edits.take()])
     return this.#made
   }
 

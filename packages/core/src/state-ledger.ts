@@ -3,10 +3,10 @@ import { badState } from './automerge-columns.js'
 import { otherKind } from './automerge-op-names.js'
 import type { Change } from './change.js'
 import { type Dag, NO_NODE, type Node } from './dag.js'
-import { readStandIn } from './stand-in.js'
 import type { ActorId } from './ids.js'
 import type { Pasts } from './past.js'
 import type { Hash } from './ports.js'
+import { readStandIn } from './stand-in.js'
 
 /** A state change that is here: the numbers of its ops, the last being that of all that it depends on if it has none. */
 interface Taken {
@@ -82,6 +82,17 @@ export class StateLedger {
   makesAt(node: Node): boolean {
     const hash = this.#hashes.get(node)
     return hash !== undefined && this.#byHash.get(hash)!.makes.size > 0
+  }
+
+  /** The state changes of an actor that are here: how many, and Automerge's hash of the last. */
+  writtenBy(actor: ActorId): { readonly count: number; readonly last: string | undefined } {
+    const own = this.#byActor.get(actor) ?? []
+    return { count: own.length, last: own.at(-1)?.hash }
+  }
+
+  /** The number of the last op of the state change that has this hash; the caller knows that it is here. */
+  lastOpOf(hash: string): number {
+    return this.#byHash.get(hash)!.lastOp
   }
 
   /** Automerge's hash of the state change at `node`. */
