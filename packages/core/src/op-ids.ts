@@ -1,4 +1,3 @@
-import { compareText } from './bytes.js'
 import type { ActorId } from './ids.js'
 
 /** Of an op of Automerge: its number, and who made it. Spelled as Automerge does, `counter@actor`. */
@@ -18,8 +17,4 @@ export function actorsOf(author: ActorId, ...named: readonly (readonly (OpId | u
 export function opIdOf(spelled: string): OpId {
   const at = spelled.indexOf('@')
   return { counter: Number(spelled.slice(0, at)), actor: spelled.slice(at + 1) }
-}
-
-export function compareOpIds(a: OpId, b: OpId): number {
-  return a.counter - b.counter || compareText(a.actor, b.actor)
 }

@@ -7,7 +7,7 @@ import { encodeUtf8, toHex } from './bytes.js'
 import { HASH_BYTES } from './hash.js'
 import { ACTOR_BYTES } from './header.js'
 import type { ActorId } from './ids.js'
-import { actorsOf, compareOpIds, type OpId, opIdOf } from './op-ids.js'
+import { actorsOf, type OpId, opIdOf } from './op-ids.js'
 import type { Hash } from './ports.js'
 import { isInt } from './state-diff.js'
 
@@ -19,7 +19,7 @@ export interface MapOp {
   readonly action: typeof ACTION.makeMap | typeof ACTION.set | typeof ACTION.delete
   /** What a set sets. */
   readonly value?: null | boolean | number | string
-  /** The ops that it takes the place of, spelled likewise. */
+  /** The ops that it takes the place of, spelled likewise and ascending, as a document names them. */
   readonly preds: readonly string[]
 }
 
@@ -42,7 +42,7 @@ export function writeStateChunk(
   hash: Hash,
 ): { readonly bytes: Uint8Array; readonly hash: string } {
   const objects = ops.map(({ object }) => (object === undefined ? undefined : opIdOf(object)))
-  const preds = ops.map(op => op.preds.map(opIdOf).sort(compareOpIds))
+  const preds = ops.map(op => op.preds.map(opIdOf))
   const actors = actorsOf(head.actor, objects, preds.flat())
   writeHead(body.reset(), head, actors)
   writeColumns(body, ops, objects, preds, actors)
