@@ -4,13 +4,13 @@ import type { JsonObject } from './json.js'
 import type { MapOp } from './state-chunk-writer.js'
 import { type StateTarget, type Written, writeDifference } from './state-diff.js'
 
-/** What stands at a key of a map: the op that put it there, and whether that made a map. */
+/** What stands at a key of a map, or at an index of a list: the op that put it there, and what that made, if anything. */
 export interface Put {
   readonly op: string
-  readonly isMap: boolean
+  readonly makes: 'map' | 'list' | undefined
 }
 
-/** Where a difference goes on in a list, which a document has to write. */
+/** Where a difference makes a list, or puts something else into one, which a document has to write. */
 export const BEYOND_MAPS = Symbol('beyond maps')
 
 /** How the root is named where a document is written to. */
@@ -25,7 +25,7 @@ export class MapEditor implements StateTarget {
   constructor(
     private readonly actor: ActorId,
     private readonly startOp: number,
-    private readonly at: (object: string, key: string) => readonly Put[],
+    private readonly at: (object: string, key: string | number) => readonly Put[],
   ) {}
 
   /** @returns undefined where it is not of maps alone */
@@ -40,7 +40,7 @@ export class MapEditor implements StateTarget {
 
   get(object: string, key: string | number): string {
     const shown = this.#standing(object, key).at(-1)
-    if (!shown?.isMap) throw BEYOND_MAPS
+    if (shown?.makes === undefined) throw BEYOND_MAPS
     return shown.op
   }
 
@@ -68,14 +68,14 @@ export class MapEditor implements StateTarget {
   }
 
   #add(object: string, key: string | number, action: MapOp['action'], value?: MapOp['value']): string {
+    if (typeof key === 'number') throw BEYOND_MAPS
     const preds = this.#standing(object, key).map(({ op }) => op)
     const into = object === ROOT ? undefined : object
-    this.ops.push({ object: into, key: String(key), action, preds, ...(value !== undefined && { value }) })
+    this.ops.push({ object: into, key, action, preds, ...(value !== undefined && { value }) })
     return `${this.startOp + this.ops.length - 1}@${this.actor}`
   }
 
   #standing(object: string, key: string | number): readonly Put[] {
-    if (typeof key === 'number') throw BEYOND_MAPS
     return this.#made.has(object) ? NOTHING : this.at(object, key)
   }
 }

@@ -3,7 +3,7 @@ import { tooManyOps } from './automerge-ops.js'
 import type { ActorId } from './ids.js'
 import type { JsonObject } from './json.js'
 import { LIMITS } from './limits.js'
-import { BEYOND_MAPS, MapEditor, type Put, ROOT } from './map-editor.js'
+import { MapEditor, type Put, ROOT } from './map-editor.js'
 import type { Hash } from './ports.js'
 import { type MapOp, writeStateChunk } from './state-chunk-writer.js'
 import type { AutomergeDocument, Written } from './state-diff.js'
@@ -20,7 +20,7 @@ export interface StateEnd {
   readonly lastOp: number
 }
 
-/** A difference in maps alone. `bytes` are undefined where there is none. */
+/** A difference in maps alone, those in lists among them. `bytes` are undefined where there is none. */
 export interface MapEdit extends Written {
   readonly bytes: Uint8Array | undefined
 }
@@ -106,23 +106,23 @@ export class MapEdits {
   #note({ object = ROOT, key, action }: MapOp, op: string): void {
     const isMap = action === ACTION.makeMap
     if (isMap) this.#made.add(op)
-    const put = action === ACTION.delete ? undefined : { op, isMap }
+    const put = action === ACTION.delete ? undefined : ({ op, makes: isMap ? 'map' : undefined } as const)
     const keys = this.#keys.get(object)
     if (keys) keys.set(key, put)
     else this.#keys.set(object, new Map([[key, put]]))
   }
 
-  /** What stands at a key, the one that is shown last. */
-  #standing(document: AutomergeDocument | undefined, object: string, key: string): readonly Put[] {
+  /** What stands at a key or an index, the one that is shown last. Lists are all the document's. */
+  #standing(document: AutomergeDocument | undefined, object: string, key: string | number): readonly Put[] {
     const keys = this.#keys.get(object)
-    if (keys?.has(key)) {
+    if (typeof key === 'string' && keys?.has(key)) {
       const put = keys.get(key)
       return put ? [put] : NOTHING
     }
     if (document === undefined || this.#made.has(object)) return NOTHING
     return document.getAll(object, key).map(value => {
-      if (value[0] === 'list') throw BEYOND_MAPS
-      return { op: String(value.at(-1)), isMap: value[0] === 'map' }
+      const [type] = value
+      return { op: String(value.at(-1)), makes: type === 'map' || type === 'list' ? type : undefined }
     })
   }
 }
