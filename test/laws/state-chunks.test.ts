@@ -1,5 +1,13 @@
 import { getBackend, init } from '@automerge/automerge'
-import { BranchWriter, canonicalJson, ChangeSet, type Json, type JsonObject, jsonEquals } from '@weft/core'
+import {
+  BranchWriter,
+  canonicalJson,
+  ChangeSet,
+  type Json,
+  type JsonObject,
+  jsonEquals,
+  StateDoc,
+} from '@weft/core'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { stateOf } from '../support/core-history.ts'
@@ -206,4 +214,18 @@ test('[CHG-4] however much its author has written before, and whoever writes in 
   expect(canonicalJson(stateOf(ada.set))).toBe(canonicalJson(ada.state.read()))
   for (const [state, id] of authored.filter((_, at) => at % 50 === 0))
     expect(ada.state.at([ada.set.dag.node(id)]).read('')).toEqual(state)
+})
+
+test('[CHG-4] whoever derives a change anew, of which a set has another already, writes the same', () => {
+  const set = new ChangeSet(sha256)
+  const before = new BranchWriter(set, seededHost(1), 'main', 'agent').write({
+    state: { a: 1, b: { c: 1 } },
+  })!
+  const heads = [set.dag.node(before.id)]
+  const host = seededHost(2)
+  const writer = new BranchWriter(set, host, 'main', 'agent', heads)
+  const [first] = [2, 3].map(c => writer.write({ state: { b: { c } } })!)
+  const again = new StateDoc(set, set.viewAt(heads), writer.actor)
+  expect(again.write({ b: { c: 2 } })!.bytes).toEqual(first!.state)
+  again.free()
 })

@@ -38,6 +38,8 @@ export class StateDoc {
   /** By change, the state right after it: of the last few that were asked about. */
   readonly #after = new Map<Node, StateAt>()
   #ownIsHere = true
+  /** How many state changes of its actor it shows: those that were written through it, or that it was built of. */
+  #own = 0
   /** What this actor has written that the document has not been given yet. */
   readonly #edits: MapEdits
   readonly #refused = new Set<Node>()
@@ -133,6 +135,7 @@ export class StateDoc {
     const edit = this.#editMaps(base, next, touched) ?? this.#editDocument(base, next, touched)
     const { bytes } = edit
     if (bytes === undefined) return undefined
+    this.#own++
     this.#now = undefined
     // What Automerge would show now, without building it again from all that was ever written.
     this.#snapshot = frozenCopy(next)
@@ -145,6 +148,8 @@ export class StateDoc {
     if (!states.areAsWritten) return undefined
     const document = this.#edits.isFull ? this.#document : this.#made
     const { count, last } = ledger.writtenBy(this.actor)
+    // Who writes again what stands in the set, at the heads of then, is not behind itself.
+    if (count !== this.#own) return undefined
     const end = this.#edits.end ?? this.#documentEnd(last)
     return this.#edits.write(document, end, count + 1, base, next, touched)
   }
@@ -177,6 +182,7 @@ export class StateDoc {
     this.#applied = 0
     this.#snapshot = undefined
     this.#ownIsHere = false
+    this.#own = 0
     this.#refused.clear()
   }
 
@@ -227,7 +233,9 @@ export class StateDoc {
     for (; this.#applied < this.#arrived.length; this.#applied++) {
       const node = this.#arrived.at(this.#applied)
       if (this.set.ledger.hashOf(node) === undefined) continue
-      if (this.#ownIsHere && this.set.dag.actorOf(node) === this.actor) continue
+      const isOwn = this.set.dag.actorOf(node) === this.actor
+      if (isOwn && this.#ownIsHere) continue
+      if (isOwn) this.#own++
       pending.push(node)
     }
     this.#ownIsHere = true
