@@ -11,7 +11,7 @@ export interface Put {
 }
 
 /** Where a difference makes a list, or puts something else into one, which a document has to write. */
-export const BEYOND_MAPS = Symbol('beyond maps')
+const BEYOND_MAPS = Symbol('beyond maps')
 
 /** How the root is named where a document is written to. */
 export const ROOT = '/'
