@@ -47,6 +47,26 @@ const AMBIENT = [
   /\bglobalThis\b/,
 ]
 
+/** What is not known here was left behind by some tool. */
+const AT_THE_TOP = [
+  '.git',
+  '.gitignore',
+  '.npmrc',
+  'ARCHITECTURE.md',
+  'CHANGELOG.md',
+  'CONTRIBUTING.md',
+  'LICENSE',
+  'README.md',
+  'SECURITY.md',
+  'biome.json',
+  'bundle.mjs',
+  'package-lock.json',
+  'package.json',
+  'tsconfig.base.json',
+  'tsconfig.json',
+  'vitest.config.ts',
+]
+
 const LINES_MAX = 400
 const MEDIAN_LINES_MAX = 120
 /** What each package has reached already. A ratchet: numbers here go down, or they get a good reason in review. */
@@ -186,6 +206,11 @@ const RULES: Readonly<Record<string, Rule>> = {
         .map(({ where, match }) => `${where} there is no law ${match[1]}`),
     ),
 
+  'nothing lies at the top that is not known': files =>
+    [...files.keys()]
+      .filter(path => !path.includes('/') && !AT_THE_TOP.includes(path))
+      .map(path => `${path}:1 is not known in test/tidy.test.ts: remove it, or name it there`),
+
   'no file depends on one machine or one registry': files =>
     [...files].flatMap(([path, text]) =>
       grep(path, text, [
@@ -240,6 +265,7 @@ const PLANTED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'every test runs': { 'test/a.test.ts': "test.only('a', () => {})" },
   'every property goes by the seed that can be set': { 'test/a.test.ts': 'fc.assert(law)' },
   'test titles name laws that exist': { 'test/a.test.ts': `test('[${'ORD'}-9] sorted', () => {})` },
+  'nothing lies at the top that is not known': { 'isolate-v8.log': '' },
   'no file depends on one machine or one registry': { 'README.md': `see ${'/home'}/ada/weft` },
 }
 
@@ -266,7 +292,8 @@ function readRepository(): Files {
       const path = join(folder, entry.name)
       const name = relative(root, path).replaceAll(sep, '/')
       if (entry.isDirectory() && !SKIPPED_FOLDERS.includes(entry.name)) walk(path)
-      if (entry.isFile() && TEXT_FILE.test(name)) files.set(name, readFileSync(path, 'utf8'))
+      if (entry.isFile() && (folder === root || TEXT_FILE.test(name)))
+        files.set(name, readFileSync(path, 'utf8'))
     }
   }
   walk(root)
