@@ -24,10 +24,13 @@ async function race(withState: boolean, rounds: number): Promise<Section> {
       for (const [row, value] of Object.entries(taken)) samples.add(row, runner.name, value)
     }
   }
-  await round(AUTOMERGE)
-  samples.clear()
-  for (let i = 0; i < rounds; i++) await round(i % AUTOMERGE_SHARE === 0 ? undefined : AUTOMERGE)
-  await Promise.all(runners.map(runner => runner.stop()))
+  try {
+    await round(AUTOMERGE)
+    samples.clear()
+    for (let i = 0; i < rounds; i++) await round(i % AUTOMERGE_SHARE === 0 ? undefined : AUTOMERGE)
+  } finally {
+    for (const runner of runners) runner.stop()
+  }
   return {
     title: `${BRANCHES} branches × ${CHANGES_PER_BRANCH} changes of one 300-byte entry${withState ? ', a state edit in every tenth' : ''}`,
     columns: [YJS, AUTOMERGE, WEFT],

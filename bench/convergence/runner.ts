@@ -1,5 +1,4 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { nextOf } from '../child.js'
 
@@ -25,9 +24,8 @@ export class Runner {
     return taken
   }
 
-  async stop(): Promise<void> {
-    const exited = once(this.#child, 'exit')
-    this.#child.disconnect()
-    await exited
+  /** It has nothing to lose; one that lives on would hold this process. */
+  stop(): void {
+    this.#child.kill()
   }
 }
