@@ -85,10 +85,8 @@ async function main(): Promise<number> {
   return 0
 }
 
-/** Node's, of a process that ends although something is still awaited; it says nothing of that itself. */
-const RAN_EMPTY = 13
-
-process.once('exit', code => {
-  if (code === RAN_EMPTY) console.error('ended too early: what is still awaited does not hold the process')
+// Node ends a process whose loop has run empty although something is still awaited, and says nothing of that itself.
+process.once('beforeExit', () => {
+  console.error('ended too early: what is still awaited does not hold the process')
 })
 process.exit(await main())
