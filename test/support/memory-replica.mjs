@@ -46,10 +46,13 @@ obey({
   async write() {
     const said = context.append('message', { text: `mine: ${secret('d')}` })
     const wrote = context.change(state => {
+      // Far behind in what it is written with, where nothing shorter is written over it.
+      state.long = '.'.repeat(2_000)
       state.mine = secret('e')
     })
     await wrote.committed
     await context.change(state => {
+      state.long = ''
       state.mine = 'nothing'
     }).committed
     const summed = await context.summarize({ to: 2 }, () => `all of it: ${secret('f')}`)
