@@ -26,7 +26,7 @@ export interface MapEdit extends Written {
 }
 
 /**
- * What an author has written to maps and its document has not been told: to make each change with a document takes ten
+ * What an author has written to maps and its document has not been told: to make each change with a document takes many
  * times as long as to write it, and nobody may ever ask the document. All that others write goes there first, so what is
  * at a key is what was written here last, or else what the document says.
  */

@@ -33,7 +33,7 @@ export interface ChunkHead {
 }
 
 /**
- * An Automerge change of ops on maps, as Automerge writes it, to the byte: written without a document it costs a tenth.
+ * An Automerge change of ops on maps, as Automerge writes it, to the byte, and without a document.
  * Format: https://automerge.org/automerge-binary-format-spec/ (change chunk).
  */
 export function writeStateChunk(
