@@ -46,7 +46,7 @@ async function besideWrite(turn: Turn, rounds: number): Promise<Row> {
     title: turn.title,
     unit: 'us',
     values: { 'ctx.write': median(plain), 'ctx.step': median(asStep), more },
-    ...(turn.reads !== 'entries' && {
+    ...(turn.hasBar && {
       bar: { text: `≤ ${STEP_US_MAX} us more`, met: more <= STEP_US_MAX },
     }),
   }

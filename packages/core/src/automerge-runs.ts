@@ -30,9 +30,25 @@ export function writeRuns<T>(
 }
 
 /** Numbers as differences from the one before. */
-export function writeDeltas(sink: ByteSink, rows: readonly number[]): void {
-  const deltas = rows.map((row, at) => row - (rows[at - 1] ?? 0))
+export function writeDeltas(sink: ByteSink, rows: readonly (number | undefined)[]): void {
+  let before = 0
+  const deltas = rows.map(row => {
+    if (row === undefined) return undefined
+    const delta = row - before
+    before = row
+    return delta
+  })
   writeRuns(sink, deltas, (to, delta) => to.leb(delta))
+}
+
+/** Runs of false and true in turn. */
+export function writeFlags(sink: ByteSink, rows: readonly boolean[]): void {
+  let flag = false
+  for (let at = 0; at < rows.length; flag = !flag) {
+    const start = at
+    while (rows[at] === flag) at++
+    sink.uleb(at - start)
+  }
 }
 
 function endOfRun<T>(rows: readonly T[], start: number): number {

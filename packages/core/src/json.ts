@@ -99,6 +99,15 @@ export function isJsonArray(value: Json): value is readonly Json[] {
   return Array.isArray(value)
 }
 
+/** Whether it has others within. */
+export function isContainer(value: Json): value is readonly Json[] | JsonObject {
+  return typeof value === 'object' && value !== null
+}
+
+function isJsonObject(value: Json | undefined): value is JsonObject {
+  return value !== undefined && isContainer(value) && !isJsonArray(value)
+}
+
 /** One text per value: keys sorted by code unit, no white space. After RFC 8785, for values JSON can carry. */
 export function canonicalJson(value: Json): string {
   if (value === null || typeof value !== 'object') return JSON.stringify(value)
@@ -115,19 +124,30 @@ export function deepFreeze<T>(value: T): T {
   return Object.freeze(value)
 }
 
-/** A frozen copy with keys in the order of their code units, and without properties that are undefined. */
-export function frozenCopy<T extends Json>(value: T): T {
-  if (typeof value !== 'object' || value === null) return value
-  if (isJsonArray(value)) return Object.freeze(value.map(frozenCopy)) as Json as T
+/**
+ * A frozen copy with keys in the order of their code units, and without properties that are undefined.
+ * @param before such a copy: what `value` has of it, at the same place, is taken as it is
+ */
+export function frozenCopy<T extends Json>(value: T, before?: Json): T {
+  if (typeof value !== 'object' || value === null || value === before) return value
+  if (isJsonArray(value)) {
+    const known = before !== undefined && isJsonArray(before) ? before : NO_ITEMS
+    return Object.freeze(value.map((item, at) => frozenCopy(item, known[at]))) as Json as T
+  }
+  const known = isJsonObject(before) ? before : NO_PROPERTIES
   const copy: Record<string, Json> = {}
   for (const key of sorted(Object.keys(value))) {
     const item = value[key]
     if (item === undefined) continue
-    if (key === '__proto__') Object.defineProperty(copy, key, { value: frozenCopy(item), enumerable: true })
-    else copy[key] = frozenCopy(item)
+    const kept = frozenCopy(item, Object.hasOwn(known, key) ? known[key] : undefined)
+    if (key === '__proto__') Object.defineProperty(copy, key, { value: kept, enumerable: true })
+    else copy[key] = kept
   }
   return Object.freeze(copy) as Json as T
 }
+
+const NO_ITEMS: readonly Json[] = []
+const NO_PROPERTIES: JsonObject = {}
 
 /** Sorts in place; what is in order already, as most is that comes from a copy, takes one look. */
 function sorted(keys: string[]): string[] {

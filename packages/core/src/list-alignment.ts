@@ -1,4 +1,4 @@
-import { childPointer, isJsonArray, type Json, type JsonObject, jsonEquals } from './json.js'
+import { childPointer, isContainer, isJsonArray, type Json, type JsonObject, jsonEquals } from './json.js'
 
 /** One thing to do to a list; `at` is an index of the list as it was, and an insertion comes before what stands there. */
 export type ListStep =
@@ -98,10 +98,6 @@ export function movedLists(base: Json, next: Json, pointer = ''): MovedFrom[] {
     const [before, after] = [(base as JsonObject)[key]!, (next as JsonObject)[key]]
     return after === undefined ? [] : movedLists(before, after, childPointer(pointer, key))
   })
-}
-
-function isContainer(value: Json): value is readonly Json[] | JsonObject {
-  return typeof value === 'object' && value !== null
 }
 
 /** As many items as can stay in their order, by their ids; undefined where these do not tell all of them apart. */

@@ -7,8 +7,8 @@ export interface OpId {
 }
 
 /** The author first, as number 0, then all others whose ops are named, ascending. */
-export function actorsOf(author: ActorId, ...named: readonly (readonly (OpId | undefined)[])[]): ActorId[] {
-  const others = new Set(named.flat().map(id => id?.actor))
+export function actorsOf(author: ActorId, named: readonly (OpId | undefined)[]): ActorId[] {
+  const others = new Set(named.map(id => id?.actor))
   others.delete(undefined)
   others.delete(author)
   return [author, ...([...others] as ActorId[]).sort()]

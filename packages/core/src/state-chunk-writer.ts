@@ -1,27 +1,12 @@
 import { CHUNK_CHANGE, HASHED_AT, MAGIC, SUM_AT } from './automerge-chunk.js'
-import type { ACTION } from './automerge-op-names.js'
-import { COLUMN, type ColumnName, VALUE } from './automerge-ops.js'
-import { writeDeltas, writeRuns } from './automerge-runs.js'
 import { ByteSink } from './byte-sink.js'
-import { encodeUtf8, toHex } from './bytes.js'
+import { toHex } from './bytes.js'
 import { HASH_BYTES } from './hash.js'
 import { ACTOR_BYTES } from './header.js'
 import type { ActorId } from './ids.js'
-import { actorsOf, type OpId, opIdOf } from './op-ids.js'
+import { actorsOf } from './op-ids.js'
 import type { Hash } from './ports.js'
-import { isInt } from './state-diff.js'
-
-/** An op that writes to a key of a map. */
-export interface MapOp {
-  /** The map, as Automerge spells its id: `counter@actor`; undefined for the root. */
-  readonly object: string | undefined
-  readonly key: string
-  readonly action: typeof ACTION.makeMap | typeof ACTION.set | typeof ACTION.delete
-  /** What a set sets. */
-  readonly value?: null | boolean | number | string
-  /** The ops that it takes the place of, spelled likewise and ascending, as a document names them. */
-  readonly preds: readonly string[]
-}
+import { type EditOp, forgetColumns, namedBy, writeColumns } from './state-columns.js'
 
 /** What stands before the ops of a change. */
 export interface ChunkHead {
@@ -33,19 +18,21 @@ export interface ChunkHead {
 }
 
 /**
- * An Automerge change of ops on maps, as Automerge writes it, to the byte, and without a document.
+ * An Automerge change, as Automerge writes it, to the byte, and without a document.
  * Format: https://automerge.org/automerge-binary-format-spec/ (change chunk).
  */
 export function writeStateChunk(
   head: ChunkHead,
-  ops: readonly MapOp[],
+  ops: readonly EditOp[],
   hash: Hash,
 ): { readonly bytes: Uint8Array; readonly hash: string } {
-  const objects = ops.map(({ object }) => (object === undefined ? undefined : opIdOf(object)))
-  const preds = ops.map(op => op.preds.map(opIdOf))
-  const actors = actorsOf(head.actor, objects, preds.flat())
+  const named = ops.map(namedBy)
+  const actors = actorsOf(
+    head.actor,
+    named.flatMap(({ object, item, preds }) => [object, item, ...preds]),
+  )
   writeHead(body.reset(), head, actors)
-  writeColumns(body, ops, objects, preds, actors)
+  writeColumns(body, ops, named, actors)
   chunk.reset().hex(MAGIC)
   chunk.hex(NO_SUM)
   chunk.byte(CHUNK_CHANGE)
@@ -59,13 +46,13 @@ export function writeStateChunk(
 
 /** Writes over what is left of changes that were written, whosever they are. */
 export function forgetStateChunks(): void {
-  for (const sink of [chunk, body, columns, values]) sink.forget()
+  chunk.forget()
+  body.forget()
+  forgetColumns()
 }
 
 const chunk = new ByteSink()
 const body = new ByteSink()
-const columns = new ByteSink()
-const values = new ByteSink()
 const digest = new Uint8Array(HASH_BYTES)
 const NO_SUM = '00'.repeat(HASHED_AT - SUM_AT)
 
@@ -88,85 +75,4 @@ const NO_MESSAGE = 0
 function writeActor(sink: ByteSink, actor: ActorId): void {
   sink.uleb(ACTOR_BYTES)
   sink.hex(actor)
-}
-
-function writeColumns(
-  body: ByteSink,
-  ops: readonly MapOp[],
-  objects: readonly (OpId | undefined)[],
-  preds: readonly (readonly OpId[])[],
-  actors: readonly ActorId[],
-): void {
-  const data = columns.reset()
-  const lengths: [ColumnName, number][] = []
-  const column = (name: ColumnName, write: () => void): void => {
-    const before = data.length
-    write()
-    if (data.length > before) lengths.push([name, data.length - before])
-  }
-  const numbers = (name: ColumnName, rows: readonly (number | undefined)[]): void =>
-    column(name, () => writeRuns(data, rows, (sink, row) => sink.uleb(row)))
-  const numberOf = (id: OpId | undefined): number | undefined => id && actors.indexOf(id.actor)
-  const all = preds.flat()
-  values.reset()
-  const heads = ops.map(op => writeValue(values, op))
-  numbers('objActor', objects.map(numberOf))
-  numbers(
-    'objCounter',
-    objects.map(object => object?.counter),
-  )
-  column('keyText', () =>
-    writeRuns(
-      data,
-      ops.map(op => op.key),
-      (sink, key) => sink.text(key),
-    ),
-  )
-  // None of them is inserted: one run of so many that are not.
-  column('insert', () => data.uleb(ops.length))
-  numbers(
-    'action',
-    ops.map(op => op.action),
-  )
-  numbers('valueHead', heads)
-  column('value', () => data.raw(values.written()))
-  numbers(
-    'predCount',
-    preds.map(each => each.length),
-  )
-  numbers('predActor', all.map(numberOf))
-  column('predCounter', () =>
-    writeDeltas(
-      data,
-      all.map(pred => pred.counter),
-    ),
-  )
-  body.uleb(lengths.length)
-  for (const [name, length] of lengths) {
-    body.uleb(COLUMN[name])
-    body.uleb(length)
-  }
-  body.raw(data.written())
-}
-
-/** @returns the value's head: its length in bytes, then its type in four bits */
-function writeValue(sink: ByteSink, { value }: MapOp): number {
-  const before = sink.length
-  const type = writeScalar(sink, value)
-  return (sink.length - before) * 16 + type
-}
-
-function writeScalar(sink: ByteSink, value: MapOp['value']): number {
-  if (value === undefined || value === null) return VALUE.null
-  if (typeof value === 'boolean') return value ? VALUE.true : VALUE.false
-  if (typeof value === 'string') {
-    sink.raw(encodeUtf8(value))
-    return VALUE.text
-  }
-  if (isInt(value)) {
-    sink.leb(value)
-    return VALUE.int
-  }
-  sink.f64(value)
-  return VALUE.f64
 }

@@ -1,12 +1,12 @@
 import type { getBackend } from '@automerge/automerge'
-import { childPointer, isJsonArray, type Json, type JsonObject, jsonEquals } from './json.js'
+import { childPointer, isContainer, isJsonArray, type Json, type JsonObject, jsonEquals } from './json.js'
 import { endOf, listStepsAt } from './list-alignment.js'
 import { itemIndex, moveMark } from './list-marks.js'
 
 export type AutomergeDocument = ReturnType<typeof getBackend>
 type Key = string | number
 
-/** What a difference is written into: a document, or what notes its ops instead (map-edits.ts). */
+/** What a difference is written into: a document, or what notes its ops instead (state-editor.ts). */
 export type StateTarget = Pick<
   AutomergeDocument,
   'get' | 'put' | 'putObject' | 'insert' | 'insertObject' | 'delete'
@@ -123,10 +123,6 @@ function differList(
   const end = endOf(steps, base.length)
   for (const [removes, from] of moves)
     (from >= end ? target.ends : target.writes).push(moveMark({ list: pointer, from, removes }))
-}
-
-function isContainer(value: Json): value is readonly Json[] | JsonObject {
-  return typeof value === 'object' && value !== null
 }
 
 function childObject({ document }: Target, object: string, key: Key): string {

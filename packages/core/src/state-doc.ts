@@ -5,9 +5,9 @@ import type { Dag, Node } from './dag.js'
 import type { ActorId } from './ids.js'
 import { deepFreeze, frozenCopy, type Json, type JsonObject } from './json.js'
 import { LIMITS } from './limits.js'
-import { type MapEdit, MapEdits, type StateEnd } from './map-edits.js'
 import { StateAt, toJson } from './state-at.js'
 import { type AutomergeDocument, type Written, writeDifference } from './state-diff.js'
+import { type StateEdit, StateEdits, type StateEnd } from './state-edits.js'
 
 /** What a document shows the state of: all that a view does, or what it did once. */
 export interface Shown {
@@ -40,8 +40,13 @@ export class StateDoc {
   #ownIsHere = true
   /** How many state changes of its actor it shows: those that were written through it, or that it was built of. */
   #own = 0
+  /**
+   * Since the last write. Who asks between two writes asks again after the next, and one change at a time the document takes
+   * no sooner than it would have written it.
+   */
+  #isAsked = false
   /** What this actor has written that the document has not been given yet. */
-  readonly #edits: MapEdits
+  readonly #edits: StateEdits
   readonly #refused = new Set<Node>()
 
   constructor(
@@ -50,7 +55,7 @@ export class StateDoc {
     private readonly view: Shown | (() => Shown),
     private readonly actor: ActorId = READER,
   ) {
-    this.#edits = new MapEdits(actor, set.hash)
+    this.#edits = new StateEdits(actor, set.hash, () => this.#made)
   }
 
   /** Nodes whose state change Automerge would not take. */
@@ -132,29 +137,34 @@ export class StateDoc {
   ): (Written & { readonly bytes: Uint8Array }) | undefined {
     // First: to read may take another document.
     const base = this.read()
-    const edit = this.#editMaps(base, next, touched) ?? this.#editDocument(base, next, touched)
+    const edit = this.#edit(base, next, touched) ?? this.#editDocument(base, next, touched)
     const { bytes } = edit
     if (bytes === undefined) return undefined
     this.#own++
     this.#now = undefined
+    this.#isAsked = false
     // What Automerge would show now, without building it again from all that was ever written.
-    this.#snapshot = frozenCopy(next)
+    this.#snapshot = frozenCopy(next, base)
     return { ...edit, bytes }
   }
 
-  #editMaps(base: JsonObject, next: JsonObject, touched?: readonly string[]): MapEdit | undefined {
+  /** @returns undefined where the document is to write it */
+  #edit(base: JsonObject, next: JsonObject, touched?: readonly string[]): StateEdit | undefined {
     const { states, ledger } = this.set
     // What names changes by other hashes than Automerge has of them is left to whoever knows both.
-    if (!states.areAsWritten) return undefined
-    const document = this.#edits.isFull ? this.#document : this.#made
+    if (this.#isAsked || this.#edits.isFull || !states.areAsWritten) return undefined
     const { count, last } = ledger.writtenBy(this.actor)
     // Who writes again what stands in the set, at the heads of then, is not behind itself.
     if (count !== this.#own) return undefined
-    const end = this.#edits.end ?? this.#documentEnd(last)
-    return this.#edits.write(document, end, count + 1, base, next, touched)
+    try {
+      return this.#edits.write(this.#edits.end ?? this.#documentEnd(last), count + 1, base, next, touched)
+    } catch (thrown) {
+      this.reset()
+      throw thrown
+    }
   }
 
-  #editDocument(base: JsonObject, next: JsonObject, touched?: readonly string[]): MapEdit {
+  #editDocument(base: JsonObject, next: JsonObject, touched?: readonly string[]): StateEdit {
     const written = writeDifference(this.#document, base, next, touched)
     if (written.pointers.length === 0) return { ...written, bytes: undefined }
     const ops = this.#document.pendingOps()
@@ -206,8 +216,10 @@ export class StateDoc {
 
   /** With all that was written here. */
   get #document(): AutomergeDocument {
+    this.#isAsked = true
     this.#made ??= getBackend(init({ actor: this.actor }))
-    if (this.#edits.end !== undefined) this.#made.applyChanges([...this.#edits.take()])
+    const edits = this.#edits.take()
+    if (edits.length > 0) this.#made.applyChanges([...edits])
     return this.#made
   }
 
