@@ -253,10 +253,11 @@ test('what an edit leaves as it is stays the same object in the next state', () 
   const steps = [{ id: 1 }, { id: 2 }]
   writer.write({ state: { plan: { steps, notes: { a: 1 } }, other: [1] } })
   const before = writer.state.read() as { plan: { steps: JsonObject[]; notes: JsonObject }; other: Json }
-  const next = { plan: { notes: before.plan.notes, steps: [...before.plan.steps, { id: 3 }] } }
-  writer.write({ state: { ...before, ...next } })
+  const next = structuredClone(before)
+  next.plan.steps.push({ id: 3 })
+  writer.write({ state: next })
   const after = writer.state.read() as typeof before
-  expect(after).toEqual({ ...before, ...next })
+  expect(after).toEqual(next)
   expect(after.other).toBe(before.other)
   expect(after.plan.notes).toBe(before.plan.notes)
   expect(after.plan.steps[1]).toBe(before.plan.steps[1])

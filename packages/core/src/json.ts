@@ -104,10 +104,6 @@ export function isContainer(value: Json): value is readonly Json[] | JsonObject 
   return typeof value === 'object' && value !== null
 }
 
-function isJsonObject(value: Json | undefined): value is JsonObject {
-  return value !== undefined && isContainer(value) && !isJsonArray(value)
-}
-
 /** One text per value: keys sorted by code unit, no white space. After RFC 8785, for values JSON can carry. */
 export function canonicalJson(value: Json): string {
   if (value === null || typeof value !== 'object') return JSON.stringify(value)
@@ -126,15 +122,21 @@ export function deepFreeze<T>(value: T): T {
 
 /**
  * A frozen copy with keys in the order of their code units, and without properties that are undefined.
- * @param before such a copy: what `value` has of it, at the same place, is taken as it is
+ * @param before such a copy: what equals what that has at the same place, is that itself
  */
-export function frozenCopy<T extends Json>(value: T, before?: Json): T {
-  if (typeof value !== 'object' || value === null || value === before) return value
-  if (isJsonArray(value)) {
-    const known = before !== undefined && isJsonArray(before) ? before : NO_ITEMS
-    return Object.freeze(value.map((item, at) => frozenCopy(item, known[at]))) as Json as T
-  }
-  const known = isJsonObject(before) ? before : NO_PROPERTIES
+export function frozenCopy<T extends Json>(value: T, before: Json = null): T {
+  if (!isContainer(value) || value === before) return value
+  const copy = isJsonArray(value) ? copyOfList(value, before) : copyOfMap(value, before)
+  return (hasTheSame(copy, before) ? before : Object.freeze(copy)) as T
+}
+
+function copyOfList(value: readonly Json[], before: Json): readonly Json[] {
+  const known = isJsonArray(before) ? before : NO_ITEMS
+  return value.map((item, at) => frozenCopy(item, known[at]))
+}
+
+function copyOfMap(value: JsonObject, before: Json): JsonObject {
+  const known = isContainer(before) && !isJsonArray(before) ? before : NO_PROPERTIES
   const copy: Record<string, Json> = {}
   for (const key of sorted(Object.keys(value))) {
     const item = value[key]
@@ -143,11 +145,22 @@ export function frozenCopy<T extends Json>(value: T, before?: Json): T {
     if (key === '__proto__') Object.defineProperty(copy, key, { value: kept, enumerable: true })
     else copy[key] = kept
   }
-  return Object.freeze(copy) as Json as T
+  return copy
 }
 
 const NO_ITEMS: readonly Json[] = []
 const NO_PROPERTIES: JsonObject = {}
+
+function hasTheSame(a: readonly Json[] | JsonObject, b: Json): boolean {
+  if (!isContainer(b)) return false
+  if (isJsonArray(a)) return isJsonArray(b) && a.length === b.length && a.every((item, at) => item === b[at])
+  const keys = Object.keys(a)
+  return (
+    !isJsonArray(b) &&
+    keys.length === Object.keys(b).length &&
+    keys.every(key => Object.hasOwn(b, key) && a[key] === b[key])
+  )
+}
 
 /** Sorts in place; what is in order already, as most is that comes from a copy, takes one look. */
 function sorted(keys: string[]): string[] {

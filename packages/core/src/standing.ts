@@ -30,6 +30,8 @@ export class Standing {
   /** By list, all of its items: one that is put in or taken out moves others. */
   readonly #lists = new Map<string, Item[]>()
   readonly #made = new Set<string>()
+  /** By object, what the document says of keys, and of the indexes that items have in it. */
+  readonly #said = new Map<string, Map<string | number, readonly Put[]>>()
 
   /** @param document what was told to it; undefined where that is nothing */
   constructor(private readonly document: () => AutomergeDocument | undefined) {}
@@ -39,6 +41,7 @@ export class Standing {
     this.#keys.clear()
     this.#lists.clear()
     this.#made.clear()
+    this.#said.clear()
   }
 
   /** The puts that contest a place, ascending: the last one is shown. */
@@ -60,10 +63,10 @@ export class Standing {
   }
 
   #told(object: string, key: string | number): readonly Put[] {
-    return (this.document()?.getAll(object, key) ?? NOTHING).map(value => {
-      const [type] = value
-      return { op: String(value.at(-1)), makes: type === 'map' || type === 'list' ? type : undefined }
-    })
+    const said = ownMap(this.#said, object)
+    const known = said.get(key) ?? putsOf(this.document()?.getAll(object, key))
+    said.set(key, known)
+    return known
   }
 
   /** The id of an item that is there. */
@@ -73,7 +76,7 @@ export class Standing {
 
   put(object: string, key: string | number, put: Put): void {
     this.#make(put)
-    if (typeof key === 'string') this.#keysOf(object).set(key, put)
+    if (typeof key === 'string') ownMap(this.#keys, object).set(key, put)
     else this.#itemsOf(object)[key] = { id: this.itemAt(object, key), put }
   }
 
@@ -83,21 +86,13 @@ export class Standing {
   }
 
   delete(object: string, key: string | number): void {
-    if (typeof key === 'string') this.#keysOf(object).set(key, undefined)
+    if (typeof key === 'string') ownMap(this.#keys, object).set(key, undefined)
     else this.#itemsOf(object).splice(key, 1)
   }
 
   #make({ op, makes }: Put): void {
     if (makes === 'map') this.#made.add(op)
     if (makes === 'list') this.#lists.set(op, [])
-  }
-
-  #keysOf(object: string): Map<string, Put | undefined> {
-    const known = this.#keys.get(object)
-    if (known) return known
-    const keys = new Map<string, Put | undefined>()
-    this.#keys.set(object, keys)
-    return keys
   }
 
   #itemsOf(list: string): Item[] {
@@ -116,4 +111,17 @@ const NOTHING: readonly never[] = []
 
 function some(put: Put | undefined): readonly Put[] {
   return put ? [put] : NOTHING
+}
+
+function putsOf(values: ReturnType<AutomergeDocument['getAll']> = []): readonly Put[] {
+  return values.map(value => {
+    const [type] = value
+    return { op: String(value.at(-1)), makes: type === 'map' || type === 'list' ? type : undefined }
+  })
+}
+
+function ownMap<K, V>(maps: Map<string, Map<K, V>>, object: string): Map<K, V> {
+  const known = maps.get(object) ?? new Map<K, V>()
+  maps.set(object, known)
+  return known
 }
