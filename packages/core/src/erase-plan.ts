@@ -1,28 +1,17 @@
-import { BranchWriter, type Write } from './branch-writer.js'
-import { ChangeSet } from './change-set.js'
+import type { Write } from './branch-writer.js'
+import type { ChangeSet } from './change-set.js'
 import { ABSENT } from './cbor-cursor.js'
 import type { Node } from './dag.js'
 import { derivedFrom } from './derivation.js'
 import { WEFT_AGENT } from './derived-change.js'
 import { WeftError } from './errors.js'
-import {
-  type BranchName,
-  type ChangeId,
-  changeOfEntry,
-  type EntryId,
-  entryId,
-  ERASURES_BRANCH,
-  indexOfEntry,
-  isChangeId,
-  isEngineBranch,
-} from './ids.js'
-import { type Json, jsonEquals, valueAt } from './json.js'
+import { type ChangeId, changeOfEntry, type EntryId, entryId, indexOfEntry, isChangeId } from './ids.js'
+import { checkNotInForce } from './in-force.js'
 import { LIMITS } from './limits.js'
 import type { Hash } from './ports.js'
 import { entryOf, pointersOf } from './ref.js'
 import type { BlastRadius } from './stale.js'
 import { STAND_IN_KIND, standInFor, standInValue } from './stand-in.js'
-import { StateDoc } from './state-doc.js'
 
 /** What erasing would do, and what it would leave. Lists are in order. */
 export interface ErasePlan {
@@ -77,7 +66,7 @@ export function planErasure(
   }
   if (fresh.length === 0) return { plan, write: undefined }
   const write = erasureOf(set, fresh, reason, hash)
-  if (plan.pointers.length > 0) checkNotInForce(set, write, plan.pointers, hash)
+  if (plan.pointers.length > 0) checkNotInForce(set, write, hash)
   return { plan, write }
 }
 
@@ -134,51 +123,6 @@ function checkErasable(set: ChangeSet, node: Node): void {
       ? 'what it holds stands in the definition of the context: change that, and write another value to the state'
       : 'it holds nothing of what it erases; its reason stays',
     { change: id },
-  )
-}
-
-/**
- * A value that a branch shows now has no other to stand in its place. What was abandoned is history; what was merged is
- * not, for whoever merges may go on there. @throws WEFT_ERASE_IN_FORCE
- */
-function checkNotInForce(set: ChangeSet, write: Write, pointers: readonly string[], hash: Hash): void {
-  const trial = new ChangeSet(hash)
-  for (const change of set.changes()) trial.add(change, true)
-  const host = { hash, random: () => {}, now: () => 0 }
-  new BranchWriter(trial, host, ERASURES_BRANCH, WEFT_AGENT).write(write)
-  const shown = set.branches
-    .names()
-    .filter(name => !isEngineBranch(name) && !set.abandonments.has(name))
-    .flatMap(branch => {
-      const [now, then] = [stateOf(set, branch), stateOf(trial, branch)]
-      if (jsonEquals(now, then)) return []
-      return [{ branch, pointers: pointers.filter(each => !isEqualAt(now, then, each)) }]
-    })
-  if (shown.length > 0) throw inForce(shown)
-}
-
-function stateOf(set: ChangeSet, branch: BranchName): Json {
-  const state = new StateDoc(set, set.view(branch))
-  try {
-    return state.read()
-  } finally {
-    state.free()
-  }
-}
-
-function isEqualAt(a: Json, b: Json, pointer: string): boolean {
-  return jsonEquals(valueAt(a, pointer), valueAt(b, pointer))
-}
-
-function inForce(
-  shown: readonly { readonly branch: BranchName; readonly pointers: readonly string[] }[],
-): WeftError {
-  const where = shown.map(({ branch, pointers }) => `${pointers.join(', ') || 'the state'} on ${branch}`)
-  return new WeftError(
-    'WEFT_ERASE_IN_FORCE',
-    `what is to be erased is what the state holds now: ${where.join('; ')}`,
-    'write another value there, or delete it, on every branch that is named, or abandon those that are done; erase then',
-    { shown },
   )
 }
 

@@ -42,3 +42,27 @@ it('[ERA-1] a value that is shown on branches alone which were abandoned is not 
   }
   expect(admin.state.constraints).toEqual({})
 })
+
+it('[ERA-1] a value in an item of a list is in force wherever that stands now', async () => {
+  const harness = await PeerHarness.start()
+  const token = await harness.token({ scopes: ['read', 'write', 'admin'] })
+  const replica = await harness.replica({ token })
+  const admin = await replica.open(Research, { workflow: 'w', agent: 'admin' })
+  const wrote = admin.change(state => {
+    state.plan.push(CANARY, 'then rest')
+  })
+  admin.change(state => {
+    state.plan.unshift('look around')
+  })
+  await admin.flush()
+  await expect(admin.erase([wrote.change!])).rejects.toMatchObject({
+    message: expect.stringContaining('/plan/2, /plan/3 on main'),
+    details: { shown: [{ branch: 'main', pointers: ['/plan/2', '/plan/3'] }] },
+  })
+  admin.change(state => {
+    state.plan.splice(2, 2, 'go on')
+  })
+  await admin.flush()
+  expect(await admin.erase([wrote.change!])).toMatchObject({ changes: [wrote.change] })
+  expect(admin.state.plan).toEqual(['look around', 'begin', 'go on'])
+})
