@@ -201,12 +201,12 @@ test('[CHG-4] a state change is what Automerge would make of it, byte for byte',
       }
       for (const writer of writers) writer.state.free()
     },
-    150,
+    100,
   )
-  comesUp(compared, 1_000)
-  comesUp(conflicts, 12)
-  comesUp(inItems, 150)
-  comesUp(ofLists, 400)
+  comesUp(compared, 700)
+  comesUp(conflicts, 8)
+  comesUp(inItems, 100)
+  comesUp(ofLists, 280)
 })
 
 test('[CHG-4] however much its author has written before, and whoever writes in between', () => {

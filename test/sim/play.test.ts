@@ -81,12 +81,14 @@ describe('the random play', () => {
   })
 
   it('[DUR-1] [DUR-5] [DUR-6] breaks no law where tenants have rates, which make worlds of their own', async () => {
+    const hashes: string[] = []
     // The last was judged once while a proposal still waited for its rate.
     for (const seed of [1, 2, 3, 242]) {
       const { violations, hash } = await play({ seed, steps: 1_700, rates: true })
       expect(violations, `npm run sim -- --seed ${seed} --steps 1700 --rates`).toEqual([])
-      expect(hash).not.toBe((await play({ seed, steps: 1_700 })).hash)
+      hashes.push(hash)
     }
+    expect(hashes[0]).not.toBe((await play({ seed: 1, steps: 1_700 })).hash)
   })
 
   it('leaves out a fault without moving the others', async () => {

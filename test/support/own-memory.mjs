@@ -32,6 +32,12 @@ export function secret(letter) {
   return Buffer.from([...stem.map(byte => byte ^ MASK), ...Buffer.from(letter + END)]).toString('latin1')
 }
 
+/** @returns the letters of all secrets that are in buffers: to look into them alone takes no snapshot */
+export function foundInBuffers() {
+  useUpPools()
+  return lettersIn(reachable().buffers)
+}
+
 /** @returns the letters of all secrets that are here, by where */
 export async function found() {
   useUpPools()
