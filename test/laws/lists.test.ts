@@ -57,10 +57,10 @@ describe('what was read of a list', () => {
           else if (!isStale) fresh++
         }
       },
-      250,
+      150,
     )
-    comesUp(changed, 75)
-    comesUp(fresh, 50)
+    comesUp(changed, 45)
+    comesUp(fresh, 30)
   })
 
   test('[STL-2] [STL-3] [STL-5] is stale for the reasons that the law gives, alike in any order of arrival', () => {
@@ -72,7 +72,7 @@ describe('what was read of a list', () => {
         expectClosure(set, set.everything(), changes)
         expectSameInAnyOrder(changes, plan.seed)
       },
-      200,
+      120,
     )
   })
 
@@ -94,9 +94,9 @@ describe('what was read of a list', () => {
           else refused++
         }
       },
-      300,
+      180,
     )
-    comesUp(Math.min(refused, taken), 50)
+    comesUp(Math.min(refused, taken), 30)
   })
 
   test('[DUR-6] has other last writers when something else stands there now', () => {
@@ -113,9 +113,9 @@ describe('what was read of a list', () => {
           changed++
         }
       },
-      300,
+      180,
     )
-    comesUp(changed, 75)
+    comesUp(changed, 45)
   })
 
   test('[CHG-4] [DUR-6] has the same last writers in any order of arrival', () => {
@@ -181,7 +181,7 @@ describe('what was read of a list', () => {
           expect(staleness.why(`${read.change.id}.0`)?.causes ?? []).toEqual(causesAt(history, pointer, read))
         }
       },
-      250,
+      150,
     )
   })
 })
@@ -291,11 +291,11 @@ describe('items of lists', () => {
         )
         expect(others).toEqual([])
       },
-      250,
+      150,
     )
-    comesUp(odds, 100)
-    comesUp(moved, 25)
-    comesUp(gone, 12)
+    comesUp(odds, 60)
+    comesUp(moved, 15)
+    comesUp(gone, 7)
   })
 
   test('[CHG-4] [MRG-2] give the same conflicts and the same digest on every replica', () => {
@@ -308,7 +308,7 @@ describe('items of lists', () => {
         expect(conflictsOf(other)).toEqual(conflictsOf(one))
         expect(digest(other, sha256)).toBe(digest(one, sha256))
       },
-      200,
+      120,
     )
   })
 })

@@ -123,7 +123,7 @@ test('[MRG-2] every write that a concurrent one contests can be read, and no oth
       }
       expect([...found.keys()].filter(pointer => !isOfItem(pointer))).toEqual([])
     },
-    250,
+    150,
   )
 })
 
@@ -153,7 +153,7 @@ test('[MRG-2] all replicas name the same values in the same order, and the same 
       const conflicts = conflictsOf(deliver(changes, one))
       expect(conflictsOf(deliver(changes, other))).toEqual(conflicts)
     },
-    200,
+    150,
   )
 })
 

@@ -18,7 +18,7 @@ import { holds, pick, pickSome, seededHost, sha256 } from '../support/core-prope
 import { expectClosure, expectRadii, expectSameInAnyOrder, setOf } from '../support/staleness-checks.ts'
 import { bruteForce } from '../support/staleness-oracle.ts'
 
-const RUNS = Number(process.env.WEFT_STALENESS_RUNS ?? 180)
+const RUNS = Number(process.env.WEFT_STALENESS_RUNS ?? 120)
 const POINTERS = ['state:', 'state:/a', 'state:/a/b', 'state:/a/b/c', 'state:/a/d', 'state:/e']
 const VERSIONS = ['ext:doc', 'ext:doc@1', 'ext:doc@2', 'ext:doc@3']
 /** What knows one version, and seldom meets another. */
