@@ -49,18 +49,18 @@ it('[ERA-1] a value in an item of a list is in force wherever that stands now', 
   const replica = await harness.replica({ token })
   const admin = await replica.open(Research, { workflow: 'w', agent: 'admin' })
   const wrote = admin.change(state => {
-    state.plan.push(CANARY, 'then rest')
+    state.plan.push(CANARY, ...'rested')
   })
   admin.change(state => {
     state.plan.unshift('look around')
   })
   await admin.flush()
   await expect(admin.erase([wrote.change!])).rejects.toMatchObject({
-    message: expect.stringContaining('/plan/2, /plan/3 on main'),
-    details: { shown: [{ branch: 'main', pointers: ['/plan/2', '/plan/3'] }] },
+    message: expect.stringContaining('/plan/2, /plan/3, /plan/4, /plan/5, /plan/6 and 2 more on main'),
+    details: { shown: [{ branch: 'main', pointers: [2, 3, 4, 5, 6, 7, 8].map(at => `/plan/${at}`) }] },
   })
   admin.change(state => {
-    state.plan.splice(2, 2, 'go on')
+    state.plan.splice(2, 7, 'go on')
   })
   await admin.flush()
   expect(await admin.erase([wrote.change!])).toMatchObject({ changes: [wrote.change] })
