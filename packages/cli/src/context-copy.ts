@@ -2,13 +2,14 @@ import { hash } from 'node:crypto'
 import {
   type ChangeSet,
   type CommitIndex,
-  hashFromLatin1,
-  isChangeId,
   type Node,
   type Position,
   type SchemaVersion,
   type View,
   WeftError,
+  hashFromLatin1,
+  headsAt,
+  isChangeId,
 } from '@weft/core'
 import { usage } from './failure.js'
 import { nearest } from './nearest.js'
@@ -45,7 +46,7 @@ export function findTarget(copy: ContextCopy, text: string, branch: string): Tar
   if (position === undefined) throw unknownTarget(copy, text)
   return {
     name: `${branch} at position ${Number(position)}`,
-    heads: index.headsAt(set, branch, Number(position)),
+    heads: headsAt(index, set, branch, Number(position)),
   }
 }
 

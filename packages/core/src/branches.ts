@@ -63,10 +63,20 @@ export class Branches {
     return begun
   }
 
-  /** Whether a node takes the place of the one head that there may be; then it has. */
-  #goesOn({ heads }: Tip, node: Node): boolean {
-    if (heads.length > 1 || (heads.length === 1 && !this.dag.isDep(heads[0]!, node))) return false
-    heads[0] = node
+  /**
+   * Whether a node's deps alone tell of which heads it takes the place; then it has. They do where it depends on the one
+   * head, or on nothing but what carries the branch's name: heads are not in the past of that, unless they are it.
+   */
+  #goesOn(tip: Tip, node: Node): boolean {
+    const { dag } = this
+    const { heads } = tip
+    if (heads.length === 0 || (heads.length === 1 && dag.isDep(heads[0]!, node))) {
+      heads[0] = node
+      return true
+    }
+    for (let i = dag.depCount(node) - 1; i >= 0; i--)
+      if (this.numberOf(dag.dep(node, i)) !== tip.number) return false
+    replace(tip, node, head => dag.isDep(head, node))
     return true
   }
 
@@ -77,14 +87,17 @@ export class Branches {
     const [alone] = tips.length === 1 ? tips : []
     if (alone) alone.walked ??= new NodeMarks()
     const isBehind = this.dag.behind(heads, [node], alone?.walked)
-    for (const { heads } of tips) {
-      let kept = 0
-      for (const head of heads) if (head !== node && !isBehind(head)) heads[kept++] = head
-      heads[kept++] = node
-      if (kept < heads.length) heads.length = kept
-    }
-    for (const each of tips) if (each.heads.length === 1) each.walked = undefined
+    for (const tip of tips) replace(tip, node, isBehind)
   }
+}
+
+function replace(tip: Tip, node: Node, isBehind: (head: Node) => boolean): void {
+  const { heads } = tip
+  let kept = 0
+  for (const head of heads) if (head !== node && !isBehind(head)) heads[kept++] = head
+  heads[kept++] = node
+  if (kept < heads.length) heads.length = kept
+  if (kept === 1) tip.walked = undefined
 }
 
 const NONE: readonly Node[] = Object.freeze([])

@@ -1,16 +1,21 @@
-import { Branches } from './branches.js'
-import type { ChangeSet } from './change-set.js'
-import type { Node } from './dag.js'
-import { WeftError } from './errors.js'
-import type { BranchName, ChangeId, Position } from './ids.js'
+import { ByteIndex } from './byte-index.js'
+import { fromHex, toHex } from './bytes.js'
+import type { Change } from './change.js'
+import { HASH_BYTES } from './hash.js'
+import { type ChangeId, isChangeId, type Position } from './ids.js'
+import { IntList } from './int-list.js'
 
 /** What a replica was told of the committed log: which change has which position, and how far it knows all of them. */
 export class CommitIndex {
-  readonly #idAt: (ChangeId | undefined)[] = [undefined]
-  readonly #positionOf = new Map<ChangeId, Position>()
+  /** All that were ever told of; a text for each would take more than all the rest. */
+  readonly #ids = new ByteIndex(HASH_BYTES)
+  /** By number of a change: where it stands, 0 where that was forgotten. */
+  readonly #positions = new IntList()
+  /** By position: the number of the change there. */
+  readonly #numbers: (number | undefined)[] = [undefined]
   #contiguous: Position = 0
   /** By position, what was forgotten and has not been told again. */
-  readonly #forgotten: (ChangeId | undefined)[] = []
+  readonly #forgotten: (number | undefined)[] = []
   readonly #rewritten: Position[] = []
 
   /** The highest position up to which every change is known. */
@@ -20,7 +25,7 @@ export class CommitIndex {
 
   /** The highest position of which anything is known, with gaps below it or not. */
   get highest(): Position {
-    return this.#idAt.length - 1
+    return this.#numbers.length - 1
   }
 
   /** How often the log has turned out to be another one than was told before: to ask `rewrittenSince` by. */
@@ -34,86 +39,65 @@ export class CommitIndex {
   }
 
   record(position: Position, id: ChangeId): void {
-    const before = this.#idAt[position] ?? this.#forgotten[position]
-    if (before !== undefined && before !== id) this.#rewriteFrom(position)
-    this.#idAt[position] = id
-    this.#positionOf.set(id, position)
-    while (this.#idAt[this.#contiguous + 1] !== undefined) this.#contiguous++
-    if (this.#forgotten.length <= this.#contiguous + 1) this.#forgotten.length = 0
+    this.#record(position, fromHex(id), 0)
+  }
+
+  /** As `record`, of a change whose id nobody has had to spell yet. */
+  recordChange(position: Position, { ids, idAt }: Change): void {
+    this.#record(position, ids, idAt)
   }
 
   positionOf(id: ChangeId): Position | undefined {
-    return this.#positionOf.get(id)
+    return isChangeId(id) ? this.#positionOf(this.#ids.find(fromHex(id))) : undefined
+  }
+
+  /** As `positionOf`, of a change whose id nobody has had to spell yet. */
+  positionOfChange({ ids, idAt }: Change): Position | undefined {
+    return this.#positionOf(this.#ids.find(ids, idAt))
   }
 
   idAt(position: Position): ChangeId | undefined {
-    return this.#idAt[position]
+    const number = this.#numbers[position]
+    return number === undefined ? undefined : toHex(this.#ids.key(number))
+  }
+
+  /** Whether another change than this one was told of at a position. */
+  contradicts(position: Position, { ids, idAt }: Change): boolean {
+    const number = this.#numbers[position]
+    return number !== undefined && !this.#ids.is(number, ids, idAt)
   }
 
   /** Forgets what was said of the log after `position`. */
   truncate(position: Position): void {
-    for (let at = position + 1; at < this.#idAt.length; at++) {
-      const id = this.#idAt[at]
-      if (id === undefined) continue
-      this.#positionOf.delete(id)
-      this.#forgotten[at] = id
+    for (let at = position + 1; at < this.#numbers.length; at++) {
+      const number = this.#numbers[at]
+      if (number === undefined) continue
+      this.#positions.set(number, 0)
+      this.#forgotten[at] = number
     }
-    this.#idAt.length = Math.min(this.#idAt.length, position + 1)
+    this.#numbers.length = Math.min(this.#numbers.length, position + 1)
     this.#contiguous = Math.min(this.#contiguous, position)
   }
 
-  /**
-   * The heads of a branch in the first `position` changes of the log.
-   * @throws WEFT_POSITION_UNKNOWN when the replica has not been told of them all
-   */
-  headsAt(set: ChangeSet, branch: BranchName, position: Position): Node[] {
-    if (!Number.isSafeInteger(position) || position < 0 || position > this.#contiguous) {
-      throw new WeftError(
-        'WEFT_POSITION_UNKNOWN',
-        `position ${position} is not known here; this replica knows the log up to ${this.#contiguous}`,
-        'pass a position from 0 up to that, or flush and wait until the replica has caught up',
-        { position, known: this.#contiguous },
-      )
-    }
-    return position * 2 > this.#contiguous
-      ? this.committedHeads(set, branch, position)
-      : this.#headsFromStart(set, branch, position)
+  #record(position: Position, ids: Uint8Array, idAt: number): void {
+    const number = this.#number(ids, idAt)
+    const before = this.#numbers[position] ?? this.#forgotten[position]
+    if (before !== undefined && before !== number) this.#rewriteFrom(position)
+    this.#numbers[position] = number
+    this.#positions.set(number, position)
+    while (this.#numbers[this.#contiguous + 1] !== undefined) this.#contiguous++
+    if (this.#forgotten.length <= this.#contiguous + 1) this.#forgotten.length = 0
   }
 
-  /** The heads of a branch among the changes that are known to be in the log, up to a position or wherever they stand. */
-  committedHeads(set: ChangeSet, branch: BranchName, upTo: Position = Number.POSITIVE_INFINITY): Node[] {
-    const { dag } = set
-    const isOn = (node: Node): boolean => {
-      const { header } = set.change(node)
-      return header.branch === branch || header.notes.forks?.includes(branch) === true
-    }
-    const open = [...set.branches.heads(branch)]
-    const seen = new Set(open)
-    const found: Node[] = []
-    for (let node = open.pop(); node !== undefined; node = open.pop()) {
-      const stands = this.#positionOf.get(dag.id(node))
-      if (stands !== undefined && stands <= upTo && isOn(node)) {
-        found.push(node)
-        continue
-      }
-      for (let at = dag.depCount(node) - 1; at >= 0; at--) {
-        const dep = dag.dep(node, at)
-        if (seen.has(dep)) continue
-        seen.add(dep)
-        open.push(dep)
-      }
-    }
-    return set.maximal(found)
+  #number(ids: Uint8Array, idAt: number): number {
+    const known = this.#ids.find(ids, idAt)
+    if (known >= 0) return known
+    this.#positions.push(0)
+    return this.#ids.insert(ids, idAt)
   }
 
-  #headsFromStart(set: ChangeSet, branch: BranchName, position: Position): Node[] {
-    const branches = new Branches(set.dag)
-    for (let at = 1; at <= position; at++) {
-      const node = set.dag.node(this.#idAt[at]!)
-      const { header } = set.change(node)
-      branches.add(node, header.branch, header.notes.forks ?? [])
-    }
-    return [...branches.heads(branch)]
+  #positionOf(number: number): Position | undefined {
+    return number < 0 ? undefined : this.#positions.at(number) || undefined
   }
 
   /** What comes after it is another one, too, whatever was told of that. */

@@ -8,6 +8,7 @@ export { CborWriter } from './cbor-cursor.js'
 export { apart, Change, decodeChange, sealChange } from './change.js'
 export { ChangeSet } from './change-set.js'
 export { CommitIndex } from './commit-index.js'
+export { committedHeads, headsAt } from './committed-heads.js'
 export {
   type Conflict,
   type ConflictValue,

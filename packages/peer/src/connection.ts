@@ -328,7 +328,7 @@ export class Connection implements Flow {
   async #read({ channel, from, bytes_max }: Read): Promise<void> {
     const log = this.#channels.get(channel)?.log
     if (log === undefined) return
-    const inMemory = log.readTail(from, bytes_max)
+    const inMemory = log.inMemory(from, bytes_max)
     if (inMemory) return this.#perform(this.#session.records(channel, inMemory))
     try {
       this.#perform(this.#session.records(channel, await log.read(from, bytes_max)))

@@ -23,8 +23,10 @@ import { contentMissing, erases, rewrittenBy } from './erasing.js'
 import { HeadIds } from './head-ids.js'
 import { isDamage, isKeyless } from './log-errors.js'
 import type { ContextHooks, ContextLogHost } from './log-host.js'
+import { LogPages } from './log-pages.js'
 import { LogTail } from './log-tail.js'
 import { authorOf, NOBODY, reached, submitOwn } from './own-changes.js'
+import { type Page, sizeOf } from './page-cache.js'
 import { type Offered, TrialQueue } from './trial-queue.js'
 import { costOf, SLICE_COST } from './turns.js'
 
@@ -38,8 +40,10 @@ export interface Subscriber {
   failed(error: WeftError): void
 }
 
-/** What is read of a log at once, to open it. */
+/** What is read of a log from disk at once. */
 const PAGE_BYTES = 262_144
+/** What is kept of it then, for whoever had it opened: a part of what there is room for of all logs. */
+const FIRST_BYTES_MAX = 4_194_304
 const RECORDS_A_TURN = 16
 
 /**
@@ -57,6 +61,7 @@ export class ContextLog {
   #writing: Promise<void> | undefined
   #damage: WeftError | undefined
   readonly #tail = new LogTail()
+  readonly #pages: LogPages
   readonly #headIds: HeadIds
   #heads: readonly ChangeId[] = []
 
@@ -68,6 +73,7 @@ export class ContextLog {
     private readonly hooks: ContextHooks,
   ) {
     this.#admission = new Admission(host.hash)
+    this.#pages = new LogPages(host.pages, from => store.read(workflow, from, PAGE_BYTES))
     this.#headIds = new HeadIds(this.#admission.dag)
     this.#admitted = new AdmittedQueue(host.shares.of(store.tenant), () => this.#headIds.list())
     this.#trials = new TrialQueue(host.trial, {
@@ -96,7 +102,11 @@ export class ContextLog {
   ): Promise<ContextLog> {
     const log = new ContextLog(store, workflow, gate, host, hooks)
     const bare = new Map<ChangeId, Position>()
+    const first: Page[] = []
+    let room = FIRST_BYTES_MAX
     for await (const records of wholeLog(store, workflow, host.hash, PAGE_BYTES)) {
+      if (room > 0) first.push(records)
+      room -= sizeOf(records)
       for (let at = 0; at < records.length; at += RECORDS_A_TURN) {
         const some = records.slice(at, at + RECORDS_A_TURN)
         await host.turn(store.tenant, costOf(some))
@@ -107,6 +117,7 @@ export class ContextLog {
     for (const [id, position] of bare) {
       if (!log.#admission.erasures.has(id)) throw contentMissing(workflow, position, id)
     }
+    for (const page of first) log.#pages.keep(page)
     return log
   }
 
@@ -189,10 +200,10 @@ export class ContextLog {
   /** Records from `from` on, as `TenantStore.read`; those of late from memory. Damage quarantines the log. */
   async read(from: Position, bytes_max: number): Promise<readonly LogRecord[]> {
     if (this.#damage) throw this.#damage
-    const inMemory = this.readTail(from, bytes_max)
+    const inMemory = this.inMemory(from, bytes_max)
     if (inMemory) return inMemory
     try {
-      return await this.store.read(this.workflow, from, bytes_max)
+      return await this.#pages.read(from, bytes_max)
     } catch (error) {
       if (isDamage(error)) this.#quarantine(error)
       throw error
@@ -200,8 +211,8 @@ export class ContextLog {
   }
 
   /** As `read`, when memory holds the record at `from`. */
-  readTail(from: Position, bytes_max: number): readonly LogRecord[] | undefined {
-    return this.#tail.read(from, bytes_max)
+  inMemory(from: Position, bytes_max: number): readonly LogRecord[] | undefined {
+    return this.#tail.read(from, bytes_max) ?? this.#pages.inMemory(from, bytes_max)
   }
 
   /** Nothing more is read from it or written to it; a write that is under way goes on. */
@@ -209,7 +220,7 @@ export class ContextLog {
     if (this.#damage) return
     this.#damage = reason
     this.#admitted.clear()
-    this.#trials.clear()
+    this.close()
     for (const subscriber of [...this.#subscribers]) subscriber.failed(reason)
   }
 
@@ -221,6 +232,7 @@ export class ContextLog {
   /** Nobody uses it any more: nothing is kept of it elsewhere. */
   close(): void {
     this.#trials.clear()
+    this.#pages.clear()
   }
 
   /** Resolves when everything admitted so far is on disk, or the store has failed. */
@@ -326,6 +338,7 @@ export class ContextLog {
         this.#admitted.written()
         this.#tail.add(records)
         this.#tail.replace(rewritten)
+        if (rewritten.length > 0) this.#pages.clear()
         if (rewritten.length > 0 || records.some(({ id }) => this.#admission.erasures.has(id)))
           this.#trials.reset()
         this.#tell(batch, count)

@@ -237,6 +237,7 @@ export class Contexts {
     await log?.flush()
     const removed = await isOver()
     if (!removed) return false
+    log?.close()
     const { bytes } = await this.#written(store.remove(workflow))
     this.#quarantined.delete(keyOf(store.tenant, workflow))
     void meter.then(

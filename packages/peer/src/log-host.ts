@@ -1,4 +1,5 @@
 import type { Clock, Hash, Random, WeftError } from '@weft/core'
+import type { PageCache } from './page-cache.js'
 import type { StateTrial } from './state-trial.js'
 import type { WriteShares } from './write-shares.js'
 
@@ -13,6 +14,7 @@ export interface ContextLogHost {
   /** Resolves when it is a tenant's turn to have this much done for it (turns.ts). */
   readonly turn: (tenant: string, cost: number) => Promise<void>
   readonly shares: WriteShares
+  readonly pages: PageCache
   /** Of a branch before its heads are joined. */
   readonly branch_heads_max: number
 }

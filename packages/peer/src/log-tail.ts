@@ -31,13 +31,21 @@ export class LogTail {
 
   /** Records from `from` on, as `TenantStore.read`; undefined where the one at `from` is not here. */
   read(from: Position, bytes_max: number): readonly LogRecord[] | undefined {
-    const first = this.#records[0]
-    if (first === undefined || from < first.position) return undefined
-    const start = from - first.position
-    let bytes = 0
-    let end = start
-    while (end < this.#records.length && (end === start || bytes < bytes_max))
-      bytes += this.#records[end++]!.bytes.length
-    return this.#records.slice(start, end)
+    return recordsFrom(this.#records, from, bytes_max)
   }
+}
+
+/** Of records that follow each other, those from `from` on, as `TenantStore.read`; undefined where they begin later. */
+export function recordsFrom(
+  records: readonly LogRecord[],
+  from: Position,
+  bytes_max: number,
+): readonly LogRecord[] | undefined {
+  const first = records[0]
+  if (first === undefined || from < first.position) return undefined
+  const start = from - first.position
+  let bytes = 0
+  let end = start
+  while (end < records.length && (end === start || bytes < bytes_max)) bytes += records[end++]!.bytes.length
+  return records.slice(start, end)
 }

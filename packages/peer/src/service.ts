@@ -16,6 +16,7 @@ import type { PeerLimits } from './limits.js'
 import { checkNotRevoked, LiveGrants } from './live-grants.js'
 import type { Patience } from './patience.js'
 import type { PeerMetrics } from './peer-metrics.js'
+import { PageCache } from './page-cache.js'
 import { quotaOf } from './quota.js'
 import { Rates } from './rates.js'
 import type { SessionSigner } from './session-tokens.js'
@@ -135,6 +136,7 @@ export class PeerService {
     const host = {
       ...{ hash, random, clock, started_ms, trial, overlay_lease_ms, turn },
       shares: new WriteShares(clock, limits.share_cost),
+      pages: new PageCache(),
       branch_heads_max: limits.branch_heads_max,
       quotaOf: (tenant: string) => quotaOf(tenant, limits),
       exceeded: (tenant: string, { code, message }: WeftError) => options.log.warn({ tenant, code }, message),

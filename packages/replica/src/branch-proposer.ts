@@ -2,16 +2,17 @@ import {
   ABANDONED_BRANCH,
   type BranchName,
   type ChangeId,
-  checkBranch,
-  checkOverlayName,
-  type EntrySchemas,
   ERASURES_BRANCH,
+  type EntrySchemas,
   type HeaderNotes,
   type Json,
   type JsonObject,
   type OverlaysNote,
   type Position,
   WAKES_BRANCH,
+  checkBranch,
+  checkOverlayName,
+  headsAt,
 } from '@weft/core'
 import { checkList, checkObject } from './arguments.js'
 import { BranchEditor, NAMES, type WriteOptions, withReason } from './branch-editor.js'
@@ -267,7 +268,7 @@ export abstract class BranchProposer<State, Entries extends EntrySchemas> extend
   /** Heads in the past of this branch. @throws WEFT_POSITION_UNKNOWN · WEFT_CHANGE_UNKNOWN */
   #past(at: Position | readonly ChangeId[]): readonly ChangeId[] {
     const { set } = this
-    if (typeof at === 'number') return set.ids(this.context.index.headsAt(set, this.branch, at))
+    if (typeof at === 'number') return set.ids(headsAt(this.context.index, set, this.branch, at))
     return set.ids(set.maximal(checkShown(set, this.branch, at)))
   }
 

@@ -2,7 +2,6 @@ import {
   type AgentId,
   type AuditFilter,
   type AuditRecord,
-  audit,
   type BlastRadius,
   type BranchName,
   type BranchWriter,
@@ -12,33 +11,35 @@ import {
   type Conflict,
   type ContextDefinition,
   type ContextEvent,
-  digest,
   EFFECT_KIND,
   type EffectOutcome,
   type EntriesOptions,
   type Entry,
   type EntryId,
   type EntrySchemas,
-  findConflicts,
-  findResolutions,
-  isEngineBranch,
-  isWeftError,
   type JsonObject,
   type KindOf,
-  lastWriters,
   MAIN_BRANCH,
   type MergeReport,
-  mergeReport,
   type Position,
   type Resolution,
-  readOutcome,
   type Stale,
-  type ToldOverlay,
   Staleness,
+  type ToldOverlay,
   type ValueOf,
   type VersionedRef,
   type Window,
   type WindowFormat,
+  audit,
+  digest,
+  findConflicts,
+  findResolutions,
+  headsAt,
+  isEngineBranch,
+  isWeftError,
+  lastWriters,
+  mergeReport,
+  readOutcome,
 } from '@weft/core'
 import { checkFunction, checkList, checkObject, checkText } from './arguments.js'
 import type { Asked } from './asked.js'
@@ -310,7 +311,7 @@ export abstract class BranchReader<State, Entries extends EntrySchemas> {
 
   #headsAt(when: Position | readonly ChangeId[]): readonly ChangeId[] {
     const { set } = this
-    if (typeof when === 'number') return set.ids(this.context.index.headsAt(set, this.branch, when))
+    if (typeof when === 'number') return set.ids(headsAt(this.context.index, set, this.branch, when))
     return checkList('the place in the log', when, 'pass a position, or heads as a list')
   }
 

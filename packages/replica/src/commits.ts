@@ -25,6 +25,11 @@ export class Commits {
 
   constructor(private readonly index: CommitIndex) {}
 
+  /** Of how many changes anything is kept here that is to be told when they become durable. */
+  get size(): number {
+    return this.#waiting.size + this.#unanswered.size + this.#afterLoss.size
+  }
+
   /** @returns for its receipt, to ask by when it may have been refused */
   began(id: ChangeId): Outcome {
     const outcome: Outcome = { refusal: undefined }

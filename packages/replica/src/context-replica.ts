@@ -141,7 +141,7 @@ export class ContextReplica {
     this.#own.add(change.id)
     this.session.push(this.workflow, change)
     this.link.schedulePump()
-    this.#tell([change.id])
+    this.#tell([change])
     return outcome
   }
 
@@ -191,18 +191,17 @@ export class ContextReplica {
   }
 
   deliver(from: Position, items: readonly LogItem[]): void {
-    const arrived: ChangeId[] = []
+    const arrived: Change[] = []
     const forgetErased = this.#watchErasures()
     let position = from - 1
     try {
       for (const item of items) {
-        const id = this.#takeIn(item, arrived)
-        const told = this.index.idAt(position + 1)
-        if (told !== undefined && told !== id) {
+        const change = this.#takeIn(item, arrived)
+        if (this.index.contradicts(position + 1, change)) {
           this.#isAnotherLogAfter(position)
           break
         }
-        this.#committed(id, ++position)
+        this.#committed(change, ++position)
       }
     } catch (error) {
       // A log holds what its changes depend on: what is not here stands where another one ended alike.
@@ -223,7 +222,8 @@ export class ContextReplica {
   acked(acks: readonly { readonly id: ChangeId; readonly position: Position }[]): void {
     for (const { id, position } of acks) {
       // What was proposed is here when the log brings it, behind all that the peer had when it took it.
-      if (this.#set.has(id)) this.#committed(id, position)
+      const node = this.#set.dag.find(id)
+      if (node !== NO_NODE) this.#committed(this.#set.change(node), position)
     }
     this.#positionListeners.tell()
   }
@@ -334,22 +334,21 @@ export class ContextReplica {
   }
 
   /** @throws when the change does not fit what is here, or is the name of one that is not here */
-  #takeIn(item: LogItem, arrived: ChangeId[]): ChangeId {
+  #takeIn(item: LogItem, arrived: Change[]): Change {
     if ('bytes' in item) return this.#add(decodeChange(item.bytes, this.host.hash), arrived)
     const proposed = this.#proposals.get(item.id)
     if (proposed) return this.#add(proposed, arrived)
-    this.#set.dag.node(item.id)
-    return item.id
+    return this.#set.change(this.#set.dag.node(item.id))
   }
 
-  #add(change: Change, arrived: ChangeId[]): ChangeId {
+  #add(change: Change, arrived: Change[]): Change {
     try {
-      if (this.#set.add(change, true) !== NO_NODE) arrived.push(change.id)
+      if (this.#set.add(change, true) !== NO_NODE) arrived.push(change)
     } catch (error) {
       if (!this.#giveWay(change, error)) throw error
       return this.#add(change, arrived)
     }
-    return change.id
+    return change
   }
 
   /**
@@ -384,14 +383,17 @@ export class ContextReplica {
     this.index.truncate(position)
   }
 
-  #committed(id: ChangeId, position: Position): void {
-    this.index.record(position, id)
+  #committed(change: Change, position: Position): void {
+    this.index.recordChange(position, change)
+    if (this.#own.size + this.#proposals.size + this.commits.size === 0) return
+    // To spell an id takes more than all of this: that is left where nobody here waits for any.
+    const { id } = change
     this.commits.committed(id, position)
     this.#proposals.accepted(id, position)
     this.#own.delete(id)
   }
 
-  #tell(changes: readonly ChangeId[]): void {
-    this.#listeners.tell(changes)
+  #tell(changes: readonly Change[]): void {
+    if (this.#listeners.size > 0) this.#listeners.tell(changes.map(({ id }) => id))
   }
 }

@@ -1,15 +1,16 @@
-import type {
-  AgentId,
-  BranchName,
-  ChangeId,
-  ContextDefinition,
-  Entry,
-  EntrySchemas,
-  Handoff,
-  Node,
-  OverlaysNote,
-  Position,
-  Write,
+import {
+  type AgentId,
+  type BranchName,
+  type ChangeId,
+  type ContextDefinition,
+  type Entry,
+  type EntrySchemas,
+  type Handoff,
+  type Node,
+  type OverlaysNote,
+  type Position,
+  type Write,
+  headsAt,
 } from '@weft/core'
 import { checkFunction, checkList, checkObject, checkText } from './arguments.js'
 import type { Asked } from './asked.js'
@@ -183,7 +184,7 @@ export class Context<State, Entries extends EntrySchemas> extends BranchProposer
     const session = await attest(this.asked, this.context, options)
     await this.until(() => this.position >= session.position, options)
     // What others have written here since is not in the log that the session stands for.
-    const heads = this.set.ids(this.context.index.headsAt(this.set, this.branch, session.position))
+    const heads = this.set.ids(headsAt(this.context.index, this.set, this.branch, session.position))
     const { workflow, agent, branch, definition } = this
     const self = { tenant: this.context.tenant!, workflow, agent, branch, definition }
     const said = { overlays: (await this.overlaysInForce(options)) ?? null, epoch: lease?.epoch ?? null }
@@ -333,7 +334,7 @@ export class Context<State, Entries extends EntrySchemas> extends BranchProposer
       return
     }
     const { set } = writer
-    const past = typeof at === 'number' ? this.context.index.headsAt(set, this.branch, at) : set.nodes(at)
+    const past = typeof at === 'number' ? headsAt(this.context.index, set, this.branch, at) : set.nodes(at)
     const elsewhere = this.newWriter()
     this.record(elsewhere.fork(names, past))
     elsewhere.state.free()

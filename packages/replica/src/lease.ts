@@ -1,11 +1,12 @@
 import {
   type ChangeId,
   type Clock,
-  checkLeaseLength,
   type HeaderNotes,
   type Lease as LeaseGrant,
   WeftError,
   type WorkflowId,
+  checkLeaseLength,
+  committedHeads,
 } from '@weft/core'
 import type { Asked } from './asked.js'
 import { isRefusedFor, propose, type ProposalScope } from './proposer.js'
@@ -133,7 +134,7 @@ export class Lease {
   #committed(): readonly ChangeId[] {
     const { set, index } = this.scope.context
     const grant = set.has(this.change) ? [set.dag.node(this.change)] : []
-    return set.ids(set.maximal([...index.committedHeads(set, this.scope.branch), ...grant]))
+    return set.ids(set.maximal([...committedHeads(index, set, this.scope.branch), ...grant]))
   }
 
   get #clock(): Clock {

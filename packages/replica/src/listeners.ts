@@ -4,6 +4,10 @@ import { checkFunction } from './arguments.js'
 export class Listeners<Told extends readonly unknown[]> {
   readonly #listening = new Set<(...told: Told) => void>()
 
+  get size(): number {
+    return this.#listening.size
+  }
+
   /** @returns a function that ends it. @throws WEFT_USAGE for what cannot be called */
   add(listener: (...told: Told) => void): () => void {
     checkFunction('the listener', listener)

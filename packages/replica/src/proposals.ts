@@ -10,6 +10,10 @@ interface Open {
 export class Proposals {
   readonly #open = new Map<ChangeId, Open>()
 
+  get size(): number {
+    return this.#open.size
+  }
+
   /** Resolves when the log has it; rejects when the peer refuses it. */
   add(change: Change): Promise<Position> {
     const accepted = deferred<Position>()

@@ -7,10 +7,11 @@ import {
   type Json,
   type Node,
   type Position,
-  rangeBetween,
   SUMMARY_KIND,
   WeftError,
   type Write,
+  headsAt,
+  rangeBetween,
 } from '@weft/core'
 
 /** The part of a branch to be summarised: after `from`, up to and with `to`; a position of the log, or heads. */
@@ -40,7 +41,7 @@ export function planSummary(
 ): SummaryPlan {
   const view = set.view(branch)
   const nodesAt = (when: Position | readonly ChangeId[]): readonly Node[] =>
-    typeof when === 'number' ? index.headsAt(set, branch, when) : set.nodes(when)
+    typeof when === 'number' ? headsAt(index, set, branch, when) : set.nodes(when)
   const [from, to] = [nodesAt(after), nodesAt(upTo)]
   const hidden = [...from, ...to].find(node => !view.has(node))
   if (hidden !== undefined) throw notVisible(set.dag.id(hidden))
