@@ -67,6 +67,7 @@ export class Target {
           connections: none,
           contexts: none,
           quarantined: none,
+          pageBytes: none,
           feeds: none,
           parked: none,
           ready: () => true,

@@ -214,6 +214,24 @@ test('[ERA-1] a target that is not written yet is erased with the batch that it 
   expect(items.some(item => Buffer.from(item).includes('.'.repeat(100)))).toBe(false)
 })
 
+test('[ERA-1] of what was read of a log before, nothing is sent that has been erased since', async () => {
+  const { harness, author } = await scene()
+  const secret = author.append(500)
+  const writer = await harness.following()
+  writer.push(secret)
+  while ((await harness.log()).length < 4) await writer.next('log')
+  await harness.restart()
+  const admin = await harness.following({ scopes: [...ADMIN.scopes] })
+  await admin.next('log')
+  expect(await harness.metric('weft_log_page_bytes')).toBeGreaterThan(500)
+  admin.push(eraser(author).write(erasing(author, secret))!)
+  while ((await harness.log()).length < 5) await admin.next('log')
+  const late = await harness.following()
+  const { items } = await late.next('log')
+  expect(items.length).toBeGreaterThan(3)
+  expect(items.some(item => Buffer.from(item).includes('.'.repeat(100)))).toBe(false)
+})
+
 test('[ERA-1] [DUR-4] a log in which a change has lost its content, and that nothing erases, is quarantined', async () => {
   const { harness, client, author, said } = await scene()
   const erased = eraser(author).write(erasing(author, said))!

@@ -12,6 +12,9 @@ const Note = defineContext({
   initial: {},
 })
 
+/** A peer that has just begun has nothing of a log in memory, then, that it could read from instead of the disk. */
+const NOTHING_KEPT = { limits: { page_bytes_max: 0 } }
+
 function open(replica: Replica, workflow: string) {
   return replica.open(Note, { workflow, agent: 'a' })
 }
@@ -49,10 +52,9 @@ test('[DUR-4] a damaged context is refused by code to whoever opens it, and othe
 })
 
 test('[DUR-4] damage that is found while a context is open ends it for all who follow it, and nothing is written to it', async () => {
-  const harness = await PeerHarness.start()
+  const harness = await PeerHarness.start(NOTHING_KEPT)
   const first = await harness.replica()
   await write(first, 'w', 5)
-  // A peer that has just begun has nothing of the log in memory that it could read from instead.
   await harness.restart()
   const context = await open(first, 'w')
   const other = await write(first, 'other', 1)
@@ -72,7 +74,7 @@ test('[DUR-4] damage that is found while a context is open ends it for all who f
 })
 
 test('[DUR-4] [DUR-3] what is under way when damage is found is told as not known: it may be written all the same', async () => {
-  const harness = await PeerHarness.start()
+  const harness = await PeerHarness.start(NOTHING_KEPT)
   const first = await harness.replica()
   await write(first, 'w', 5)
   await harness.restart()
@@ -109,7 +111,7 @@ test('[DUR-4] an append that the store refuses for damage quarantines its contex
 })
 
 test('[DUR-4] a feed of a context that turns out damaged ends with the reason', async () => {
-  const harness = await PeerHarness.start()
+  const harness = await PeerHarness.start(NOTHING_KEPT)
   const replica = await connect({ url: harness.url, token: await harness.token() })
   await write(replica, 'w', 5)
   await replica.close()

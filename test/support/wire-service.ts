@@ -88,6 +88,7 @@ export async function startService({
     connections: zero,
     contexts: zero,
     quarantined: zero,
+    pageBytes: zero,
     feeds: zero,
     parked: zero,
     oldestWrite_ms: zero,

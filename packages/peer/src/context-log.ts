@@ -42,8 +42,8 @@ export interface Subscriber {
 
 /** What is read of a log from disk at once. */
 const PAGE_BYTES = 262_144
-/** What is kept of it then, for whoever had it opened: a part of what there is room for of all logs. */
-const FIRST_BYTES_MAX = 4_194_304
+/** Of the room for pages of all logs, what the first ones of a log may take when it is opened. */
+const FIRST_SHARE = 4
 const RECORDS_A_TURN = 16
 
 /**
@@ -103,7 +103,7 @@ export class ContextLog {
     const log = new ContextLog(store, workflow, gate, host, hooks)
     const bare = new Map<ChangeId, Position>()
     const first: Page[] = []
-    let room = FIRST_BYTES_MAX
+    let room = host.pages.bytes_max / FIRST_SHARE
     for await (const records of wholeLog(store, workflow, host.hash, PAGE_BYTES)) {
       if (room > 0) first.push(records)
       room -= sizeOf(records)

@@ -38,9 +38,7 @@ export class LogPages implements PageOwner {
 
   /** These are what the log holds. */
   keep(page: readonly LogRecord[]): void {
-    if (page.length === 0) return
-    this.#pages.add(page)
-    this.cache.add(page, this)
+    if (page.length > 0 && this.cache.add(page, this)) this.#pages.add(page)
   }
 
   letGo(page: Page): void {

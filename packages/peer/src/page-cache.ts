@@ -1,7 +1,6 @@
 import type { LogRecord } from '@weft/core'
 import { LRUCache } from 'lru-cache'
 
-const BYTES_MAX = 16_777_216
 /** What a record takes beside the bytes of its change, about. */
 const RECORD_BYTES = 256
 
@@ -15,15 +14,27 @@ export interface PageOwner {
 
 /** Pages that were read from disk, of all the logs of a peer together: as many as fit, and those used last. */
 export class PageCache {
-  readonly #owners = new LRUCache<Page, PageOwner>({
-    maxSize: BYTES_MAX,
-    sizeCalculation: (_, page) => sizeOf(page),
-    dispose: (owner, page) => owner.letGo(page),
-  })
+  readonly #owners: LRUCache<Page, PageOwner>
 
-  /** A page that is too large for all of it is let go of at once. */
-  add(page: Page, owner: PageOwner): void {
+  constructor(readonly bytes_max: number) {
+    this.#owners = new LRUCache({
+      // It takes 0 for no limit.
+      maxSize: Math.max(1, bytes_max),
+      sizeCalculation: (_, page) => sizeOf(page),
+      dispose: (owner, page) => owner.letGo(page),
+    })
+  }
+
+  /** What those take that are here, bytes. */
+  get bytes(): number {
+    return this.#owners.calculatedSize
+  }
+
+  /** @returns whether there is room for it at all */
+  add(page: Page, owner: PageOwner): boolean {
+    if (sizeOf(page) > this.bytes_max) return false
     this.#owners.set(page, owner)
+    return true
   }
 
   used(page: Page): void {
@@ -35,6 +46,7 @@ export class PageCache {
   }
 }
 
+/** What a page takes of the memory, about, bytes. */
 export function sizeOf(page: Page): number {
   return page.reduce((size, { bytes }) => size + bytes.length + RECORD_BYTES, 0)
 }

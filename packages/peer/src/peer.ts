@@ -124,6 +124,7 @@ class PeerProcess implements Peer {
       connections: () => this.#service.connections,
       contexts: () => this.#service.openContexts,
       quarantined: () => this.#service.quarantined,
+      pageBytes: () => this.#service.pageBytes,
       feeds: () => this.#feeds.size,
       parked: () => this.#webhooks.parkedCount,
       ready: () => this.#service.ready,

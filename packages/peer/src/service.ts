@@ -73,6 +73,7 @@ export class PeerService {
   readonly #turns: Turns
   readonly #rates: Rates
   readonly #writes: WriteWatch
+  #pages: PageCache
   #store: Store | undefined
   #contexts: Contexts | undefined
   #reopening: Promise<void> | undefined
@@ -85,6 +86,7 @@ export class PeerService {
     private readonly hooks: ServiceHooks,
   ) {
     this.#turns = new Turns(options.soon)
+    this.#pages = new PageCache(options.limits.page_bytes_max)
     this.#rates = new Rates(tenant => quotaOf(tenant, options.limits).changes_per_second_max)
     const { clock, limits, log } = options
     const revocationsOf = async (tenant: string) => this.contexts.revocations(tenant)
@@ -113,6 +115,11 @@ export class PeerService {
     return this.#writes.oldest_ms
   }
 
+  /** What the pages take that are kept of logs, bytes. */
+  get pageBytes(): number {
+    return this.#pages.bytes
+  }
+
   get quarantined(): number {
     return this.#contexts?.quarantined ?? 0
   }
@@ -129,6 +136,8 @@ export class PeerService {
     const { hash, random, clock, limits, metrics, trial } = options
     const store = await options.openStore()
     this.#store = store
+    // Those of a store that failed go with its contexts.
+    this.#pages = new PageCache(limits.page_bytes_max)
     await this.#finishDrops(store)
     const started_ms = clock.steady()
     const { overlay_lease_ms } = limits
@@ -136,7 +145,7 @@ export class PeerService {
     const host = {
       ...{ hash, random, clock, started_ms, trial, overlay_lease_ms, turn },
       shares: new WriteShares(clock, limits.share_cost),
-      pages: new PageCache(),
+      pages: this.#pages,
       branch_heads_max: limits.branch_heads_max,
       quotaOf: (tenant: string) => quotaOf(tenant, limits),
       exceeded: (tenant: string, { code, message }: WeftError) => options.log.warn({ tenant, code }, message),

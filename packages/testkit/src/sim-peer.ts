@@ -17,6 +17,7 @@ const metrics = peerMetrics({
   connections: () => 0,
   contexts: () => 0,
   quarantined: () => 0,
+  pageBytes: () => 0,
   feeds: () => 0,
   parked: () => 0,
   ready: () => true,
