@@ -216,7 +216,9 @@ describe('a listener that throws', () => {
     await harness.restart()
     await context.append('message', { text: 'after a restart' }).committed
     await other.until(() => other.entries().length === 3)
-    expect(told).toEqual(['connected', 'disconnected', 'connected'])
+    // It is told again by each attempt that comes before the peer is back.
+    const changes = told.filter((type, at) => type !== told[at - 1])
+    expect(changes).toEqual(['connected', 'disconnected', 'connected'])
     expect(new Set(errors.map(String))).toEqual(
       new Set(['Error: connected', 'Error: disconnected', 'Error: change']),
     )
