@@ -51,7 +51,7 @@ export function printReport({ bench, machine: { node, cpu, cpus: count, load }, 
   console.log(`weft bench ${bench} — Node ${node}, ${count} × ${cpu}, load ${load?.toFixed(2)}`)
   for (const section of sections) printSection(section)
   const bars = sections.flatMap(({ rows }) => rows.flatMap(({ bar }) => (bar ? [bar] : [])))
-  console.log(`\n${bars.filter(({ met }) => met).length} of ${bars.length} bars met`)
+  if (bars.length > 0) console.log(`\n${bars.filter(({ met }) => met).length} of ${bars.length} bars met`)
 }
 
 export function writeJson(file: string, report: Report): void {
@@ -60,13 +60,13 @@ export function writeJson(file: string, report: Report): void {
 
 function printSection({ title, columns, rows, notes }: Section): void {
   const hasRatio = rows.some(row => row.ratio !== undefined)
-  const head = ['', ...columns, ...(hasRatio ? ['ratio'] : []), 'bar', '']
+  const hasBars = rows.some(row => row.bar !== undefined)
+  const head = ['', ...columns, ...(hasRatio ? ['ratio'] : []), ...(hasBars ? ['bar', ''] : [])]
   const lines = rows.map(row => [
     row.unit === '' ? row.title : `${row.title}, ${row.unit}`,
     ...columns.map(column => format(row.values[column])),
     ...(hasRatio ? [row.ratio === undefined ? '' : `${row.ratio.toFixed(2)} ×`] : []),
-    row.bar?.text ?? '',
-    row.bar === undefined ? '' : row.bar.met ? 'met' : 'MISSED',
+    ...(hasBars ? [row.bar?.text ?? '', verdictOf(row.bar)] : []),
   ])
   const widths = head.map((_, index) => Math.max(...[head, ...lines].map(line => line[index]!.length)))
   console.log(`\n${title}`)
@@ -77,6 +77,10 @@ function printSection({ title, columns, rows, notes }: Section): void {
     console.log(`  ${cells.join('  ').trimEnd()}`)
   }
   for (const note of notes) console.log(`  · ${note}`)
+}
+
+function verdictOf(bar: Bar | undefined): string {
+  return bar === undefined ? '' : bar.met ? 'met' : 'MISSED'
 }
 
 function format(value: number | undefined): string {

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { catchUp } from './catch-up.js'
 import { connections } from './connections.js'
 import { convergence } from './convergence.js'
 import { encryption } from './encryption.js'
@@ -18,6 +19,7 @@ interface Claim {
 const CLAIMS = new Map<string, Claim>([
   ['convergence', { rounds: 15, measure: convergence }],
   ['peer', { rounds: 5, measure: peer }],
+  ['catch-up', { rounds: 9, measure: catchUp }],
   ['step', { rounds: 45, measure: step }],
   ['window', { rounds: 5, measure: window }],
   ['scratch', { rounds: 15, measure: scratch }],
@@ -32,6 +34,7 @@ const HELP = `npm run bench -- CLAIM [--rounds N] [--json FILE]
 
   convergence   raw Yjs, raw Automerge and Weft's core side by side: append, merge, encode, load; flattening
   peer          a durable peer and its clients in two processes: acknowledgement, visibility, throughput, CPU
+  catch-up      workers that were offline, and one that opens a long context: until they have all; what a context takes
   step          a step beside a write of the same; invalidating what was derived; the blast radius of a ref
   window        what a model is to see of 100,000 entries, after each change
   scratch       a shared scratch with a stock client that watches: a token end to end, and what 10,000 steps leave behind
