@@ -223,7 +223,7 @@ test('[ERA-1] of what was read of a log before, nothing is sent that has been er
   await harness.restart()
   const admin = await harness.following({ scopes: [...ADMIN.scopes] })
   await admin.next('log')
-  expect(await harness.metric('weft_log_page_bytes')).toBeGreaterThan(500)
+  expect(await harness.metric('weft_read_cache_bytes')).toBeGreaterThan(500)
   admin.push(eraser(author).write(erasing(author, secret))!)
   while ((await harness.log()).length < 5) await admin.next('log')
   const late = await harness.following()

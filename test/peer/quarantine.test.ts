@@ -13,7 +13,7 @@ const Note = defineContext({
 })
 
 /** A peer that has just begun has nothing of a log in memory, then, that it could read from instead of the disk. */
-const NOTHING_KEPT = { limits: { page_bytes_max: 0 } }
+const NOTHING_KEPT = { limits: { read_cache_bytes_max: 0 } }
 
 function open(replica: Replica, workflow: string) {
   return replica.open(Note, { workflow, agent: 'a' })

@@ -159,7 +159,7 @@ describe('[WAK-1] a webhook', () => {
     await say('decision', { choice: 'for it' } as never)
     await until(() => target.taken.length === 1, 'it has taken that')
     expect(begun, 'once, for all who read it').toEqual(['w'])
-    expect(await harness.metric('weft_log_page_bytes')).toBe(0)
+    expect(await harness.metric('weft_read_cache_bytes')).toBe(0)
   })
 
   test('is left alone by a peer that cannot begin', async () => {

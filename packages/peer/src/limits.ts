@@ -57,7 +57,7 @@ export interface PeerLimits {
   /** What a thread that tries may hold before it is begun anew. */
   readonly trial_memory_bytes_max: number
   /** Of what was read of logs from disk, kept for whoever reads the same or reads on; of all contexts together. 0 keeps none. */
-  readonly page_bytes_max: number
+  readonly read_cache_bytes_max: number
   /** Of the relay of shared scratches, where they differ from its own defaults. */
   readonly scratch: Partial<ScratchLimits>
 }
@@ -86,6 +86,6 @@ export const DEFAULT_LIMITS: PeerLimits = {
   trial_ms: 5_000,
   trial_bytes_max: 67_108_864,
   trial_memory_bytes_max: 536_870_912,
-  page_bytes_max: 16_777_216,
+  read_cache_bytes_max: 16_777_216,
   scratch: {},
 }

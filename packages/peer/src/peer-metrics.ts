@@ -20,7 +20,7 @@ export function peerMetrics(read: {
     'Contexts found damaged on disk, and not served.',
     read.quarantined,
   )
-  metrics.gauge('weft_log_page_bytes', 'Memory that what was read of logs takes.', read.pageBytes)
+  metrics.gauge('weft_read_cache_bytes', 'Memory that is taken by what was read of logs.', read.pageBytes)
   metrics.gauge('weft_scratch_rooms', 'Shared scratches.', () => read.scratch().rooms)
   metrics.gauge('weft_scratch_connections', 'Connections to them.', () => read.scratch().connections)
   metrics.gauge('weft_scratch_bytes', 'Bytes that they hold.', () => read.scratch().bytes)

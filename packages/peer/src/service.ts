@@ -86,7 +86,7 @@ export class PeerService {
     private readonly hooks: ServiceHooks,
   ) {
     this.#turns = new Turns(options.soon)
-    this.#pages = new PageCache(options.limits.page_bytes_max)
+    this.#pages = new PageCache(options.limits.read_cache_bytes_max)
     this.#rates = new Rates(tenant => quotaOf(tenant, options.limits).changes_per_second_max)
     const { clock, limits, log } = options
     const revocationsOf = async (tenant: string) => this.contexts.revocations(tenant)
@@ -137,7 +137,7 @@ export class PeerService {
     const store = await options.openStore()
     this.#store = store
     // Those of a store that failed go with its contexts.
-    this.#pages = new PageCache(limits.page_bytes_max)
+    this.#pages = new PageCache(limits.read_cache_bytes_max)
     await this.#finishDrops(store)
     const started_ms = clock.steady()
     const { overlay_lease_ms } = limits
