@@ -9,6 +9,7 @@ const CHANGES = WORKERS * CHANGES_EACH
 /** What is taken in from elsewhere, by all workers together. */
 const TAKEN_IN = CHANGES * (WORKERS - 1)
 const LOOK_MS = 2
+const LATE_MS = 60_000
 
 export interface Convergence {
   /** From when they may be sent until everybody has all of them. */
@@ -28,8 +29,10 @@ export async function convergence(server: ServerProcess, workflow: string): Prom
   for (const client of clients) writeAll(client)
   const own = process.cpuUsage()
   const started = performance.now()
-  while (!clients.every(({ context }) => context.changes().length === CHANGES))
+  while (!clients.every(({ context }) => context.changes().length === CHANGES)) {
+    if (performance.now() - started > LATE_MS) throw new Error(`not all have all within ${LATE_MS} ms`)
     await new Promise(resolve => setTimeout(resolve, LOOK_MS))
+  }
   const ms = performance.now() - started
   const { user, system } = process.cpuUsage(own)
   const digests = new Set(clients.map(({ context }) => context.digest()))

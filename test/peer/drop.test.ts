@@ -58,6 +58,8 @@ function holdingDrops(store: Store, held: Promise<void>, begun: () => void): Sto
   }))
 }
 
+const LARGE = 50_000
+
 /** A store whose drops fail, and that is of no use to anybody from then on. */
 function failingOnDrop(store: Store): Store {
   const failure = new WeftError('WEFT_STORE_FAILED', 'the disk failed', 'replace the disk')
@@ -109,6 +111,15 @@ describe('[TEN-4] a tenant that is dropped from a running peer', () => {
     zeta.push(new Author(2).append())
     await until(async () => (await harness.head('w', 'zeta'))?.count === 2, 'the other goes on')
     expect(await harness.metric('weft_store_failures_total')).toBe(0)
+  })
+
+  it('is not among what the peer has read of logs any more', async () => {
+    const { harness, contexts, drop } = await scene()
+    await contexts[0]!.append('message', { text: 'x'.repeat(LARGE) }).committed
+    await harness.restart()
+    await until(async () => (await harness.metric('weft_read_cache_bytes')) > LARGE, 'its worker is back')
+    await drop()
+    expect(await harness.metric('weft_read_cache_bytes')).toBeLessThan(LARGE)
   })
 
   it('is brought back by nobody who has a context still, not even after a restart', async () => {

@@ -1,25 +1,16 @@
 import type { LogRecord, Position } from '@weft/core'
 import { LogPages, PageCache, sizeOfPage } from '@weft/peer'
-import { defineContext } from '@weft/replica'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { z } from 'zod'
 import { comesUp, holdsAsync } from '../support/core-property.ts'
 import { MemoryDisk, MemoryStore } from '../support/memory-store.ts'
 import { PeerHarness } from '../support/peer-harness.ts'
 import { overriding } from '../support/peer-store.ts'
+import { Research } from '../support/replica-contexts.ts'
 
 const CACHE_BYTES = 3_000
 const PAGE_BYTES = 700
 const LOG_MAX = 40
-
-const Note = defineContext({
-  name: 'note',
-  version: 1,
-  state: z.object({}),
-  entries: { line: z.string() },
-  initial: {},
-})
 
 /** A log that is read as a store is: a snapshot of it, which may be long in coming. */
 class SlowLog {
@@ -178,14 +169,14 @@ test('what several read of a log that was closed is read from disk once', async 
       },
     }))
   const harness = await PeerHarness.start({ openStore })
-  const writer = await (await harness.replica()).open(Note, { workflow: 'w', agent: 'writer' })
-  for (let n = 0; n < 40; n++) writer.append('line', `${n}`.padEnd(40_000))
+  const writer = await (await harness.replica()).open(Research, { workflow: 'w', agent: 'writer' })
+  for (let n = 0; n < 40; n++) writer.append('message', { text: `${n}`.padEnd(40_000) })
   await writer.flush({ timeout_ms: 10_000 })
   await harness.restart()
   read.length = 0
   for (let reader = 0; reader < 3; reader++) {
     const replica = await harness.replica()
-    const context = await replica.open(Note, { workflow: 'w', agent: 'reader' })
+    const context = await replica.open(Research, { workflow: 'w', agent: 'reader' })
     expect(context.entries()).toHaveLength(40)
     await replica.close()
   }

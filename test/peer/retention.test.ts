@@ -56,6 +56,24 @@ describe('[TIR-2] a running peer removes', () => {
     expect((await ask()).body).toMatchObject({ removed: [] })
   })
 
+  it('what it has read of it, too, where nobody has it open any more', async () => {
+    const { harness, open, ask, rule } = await scene()
+    const large = 50_000
+    const written = await open('large')
+    await written.append('message', { text: 'x'.repeat(large) }).committed
+    await written.complete({ reason: 'delivered' }).committed
+    await written.close()
+    await rule(0)
+    await harness.restart()
+    await (await open('large')).close()
+    expect(await harness.metric('weft_read_cache_bytes')).toBeGreaterThan(large)
+    await until(
+      async () => (await ask()).body.removed.some(({ workflow }) => workflow === 'large'),
+      'it is removed',
+    )
+    expect(await harness.metric('weft_read_cache_bytes')).toBeLessThan(large)
+  })
+
   it('nothing while there is no rule, while it is young, or for ever', async () => {
     const { ask, rule, workflows } = await scene()
     expect((await ask()).body).toMatchObject({ rule: null, removed: [] })

@@ -2,14 +2,14 @@ import { hash } from 'node:crypto'
 import {
   type ChangeSet,
   type CommitIndex,
+  hashFromLatin1,
+  headsAt,
+  isChangeId,
   type Node,
   type Position,
   type SchemaVersion,
   type View,
   WeftError,
-  hashFromLatin1,
-  headsAt,
-  isChangeId,
 } from '@weft/core'
 import { usage } from './failure.js'
 import { nearest } from './nearest.js'

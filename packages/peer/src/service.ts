@@ -73,7 +73,7 @@ export class PeerService {
   readonly #turns: Turns
   readonly #rates: Rates
   readonly #writes: WriteWatch
-  #pages: PageCache
+  #pages: PageCache | undefined
   #store: Store | undefined
   #contexts: Contexts | undefined
   #reopening: Promise<void> | undefined
@@ -86,7 +86,6 @@ export class PeerService {
     private readonly hooks: ServiceHooks,
   ) {
     this.#turns = new Turns(options.soon)
-    this.#pages = new PageCache(options.limits.read_cache_bytes_max)
     this.#rates = new Rates(tenant => quotaOf(tenant, options.limits).changes_per_second_max)
     const { clock, limits, log } = options
     const revocationsOf = async (tenant: string) => this.contexts.revocations(tenant)
@@ -117,7 +116,7 @@ export class PeerService {
 
   /** What the pages take that are kept of logs, bytes. */
   get pageBytes(): number {
-    return this.#pages.bytes
+    return this.#pages?.bytes ?? 0
   }
 
   get quarantined(): number {
@@ -137,7 +136,8 @@ export class PeerService {
     const store = await options.openStore()
     this.#store = store
     // Those of a store that failed go with its contexts.
-    this.#pages = new PageCache(limits.read_cache_bytes_max)
+    const pages = new PageCache(limits.read_cache_bytes_max)
+    this.#pages = pages
     await this.#finishDrops(store)
     const started_ms = clock.steady()
     const { overlay_lease_ms } = limits
@@ -145,7 +145,7 @@ export class PeerService {
     const host = {
       ...{ hash, random, clock, started_ms, trial, overlay_lease_ms, turn },
       shares: new WriteShares(clock, limits.share_cost),
-      pages: this.#pages,
+      pages,
       branch_heads_max: limits.branch_heads_max,
       quotaOf: (tenant: string) => quotaOf(tenant, limits),
       exceeded: (tenant: string, { code, message }: WeftError) => options.log.warn({ tenant, code }, message),

@@ -2,17 +2,17 @@ import {
   ABANDONED_BRANCH,
   type BranchName,
   type ChangeId,
-  ERASURES_BRANCH,
+  checkBranch,
+  checkOverlayName,
   type EntrySchemas,
+  ERASURES_BRANCH,
   type HeaderNotes,
+  headsAt,
   type Json,
   type JsonObject,
   type OverlaysNote,
   type Position,
   WAKES_BRANCH,
-  checkBranch,
-  checkOverlayName,
-  headsAt,
 } from '@weft/core'
 import { checkList, checkObject } from './arguments.js'
 import { BranchEditor, NAMES, type WriteOptions, withReason } from './branch-editor.js'

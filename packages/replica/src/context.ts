@@ -6,11 +6,11 @@ import {
   type Entry,
   type EntrySchemas,
   type Handoff,
+  headsAt,
   type Node,
   type OverlaysNote,
   type Position,
   type Write,
-  headsAt,
 } from '@weft/core'
 import { checkFunction, checkList, checkObject, checkText } from './arguments.js'
 import type { Asked } from './asked.js'

@@ -1,12 +1,12 @@
 import {
   type ChangeId,
+  checkLeaseLength,
   type Clock,
+  committedHeads,
   type HeaderNotes,
   type Lease as LeaseGrant,
   WeftError,
   type WorkflowId,
-  checkLeaseLength,
-  committedHeads,
 } from '@weft/core'
 import type { Asked } from './asked.js'
 import { isRefusedFor, propose, type ProposalScope } from './proposer.js'

@@ -4,14 +4,14 @@ import {
   type ChangeSet,
   type CommitIndex,
   type Entry,
+  headsAt,
   type Json,
   type Node,
   type Position,
+  rangeBetween,
   SUMMARY_KIND,
   WeftError,
   type Write,
-  headsAt,
-  rangeBetween,
 } from '@weft/core'
 
 /** The part of a branch to be summarised: after `from`, up to and with `to`; a position of the log, or heads. */
