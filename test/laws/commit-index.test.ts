@@ -35,6 +35,15 @@ describe('[DUR-5] what is known of a log', () => {
     comesUp(rewritten, 100)
   })
 
+  it('tells of ids alone, and of nothing that begins as one does or is spelled like one', () => {
+    const index = new CommitIndex()
+    const id = 'ab'.repeat(32)
+    index.record(1, id)
+    expect(index.positionOf(id)).toBe(1)
+    for (const other of [`${id}00`, id.slice(2), id.toUpperCase(), '', 'no id'])
+      expect(index.positionOf(other), other).toBeUndefined()
+  })
+
   it('[ORD-1] shows the heads of each branch in any first part of it, however much has come since', () => {
     let several = 0
     holds(
