@@ -8,7 +8,9 @@ import {
   type LogRecord,
   type Store,
   type TenantId,
+  type VerifiedRecord,
 } from '@weft/core'
+import { expect } from 'vitest'
 import '../support/equal-bytes.ts'
 import { host } from '../support/host.ts'
 
@@ -63,6 +65,16 @@ export async function written(
   const maker = new LogMaker(workflow)
   for (let i = 0; i < count; i++) await store.tenant(tenant).append(maker.next())
   return maker
+}
+
+/** What was read, as it was appended; the change that comes with each is the one that its bytes are. */
+export async function recordsOf(reading: Promise<readonly VerifiedRecord[]>): Promise<LogRecord[]> {
+  return (await reading).map(recordOf)
+}
+
+export function recordOf({ change, ...record }: VerifiedRecord): LogRecord {
+  expect([change.id, change.bytes === record.bytes]).toEqual([record.id, true])
+  return record
 }
 
 export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {

@@ -1,6 +1,6 @@
 import type { LogRecord, Store } from '@weft/core'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { written } from './log-maker.ts'
+import { recordOf, recordsOf, written } from './log-maker.ts'
 import { rejection } from './store-rejection.ts'
 import type { StoreHarness } from './store.contract.ts'
 
@@ -27,7 +27,7 @@ export function damageContract(now: () => { readonly harness: StoreHarness; read
         details: { tenant: 't', workflow: 'bad', position: 3 },
       })
       expect(await tenant.read('bad', 4, ALL)).toHaveLength(2)
-      expect(await tenant.read('good', 1, ALL)).toStrictEqual(good.records)
+      expect(await recordsOf(tenant.read('good', 1, ALL))).toStrictEqual(good.records)
       await tenant.append(good.next())
     })
 
@@ -54,7 +54,7 @@ export function damageContract(now: () => { readonly harness: StoreHarness; read
       store = await harness.open()
       const maker = await written(store, 't', 'w', 1)
       store = await harness.open()
-      expect(await store.tenant('t').read('w', 1, ALL)).toStrictEqual(maker.records)
+      expect(await recordsOf(store.tenant('t').read('w', 1, ALL))).toStrictEqual(maker.records)
       expect(await store.tenant('t').read('other', 1, ALL)).toHaveLength(2)
     })
 
@@ -95,10 +95,10 @@ export function damageContract(now: () => { readonly harness: StoreHarness; read
       store = await harness.open()
       const seen: LogRecord[] = []
       const look = (isIt: (record: LogRecord) => boolean) =>
-        store.tenant('t').findLast('w', record => seen.push(record) > 0 && isIt(record))
+        store.tenant('t').findLast('w', record => seen.push(recordOf(record)) > 0 && isIt(record))
       expect(await look(() => false)).toBeUndefined()
       expect(seen).toStrictEqual([4, 2, 1].map(position => records[position - 1]))
-      expect(await look(({ position }) => position < 4)).toStrictEqual(records[1])
+      expect(recordOf((await look(({ position }) => position < 4))!)).toStrictEqual(records[1])
       expect(seen).toHaveLength(5)
       expect(await store.tenant('t').findLast('none', () => true)).toBeUndefined()
     })

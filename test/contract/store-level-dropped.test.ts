@@ -6,7 +6,7 @@ import { decode } from 'cborg'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { copied, filesHolding, filesIn } from '../support/raw-files.ts'
 import { Disk, LevelHarness, rawDatabase } from './level-harness.ts'
-import { collect, LogMaker, written } from './log-maker.ts'
+import { collect, LogMaker, recordsOf, written } from './log-maker.ts'
 import { rejection } from './store-rejection.ts'
 
 const ALL = Number.MAX_SAFE_INTEGER
@@ -76,7 +76,9 @@ describe('LevelDB store: a tenant that is dropped', () => {
       ['gone', 12],
       ['kept', 6],
     ])
-    expect(await (await harness.open()).tenant('kept').read('w', 1, ALL)).toStrictEqual(kept.records)
+    expect(await recordsOf((await harness.open()).tenant('kept').read('w', 1, ALL))).toStrictEqual(
+      kept.records,
+    )
   })
 
   test('[TEN-4] the files of a plain store tell what was dropped, to whoever reads them', async () => {
@@ -98,7 +100,7 @@ describe('LevelDB store: a tenant that is dropped', () => {
     const mixed = await copyNow()
     await cp(join(old, keyName('t')), join(mixed, keyName('t')))
     expect(await readable(mixed, 't')).toBe(0)
-    expect(await (await harness.open()).tenant('t').read('w', 1, ALL)).toStrictEqual(maker.records)
+    expect(await recordsOf((await harness.open()).tenant('t').read('w', 1, ALL))).toStrictEqual(maker.records)
   })
 
   test('[TEN-4] a drop that is cut short anywhere leaves all of the tenant, or nothing and no key', async () => {
@@ -125,9 +127,9 @@ describe('LevelDB store: a tenant that is dropped', () => {
     for (const moment of [...moments, overwritten]) {
       const after = await openLevelStore(moment, { encryption: master })
       const left = moment === moments[0] ? gone.records : []
-      expect(await after.tenant('gone').read('w', 1, ALL)).toStrictEqual(left)
+      expect(await recordsOf(after.tenant('gone').read('w', 1, ALL))).toStrictEqual(left)
       expect(await collect(after.tenants())).toEqual(left.length > 0 ? ['gone', 'kept'] : ['kept'])
-      expect(await after.tenant('kept').read('w', 1, ALL)).toStrictEqual(kept.records)
+      expect(await recordsOf(after.tenant('kept').read('w', 1, ALL))).toStrictEqual(kept.records)
       expect(await hasKey(moment, 'gone')).toBe(left.length > 0)
       await written(after, left.length > 0 ? 'new' : 'gone', 'v', 1)
       await after.close()
@@ -155,7 +157,7 @@ describe('LevelDB store: a tenant that is dropped', () => {
       expect(after.unfinishedDrops).toEqual(index === 2 ? [] : ['gone'])
       if (index < 2) await after.tenant('gone').drop(() => leaving)
       expect(await collect(after.tenant('gone').heads())).toEqual([left.headAt()])
-      expect(await after.tenant('gone').read('@overlays', 1, ALL)).toStrictEqual(left.records)
+      expect(await recordsOf(after.tenant('gone').read('@overlays', 1, ALL))).toStrictEqual(left.records)
       await after.close()
       expect((await readFile(join(moment, keyName('gone')))).equals(old)).toBe(false)
     }

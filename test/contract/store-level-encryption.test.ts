@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { filesHolding } from '../support/raw-files.ts'
 import { headKey, LevelHarness, recordKey } from './level-harness.ts'
-import { collect, LogMaker, written } from './log-maker.ts'
+import { collect, LogMaker, recordsOf, written } from './log-maker.ts'
 import { rejection } from './store-rejection.ts'
 
 const ALL = Number.MAX_SAFE_INTEGER
@@ -113,11 +113,13 @@ describe('LevelDB store: encrypted values', () => {
       expect(await rejection(refused())).toMatchObject({ ...CORRUPT, details: { tenant: 'a' } })
     }
     await (await harness.open()).tenant('b').append(good.next())
-    expect(await (await harness.open()).tenant('b').read('w', 1, ALL)).toStrictEqual(good.records)
+    expect(await recordsOf((await harness.open()).tenant('b').read('w', 1, ALL))).toStrictEqual(good.records)
 
     await harness.close()
     await rename(`${harness.directory}.kept`, keyFile('a'))
-    expect(await (await harness.open()).tenant('a').read('v', 1, ALL)).toStrictEqual(lost[0]!.records)
+    expect(await recordsOf((await harness.open()).tenant('a').read('v', 1, ALL))).toStrictEqual(
+      lost[0]!.records,
+    )
   })
 
   test('of a tenant whose key is lost contexts can still be removed', async () => {

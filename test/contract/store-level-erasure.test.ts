@@ -14,7 +14,7 @@ import {
 import type { Database } from '@weft/store-level'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { host } from '../support/host.ts'
-import { LogMaker } from './log-maker.ts'
+import { LogMaker, recordsOf } from './log-maker.ts'
 import { LevelHarness, masterIn, rawDatabase, recordKey } from './level-harness.ts'
 
 /** Random, so that LevelDB's compression leaves it as it is. */
@@ -103,7 +103,7 @@ describe.each([
     await append(store, appends.slice(150 + compactions * 50))
     expect(await filesWith(level.directory, CANARY)).not.toEqual([])
     await append(store, [erasing])
-    const [record] = await store.tenant('acme').read('w', ERASED, 1)
+    const [record] = await recordsOf(store.tenant('acme').read('w', ERASED, 1))
     expect(record).toEqual(erasing.rewritten![0])
     await untilGone(level.directory)
     expect(await store.tenant('acme').read('w', 1, 10_000_000)).toHaveLength(301)
@@ -138,7 +138,7 @@ test('[ERA-1] in a store that is encrypted a record is written over under its ke
   await append(await encrypted.open(), [...appends, erasing])
   for (let opening = 0; opening < 2; opening++) {
     const store = await encrypted.open()
-    expect((await store.tenant('acme').read('w', ERASED, 1))[0]).toEqual(erasing.rewritten![0])
+    expect(await recordsOf(store.tenant('acme').read('w', ERASED, 1))).toEqual(erasing.rewritten)
     expect(await store.tenant('acme').read('w', 1, 10_000_000)).toHaveLength(21)
   }
   expect(await filesWith(encrypted.directory, CANARY)).toEqual([])
@@ -155,7 +155,7 @@ test('[ERA-1] what a killed process has not brought off the disk is brought off 
   for (const harness of [killed, level]) {
     expect(await filesWith(harness.directory, CANARY)).not.toEqual([])
     const opened = await harness.open()
-    expect((await opened.tenant('acme').read('w', ERASED, 1))[0]).toEqual(erasing.rewritten![0])
+    expect(await recordsOf(opened.tenant('acme').read('w', ERASED, 1))).toEqual(erasing.rewritten)
     await untilGone(harness.directory)
     // A store that is closed before it has done all goes on at the next opening.
     while (await isMarked(harness)) await harness.open()

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { WatchedKeys } from '../support/key-services.ts'
 import { copied, filesIn, fingerprint } from '../support/raw-files.ts'
 import { LevelHarness, masterIn } from './level-harness.ts'
-import { LogMaker, written } from './log-maker.ts'
+import { LogMaker, recordsOf, written } from './log-maker.ts'
 import { rejection } from './store-rejection.ts'
 
 const ALL = Number.MAX_SAFE_INTEGER
@@ -45,7 +45,9 @@ describe('LevelDB store: who holds its keys', () => {
       await writeFile(join(folder, 'forged.keys'), `${name} ${'ab'.repeat(32)}\n`, { mode: 0o600 })
       const forged = await WatchedKeys.of(join(folder, 'forged.keys'))
       expect(await refusedAndUnchanged(harness.directory, forged)).toMatchObject(KEY)
-      expect(await (await harness.open()).tenant('t').read('w', 1, ALL)).toStrictEqual(maker.records)
+      expect(await recordsOf((await harness.open()).tenant('t').read('w', 1, ALL))).toStrictEqual(
+        maker.records,
+      )
     })
 
     test('a plain store is refused with a key, and stays as it was', async () => {
@@ -130,10 +132,10 @@ describe('LevelDB store: who holds its keys', () => {
       }
       await store.tenant('b').append(b.next())
       encryption.down.clear()
-      expect(await store.tenant('a').read('w', 1, ALL)).toStrictEqual(a.records.slice(0, 2))
+      expect(await recordsOf(store.tenant('a').read('w', 1, ALL))).toStrictEqual(a.records.slice(0, 2))
       await store.tenant('a').append(a.appendOf(2, 3))
       await written(store, 'new', 'w', 1)
-      expect(await (await harness.open()).tenant('a').read('w', 1, ALL)).toStrictEqual(a.records)
+      expect(await recordsOf((await harness.open()).tenant('a').read('w', 1, ALL))).toStrictEqual(a.records)
     })
 
     test('that takes its time holds back its tenant alone, and closing waits for it', async () => {
@@ -150,7 +152,9 @@ describe('LevelDB store: who holds its keys', () => {
       })
       release()
       await Promise.all([closing, ...appends])
-      expect(await (await harness.open()).tenant('slow').read('w', 1, ALL)).toStrictEqual(maker.records)
+      expect(await recordsOf((await harness.open()).tenant('slow').read('w', 1, ALL))).toStrictEqual(
+        maker.records,
+      )
     })
 
     test('[TEN-4] a drop comes behind the appends that wait for a key', async () => {
@@ -266,7 +270,7 @@ describe('LevelDB store: who holds its keys', () => {
       expect(await rewrapKeys(harness.directory, encryption)).toEqual({ rewrapped: 3, damaged: [] })
       expect((await readFile(before)).every(byte => byte === 0)).toBe(true)
       const store = await harness.open({ encryption: onlyNewest })
-      expect(await store.tenant('old').read('w', 1, ALL)).toStrictEqual(maker.records)
+      expect(await recordsOf(store.tenant('old').read('w', 1, ALL))).toStrictEqual(maker.records)
       expect(await store.tenant('new').read('w', 1, ALL)).toHaveLength(1)
       await store.tenant('old').append(maker.next())
       // The older master opens nothing any more.

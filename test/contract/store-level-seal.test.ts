@@ -6,7 +6,7 @@ import { decode, encode } from 'cborg'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { sha256 } from '../support/core-property.ts'
 import { Disk, headKey, LevelHarness, recordKey } from './level-harness.ts'
-import { collect, LogMaker, written } from './log-maker.ts'
+import { collect, LogMaker, recordsOf, written } from './log-maker.ts'
 import { rejection } from './store-rejection.ts'
 
 const SHA256_BYTES = 32
@@ -106,7 +106,9 @@ describe('LevelDB store: the seal over all contexts', () => {
       expect(await rejection(tenant.head(workflow))).toMatchObject({ code: 'WEFT_STORE_CORRUPT' })
     }
     await tenant.append(good.next())
-    expect(await (await harness.open()).tenant('t').read('good', 1, ALL)).toStrictEqual(good.records)
+    expect(await recordsOf((await harness.open()).tenant('t').read('good', 1, ALL))).toStrictEqual(
+      good.records,
+    )
   })
 
   test('[DUR-4] a change under the right key that is not the one that was sealed is not passed over', async () => {

@@ -5,7 +5,7 @@ import { openLevelStore } from '@weft/store-level'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { until } from '../support/peer-until.ts'
 import { Disk, LevelHarness } from './level-harness.ts'
-import { collect, LogMaker, written } from './log-maker.ts'
+import { collect, LogMaker, recordsOf, written } from './log-maker.ts'
 import { rejection, rejections } from './store-rejection.ts'
 
 const ALL = Number.MAX_SAFE_INTEGER
@@ -28,7 +28,7 @@ describe('LevelDB store: writes', () => {
     const maker = await written(store, 't', 'w', 10)
     const after = await harness.killed()
     try {
-      expect(await (await after.open()).tenant('t').read('w', 1, ALL)).toStrictEqual(maker.records)
+      expect(await recordsOf((await after.open()).tenant('t').read('w', 1, ALL))).toStrictEqual(maker.records)
     } finally {
       await after.discard()
     }
@@ -59,7 +59,7 @@ describe('LevelDB store: writes', () => {
     await Promise.all([first, other, ...rest])
     // 100 records and one head of one context, 3 and one of the other, what each tenant stores, the seal of the store.
     expect(disk.batches.map(({ operations }) => operations)).toEqual([4, 102 + 5 + 1])
-    expect(await store.tenant('t').read('w', 1, ALL)).toStrictEqual(maker.records)
+    expect(await recordsOf(store.tenant('t').read('w', 1, ALL))).toStrictEqual(maker.records)
   })
 
   test('appends of one turn share a batch', async () => {
@@ -76,7 +76,7 @@ describe('LevelDB store: writes', () => {
     expect(disk.batches.map(({ operations }) => operations)).toEqual([5, 5, 5, 5])
     await store.tenant('t').append(maker.next(5, 4_000))
     expect(disk.batches.at(-1)?.operations).toBe(8)
-    expect(await store.tenant('t').read('w', 1, ALL)).toStrictEqual(maker.records)
+    expect(await recordsOf(store.tenant('t').read('w', 1, ALL))).toStrictEqual(maker.records)
   })
 
   test('[TEN-2] tenants that wait are written in turn, each in its own order', async () => {
@@ -101,7 +101,7 @@ describe('LevelDB store: writes', () => {
     await Promise.all([first, small, ...flood])
     expect(done.slice(0, 3)).toEqual(['t0', 'u', 't1'])
     expect(done.filter(name => name !== 'u')).toEqual(Array.from({ length: 10 }, (_, index) => `t${index}`))
-    expect(await store.tenant('t').read('w', 1, ALL)).toStrictEqual(maker.records)
+    expect(await recordsOf(store.tenant('t').read('w', 1, ALL))).toStrictEqual(maker.records)
   })
 
   test('a head that its owner goes on changing is stored as it was', async () => {
@@ -149,9 +149,11 @@ describe('LevelDB store: writes', () => {
 
       store = await harness.open()
       const count = reaches ? 3 : 2
-      expect(await store.tenant('t').read('w', 1, ALL)).toStrictEqual(maker.records.slice(0, count))
+      expect(await recordsOf(store.tenant('t').read('w', 1, ALL))).toStrictEqual(
+        maker.records.slice(0, count),
+      )
       await store.tenant('t').append(maker.appendOf(count, 5))
-      expect(await store.tenant('t').read('w', 1, ALL)).toStrictEqual(maker.records)
+      expect(await recordsOf(store.tenant('t').read('w', 1, ALL))).toStrictEqual(maker.records)
     })
   }
 
@@ -224,7 +226,7 @@ describe('LevelDB store: writes', () => {
 
     store = await harness.open()
     expect(await collect(store.tenants())).toEqual(['kept'])
-    expect(await store.tenant('kept').read('w', 1, ALL)).toStrictEqual(maker.records)
+    expect(await recordsOf(store.tenant('kept').read('w', 1, ALL))).toStrictEqual(maker.records)
     const keys = await harness.raw(db => db.keys().all())
     expect(keys.filter(key => key.includes('gone'))).toEqual([])
   })

@@ -15,6 +15,7 @@ import {
   type TenantId,
   type TenantStore,
   type TenantUsage,
+  type VerifiedRecord,
   WeftError,
   type WorkflowId,
 } from '@weft/core'
@@ -85,12 +86,12 @@ class MemoryTenantStore implements TenantStore {
     if (damaged.length > 0) throw this.#corruptContexts(damaged)
   }
 
-  async read(workflow: WorkflowId, from: Position, bytes_max: number): Promise<LogRecord[]> {
+  async read(workflow: WorkflowId, from: Position, bytes_max: number): Promise<VerifiedRecord[]> {
     if (!Number.isSafeInteger(from) || from < 1) throw misuse(`a read cannot begin at ${from}`)
     const context = this.#context(workflow)
     if (context === undefined) return []
     this.#soundHead(context)
-    const records: LogRecord[] = []
+    const records: VerifiedRecord[] = []
     let bytes = 0
     for (const stored of context.records.slice(from - 1)) {
       bytes += stored?.bytes.length ?? 0
@@ -100,7 +101,10 @@ class MemoryTenantStore implements TenantStore {
     return records
   }
 
-  async findLast(workflow: WorkflowId, isIt: (record: LogRecord) => boolean): Promise<LogRecord | undefined> {
+  async findLast(
+    workflow: WorkflowId,
+    isIt: (record: VerifiedRecord) => boolean,
+  ): Promise<VerifiedRecord | undefined> {
     const { records } = this.#context(workflow) ?? { records: [] }
     for (let position = records.length; position > 0; position--) {
       const stored = records[position - 1]
@@ -190,11 +194,12 @@ class MemoryTenantStore implements TenantStore {
     }
   }
 
-  #soundRecord(workflow: WorkflowId, position: Position, stored: LogRecord | undefined): LogRecord {
+  #soundRecord(workflow: WorkflowId, position: Position, stored: LogRecord | undefined): VerifiedRecord {
     try {
       const bytes = Uint8Array.from(stored?.bytes ?? [])
-      const { id } = decodeChange(bytes, host.hash)
-      if (stored?.id === id && stored.position === position) return { position, id, bytes }
+      const change = decodeChange(bytes, host.hash)
+      const { id } = change
+      if (stored?.id === id && stored.position === position) return { position, id, bytes, change }
     } catch (thrown) {
       throw this.#corrupt(workflow, position, thrown)
     }

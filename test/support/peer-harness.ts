@@ -82,8 +82,9 @@ export class PeerHarness {
   }
 
   /** The committed log as it lies on the disk, read and verified anew. */
-  log(workflow: WorkflowId = 'w', tenant = 'acme'): Promise<readonly LogRecord[]> {
-    return new MemoryStore(this.disk).tenant(tenant).read(workflow, 1, Number.MAX_SAFE_INTEGER)
+  async log(workflow: WorkflowId = 'w', tenant = 'acme'): Promise<readonly LogRecord[]> {
+    const read = await new MemoryStore(this.disk).tenant(tenant).read(workflow, 1, Number.MAX_SAFE_INTEGER)
+    return read.map(({ position, id, bytes }) => ({ position, id, bytes }))
   }
 
   /** What the disk says of a context. */

@@ -1,4 +1,13 @@
-import { ChangeSet, CommitIndex, decodeChange, isWeftError, NO_NODE, reasonOf, StateDoc } from '@weft/core'
+import {
+  type Change,
+  ChangeSet,
+  CommitIndex,
+  decodeChange,
+  isWeftError,
+  NO_NODE,
+  reasonOf,
+  StateDoc,
+} from '@weft/core'
 import { sha256 } from './context-copy.js'
 
 /** One thing that is wrong with a log. */
@@ -27,6 +36,8 @@ export interface OfferedRecord {
   /** The id under which it was kept. */
   readonly id: string
   readonly position?: number | undefined
+  /** What the bytes were verified as, where they were. */
+  readonly change?: Change
 }
 
 const PROBLEMS_MAX = 20
@@ -52,9 +63,9 @@ export class LogCheck {
     return this.#problems
   }
 
-  record({ at, bytes, id, position }: OfferedRecord): void {
+  record({ at, bytes, id, position, change: verified }: OfferedRecord): void {
     try {
-      const change = decodeChange(bytes, sha256)
+      const change = verified ?? decodeChange(bytes, sha256)
       if (change.id !== id) {
         this.problem(
           at,

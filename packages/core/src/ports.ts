@@ -1,3 +1,4 @@
+import type { Change } from './change.js'
 import type { ChangeId, Position, TenantId, WorkflowId } from './ids.js'
 
 /**
@@ -30,6 +31,14 @@ export interface LogRecord {
   readonly position: Position
   readonly id: ChangeId
   readonly bytes: Uint8Array
+}
+
+/**
+ * A record as a store reads it. `change` is what its bytes were verified as, so that nobody has to decode them again; it
+ * takes about as much memory as they do, so whoever keeps records keeps them without.
+ */
+export interface VerifiedRecord extends LogRecord {
+  readonly change: Change
 }
 
 /** Where a log ends, as whoever writes it knows. */
@@ -75,12 +84,15 @@ export interface TenantStore {
    * Records from `from` on (1 is the first), at least one if there is one, then until `bytes_max` is reached.
    * Every record is verified against its id. @throws WEFT_STORE_CORRUPT, also for a gap.
    */
-  read(workflow: WorkflowId, from: Position, bytes_max: number): Promise<LogRecord[]>
+  read(workflow: WorkflowId, from: Position, bytes_max: number): Promise<VerifiedRecord[]>
   /**
    * The last record that is what is looked for, of all that are sound by themselves: also of a log whose head, or whose
    * other records, are damaged. What `isIt` throws, this does.
    */
-  findLast(workflow: WorkflowId, isIt: (record: LogRecord) => boolean): Promise<LogRecord | undefined>
+  findLast(
+    workflow: WorkflowId,
+    isIt: (record: VerifiedRecord) => boolean,
+  ): Promise<VerifiedRecord | undefined>
   /**
    * Resolves when the records and the head are on disk, fsynced, together. Appends that arrive while a write
    * is in flight share the next one. The store extends the running hash. After WEFT_STORE_FAILED the outcome is unknown:

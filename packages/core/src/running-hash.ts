@@ -2,7 +2,7 @@ import { toHex, writeHex } from './bytes.js'
 import { WeftError } from './errors.js'
 import { HASH_BYTES } from './hash.js'
 import type { ChangeId, WorkflowId } from './ids.js'
-import type { Hash, LogHead, LogRecord, TenantStore } from './ports.js'
+import type { Hash, LogHead, TenantStore, VerifiedRecord } from './ports.js'
 
 /**
  * 64 hex digits that say which changes a log holds, and in which order: h(0) is zeros, h(n) the SHA-256 of h(n - 1) and
@@ -37,7 +37,7 @@ export async function* wholeLog(
   workflow: WorkflowId,
   hash: Hash,
   page_bytes = PAGE_BYTES,
-): AsyncGenerator<readonly LogRecord[], LogHead | undefined> {
+): AsyncGenerator<readonly VerifiedRecord[], LogHead | undefined> {
   const head = await store.head(workflow)
   let read = 0
   let running = EMPTY_LOG

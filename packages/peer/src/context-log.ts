@@ -15,6 +15,7 @@ import {
   sealJoin,
   sealMark,
   type TenantStore,
+  type VerifiedRecord,
   type WeftError,
   wholeLog,
 } from '@weft/core'
@@ -26,7 +27,7 @@ import type { ContextHooks, ContextLogHost } from './log-host.js'
 import { LogPages } from './log-pages.js'
 import { LogTail } from './log-tail.js'
 import { authorOf, NOBODY, reached, submitOwn } from './own-changes.js'
-import { type Page, sizeOf } from './page-cache.js'
+import { type Page, pageOf, sizeOf } from './page-cache.js'
 import { type Offered, TrialQueue } from './trial-queue.js'
 import { costOf, SLICE_COST } from './turns.js'
 
@@ -105,7 +106,7 @@ export class ContextLog {
     const first: Page[] = []
     let room = host.pages.bytes_max / FIRST_SHARE
     for await (const records of wholeLog(store, workflow, host.hash, PAGE_BYTES)) {
-      if (room > 0) first.push(records)
+      if (room > 0) first.push(pageOf(records))
       room -= sizeOf(records)
       for (let at = 0; at < records.length; at += RECORDS_A_TURN) {
         const some = records.slice(at, at + RECORDS_A_TURN)
@@ -262,9 +263,8 @@ export class ContextLog {
   }
 
   /** @param bare is told which changes lack a part */
-  #restore(records: readonly LogRecord[], bare: Map<ChangeId, Position>): void {
-    for (const { position, id, bytes } of records) {
-      const change = decodeChange(bytes, this.host.hash)
+  #restore(records: readonly VerifiedRecord[], bare: Map<ChangeId, Position>): void {
+    for (const { position, id, change } of records) {
       if (!change.complete) bare.set(id, position)
       this.#admission.restore(change, this.host.started_ms)
       if (change.state !== null || change.standIn !== null) this.#trials.noteState(position)
@@ -372,7 +372,7 @@ export class ContextLog {
     const erasing = batch.flatMap(admitted => admitted.erasing ?? [])
     if (erasing.length === 0) return []
     const read = (position: Position) => this.store.read(this.workflow, position, 1)
-    return rewrittenBy(erasing, this.#admission, this.#committed, read, this.host.hash)
+    return rewrittenBy(erasing, this.#admission, this.#committed, read)
   }
 
   #quarantine(error: WeftError): void {

@@ -116,7 +116,6 @@ export async function rewrittenBy(
   { dag, erasures }: Admission,
   upTo: Position,
   read: (position: Position) => ReturnType<TenantStore['read']>,
-  hash: Hash,
 ): Promise<LogRecord[]> {
   const rewritten = new Map<Position, LogRecord>()
   for (const id of erasing.flatMap(({ header }) => unpackIds(header.notes.erases!))) {
@@ -124,7 +123,7 @@ export async function rewrittenBy(
     const position = node + 1
     if (node === NO_NODE || position > upTo || rewritten.has(position)) continue
     const [record] = await read(position)
-    const change = decodeChange(record!.bytes, hash)
+    const { change } = record!
     const { bytes } = erasures.kept(change)
     if (bytes !== change.bytes) rewritten.set(position, { position, id, bytes })
   }

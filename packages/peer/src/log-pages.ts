@@ -1,6 +1,6 @@
 import type { LogRecord, Position } from '@weft/core'
 import { recordsFrom } from './log-tail.js'
-import type { Page, PageCache, PageOwner } from './page-cache.js'
+import { type Page, type PageCache, type PageOwner, pageOf } from './page-cache.js'
 
 /** @returns records from a position on, as `TenantStore.read`: none where the log has none */
 type ReadPage = (from: Position) => Promise<readonly LogRecord[]>
@@ -37,7 +37,7 @@ export class LogPages implements PageOwner {
   }
 
   /** These are what the log holds. */
-  keep(page: readonly LogRecord[]): void {
+  keep(page: Page): void {
     if (page.length > 0 && this.cache.add(page, this)) this.#pages.add(page)
   }
 
@@ -57,7 +57,7 @@ export class LogPages implements PageOwner {
     underWay.set(from, reading)
     try {
       const page = await reading
-      if (underWay === this.#reading) this.keep(page)
+      if (underWay === this.#reading) this.keep(pageOf(page))
       return page
     } finally {
       underWay.delete(from)

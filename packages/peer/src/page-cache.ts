@@ -46,6 +46,11 @@ export class PageCache {
   }
 }
 
+/** What is kept of records that were read. */
+export function pageOf(records: readonly LogRecord[]): Page {
+  return records.map(({ position, id, bytes }) => ({ position, id, bytes }))
+}
+
 /** What a page takes of the memory, about, bytes. */
 export function sizeOf(page: Page): number {
   return page.reduce((size, { bytes }) => size + bytes.length + RECORD_BYTES, 0)

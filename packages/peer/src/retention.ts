@@ -1,7 +1,6 @@
 import {
   type Change,
   checkRetentionRule,
-  decodeChange,
   type Hash,
   isEngineWorkflow,
   type LogHead,
@@ -42,8 +41,7 @@ export interface RetentionPlan {
 export async function retentionRuleOf(store: TenantStore, hash: Hash): Promise<RetentionRule | undefined> {
   let last: Change | undefined
   for await (const records of wholeLog(store, OVERLAY_WORKFLOW, hash)) {
-    for (const { bytes } of records) {
-      const change = decodeChange(bytes, hash)
+    for (const { change } of records) {
       if (change.header.notes.publishes?.name === RETENTION_OVERLAY.name) last = change
     }
   }
@@ -58,7 +56,6 @@ export async function planRetention(
   store: TenantStore,
   rule: RetentionRule,
   now_ms: number,
-  hash: Hash,
 ): Promise<RetentionPlan> {
   const removed: Removal[] = []
   const kept: { workflow: string; until: string | null }[] = []
@@ -66,7 +63,7 @@ export async function planRetention(
   for await (const head of store.heads()) {
     const { workflow } = head
     if (isEngineWorkflow(workflow)) continue
-    const verdict = await verdictOn(store, head, rule, now_ms, hash)
+    const verdict = await verdictOn(store, head, rule, now_ms)
     if (verdict.is === 'open') open.push(workflow)
     else if (verdict.is === 'over') removed.push(removalOf(workflow, head.count, verdict.last))
     else kept.push({ workflow, until: verdict.until_ms === null ? null : iso(verdict.until_ms) })
@@ -92,11 +89,11 @@ export async function runRetention(
   const store = contexts.storeOf(tenant)
   const rule = (await retentionRuleOf(store, hash)) ?? null
   if (rule === null) return { rule, dry_run, removed: [], kept: [], open: [], in_use: [] }
-  const plan = await planRetention(store, rule, now_ms, hash)
+  const plan = await planRetention(store, rule, now_ms)
   if (dry_run) return { rule, dry_run, ...plan, in_use: [] }
   const isOver = async (workflow: string): Promise<boolean> => {
     const head = await store.head(workflow)
-    return head !== undefined && (await verdictOn(store, head, rule, now_ms, hash)).is === 'over'
+    return head !== undefined && (await verdictOn(store, head, rule, now_ms)).is === 'over'
   }
   const removed: Removal[] = []
   const in_use: string[] = []
@@ -113,10 +110,9 @@ async function verdictOn(
   { workflow, count, heads }: LogHead,
   rule: RetentionRule,
   now_ms: number,
-  hash: Hash,
 ): Promise<Retention & { readonly last: Change }> {
   const [record] = await store.read(workflow, count, 1)
-  const last = decodeChange(record!.bytes, hash)
+  const last = record!.change
   return { ...retentionOf(last, heads, rule, now_ms), last }
 }
 

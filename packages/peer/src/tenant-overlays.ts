@@ -4,9 +4,7 @@ import {
   type ChangeId,
   type Clock,
   checkRevocations,
-  decodeChange,
   type Hash,
-  type LogRecord,
   NOTHING_REVOKED,
   OVERLAY_WORKFLOW,
   type OverlayHolder,
@@ -74,7 +72,7 @@ export class TenantOverlays {
       const unread = new TenantOverlays(new Overlays(cause), host.clock, leases())
       // Damage must not let back in what was revoked, nor keep the tenant from what is sound (DUR-4). But a disk that does
       // not answer now must not let anybody in.
-      if (isDamage(cause)) await unread.#readRevocations(store, host.hash)
+      if (isDamage(cause)) await unread.#readRevocations(store)
       else unread.#unknown = cause
       return unread
     }
@@ -157,8 +155,7 @@ export class TenantOverlays {
 
   async #read(store: TenantStore, hash: Hash): Promise<void> {
     for await (const records of wholeLog(store, OVERLAY_WORKFLOW, hash)) {
-      for (const { position, bytes } of records) {
-        const change = decodeChange(bytes, hash)
+      for (const { position, change } of records) {
         this.inForce.add(change.header, position)
         this.#learn(change)
       }
@@ -166,11 +163,10 @@ export class TenantOverlays {
   }
 
   /** Of a log that is damaged. Each change that revokes something says all that is revoked: so the last one is enough. */
-  async #readRevocations(store: TenantStore, hash: Hash): Promise<void> {
+  async #readRevocations(store: TenantStore): Promise<void> {
     try {
-      const revokes = ({ bytes }: LogRecord) => revocationsIn(decodeChange(bytes, hash)) !== undefined
-      const last = await store.findLast(OVERLAY_WORKFLOW, revokes)
-      if (last) this.#learn(decodeChange(last.bytes, hash))
+      const last = await store.findLast(OVERLAY_WORKFLOW, ({ change }) => revocationsIn(change) !== undefined)
+      if (last) this.#learn(last.change)
     } catch (error) {
       if (!isDamage(error)) this.#unknown = error
     }

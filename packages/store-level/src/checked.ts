@@ -1,9 +1,9 @@
 import {
   isWeftError,
   type LogHead,
-  type LogRecord,
   type Position,
   reasonOf,
+  type VerifiedRecord,
   type WorkflowId,
 } from '@weft/core'
 import { corrupt } from './failures.js'
@@ -52,7 +52,7 @@ export function openRecord(
   count: Position,
   key: string,
   value: Uint8Array,
-): LogRecord {
+): VerifiedRecord {
   if (key !== keys.record(workflow, position)) throw missing(keys, workflow, position)
   if (position > count) throw beyond(keys, workflow, position, count)
   try {
@@ -69,7 +69,7 @@ export function soundRecord(
   workflow: WorkflowId,
   key: string,
   value: Uint8Array,
-): LogRecord | undefined {
+): VerifiedRecord | undefined {
   const position = keys.positionOf(key)
   try {
     return openRecord(keys, cipher, workflow, position, position, key, value)

@@ -9,6 +9,7 @@ import {
   type TenantId,
   type TenantStore,
   type TenantUsage,
+  type VerifiedRecord,
   type WeftError,
   type WorkflowId,
 } from '@weft/core'
@@ -58,11 +59,14 @@ export class LevelTenantStore implements TenantStore {
     return this.#reading(() => this.#reader.head(this.#checked(workflow)))
   }
 
-  read(workflow: WorkflowId, from: Position, bytes_max: number): Promise<LogRecord[]> {
+  read(workflow: WorkflowId, from: Position, bytes_max: number): Promise<VerifiedRecord[]> {
     return this.#reading(() => this.#reader.read(this.#checked(workflow), from, bytes_max))
   }
 
-  findLast(workflow: WorkflowId, isIt: (record: LogRecord) => boolean): Promise<LogRecord | undefined> {
+  findLast(
+    workflow: WorkflowId,
+    isIt: (record: VerifiedRecord) => boolean,
+  ): Promise<VerifiedRecord | undefined> {
     return this.#reading(() => this.#reader.findLast(this.#checked(workflow), isIt))
   }
 

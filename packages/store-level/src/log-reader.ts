@@ -1,4 +1,4 @@
-import { type LogHead, type LogRecord, type Position, WeftError, type WorkflowId } from '@weft/core'
+import { type LogHead, type Position, type VerifiedRecord, WeftError, type WorkflowId } from '@weft/core'
 import { checkLogEnd, cipherOf, openHead, openRecord, soundRecord } from './checked.js'
 import type { StoredHead } from './context-ends.js'
 import type { Database, RowOptions, Snapshot } from './database.js'
@@ -36,11 +36,11 @@ export class LogReader {
     })
   }
 
-  read(workflow: WorkflowId, from: Position, bytes_max: number): Promise<LogRecord[]> {
+  read(workflow: WorkflowId, from: Position, bytes_max: number): Promise<VerifiedRecord[]> {
     if (!Number.isSafeInteger(from) || from < 1) throw badPosition(workflow, from)
     return this.#withSnapshot(async snapshot => {
       const count = (await this.#head(workflow, snapshot))?.count ?? 0
-      const records: LogRecord[] = []
+      const records: VerifiedRecord[] = []
       let bytes = 0
       const rows = {
         gte: this.keys.record(workflow, from),
@@ -63,7 +63,10 @@ export class LogReader {
     })
   }
 
-  findLast(workflow: WorkflowId, isIt: (record: LogRecord) => boolean): Promise<LogRecord | undefined> {
+  findLast(
+    workflow: WorkflowId,
+    isIt: (record: VerifiedRecord) => boolean,
+  ): Promise<VerifiedRecord | undefined> {
     return this.#withSnapshot(async snapshot => {
       const range = { ...this.keys.log(workflow), highWaterMarkBytes: BYTES_PER_CALL }
       for await (const page of this.#pages({ ...range, reverse: true, snapshot })) {

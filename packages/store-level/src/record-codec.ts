@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib'
-import { type ChangeId, decodeChange, type LogRecord, type Position } from '@weft/core'
+import { type ChangeId, decodeChange, type Position, type VerifiedRecord } from '@weft/core'
 import { SHA256_BYTES, sha256 } from './hash.js'
 
 /*
@@ -25,17 +25,18 @@ export function changeBytesOf({ length }: Uint8Array, overhead_bytes: number): n
 }
 
 /** Verifies all of it (DUR-4). The bytes returned are a view of `value`. @throws Error that says what is damaged */
-export function decodeRecord(position: Position, key: string, value: Uint8Array): LogRecord {
+export function decodeRecord(position: Position, key: string, value: Uint8Array): VerifiedRecord {
   if (value.length <= CHANGE_AT) throw new RangeError(`the record has only ${value.length} bytes`)
   if (uint32At(value, KEY_SUM_AT) !== crc32(key)) throw new RangeError('it belongs under another key')
   // A Uint8Array, not a Buffer: the two differ in what slice() does.
   const bytes = new Uint8Array(value.buffer, value.byteOffset + CHANGE_AT, value.length - CHANGE_AT)
-  const { ids, idAt } = decodeChange(bytes, sha256)
+  const change = decodeChange(bytes, sha256)
+  const { ids, idAt } = change
   for (let i = 0; i < SHA256_BYTES; i++) {
     if (value[i] !== ids[idAt + i]) throw new RangeError('its bytes are not those of its id')
     spelling[i] = value[i]!
   }
-  return { position, id: spelling.toString('hex'), bytes }
+  return { position, id: spelling.toString('hex'), bytes, change }
 }
 
 /** Used again for each id: a view of every record's own would be thrown away at once. */

@@ -210,7 +210,8 @@ function soundRecord(
   value: Uint8Array,
 ): LogRecord | undefined {
   try {
-    return decodeRecord(keys.positionOf(key), key, cipher.open(key, value))
+    const { position, id, bytes } = decodeRecord(keys.positionOf(key), key, cipher.open(key, value))
+    return { position, id, bytes }
   } catch {
     return undefined
   }

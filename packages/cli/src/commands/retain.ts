@@ -101,7 +101,7 @@ async function retainOne(
   const contexts = store.tenant(tenant)
   const rule = (await retentionRuleOf(contexts, sha256)) ?? fallback ?? null
   // All of it is decided before any of it is done: a damaged context keeps everything as it is.
-  const plan = rule === null ? NOTHING : await planRetention(contexts, rule, Date.now(), sha256)
+  const plan = rule === null ? NOTHING : await planRetention(contexts, rule, Date.now())
   if (!dryRun) for (const { workflow } of plan.removed) await contexts.remove(workflow)
   return { tenant, rule, dryRun, ...plan, inUse: [] }
 }
