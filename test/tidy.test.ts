@@ -1,7 +1,22 @@
-import { readdirSync, readFileSync } from 'node:fs'
-import { dirname, join, posix, relative, sep } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { posix } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import {
+  circlesIn,
+  type Files,
+  grep,
+  imports,
+  libraryOf,
+  lineCount,
+  matches,
+  packageImports,
+  packageOf,
+  packagesIn,
+  readJson,
+  readRepository,
+  sources,
+  weftPackage,
+  withoutProse,
+} from './support/repository.ts'
 
 /**
  * The architecture as a test. Each rule is a function from the files of the repository to a list of violations, each
@@ -98,7 +113,6 @@ const LAWS = new Set(
   ),
 )
 
-type Files = ReadonlyMap<string, string>
 type Rule = (files: Files) => string[]
 
 const RULES: Readonly<Record<string, Rule>> = {
@@ -121,6 +135,9 @@ const RULES: Readonly<Record<string, Rule>> = {
       const owner = packageOf(resolved)
       return owner === undefined || owner === packageOf(path) ? [] : [`${where} reaches ${target}`]
     }),
+
+  'no file comes back to itself by what it imports': files =>
+    circlesIn(files).map(({ where, target }) => `${where} imports ${target}, which leads back to it`),
 
   'what a package imports is declared in its package.json': files =>
     packageImports(files).flatMap(({ from, target, where }) => {
@@ -234,6 +251,11 @@ const PLANTED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'a package is reached by its name, never by a path into it': {
     'packages/peer/src/a.ts': "export * from '../../core/src/dag.js'",
   },
+  'no file comes back to itself by what it imports': {
+    'packages/peer/src/a.ts': "import { b } from './b.js'",
+    'packages/peer/src/b.ts': "export * from './sub/c.js'",
+    'packages/peer/src/sub/c.ts': "import type { A } from '../a.js'",
+  },
   'what a package imports is declared in its package.json': {
     'packages/peer/package.json': '{ "dependencies": { "ws": "8" } }',
     'packages/peer/src/a.ts': "import 'ws'\nimport pino from 'pino/file'",
@@ -278,115 +300,3 @@ describe('each rule finds what it forbids', () => {
     expect(found[0]).toMatch(/^[\w./-]+:\d+ /)
   })
 })
-
-const SKIPPED_FOLDERS = ['.git', '.weft', 'coverage', 'dist', 'lib', 'node_modules']
-const TEXT_FILE =
-  /\.(?:ts|js|mjs|json|md|yml|yaml|sh|html|css)$|(?:^|\/)(?:run|Dockerfile|\.npmrc|\.gitignore)$/
-
-/** All text files of the repository by their path from its root. */
-function readRepository(): Files {
-  const root = join(dirname(fileURLToPath(import.meta.url)), '..')
-  const files = new Map<string, string>()
-  const walk = (folder: string): void => {
-    for (const entry of readdirSync(folder, { withFileTypes: true })) {
-      const path = join(folder, entry.name)
-      const name = relative(root, path).replaceAll(sep, '/')
-      if (entry.isDirectory() && !SKIPPED_FOLDERS.includes(entry.name)) walk(path)
-      if (entry.isFile() && (folder === root || TEXT_FILE.test(name)))
-        files.set(name, readFileSync(path, 'utf8'))
-    }
-  }
-  walk(root)
-  return files
-}
-
-function sources(files: Files, admit: (path: string) => boolean = () => true): [string, string][] {
-  return [...files].filter(([path]) => /\.(?:ts|js|mjs)$/.test(path) && admit(path))
-}
-
-function packageOf(path: string): string | undefined {
-  return /^packages\/([^/]+)\//.exec(path)?.[1]
-}
-
-function packagesIn(files: Files): string[] {
-  return [...files.keys()]
-    .filter(path => /^packages\/[^/]+\/package\.json$/.test(path))
-    .map(path => packageOf(path)!)
-}
-
-interface Import {
-  readonly path: string
-  readonly target: string
-  readonly where: string
-}
-
-const IMPORT =
-  /^[ \t]*(?:import|export)\b[^'"`;()]*?\bfrom\s*['"]([^'"]+)['"]|^[ \t]*import\s*['"]([^'"]+)['"]|\b(?:import|require)\(\s*['"]([^'"]+)['"]/gm
-
-function imports(files: Files): Import[] {
-  return sources(files)
-    .filter(([path]) => path !== 'test/tidy.test.ts')
-    .flatMap(([path, text]) =>
-      matches(path, text, IMPORT).map(({ match, where }) => ({
-        path,
-        target: (match[1] ?? match[2] ?? match[3])!,
-        where,
-      })),
-    )
-}
-
-/** Imports in the packages, each with the package that it stands in. */
-function packageImports(files: Files): (Import & { readonly from: string })[] {
-  return imports(files).flatMap(found => {
-    const from = packageOf(found.path)
-    return from === undefined ? [] : [{ ...found, from }]
-  })
-}
-
-function weftPackage(target: string): string | undefined {
-  return /^@weft\/([^/]+)/.exec(target)?.[1]
-}
-
-/** The npm package of an import, or undefined for what is relative or of Node. */
-function libraryOf(target: string): string | undefined {
-  if (target.startsWith('.') || target.startsWith('node:')) return undefined
-  return target
-    .split('/')
-    .slice(0, target.startsWith('@') ? 2 : 1)
-    .join('/')
-}
-
-interface Manifest {
-  readonly dependencies?: Readonly<Record<string, string>>
-  readonly peerDependencies?: Readonly<Record<string, string>>
-  readonly references?: readonly { readonly path: string }[]
-}
-
-function readJson(files: Files, path: string): Manifest {
-  return JSON.parse(files.get(path) ?? '{}')
-}
-
-function lineCount(text: string): number {
-  return text.split('\n').length - 1
-}
-
-const PROSE = /\/\*[\s\S]*?\*\/|\/\/[^\n]*|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"/g
-
-/** The text with comments and quoted strings emptied, line by line as it was. Templates stay: they hold code too. */
-function withoutProse(text: string): string {
-  return text.replace(PROSE, prose => prose.replace(/[^\n]/g, ' '))
-}
-
-function matches(path: string, text: string, pattern: RegExp): { match: RegExpExecArray; where: string }[] {
-  return [...text.matchAll(pattern)].map(match => {
-    const before = text.slice(0, match.index + match[0].search(/\S/))
-    return { match, where: `${path}:${before.split('\n').length}` }
-  })
-}
-
-function grep(path: string, text: string, patterns: readonly RegExp[]): string[] {
-  return text.split('\n').flatMap((line, index) => {
-    const found = patterns.map(pattern => pattern.exec(line)?.[0]).find(hit => hit !== undefined)
-    return found === undefined ? [] : [`${path}:${index + 1} "${found}"`]
-  })
-}

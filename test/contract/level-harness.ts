@@ -11,7 +11,7 @@ import {
   readKeyFile,
 } from '@weft/store-level'
 import { Level } from 'level'
-import type { StoreHarness } from './store.contract.ts'
+import type { StoreHarness } from './store-harness.ts'
 
 type Batch = ReturnType<Database['batch']>
 

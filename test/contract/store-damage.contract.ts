@@ -2,7 +2,7 @@ import type { LogRecord, Store } from '@weft/core'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { recordOf, recordsOf, written } from './log-maker.ts'
 import { rejection } from './store-rejection.ts'
-import type { StoreHarness } from './store.contract.ts'
+import type { StoreHarness } from './store-harness.ts'
 
 const ALL = Number.MAX_SAFE_INTEGER
 

@@ -1,6 +1,7 @@
 import type { Store } from '@weft/core'
 import { MemoryDisk, MemoryStore } from '../support/memory-store.ts'
-import { type StoreHarness, storeContract } from './store.contract.ts'
+import type { StoreHarness } from './store-harness.ts'
+import { storeContract } from './store.contract.ts'
 
 class MemoryHarness implements StoreHarness {
   readonly #disk = new MemoryDisk()

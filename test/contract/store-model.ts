@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { expect } from 'vitest'
 import { holdsAsync } from '../support/core-property.ts'
 import { collect, LogMaker, recordsOf } from './log-maker.ts'
-import type { StoreHarness } from './store.contract.ts'
+import type { StoreHarness } from './store-harness.ts'
 
 /** The naive store: a map of tenants to a map of workflows to a log. */
 type Model = Map<string, Map<string, LogMaker>>

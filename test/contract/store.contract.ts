@@ -2,19 +2,9 @@ import { isWeftError, type Store } from '@weft/core'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { collect, LogMaker, recordsOf, written } from './log-maker.ts'
 import { damageContract } from './store-damage.contract.ts'
+import type { StoreHarness } from './store-harness.ts'
 import { rejection, rejections } from './store-rejection.ts'
 import { storeMatchesModel } from './store-model.ts'
-
-/** One place where stores can be opened one after the other, and be damaged while none is open. */
-export interface StoreHarness {
-  /** Closes the store that was opened before. */
-  open(): Promise<Store>
-  flipBit(tenant: string, workflow: string, position: number): Promise<void>
-  loseRecord(tenant: string, workflow: string, position: number): Promise<void>
-  loseHead(tenant: string, workflow: string): Promise<void>
-  /** Closes what is open and removes everything. */
-  discard(): Promise<void>
-}
 
 const ALL = Number.MAX_SAFE_INTEGER
 

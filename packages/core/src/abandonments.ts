@@ -1,6 +1,7 @@
 import type { Branches } from './branches.js'
-import type { Dag, Node } from './dag.js'
+import type { Dag } from './dag.js'
 import type { BranchName } from './ids.js'
+import type { Node } from './node.js'
 
 /**
  * Which branches were abandoned: ended without being merged, by changes on a branch of the engine's own that depend on

@@ -1,12 +1,21 @@
-import type { ChangeSet } from './change-set.js'
-import type { Node } from './dag.js'
+import type { Change } from './change.js'
 import { ABSENT } from './cbor-cursor.js'
 import { deepFreeze, type Json } from './json.js'
+import type { Node } from './node.js'
 import type { Hash } from './ports.js'
 import { type StateForm, StateForms } from './state-forms.js'
+import type { StateLedger } from './state-ledger.js'
 
 /** So many values of the past are kept, each item of a list and each property counting as one. */
 const VALUES_MAX = 262_144
+
+/** What is asked of a `ChangeSet`. */
+interface Changes {
+  readonly size: number
+  readonly ledger: Pick<StateLedger, 'hashOf'>
+  change(node: Node): Change
+  changes(): readonly Change[]
+}
 
 /** The state changes of a set as Automerge gets them, by node. */
 export class AppliedStates {
@@ -21,7 +30,7 @@ export class AppliedStates {
   #valueCount = 0
 
   constructor(
-    private readonly set: Pick<ChangeSet, 'change' | 'ledger' | 'size' | 'changes'>,
+    private readonly set: Changes,
     hash: Hash,
   ) {
     this.#forms = new StateForms(hash)

@@ -1,6 +1,6 @@
 import type { ChangeSet } from './change-set.js'
-import { NO_NODE, type Node } from './dag.js'
 import type { BranchName, ChangeId, EntryId } from './ids.js'
+import { NO_NODE, type Node } from './node.js'
 import type { BlastRadius } from './stale.js'
 import type { Unit, Units } from './units.js'
 

@@ -1,6 +1,7 @@
-import type { Dag, Node } from './dag.js'
+import type { Dag } from './dag.js'
 import { type BranchName, MAIN_BRANCH } from './ids.js'
 import { IntList } from './int-list.js'
+import type { Node } from './node.js'
 import { NodeMarks } from './node-marks.js'
 
 interface Tip {

@@ -1,4 +1,4 @@
-import type { Node } from './dag.js'
+import type { Node } from './node.js'
 
 /** Something that a change did, and where that change stands in the order of arrival. */
 export interface Placed {

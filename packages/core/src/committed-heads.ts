@@ -1,9 +1,9 @@
 import type { Change } from './change.js'
 import type { ChangeSet } from './change-set.js'
 import type { CommitIndex } from './commit-index.js'
-import type { Node } from './dag.js'
 import { WeftError } from './errors.js'
 import type { BranchName, Position } from './ids.js'
+import type { Node } from './node.js'
 
 /**
  * The heads of a branch in the first `position` changes of the log.

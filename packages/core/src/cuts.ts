@@ -1,5 +1,6 @@
-import { type Dag, NO_NODE, type Node } from './dag.js'
+import type { Dag } from './dag.js'
 import { IntList } from './int-list.js'
+import { NO_NODE, type Node } from './node.js'
 
 /**
  * The **cuts** of a growing set of changes: those that had all others in their past when they came. What came before a

@@ -8,13 +8,10 @@ import { ACTOR_BYTES, type Header } from './header.js'
 import { type ActorId, type ChangeId, isChangeId } from './ids.js'
 import { IntList } from './int-list.js'
 import { IntTable } from './int-table.js'
+import { NO_NODE, type Node } from './node.js'
 import { NodeMarks } from './node-marks.js'
 import { NodeSet, type ReadonlyNodeSet } from './node-set.js'
 import { PastWalk } from './past-walk.js'
-
-/** A change's number within one `Dag`: the order of its arrival. Means nothing outside of it. */
-export type Node = number
-export const NO_NODE: Node = -1
 
 /** What is kept of a node. */
 const ACTOR = 0

@@ -1,5 +1,5 @@
-import type { Node } from './dag.js'
 import { LIMITS } from './limits.js'
+import type { Node } from './node.js'
 
 /** An entry of a set as one number: the node of its change, and its index there. Ascends with both. */
 export type EntryKey = number

@@ -1,8 +1,8 @@
-import type { Node } from './dag.js'
+import { isEngineKind } from './engine-kinds.js'
 import type { Entry } from './entry.js'
-import type { FlattenOrder } from './flatten.js'
+import type { FlattenOrder } from './flatten-order.js'
+import type { Node } from './node.js'
 import type { Reverts } from './reverts.js'
-import { isEngineKind } from './side-effects.js'
 import type { View } from './view.js'
 
 export interface EntriesOptions {

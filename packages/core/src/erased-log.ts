@@ -1,6 +1,7 @@
 import { decodeChange } from './change.js'
 import { Erasures } from './erasures.js'
-import type { Hash, LogRecord } from './ports.js'
+import type { Hash } from './ports.js'
+import type { LogRecord } from './store.js'
 
 /** A log in which nothing is left of what its own changes erase (ERA-1). */
 export interface ErasedLog {

@@ -1,5 +1,6 @@
 import type { Change } from './change.js'
-import { type Filter, matchesFilter } from './filter.js'
+import type { Filter } from './filter.js'
+import { matchesFilter } from './filter-match.js'
 import { type AgentId, type BranchName, type ChangeId, type EntryId, entryId, type Position } from './ids.js'
 import type { Json } from './json.js'
 import { unpackIds } from './packed-ids.js'

@@ -1,9 +1,7 @@
-import type { Dag, Node } from './dag.js'
-import { NO_NODE } from './dag.js'
+import type { Dag } from './dag.js'
+import type { FlattenOrder } from './flatten-order.js'
+import { NO_NODE, type Node } from './node.js'
 import type { OrderTree } from './order.js'
-
-/** The two orders of ORD-2: each branch in an unbroken run, or all by lamport. */
-export type FlattenOrder = 'branches' | 'interleaved'
 
 /**
  * All nodes that `visible` admits, in order, in O(n) plus the sorting of siblings. The set must be causally closed.

@@ -1,4 +1,5 @@
-import { type Dag, NO_NODE, type Node } from './dag.js'
+import type { Dag } from './dag.js'
+import { NO_NODE, type Node } from './node.js'
 
 /** The nodes of `heads` that are not in the past of another one. */
 export function maximal(dag: Dag, heads: Iterable<Node>): Node[] {

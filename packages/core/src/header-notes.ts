@@ -49,6 +49,11 @@ export interface HeaderNotes {
   readonly [key: string]: unknown
 }
 
+/** Notes that also say at which ends of lists something was added or taken off. */
+export function withEnds(notes: HeaderNotes, ends: readonly string[] = []): HeaderNotes {
+  return ends.length === 0 ? notes : { ...notes, ends }
+}
+
 /** Checks the notes of a change that came from elsewhere. @throws TypeError · RangeError · WEFT_ID_INVALID */
 export function checkNotes(notes: Record<string, unknown>): void {
   const { forks, abandons, merges, migrates, summary, schema, completes, reverts, erases } = notes

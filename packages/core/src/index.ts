@@ -14,7 +14,8 @@ export {
   type ConflictValue,
   findConflicts,
 } from './conflicts.js'
-export { Dag, NO_NODE, type Node } from './dag.js'
+export { Dag } from './dag.js'
+export { NO_NODE, type Node } from './node.js'
 export { equivocation } from './dag-errors.js'
 export { derivedFrom } from './derivation.js'
 export { digest } from './digest.js'
@@ -33,8 +34,9 @@ export {
   nextRange,
   type RangeBounds,
 } from './events.js'
-export { checkFilter, type Filter, matchesFilter } from './filter.js'
-export type { FlattenOrder } from './flatten.js'
+export { checkFilter, type Filter } from './filter.js'
+export { matchesFilter } from './filter-match.js'
+export type { FlattenOrder } from './flatten-order.js'
 export { withDescendants } from './frontier.js'
 export { checkStandIn, standInsOf } from './stand-in.js'
 export { genesis } from './genesis.js'
@@ -81,12 +83,18 @@ export {
   writtenTouches,
 } from './list-marks.js'
 export { type MergedBranch, type MergeReport, mergeReport } from './merge.js'
+export { EFFECT_KIND, isEngineKind, SUMMARY_KIND } from './engine-kinds.js'
 export { engineOverlay } from './engine-overlays.js'
 export { embeddedOverlays } from './overlay-embeds.js'
 export { type OlderOverlay, overlayStale } from './overlay-errors.js'
 export { type OverlayHolder, OverlayLeases } from './overlay-leases.js'
 export { ENFORCEMENTS, type Enforcement, type OverlaysNote, type PublishNote } from './overlay-notes.js'
-export { defineOverlay, type OverlayDefinition, validateOverlay } from './overlay-schema.js'
+export {
+  defineOverlay,
+  type OverlayDefinition,
+  type OverlayRenderer,
+  validateOverlay,
+} from './overlay-schema.js'
 export {
   type ChangeGate,
   OVERLAY_KIND,
@@ -96,6 +104,7 @@ export {
   overlayRef,
 } from './overlays.js'
 export * from './ports.js'
+export * from './store.js'
 export type { Moved, Preconditions } from './preconditions.js'
 export {
   entryOf,
@@ -142,7 +151,7 @@ export {
   validateEntry,
   validateState,
 } from './schema.js'
-export { EFFECT_KIND, type EffectOutcome, isEngineKind, readOutcome } from './side-effects.js'
+export { type EffectOutcome, readOutcome } from './side-effects.js'
 export type { SchemaVersion } from './schemas.js'
 export { type BlastRadius, CAUSES_TOLD_MAX, type Stale, type StaleCause, type StaleKind } from './stale.js'
 export { Staleness } from './staleness.js'
@@ -152,20 +161,15 @@ export { badState } from './automerge-columns.js'
 export { readStateChunk, type StateChunk } from './automerge-chunk.js'
 export { StateLedger } from './state-ledger.js'
 export { TrialDoc } from './state-trial.js'
-export { rangeBetween, SUMMARY_KIND } from './summaries.js'
+export { rangeBetween } from './summaries.js'
 export { View } from './view.js'
-export { type IncludedEntry, type LeftOutEntry, type Window, Windows, type WindowTier } from './window.js'
+export { type IncludedEntry, type LeftOutEntry, type Window, Windows } from './window.js'
+export type { WindowTier } from './window-build.js'
 export type { WindowFormat } from './window-formats.js'
 export type { Message, Part, Role } from './window-message.js'
-export {
-  type Pins,
-  resolveOptions,
-  type StalePolicy,
-  type TokenCounter,
-  type WindowOptions,
-  type WindowRecipe,
-} from './window-options.js'
-export type { OverlayRenderer, ToldOverlay } from './window-overlays.js'
+export { resolveOptions, type TokenCounter, type WindowOptions } from './window-options.js'
+export type { Pins, StalePolicy, WindowRecipe } from './window-recipe.js'
+export type { ToldOverlay } from './window-overlays.js'
 export type { LeftOutWhy } from './window-plan.js'
 export { fewestReads } from './fewest-reads.js'
 export { recordOf, type WindowRecord } from './window-record.js'

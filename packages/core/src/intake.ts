@@ -1,9 +1,9 @@
 import type { Change } from './change.js'
 import type { ChangeSet } from './change-set.js'
-import { NO_NODE } from './dag.js'
 import { WeftError } from './errors.js'
 import type { ChangeId } from './ids.js'
 import { LIMITS } from './limits.js'
+import { NO_NODE } from './node.js'
 
 export interface IntakeResult {
   /** Changes that are in the set now and were not before, deps first. */

@@ -1,7 +1,8 @@
 import { type Chain, Chains, countWhile } from './chains.js'
-import type { Dag, Node } from './dag.js'
+import type { Dag } from './dag.js'
 import type { Knower, MovedList, OwnSight, Sight } from './moved-list.js'
-import type { Write } from './ref-writes.js'
+import type { Node } from './node.js'
+import type { Write } from './write.js'
 
 /** A write to an item of a list, or a move of its items from one on. */
 export interface ItemWrite {

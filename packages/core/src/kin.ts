@@ -1,4 +1,5 @@
-import type { Dag, Node } from './dag.js'
+import type { Dag } from './dag.js'
+import type { Node } from './node.js'
 
 /** So many nodes fit into one pass. */
 export const KIN_MAX = 32

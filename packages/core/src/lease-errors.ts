@@ -1,5 +1,12 @@
 import { WeftError } from './errors.js'
-import type { Lease } from './leases.js'
+
+/** What is said of a lease that somebody has. */
+interface Held {
+  readonly on: string
+  readonly epoch: number
+  readonly holder: string
+  readonly until_ms: number
+}
 
 export const LEASE_MS_MAX = 3_600_000
 
@@ -14,7 +21,7 @@ export function checkLeaseLength(ttl_ms: number): number {
   )
 }
 
-export function lost(on: string, epoch: number, held: Lease | undefined): WeftError {
+export function lost(on: string, epoch: number, held: Held | undefined): WeftError {
   const current = held?.epoch ?? 0
   return new WeftError(
     'WEFT_LEASE_LOST',
@@ -33,7 +40,7 @@ export function ended(on: string): WeftError {
   )
 }
 
-export function heldBy({ on, epoch, holder, until_ms }: Lease, now_ms: number): WeftError {
+export function heldBy({ on, epoch, holder, until_ms }: Held, now_ms: number): WeftError {
   const left_ms = until_ms - now_ms
   return new WeftError(
     'WEFT_LEASE_HELD',

@@ -1,4 +1,3 @@
-import type { HeaderNotes } from './header-notes.js'
 import { LIMITS } from './limits.js'
 import { checkMoves, checkWritten, moveIn } from './list-marks.js'
 
@@ -7,11 +6,6 @@ import { checkMoves, checkWritten, moveIn } from './list-marks.js'
  * but those taken off. But of two who add beside each other one item comes to stand behind the other. So where the end was is
  * noted, apart from what is written: it touches those alone who know of items from there on.
  */
-
-/** Notes that also say at which ends of lists something was added or taken off. */
-export function withEnds(notes: HeaderNotes, ends: readonly string[] = []): HeaderNotes {
-  return ends.length === 0 ? notes : { ...notes, ends }
-}
 
 /** @throws TypeError · RangeError · WEFT_POINTER_INVALID */
 export function checkEnds(ends: unknown): void {

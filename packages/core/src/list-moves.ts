@@ -1,7 +1,8 @@
 import type { Placed } from './chains.js'
-import type { Dag, Node } from './dag.js'
+import type { Dag } from './dag.js'
 import { indexIn, type Move } from './list-marks.js'
 import { MovedList } from './moved-list.js'
+import type { Node } from './node.js'
 import { PointerTree, type Spot, subtree } from './pointer-tree.js'
 
 /** A list whose items have moved, and an item of it that a pointer goes by, or from which on a mark says that they moved. */

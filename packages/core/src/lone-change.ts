@@ -1,8 +1,9 @@
 import { newActor } from './branch-writer.js'
 import { type Change, sealChange } from './change.js'
-import type { Dag, Node } from './dag.js'
+import type { Dag } from './dag.js'
 import type { HeaderNotes } from './header.js'
 import type { AgentId, BranchName } from './ids.js'
+import type { Node } from './node.js'
 import type { Host } from './ports.js'
 
 export interface LoneChange {

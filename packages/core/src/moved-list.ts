@@ -1,6 +1,7 @@
 import { type Chain, Chains, countWhile, type Placed } from './chains.js'
-import type { Dag, Node } from './dag.js'
+import type { Dag } from './dag.js'
 import type { Move } from './list-marks.js'
+import type { Node } from './node.js'
 import { pastOf } from './past-walk.js'
 
 /** What somebody has seen: all that came up to a cut, and what else is told of each change. */

@@ -1,4 +1,4 @@
-import { NO_NODE, type Node } from './dag.js'
+import { NO_NODE, type Node } from './node.js'
 
 const BITS = 32
 /** So many words of a set are one block of it. */

@@ -1,4 +1,4 @@
-import type { Node } from './dag.js'
+import type { Node } from './node.js'
 
 /** A set of nodes that only grows, as one bit each up to the highest. */
 export class NodeMarks {

@@ -1,4 +1,5 @@
-import type { Dag, Node } from './dag.js'
+import type { Dag } from './dag.js'
+import type { Node } from './node.js'
 import type { VersionedRef } from './ref.js'
 import { entry } from './ref-index.js'
 import { RefReaders } from './ref-readers.js'

@@ -1,5 +1,5 @@
 import type { ChangeSet } from './change-set.js'
-import type { Node } from './dag.js'
+import type { Node } from './node.js'
 import { isBelow, PointerTree, type Spot, subtree } from './pointer-tree.js'
 import { LIST_END, type PastStates, placesOf } from './places.js'
 import type { View } from './view.js'

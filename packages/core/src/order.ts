@@ -1,8 +1,9 @@
 import { compareText } from './bytes.js'
-import { type Dag, NO_NODE, type Node } from './dag.js'
+import type { Dag } from './dag.js'
 import type { Header } from './header.js'
 import { type BranchName, MAIN_BRANCH } from './ids.js'
 import { IntTable } from './int-table.js'
+import { NO_NODE, type Node } from './node.js'
 
 /** What is kept of a node. */
 const PARENT = 0

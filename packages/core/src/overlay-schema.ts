@@ -2,7 +2,9 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { checkOverlayName, type OverlayName } from './ids.js'
 import { assertJson, type Json } from './json.js'
 import { type AnySchema, checkSchema, validate } from './schema.js'
-import type { OverlayRenderer } from './window-overlays.js'
+
+/** How the value of an overlay is told to a model: as a text, or null or undefined for nothing. Pure. */
+export type OverlayRenderer<Value = never> = (value: Value) => string | null | undefined
 
 /** An overlay with the schema of its value, by any Standard Schema library. */
 export interface OverlayDefinition<Schema extends AnySchema = AnySchema> {

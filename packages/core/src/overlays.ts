@@ -1,5 +1,6 @@
 import type { Change } from './change.js'
 import { ABSENT } from './cbor-cursor.js'
+import { ENGINE_KINDS } from './engine-kinds.js'
 import { WeftError } from './errors.js'
 import { engineOverlay } from './engine-overlays.js'
 import type { Header } from './header.js'
@@ -14,7 +15,6 @@ import {
 import { LIMITS } from './limits.js'
 import { type OlderOverlay, overlayInvalid, overlayStale, overlayVersion } from './overlay-errors.js'
 import type { OverlaysNote, PublishNote } from './overlay-notes.js'
-import { ENGINE_KINDS } from './side-effects.js'
 
 /** The kind of the entry that holds the value of a version. */
 export const OVERLAY_KIND = `${ENGINE_KINDS}overlay`

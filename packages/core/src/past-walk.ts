@@ -1,9 +1,20 @@
-import type { Dag, Node } from './dag.js'
+import type { Node } from './node.js'
 import { NodeMarks } from './node-marks.js'
 
 const FEW_QUESTIONS = 4
 /** So few places to go on from can be looked at for each question. */
 const OFTEN_MAX = 16
+
+/** What is asked of a `Dag` on the way. */
+export interface Causes {
+  lamport(node: Node): number
+  actorNumber(node: Node): number
+  runStart(node: Node): Node
+  depCount(node: Node): number
+  dep(node: Node, index: number): Node
+  isOwnPast(earlier: Node, node: Node): boolean
+  isAncestor(ancestor: Node, node: Node): boolean
+}
 
 /**
  * Whether changes are in the past of some others: one walk for all that is asked, by runs of one actor, and only as deep
@@ -19,7 +30,7 @@ export class PastWalk {
 
   /** @param walked runs that were walked before, by whoever asks about nothing that was met then */
   constructor(
-    private readonly dag: Dag,
+    private readonly dag: Causes,
     others: readonly Node[],
     private readonly walked = new NodeMarks(),
   ) {
@@ -79,7 +90,11 @@ export class PastWalk {
  * Whether changes are in the past of one: asked one by one, of one that reads or writes little, and else with one walk.
  * @param isOld whether a change is known to be there without looking
  */
-export function pastOf(dag: Dag, node: Node, isOld: (earlier: Node) => boolean): (earlier: Node) => boolean {
+export function pastOf(
+  dag: Causes,
+  node: Node,
+  isOld: (earlier: Node) => boolean,
+): (earlier: Node) => boolean {
   let asked = 0
   let walk: PastWalk | undefined
   return earlier => {

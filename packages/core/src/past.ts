@@ -1,6 +1,7 @@
 import type { Branches } from './branches.js'
-import { type Dag, NO_NODE, type Node } from './dag.js'
+import type { Dag } from './dag.js'
 import { IntList } from './int-list.js'
+import { NO_NODE, type Node } from './node.js'
 
 /**
  * Whether changes are in the past of others, asked of many at once. A **cut** is a change that had all of its branch in

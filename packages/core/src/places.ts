@@ -1,8 +1,8 @@
 import { type StateOp, stateOpsOf } from './automerge-chunk.js'
 import type { ChangeSet } from './change-set.js'
-import type { Node } from './dag.js'
 import { childPointer } from './json.js'
 import { itemIdOf, itemIndex, itemKey, keysOf, namesItem } from './list-marks.js'
+import type { Node } from './node.js'
 import { placesIn } from './ref.js'
 
 /*

@@ -1,4 +1,4 @@
-import type { Node } from './dag.js'
+import type { Node } from './node.js'
 import { NodeBits } from './node-bits.js'
 
 interface Held {

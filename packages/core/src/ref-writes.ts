@@ -1,20 +1,14 @@
 import type { Cuts } from './cuts.js'
-import type { Dag, Node } from './dag.js'
+import type { Dag } from './dag.js'
 import { type ItemWrite, ItemWrites } from './item-writes.js'
 import { indexIn, keysOf, type Move, moveIn } from './list-marks.js'
 import { ListMoves } from './list-moves.js'
 import type { MovedList } from './moved-list.js'
+import type { Node } from './node.js'
 import { pastOf } from './past-walk.js'
 import { pointerOf, sameVersion, stateRef, touches, type VersionedRef } from './ref.js'
 import { entry } from './ref-index.js'
-
-/** A write in a view, numbered in the order of arrival. */
-export interface Write extends VersionedRef {
-  readonly number: number
-  readonly node: Node
-  /** Where its change stands in the order of arrival. */
-  readonly place: number
-}
+import type { Write } from './write.js'
 
 /** Whether a change is in the past of the one that is being taken in. */
 export type IsBehind = (node: Node) => boolean

@@ -1,7 +1,7 @@
 import type { ChangeSet } from './change-set.js'
-import type { Node } from './dag.js'
 import type { ChangeId } from './ids.js'
 import { isJsonArray, type Json, type JsonObject, parsePointer, pointersTouch, valueAt } from './json.js'
+import type { Node } from './node.js'
 import type { StateDoc } from './state-doc.js'
 import type { View } from './view.js'
 import { placesIn } from './ref.js'

@@ -1,5 +1,6 @@
-import { type Dag, NO_NODE, type Node } from './dag.js'
+import type { Dag } from './dag.js'
 import { unpackIds } from './header.js'
+import { NO_NODE, type Node } from './node.js'
 import type { View } from './view.js'
 
 /**

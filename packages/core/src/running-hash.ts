@@ -2,7 +2,8 @@ import { toHex, writeHex } from './bytes.js'
 import { WeftError } from './errors.js'
 import { HASH_BYTES } from './hash.js'
 import type { ChangeId, WorkflowId } from './ids.js'
-import type { Hash, LogHead, TenantStore, VerifiedRecord } from './ports.js'
+import type { Hash } from './ports.js'
+import type { LogHead, TenantStore, VerifiedRecord } from './store.js'
 
 /**
  * 64 hex digits that say which changes a log holds, and in which order: h(0) is zeros, h(n) the SHA-256 of h(n - 1) and

@@ -1,4 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { isEngineKind } from './engine-kinds.js'
 import { WeftError } from './errors.js'
 import { checkId } from './ids.js'
 import {
@@ -9,7 +10,6 @@ import {
   type Json,
   type JsonObject,
 } from './json.js'
-import { isEngineKind } from './side-effects.js'
 import type { Renderers } from './window-render.js'
 
 export type AnySchema = StandardSchemaV1

@@ -1,5 +1,6 @@
 import { compareText } from './bytes.js'
-import type { Dag, Node } from './dag.js'
+import type { Dag } from './dag.js'
+import type { Node } from './node.js'
 
 export interface SchemaVersion {
   readonly name: string

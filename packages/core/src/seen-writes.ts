@@ -1,4 +1,5 @@
-import type { Dag, Node } from './dag.js'
+import type { Dag } from './dag.js'
+import type { Node } from './node.js'
 import { OpenWrites, type Settling, type Undo } from './open-writes.js'
 import type { ViewPasts } from './view-pasts.js'
 

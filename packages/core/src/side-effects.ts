@@ -1,17 +1,10 @@
 import { compareText } from './bytes.js'
-import type { Dag, Node } from './dag.js'
+import type { Dag } from './dag.js'
+import { EFFECT_KIND } from './engine-kinds.js'
 import type { Header } from './header.js'
 import { isPlainObject, type Json } from './json.js'
 import { isEffectRef } from './lease-refs.js'
-
-/** Entries of kinds that begin so are the engine's own; a context shows them only to who asks for them. */
-export const ENGINE_KINDS = 'weft.'
-/** The kind of the entry that records what has come of a side effect. */
-export const EFFECT_KIND = `${ENGINE_KINDS}effect`
-
-export function isEngineKind(kind: string): boolean {
-  return kind.startsWith(ENGINE_KINDS)
-}
+import type { Node } from './node.js'
 
 /** What has come of a side effect (STP-3), as its entry holds it. Whatever it is, it stays so. */
 export type EffectOutcome =

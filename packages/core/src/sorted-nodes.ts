@@ -1,4 +1,4 @@
-import type { Node } from './dag.js'
+import type { Node } from './node.js'
 
 const BLOCK_MAX = 512
 

@@ -1,12 +1,13 @@
 import type { ChangeSet } from './change-set.js'
 import type { Cuts } from './cuts.js'
-import type { Node } from './dag.js'
+import type { Node } from './node.js'
 import { entryRef, type VersionedRef } from './ref.js'
 import { entryId } from './ids.js'
 import { Kin, KIN_MAX } from './kin.js'
 import { entry } from './ref-index.js'
-import type { RefWrites, Write } from './ref-writes.js'
+import type { RefWrites } from './ref-writes.js'
 import { CAUSES_TOLD_MAX, type Stale, type StaleCause } from './stale.js'
+import type { Write } from './write.js'
 
 /** What causes are asked of. */
 export interface Derived {

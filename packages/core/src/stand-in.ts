@@ -2,12 +2,12 @@ import { decodeChange, encodeChange } from '@automerge/automerge'
 import { readStateChunk, type StateChunk } from './automerge-chunk.js'
 import { compareBytes, fromHex, toHex } from './bytes.js'
 import type { Change } from './change.js'
+import { ENGINE_KINDS } from './engine-kinds.js'
 import { reasonOf, WeftError } from './errors.js'
 import { HASH_BYTES } from './hash.js'
 import { type ChangeId, isChangeId } from './ids.js'
 import { isPlainObject, type Json } from './json.js'
 import type { Hash } from './ports.js'
-import { ENGINE_KINDS } from './side-effects.js'
 
 /*
  * What stands in for an erased state change (ERA-1): Automerge's own hash of the change as it was, 32 bytes, then an

@@ -1,7 +1,7 @@
 import { ABSENT } from './cbor-cursor.js'
 import type { ChangeSet } from './change-set.js'
-import type { Node } from './dag.js'
 import { type Json, jsonEquals, pointersTouch } from './json.js'
+import type { Node } from './node.js'
 import type { Writer } from './open-writes.js'
 import { keyedIn, keyedPointer, keyedWritten, lower, lowest, pointersAbove } from './keyed-pointers.js'
 import { placesIn, pointersOf } from './ref.js'

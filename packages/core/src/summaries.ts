@@ -1,13 +1,12 @@
-import { type Dag, NO_NODE, type Node } from './dag.js'
+import type { Dag } from './dag.js'
+import { SUMMARY_KIND } from './engine-kinds.js'
 import { unseen } from './frontier.js'
 import { type HeaderNotes, unpackIds } from './header.js'
 import type { BranchName } from './ids.js'
 import { NodeBits } from './node-bits.js'
+import { NO_NODE, type Node } from './node.js'
 import type { OrderTree } from './order.js'
 import type { Reverts } from './reverts.js'
-
-/** The kind of the entries that stand for a range of others. Kinds with this beginning are the engine's own. */
-export const SUMMARY_KIND = 'weft.summary'
 
 /** The changes a summary stands for: what `to` and its past hold, without `from` and its past. */
 export interface Range {

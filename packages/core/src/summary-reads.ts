@@ -1,5 +1,5 @@
 import type { ChangeSet } from './change-set.js'
-import type { Node } from './dag.js'
+import type { Node } from './node.js'
 import { RangeIndex } from './range-index.js'
 import type { View } from './view.js'
 import { pastsOf, type ViewPasts } from './view-pasts.js'

@@ -1,7 +1,7 @@
 import type { ChangeSet } from './change-set.js'
-import { NO_NODE, type Node } from './dag.js'
 import { changeOfEntry, type EntryId, entryId, indexOfEntry } from './ids.js'
 import { IntList } from './int-list.js'
+import { NO_NODE, type Node } from './node.js'
 import type { NodeMarks } from './node-marks.js'
 import type { View } from './view.js'
 

@@ -1,6 +1,7 @@
 import { Cuts } from './cuts.js'
-import { type Dag, NO_NODE, type Node } from './dag.js'
+import type { Dag } from './dag.js'
 import { IntList } from './int-list.js'
+import { NO_NODE, type Node } from './node.js'
 import { pastOf } from './past-walk.js'
 import type { View } from './view.js'
 

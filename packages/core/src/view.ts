@@ -1,6 +1,8 @@
-import type { Dag, Node } from './dag.js'
-import { type FlattenOrder, flatten } from './flatten.js'
+import type { Dag } from './dag.js'
+import { flatten } from './flatten.js'
+import type { FlattenOrder } from './flatten-order.js'
 import { IntList } from './int-list.js'
+import type { Node } from './node.js'
 import type { OrderTree } from './order.js'
 import { SortedNodes } from './sorted-nodes.js'
 

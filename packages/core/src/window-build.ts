@@ -1,6 +1,5 @@
 import { WeftError } from './errors.js'
 import { type EntryKey, nodeOfKey } from './entry-key.js'
-import type { WindowTier } from './window.js'
 import { keepNewest, type Sized } from './window-cut.js'
 import { type Assembled, FORMATS, type Format } from './window-formats.js'
 import type { Unit } from './window-index.js'
@@ -11,6 +10,9 @@ import { messagesOfBroken, messagesOfUnit } from './window-unit.js'
 
 /** At most this share of what pinned entries leave goes to summaries, so that they never crowd out what is new. */
 const SUMMARIES_SHARE_MAX = 1 / 2
+
+/** From what changes least to what changes most (WIN-5). */
+export type WindowTier = 'pinned' | 'summary' | 'history'
 
 interface Chosen {
   readonly taken: readonly Taken[]

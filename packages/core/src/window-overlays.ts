@@ -2,12 +2,10 @@ import { reasonOf, WeftError } from './errors.js'
 import type { OverlayName } from './ids.js'
 import type { Json } from './json.js'
 import type { OverlaysNote } from './overlay-notes.js'
+import type { OverlayRenderer } from './overlay-schema.js'
 import { overlayRef } from './overlays.js'
 import { type Message, textPart } from './window-message.js'
 import { noteOf } from './window-shapes.js'
-
-/** How the value of an overlay is told to a model: as a text, or null or undefined for nothing. Pure. */
-export type OverlayRenderer<Value = never> = (value: Value) => string | null | undefined
 
 /** A version of an overlay, for a window to tell. */
 export interface ToldOverlay {

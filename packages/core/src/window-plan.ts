@@ -1,9 +1,9 @@
-import type { Node } from './dag.js'
 import { WeftError } from './errors.js'
 import { type EntryKey, entryKey, indexOfKey, nodeOfKey } from './entry-key.js'
+import type { Node } from './node.js'
 import type { Staleness } from './staleness.js'
-import { policyOf, type StalePolicy, type WindowRecipe } from './window-options.js'
 import type { Unit, WindowIndex } from './window-index.js'
+import { policyOf, type StalePolicy, type WindowRecipe } from './window-recipe.js'
 import { ShownSummaries } from './window-summaries.js'
 
 /** Why an entry is not in a window. */

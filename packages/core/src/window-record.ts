@@ -1,8 +1,7 @@
 import { fromHex } from './bytes.js'
 import { isPlainObject } from './json.js'
 import { LIMITS } from './limits.js'
-import type { WindowReport } from './window.js'
-import { checkRecipe, type WindowRecipe } from './window-options.js'
+import { checkRecipe, type WindowRecipe } from './window-recipe.js'
 
 /** Raise when a release makes other bytes of the same set, recipe and counter. */
 export const WINDOW_FORMAT = 1
@@ -18,8 +17,15 @@ export interface WindowRecord extends WindowRecipe {
   readonly digest: Uint8Array
 }
 
-/** A window as it is recorded. */
-export function recordOf({ recipe, counter, tokens, digest }: WindowReport): WindowRecord {
+/** What is recorded of a window. */
+interface Recorded {
+  readonly recipe: WindowRecipe
+  readonly counter: string
+  readonly tokens: number
+  readonly digest: string
+}
+
+export function recordOf({ recipe, counter, tokens, digest }: Recorded): WindowRecord {
   return { format: WINDOW_FORMAT, ...recipe, count: counter, tokens, digest: fromHex(digest) }
 }
 

@@ -1,7 +1,7 @@
 import { toHex } from './bytes.js'
 import type { ChangeSet } from './change-set.js'
-import type { Node } from './dag.js'
 import { WeftError } from './errors.js'
+import type { Node } from './node.js'
 import type { Hash } from './ports.js'
 import { Staleness } from './staleness.js'
 import type { ToldOverlay } from './window-overlays.js'

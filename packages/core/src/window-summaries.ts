@@ -1,5 +1,5 @@
-import type { Node } from './dag.js'
 import { NodeBits } from './node-bits.js'
+import type { Node } from './node.js'
 import { RangeIndex } from './range-index.js'
 import type { WindowIndex } from './window-index.js'
 

@@ -7,13 +7,14 @@ import { hexHash } from './hash.js'
 import type { Hash } from './ports.js'
 import { Staleness } from './staleness.js'
 import type { View } from './view.js'
-import { itemsOf, WindowBuild } from './window-build.js'
+import { itemsOf, WindowBuild, type WindowTier } from './window-build.js'
 import type { WindowFormat } from './window-formats.js'
 import { WindowIndex } from './window-index.js'
 import type { Message } from './window-message.js'
 import { messagesOfOverlays, type ToldOverlay } from './window-overlays.js'
-import type { TokenCounter, WindowRecipe } from './window-options.js'
+import type { TokenCounter } from './window-options.js'
 import { type Reason, WindowPlan } from './window-plan.js'
+import type { WindowRecipe } from './window-recipe.js'
 import type { Renderers } from './window-render.js'
 import { TileSizes } from './window-sizes.js'
 
@@ -31,9 +32,6 @@ export interface WindowReport {
   readonly text: string
   readonly digest: string
 }
-
-/** From what changes least to what changes most (WIN-5). */
-export type WindowTier = 'pinned' | 'summary' | 'history'
 
 export interface IncludedEntry {
   readonly entry: EntryId

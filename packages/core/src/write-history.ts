@@ -1,4 +1,5 @@
-import type { Dag, Node } from './dag.js'
+import type { Dag } from './dag.js'
+import type { Node } from './node.js'
 import { OpenWrites, type Settling } from './open-writes.js'
 import { PointerTree, subtree } from './pointer-tree.js'
 import { type Act, SeenWrites } from './seen-writes.js'

@@ -1,7 +1,7 @@
 import { decodeChange } from '@automerge/automerge'
 import type { ChangeSet } from './change-set.js'
-import type { Node } from './dag.js'
 import type { Json } from './json.js'
+import type { Node } from './node.js'
 import { readablePlace } from './places.js'
 import { StateDoc } from './state-doc.js'
 

@@ -1,5 +1,5 @@
 import type { Change, ChangeId, LogRecord, Position } from '@weft/core'
-import type { Subscriber } from './context-log.js'
+import type { Subscriber } from './subscriber.js'
 import { costOf } from './turns.js'
 import type { WriteShare } from './write-shares.js'
 

@@ -1,43 +1,17 @@
-import {
-  type Clock,
-  type Hash,
-  isEngineWorkflow,
-  type Transport,
-  TRANSPORT_OPEN,
-  WeftError,
-} from '@weft/core'
+import { isEngineWorkflow, type Transport, TRANSPORT_OPEN, WeftError } from '@weft/core'
 import { Heartbeat, type PeerEffect, PeerSession } from '@weft/protocol'
-import type { Logger } from 'pino'
-import type { ContextLog, Subscriber } from './context-log.js'
 import { type Asked, answerTo } from './answers.js'
-import type { Contexts } from './contexts.js'
+import type { ConnectionHost } from './connection-host.js'
+import type { ContextLog } from './context-log.js'
+import { ErasureDoor } from './erasure-door.js'
 import type { Flow } from './fair-queue.js'
 import { Inbox } from './inbox.js'
-import { ErasureDoor } from './erasing.js'
-import type { PeerLimits } from './limits.js'
-import type { LiveGrants } from './live-grants.js'
 import { OverlayDoor } from './overlay-door.js'
-import type { PeerMetrics } from './peer-metrics.js'
 import { Pace } from './pace.js'
-import type { Rates } from './rates.js'
 import { checkClaims, checkReader, checkWriter } from './rights.js'
-import type { SessionSigner } from './session-tokens.js'
-import type { TokenGrant, TokenVerifier } from './token.js'
-import { SLICE_COST, type Turns } from './turns.js'
-
-export interface ConnectionHost {
-  readonly contexts: Contexts
-  readonly verify: TokenVerifier
-  readonly grants: LiveGrants
-  readonly sessions: SessionSigner
-  readonly limits: PeerLimits
-  readonly metrics: PeerMetrics
-  readonly clock: Clock
-  readonly hash: Hash
-  readonly log: Logger
-  readonly turns: Turns
-  readonly rates: Rates
-}
+import type { Subscriber } from './subscriber.js'
+import type { TokenGrant } from './token.js'
+import { SLICE_COST } from './turns.js'
 
 interface OpenChannel {
   readonly workflow: string

@@ -28,18 +28,9 @@ import { LogPages } from './log-pages.js'
 import { LogTail } from './log-tail.js'
 import { authorOf, NOBODY, reached, submitOwn } from './own-changes.js'
 import { type Page, pageOf, sizeOf } from './page-cache.js'
+import type { Subscriber } from './subscriber.js'
 import { type Offered, TrialQueue } from './trial-queue.js'
 import { costOf, SLICE_COST } from './turns.js'
-
-/** Whoever follows a context or writes to it: one channel of one connection. */
-export interface Subscriber {
-  /** The log has grown to `count`, fsynced; `own` are the records in it that this subscriber submitted. */
-  committed(count: Position, own: readonly LogRecord[]): void
-  duplicate(record: LogRecord): void
-  refused(id: ChangeId, error: unknown): void
-  /** The log is damaged: nothing more comes of it, and nothing is written to it. */
-  failed(error: WeftError): void
-}
 
 /** What is read of a log from disk at once. */
 const PAGE_BYTES = 262_144

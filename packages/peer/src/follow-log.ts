@@ -1,5 +1,6 @@
 import type { Clock, LogRecord, Position } from '@weft/core'
-import type { ContextLog, Subscriber } from './context-log.js'
+import type { ContextLog } from './context-log.js'
+import type { Subscriber } from './subscriber.js'
 
 const READ_BYTES = 65_536
 

@@ -5,19 +5,14 @@ export type { DroppedTenant } from './drop.js'
 export { DEFAULT_LIMITS, type PeerLimits } from './limits.js'
 export { type FeedHost, Feeds } from './feeds.js'
 export { LogPages } from './log-pages.js'
+export { InlineTrial } from './inline-trial.js'
 export { listenError } from './listen-error.js'
 export { type DrainReport, type Peer, type PeerOptions, startPeer } from './peer.js'
 export { type Page, PageCache, sizeOf as sizeOfPage } from './page-cache.js'
 export { type PeerMetrics, peerMetrics } from './peer-metrics.js'
 export { PeerService, type ServiceHooks, type ServiceOptions } from './service.js'
 export type { SessionMark, SessionSigner } from './session-tokens.js'
-export {
-  InlineTrial,
-  type StateTrial,
-  type TrialAnswer,
-  TrialFailed,
-  type TrialQuestion,
-} from './state-trial.js'
+export { type StateTrial, type TrialAnswer, TrialFailed, type TrialQuestion } from './state-trial.js'
 export { TrialLanes } from './trial-lanes.js'
 export { type TrialLog, TrialQueue } from './trial-queue.js'
 export type { TrialBounds } from './trial-thread.js'

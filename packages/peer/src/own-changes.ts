@@ -1,9 +1,9 @@
 import type { Change, Host, Position } from '@weft/core'
-import type { ContextLog, Subscriber } from './context-log.js'
 import type { ContextLogHost } from './log-host.js'
+import type { FollowedLog, Subscriber } from './subscriber.js'
 
 /** Resolves when a change that the peer itself offers to a log is on disk; rejects with why it may not be taken. */
-export function submitOwn(log: ContextLog, change: Change): Promise<void> {
+export function submitOwn(log: FollowedLog, change: Change): Promise<void> {
   return new Promise((resolve, reject) => {
     const subscriber: Subscriber = {
       committed: (_, own) => {
@@ -23,7 +23,7 @@ export function submitOwn(log: ContextLog, change: Change): Promise<void> {
 }
 
 /** Resolves when a log has grown to `count`, or is damaged, or `other` has resolved. */
-export async function reached(log: ContextLog, count: Position, other: Promise<void>): Promise<void> {
+export async function reached(log: FollowedLog, count: Position, other: Promise<void>): Promise<void> {
   let watcher: Subscriber | undefined
   const grown = new Promise<void>(resolve => {
     const committed = (now: Position): void => void (now >= count && resolve())

@@ -1,6 +1,3 @@
-import type { Hash } from '@weft/core'
-import { TrialDocs } from './trial-docs.js'
-
 /**
  * Where state changes are tried before they are admitted: on a copy of the context's state, apart from the peer, so that
  * what Automerge makes of bytes that it did not expect ends nothing here and holds nobody up.
@@ -33,16 +30,3 @@ export type TrialAnswer =
 
 /** It took too long, too much memory, or more than the thread survived; there is no answer. */
 export class TrialFailed extends Error {}
-
-/** Tries in the same thread: where nothing may happen at its own time. */
-export class InlineTrial implements StateTrial {
-  readonly #docs: TrialDocs
-
-  constructor(hash: Hash, documents_bytes_max: number) {
-    this.#docs = new TrialDocs(hash, documents_bytes_max)
-  }
-
-  async ask(_: string, question: TrialQuestion): Promise<TrialAnswer> {
-    return this.#docs.answer(question)
-  }
-}

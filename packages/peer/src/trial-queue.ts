@@ -11,8 +11,8 @@ import {
   StateForms,
   WeftError,
 } from '@weft/core'
-import type { Subscriber } from './context-log.js'
 import { type StateTrial, type TrialAnswer, TrialFailed, type TrialQuestion } from './state-trial.js'
+import type { Subscriber } from './subscriber.js'
 
 /** A change on its way into a log. */
 export interface Offered {

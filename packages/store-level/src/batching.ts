@@ -1,5 +1,5 @@
 import type { LogEnd, LogHead, LogRecord, TenantId } from '@weft/core'
-import type { StoredHead } from './context-ends.js'
+import type { StoredHead } from './head-codec.js'
 
 /** A head record that is written or removed: looked up, if it is not known, when its turn comes. */
 export interface HeadTouch {

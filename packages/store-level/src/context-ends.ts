@@ -9,13 +9,8 @@ import {
 } from '@weft/core'
 import type { Write } from './batching.js'
 import { sha256 } from './hash.js'
+import type { StoredHead } from './head-codec.js'
 import type { HeadChange } from './store-seal.js'
-
-/** A head record as it stands in the store; without its meaning when it is damaged. */
-export interface StoredHead {
-  readonly value: Uint8Array
-  readonly head: LogHead | undefined
-}
 
 /** What is to become of the head records, and which writes cannot be. */
 export interface HeadPlan {

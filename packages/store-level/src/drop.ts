@@ -1,6 +1,6 @@
 import type { TenantId } from '@weft/core'
 import type { Write } from './batching.js'
-import type { StoredHead } from './context-ends.js'
+import type { StoredHead } from './head-codec.js'
 import type { Database } from './database.js'
 import { corruptStore } from './failures.js'
 import type { GroupWriter } from './group-writer.js'

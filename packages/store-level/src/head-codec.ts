@@ -9,6 +9,12 @@ import { SHA256_BYTES, sha256 } from './hash.js'
  * end to end, run is the running hash.
  */
 
+/** A head record as it stands in the store; without its meaning when it is damaged. */
+export interface StoredHead {
+  readonly value: Uint8Array
+  readonly head: LogHead | undefined
+}
+
 const HEAD_VERSION = 2
 
 /** How much of a sealed record is its checksum. It stays as it is in a store that is encrypted: the store's seal is made of it. */

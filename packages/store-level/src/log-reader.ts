@@ -1,6 +1,6 @@
 import { type LogHead, type Position, type VerifiedRecord, WeftError, type WorkflowId } from '@weft/core'
 import { checkLogEnd, cipherOf, openHead, openRecord, soundRecord } from './checked.js'
-import type { StoredHead } from './context-ends.js'
+import type { StoredHead } from './head-codec.js'
 import type { Database, RowOptions, Snapshot } from './database.js'
 import type { TenantKeys } from './keys.js'
 import type { TenantCiphers } from './tenant-ciphers.js'

@@ -1,6 +1,7 @@
 import type { Dice } from './dice.js'
+import type { Parcel, Way } from './parcel.js'
 import type { Scheduler } from './scheduler.js'
-import type { Parcel, SimSocket } from './socket.js'
+import type { SimSocket } from './socket.js'
 
 /** One direction between two hosts, whatever connections there are. */
 export interface Lane {
@@ -17,7 +18,7 @@ const LATENCY_MS = { least: 0.1, most: 3 }
 const BREAK_MS = 40
 
 /** The way from one end of a connection to the other: ordered, as a stream is, unless the lane is mangled. */
-export class Pipe {
+export class Pipe implements Way {
   readonly #held: Parcel[] = []
   #heldBytes = 0
   #slowBytes = 0

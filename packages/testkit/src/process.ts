@@ -1,6 +1,11 @@
 import type { Clock } from '@weft/core'
 import type { Dice } from './dice.js'
-import type { Scheduler } from './scheduler.js'
+
+/** Virtual time, and what is planned in it. */
+interface Time {
+  readonly now_ms: number
+  plan(delay_ms: number, label: string, run: () => void, owner: SimProcess): () => void
+}
 
 /** How far the clock of a process is from the true time. */
 export interface Skew {
@@ -23,7 +28,7 @@ export class SimProcess {
   constructor(
     readonly host: string,
     readonly name: string,
-    private readonly scheduler: Scheduler,
+    private readonly scheduler: Time,
     readonly dice: Dice,
     private readonly skew: Skew,
   ) {

@@ -2,9 +2,14 @@ import type { ChangeId } from '@weft/core'
 import { openStoreOn } from '@weft/store-level'
 import type { SimDisk } from './disk.js'
 import { SimLevel } from './level.js'
-import { placeOf } from './observation.js'
+import { type Place, placeOf } from './observation.js'
 import type { SimProcess } from './process.js'
-import type { Log } from './world.js'
+
+/** What lies in a log, by position. */
+export interface Log {
+  readonly at: Place
+  readonly ids: readonly ChangeId[]
+}
 
 const PAGE_BYTES = 1_048_576
 

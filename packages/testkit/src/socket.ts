@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { type Transport, TRANSPORT_OPEN } from '@weft/core'
-import type { Pipe } from './pipe.js'
+import type { Parcel, Way } from './parcel.js'
 import type { SimProcess } from './process.js'
 
 const CONNECTING = 0
@@ -10,35 +10,24 @@ const CLOSED = 3
 const ABNORMAL = 1006
 const CLOSE_TIMEOUT_MS = 3_000
 
-/** What travels between the two ends of a connection. */
-export type Parcel =
-  | {
-      readonly kind: 'frame'
-      readonly bytes: Uint8Array
-      readonly sent?: (() => void) | undefined
-      readonly from: SimProcess
-    }
-  | { readonly kind: 'open' | 'ping' | 'pong' | 'reset' }
-  | { readonly kind: 'close' | 'closed'; readonly code: number; readonly reason: string }
-
 /** One end of a simulated connection, as a process sees it. */
 export class SimSocket extends EventEmitter implements Transport {
   #state = CONNECTING
   #isPaused = false
   readonly #unread: Parcel[] = []
   /** Undefined until the connection is there. */
-  #pipe: Pipe | undefined
+  #pipe: Way | undefined
 
   constructor(readonly process: SimProcess) {
     super()
   }
 
   /** The way to the other end. */
-  set pipe(pipe: Pipe) {
+  set pipe(pipe: Way) {
     this.#pipe = pipe
   }
 
-  get pipe(): Pipe {
+  get pipe(): Way {
     return this.#pipe!
   }
 

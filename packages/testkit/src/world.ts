@@ -1,4 +1,4 @@
-import { type ChangeId, OVERLAY_WORKFLOW } from '@weft/core'
+import { OVERLAY_WORKFLOW } from '@weft/core'
 import type { ReplicaEvent } from '@weft/replica'
 import { Court, type Checker, type Violation } from './checker.js'
 import { allCheckers } from './checkers/index.js'
@@ -14,7 +14,7 @@ import { SimNetwork } from './network.js'
 import { Operator } from './operator.js'
 import { type Observation, type Place, placeOf } from './observation.js'
 import { RATE_REST_MS, rateLimits } from './rates.js'
-import { readLogs } from './read-logs.js'
+import { type Log, readLogs } from './read-logs.js'
 import { Scheduler } from './scheduler.js'
 import { NO_SKEW, SimProcess } from './process.js'
 import { SIM_LIMITS } from './sim-limits.js'
@@ -48,12 +48,6 @@ export interface Program {
   flush(run: WorkerRun): Promise<void>
   /** When nothing is under way any more: says what a worker holds, once that is all that the logs of its tenant do. */
   tell(run: WorkerRun, logs: readonly Log[]): Promise<void>
-}
-
-/** What lies in a log, by position. */
-export interface Log {
-  readonly at: Place
-  readonly ids: readonly ChangeId[]
 }
 
 const SETTLE_STEPS_MAX = 20_000

@@ -1,5 +1,5 @@
 import type { Handoff } from '@weft/replica'
-import type { TraceMessage } from './traces.js'
+import type { TraceMessage } from './trace-message.js'
 
 /** How long any one answer is waited for: on a busy machine a peer may have many workers' questions before it. */
 export const PATIENCE_MS = 60_000

@@ -1,6 +1,6 @@
 import { assertJson, LIMITS, reasonOf } from '@weft/core'
 import { entriesOf } from './script.js'
-import type { TraceMessage } from './traces.js'
+import type { TraceMessage } from './trace-message.js'
 
 /** Of the entries of one message, as JSON: the header of their change and its edit of the state have room beside them. */
 const ENTRIES_BYTES_MAX = LIMITS.change_bytes_max - LIMITS.header_bytes_max - 2_048

@@ -1,6 +1,6 @@
 import { type Context, defineContext, type StepResult } from '@weft/replica'
 import { z } from 'zod'
-import { toolCallsOf, type TraceMessage } from './traces.js'
+import { toolCallsOf, type TraceMessage } from './trace-message.js'
 
 const spoken = z.object({ at: z.number(), mark: z.string(), role: z.string(), content: z.unknown() })
 const called = z.object({ at: z.number(), mark: z.string(), call: z.unknown() })

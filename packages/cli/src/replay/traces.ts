@@ -1,13 +1,6 @@
 import { checkBranch, checkWorkflow, isWeftError, MAIN_BRANCH, reasonOf, WeftError } from '@weft/core'
 import { whyNotPlayable } from './playable.js'
-
-/** A chat message as recorded; only `role` is looked at, all of it is kept. */
-export interface TraceMessage {
-  readonly role: string
-  readonly content?: unknown
-  readonly tool_calls?: unknown
-  readonly [key: string]: unknown
-}
+import type { TraceMessage } from './trace-message.js'
 
 /** One recorded run: an attempt at a workflow. */
 export interface Trace {
@@ -15,13 +8,6 @@ export interface Trace {
   readonly branch: string
   readonly messages: readonly TraceMessage[]
 }
-
-/** The calls in a message; what is no list holds none. */
-export function toolCallsOf({ tool_calls }: TraceMessage): readonly unknown[] {
-  return Array.isArray(tool_calls) ? tool_calls : NO_CALLS
-}
-
-const NO_CALLS: readonly never[] = []
 
 /** A workflow with its parallel attempts, and the messages that all of them begin with. */
 export interface FanOut {

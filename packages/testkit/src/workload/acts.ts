@@ -1,14 +1,6 @@
 import { type ChangeId, isWeftError, NOTHING_REVOKED, REVOCATIONS_OVERLAY } from '@weft/core'
 import { FACTS, LEASED, OVERLAY, type PlayContext, type PlayState, SOURCES, WORKFLOWS } from './definition.js'
-import type { Life } from './life.js'
-
-/** One thing that a worker does, of many; several go on at once. */
-export interface Act {
-  readonly name: string
-  /** How often it is done, relative to the others. */
-  readonly weight: number
-  run(life: Life): Promise<void>
-}
+import type { Act, Life } from './life.js'
 
 const BRANCHES_MAX = 6
 /** What is read of the state. */

@@ -5,7 +5,6 @@ import type { Dice } from '../dice.js'
 import { type Observation, type Place, placeOf } from '../observation.js'
 import type { WorkerRun } from '../sim-worker.js'
 import { Watched } from '../watched.js'
-import type { Act } from './acts.js'
 import { Play, type PlayContext } from './definition.js'
 import type { Sessions } from './sessions.js'
 
@@ -31,6 +30,14 @@ const PATIENT_MS = 4_000
 interface Opened {
   readonly context: PlayContext
   readonly watched: Watched
+}
+
+/** One thing that a worker does, of many; several go on at once. */
+export interface Act {
+  readonly name: string
+  /** How often it is done, relative to the others. */
+  readonly weight: number
+  run(life: Life): Promise<void>
 }
 
 /** What one run of a worker does with its time: random acts on random branches, several at once. */
