@@ -35,6 +35,25 @@ const FLOOR_OF: Readonly<Record<string, number>> = {
   gateway: 4,
   cli: 5,
 }
+/** The folders of the core, the lowest first. */
+const CORE_FLOORS = [
+  'base',
+  'refs',
+  'messages',
+  'change',
+  'graph',
+  'automerge',
+  'notes',
+  'writes',
+  'set',
+  'state',
+  'staleness',
+  'definitions',
+  'overlays',
+  'authors',
+  'undoing',
+  'window',
+]
 const PURE = ['core', 'protocol']
 /** Libraries that one package alone may know. */
 const CONFINED: Readonly<Record<string, string>> = {
@@ -115,6 +134,12 @@ const LAWS = new Set(
 
 type Rule = (files: Files) => string[]
 
+/** The floor of a file of the core: -1 for a folder that has none; undefined for what stands in no folder. */
+function coreFloor(path: string): number | undefined {
+  const [, folder] = /^packages\/core\/src\/([^/]+)\//.exec(path) ?? []
+  return folder === undefined ? undefined : CORE_FLOORS.indexOf(folder)
+}
+
 const RULES: Readonly<Record<string, Rule>> = {
   'every package has a floor': files =>
     packagesIn(files)
@@ -134,6 +159,14 @@ const RULES: Readonly<Record<string, Rule>> = {
       const resolved = posix.join(posix.dirname(path), target)
       const owner = packageOf(resolved)
       return owner === undefined || owner === packageOf(path) ? [] : [`${where} reaches ${target}`]
+    }),
+
+  'imports between folders of the core point down': files =>
+    imports(files).flatMap(({ path, target, where }) => {
+      const from = coreFloor(path)
+      const to = coreFloor(posix.join(posix.dirname(path), target))
+      if (from === undefined || to === undefined || (to <= from && to >= 0)) return []
+      return [`${where} imports ${target}, which is not on a lower floor`]
     }),
 
   'no file comes back to itself by what it imports': files =>
@@ -250,6 +283,10 @@ const PLANTED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'imports between packages point down': { 'packages/replica/src/a.ts': "import { p } from '@weft/peer'" },
   'a package is reached by its name, never by a path into it': {
     'packages/peer/src/a.ts': "export * from '../../core/src/dag.js'",
+  },
+  'imports between folders of the core point down': {
+    'packages/core/src/graph/a.ts': "import { b } from '../set/b.js'",
+    'packages/core/src/set/b.ts': "import { c } from '../graph/c.js'",
   },
   'no file comes back to itself by what it imports': {
     'packages/peer/src/a.ts': "import { b } from './b.js'",

@@ -4,7 +4,7 @@ import { type ErrorCode, WeftError } from '@weft/core'
 import { problemOf, problemResponse, STATUS_OF } from '@weft/peer'
 import { describe, expect, test } from 'vitest'
 
-const SOURCE = readFileSync(join(import.meta.dirname, '../../packages/core/src/errors.ts'), 'utf8')
+const SOURCE = readFileSync(join(import.meta.dirname, '../../packages/core/src/base/errors.ts'), 'utf8')
 const CODES = [...SOURCE.matchAll(/^ {2}\| '(WEFT_\w+)'$/gm)].map(([, code]) => code as ErrorCode)
 
 /** At fault is the server, what it was given, or what it keeps: nothing that who asks can put right. */

@@ -1,30 +1,30 @@
-export { abandon, checkAbandonable } from './abandon.js'
-export { Admission } from './admission.js'
-export { type AuditFilter, type AuditRecord, audit } from './audit.js'
-export { checkSchema, isOlder, migratedState, migrationOf } from './branch-migration.js'
-export { BranchWriter, newActor, unknownBranch, type Write } from './branch-writer.js'
-export { compareText, decodeUtf8, encodeUtf8, fromHex, toHex } from './bytes.js'
-export { CborWriter } from './cbor-cursor.js'
-export { apart, Change, decodeChange, sealChange } from './change.js'
-export { ChangeSet } from './change-set.js'
-export { CommitIndex } from './commit-index.js'
-export { committedHeads, headsAt } from './committed-heads.js'
+export { abandon, checkAbandonable } from './authors/abandon.js'
+export { Admission } from './set/admission.js'
+export { type AuditFilter, type AuditRecord, audit } from './set/audit.js'
+export { checkSchema, isOlder, migratedState, migrationOf } from './authors/branch-migration.js'
+export { BranchWriter, newActor, unknownBranch, type Write } from './authors/branch-writer.js'
+export { compareText, decodeUtf8, encodeUtf8, fromHex, toHex } from './base/bytes.js'
+export { CborWriter } from './base/cbor-cursor.js'
+export { apart, Change, decodeChange, sealChange } from './change/change.js'
+export { ChangeSet } from './set/change-set.js'
+export { CommitIndex } from './graph/commit-index.js'
+export { committedHeads, headsAt } from './set/committed-heads.js'
 export {
   type Conflict,
   type ConflictValue,
   findConflicts,
-} from './conflicts.js'
-export { Dag } from './dag.js'
-export { NO_NODE, type Node } from './node.js'
-export { equivocation } from './dag-errors.js'
-export { derivedFrom } from './derivation.js'
-export { digest } from './digest.js'
-export type { Entry, Tier } from './entry.js'
-export type { EntriesOptions } from './entry-lists.js'
-export { type EraseOptions, type ErasePlan, erasureOf, planErasure } from './erase-plan.js'
-export { type ErasedLog, erasedLog } from './erased-log.js'
-export { checkComplete, type Erased, Erasures } from './erasures.js'
-export { type ErrorCode, type ErrorDetails, isWeftError, reasonOf, WeftError } from './errors.js'
+} from './state/conflicts.js'
+export { Dag } from './graph/dag.js'
+export { NO_NODE, type Node } from './base/node.js'
+export { equivocation } from './graph/dag-errors.js'
+export { derivedFrom } from './undoing/derivation.js'
+export { digest } from './state/digest.js'
+export type { Entry, Tier } from './set/entry.js'
+export type { EntriesOptions } from './set/entry-lists.js'
+export { type EraseOptions, type ErasePlan, erasureOf, planErasure } from './undoing/erase-plan.js'
+export { type ErasedLog, erasedLog } from './notes/erased-log.js'
+export { checkComplete, type Erased, Erasures } from './notes/erasures.js'
+export { type ErrorCode, type ErrorDetails, isWeftError, reasonOf, WeftError } from './base/errors.js'
 export {
   type ContextEvent,
   contextEvent,
@@ -33,13 +33,13 @@ export {
   type LogReader,
   nextRange,
   type RangeBounds,
-} from './events.js'
-export { checkFilter, type Filter } from './filter.js'
-export { matchesFilter } from './filter-match.js'
-export type { FlattenOrder } from './flatten-order.js'
-export { withDescendants } from './frontier.js'
-export { checkStandIn, standInsOf } from './stand-in.js'
-export { genesis } from './genesis.js'
+} from './change/events.js'
+export { checkFilter, type Filter } from './refs/filter.js'
+export { matchesFilter } from './change/filter-match.js'
+export type { FlattenOrder } from './base/flatten-order.js'
+export { withDescendants } from './graph/frontier.js'
+export { checkStandIn, standInsOf } from './automerge/stand-in.js'
+export { genesis } from './authors/genesis.js'
 export {
   checkCarriedOver,
   checkOverlays,
@@ -48,11 +48,11 @@ export {
   type HandoffFields,
   readHandoff,
   sealHandoff,
-} from './handoff.js'
-export { HASH_BYTES, hashFromLatin1, hexHash } from './hash.js'
-export { Header, type HeaderNotes, type ManifestRef, unpackIds } from './header.js'
-export * from './ids.js'
-export { Intake, type IntakeResult } from './intake.js'
+} from './notes/handoff.js'
+export { HASH_BYTES, hashFromLatin1, hexHash } from './base/hash.js'
+export { Header, type HeaderNotes, type ManifestRef, unpackIds } from './change/header.js'
+export * from './base/ids.js'
+export { Intake, type IntakeResult } from './set/intake.js'
 export {
   assertJson,
   canonicalJson,
@@ -66,13 +66,13 @@ export {
   parsePointer,
   pointersTouch,
   valueAt,
-} from './json.js'
-export { checkLeaseLength, LEASE_MS_MAX } from './lease-errors.js'
-export { branchRef, effectRef, subscriptionOf, wakeRef } from './lease-refs.js'
-export { type Lease, Leases } from './leases.js'
-export { lastWriters } from './last-writers.js'
-export { LIMITS } from './limits.js'
-export { type MovedFrom, movedLists } from './list-alignment.js'
+} from './base/json.js'
+export { checkLeaseLength, LEASE_MS_MAX } from './notes/lease-errors.js'
+export { branchRef, effectRef, subscriptionOf, wakeRef } from './refs/lease-refs.js'
+export { type Lease, Leases } from './notes/leases.js'
+export { lastWriters } from './state/last-writers.js'
+export { LIMITS } from './base/limits.js'
+export { type MovedFrom, movedLists } from './base/list-alignment.js'
 export {
   checkPlace,
   type Move,
@@ -81,20 +81,20 @@ export {
   namesItem,
   sayWritten,
   writtenTouches,
-} from './list-marks.js'
-export { type MergedBranch, type MergeReport, mergeReport } from './merge.js'
-export { EFFECT_KIND, isEngineKind, SUMMARY_KIND } from './engine-kinds.js'
-export { engineOverlay } from './engine-overlays.js'
-export { embeddedOverlays } from './overlay-embeds.js'
-export { type OlderOverlay, overlayStale } from './overlay-errors.js'
-export { type OverlayHolder, OverlayLeases } from './overlay-leases.js'
-export { ENFORCEMENTS, type Enforcement, type OverlaysNote, type PublishNote } from './overlay-notes.js'
+} from './refs/list-marks.js'
+export { type MergedBranch, type MergeReport, mergeReport } from './authors/merge.js'
+export { EFFECT_KIND, isEngineKind, SUMMARY_KIND } from './refs/engine-kinds.js'
+export { engineOverlay } from './overlays/engine-overlays.js'
+export { embeddedOverlays } from './overlays/overlay-embeds.js'
+export { type OlderOverlay, overlayStale } from './overlays/overlay-errors.js'
+export { type OverlayHolder, OverlayLeases } from './overlays/overlay-leases.js'
+export { ENFORCEMENTS, type Enforcement, type OverlaysNote, type PublishNote } from './refs/overlay-notes.js'
 export {
   defineOverlay,
   type OverlayDefinition,
   type OverlayRenderer,
   validateOverlay,
-} from './overlay-schema.js'
+} from './definitions/overlay-schema.js'
 export {
   type ChangeGate,
   OVERLAY_KIND,
@@ -102,10 +102,10 @@ export {
   Overlays,
   overlayGate,
   overlayRef,
-} from './overlays.js'
-export * from './ports.js'
-export * from './store.js'
-export type { Moved, Preconditions } from './preconditions.js'
+} from './overlays/overlays.js'
+export * from './base/ports.js'
+export * from './change/store.js'
+export type { Moved, Preconditions } from './set/preconditions.js'
 export {
   entryOf,
   entryRef,
@@ -117,15 +117,15 @@ export {
   stateRef,
   touches,
   type VersionedRef,
-} from './ref.js'
-export { findResolutions, type Resolution } from './resolutions.js'
+} from './refs/ref.js'
+export { findResolutions, type Resolution } from './state/resolutions.js'
 export {
   checkRetentionRule,
   RETENTION_OVERLAY,
   type Retention,
   type RetentionRule,
   retentionOf,
-} from './retention.js'
+} from './overlays/retention.js'
 export {
   checkRevocations,
   isRevoked,
@@ -133,10 +133,10 @@ export {
   REVOCATIONS_OVERLAY,
   type Revocations,
   type TokenIdentity,
-} from './revocations.js'
-export { EMPTY_LOG, extendRunningHash, type RunningHash, wholeLog } from './running-hash.js'
-export { planRevert, type RevertPlan, type RevertTarget } from './revert.js'
-export { type KeptPointer, type RevertedPointer, withPointers } from './revert-state.js'
+} from './overlays/revocations.js'
+export { EMPTY_LOG, extendRunningHash, type RunningHash, wholeLog } from './change/running-hash.js'
+export { planRevert, type RevertPlan, type RevertTarget } from './undoing/revert.js'
+export { type KeptPointer, type RevertedPointer, withPointers } from './undoing/revert-state.js'
 export {
   ANY_CONTEXT,
   type AnySchema,
@@ -150,32 +150,38 @@ export {
   type ValueOf,
   validateEntry,
   validateState,
-} from './schema.js'
-export { type EffectOutcome, readOutcome } from './side-effects.js'
-export type { SchemaVersion } from './schemas.js'
-export { type BlastRadius, CAUSES_TOLD_MAX, type Stale, type StaleCause, type StaleKind } from './stale.js'
-export { Staleness } from './staleness.js'
-export { StateDoc } from './state-doc.js'
-export { StateForms } from './state-forms.js'
-export { badState } from './automerge-columns.js'
-export { readStateChunk, type StateChunk } from './automerge-chunk.js'
-export { StateLedger } from './state-ledger.js'
-export { TrialDoc } from './state-trial.js'
-export { rangeBetween } from './summaries.js'
-export { View } from './view.js'
-export { type IncludedEntry, type LeftOutEntry, type Window, Windows } from './window.js'
-export type { WindowTier } from './window-build.js'
-export type { WindowFormat } from './window-formats.js'
-export type { Message, Part, Role } from './window-message.js'
-export { resolveOptions, type TokenCounter, type WindowOptions } from './window-options.js'
-export type { Pins, StalePolicy, WindowRecipe } from './window-recipe.js'
-export type { ToldOverlay } from './window-overlays.js'
-export type { LeftOutWhy } from './window-plan.js'
-export { fewestReads } from './fewest-reads.js'
-export { recordOf, type WindowRecord } from './window-record.js'
-export { remakeWindow, type WindowTools } from './window-remake.js'
-export type { Renderers } from './window-render.js'
-export { unreached, wakeNote } from './wakes.js'
-export { type OwnMark, sealMark } from './wake-author.js'
-export { sealJoin } from './join-author.js'
-export { WEFT_AGENT } from './derived-change.js'
+} from './definitions/schema.js'
+export { type EffectOutcome, readOutcome } from './notes/side-effects.js'
+export type { SchemaVersion } from './notes/schemas.js'
+export {
+  type BlastRadius,
+  CAUSES_TOLD_MAX,
+  type Stale,
+  type StaleCause,
+  type StaleKind,
+} from './staleness/stale.js'
+export { Staleness } from './staleness/staleness.js'
+export { StateDoc } from './state/state-doc.js'
+export { StateForms } from './automerge/state-forms.js'
+export { badState } from './automerge/automerge-columns.js'
+export { readStateChunk, type StateChunk } from './automerge/automerge-chunk.js'
+export { StateLedger } from './automerge/state-ledger.js'
+export { TrialDoc } from './automerge/state-trial.js'
+export { rangeBetween } from './notes/summaries.js'
+export { View } from './graph/view.js'
+export { type IncludedEntry, type LeftOutEntry, type Window, Windows } from './window/window.js'
+export type { WindowTier } from './window/window-build.js'
+export type { WindowFormat } from './messages/window-formats.js'
+export type { Message, Part, Role } from './messages/window-message.js'
+export { resolveOptions, type TokenCounter, type WindowOptions } from './window/window-options.js'
+export type { Pins, StalePolicy, WindowRecipe } from './messages/window-recipe.js'
+export type { ToldOverlay } from './window/window-overlays.js'
+export type { LeftOutWhy } from './window/window-plan.js'
+export { fewestReads } from './set/fewest-reads.js'
+export { recordOf, type WindowRecord } from './messages/window-record.js'
+export { remakeWindow, type WindowTools } from './window/window-remake.js'
+export type { Renderers } from './definitions/window-render.js'
+export { unreached, wakeNote } from './notes/wakes.js'
+export { type OwnMark, sealMark } from './authors/wake-author.js'
+export { sealJoin } from './authors/join-author.js'
+export { WEFT_AGENT } from './authors/derived-change.js'
