@@ -1,12 +1,12 @@
-import type { Branches } from '../graph/branches.js'
-import { unknownBranch } from './branch-writer.js'
-import type { Change } from '../change/change.js'
-import type { ChangeSet } from '../set/change-set.js'
 import { WeftError } from '../base/errors.js'
 import { ABANDONED_BRANCH, type AgentId, type BranchName, checkBranch, MAIN_BRANCH } from '../base/ids.js'
 import { LIMITS } from '../base/limits.js'
-import { sealLone } from './lone-change.js'
 import type { Host } from '../base/ports.js'
+import type { Change } from '../change/change.js'
+import type { Branches } from '../graph/branches.js'
+import type { ChangeSet } from '../set/change-set.js'
+import { unknownBranch } from './branch-writer.js'
+import { sealLone } from './lone-change.js'
 
 /** Of the heads that one change can depend on, as many are left to what was abandoned before. */
 const HEADS_A_CHANGE = LIMITS.deps_max / 2

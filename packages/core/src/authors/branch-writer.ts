@@ -1,9 +1,5 @@
 import { toHex } from '../base/bytes.js'
-import { type Change, sealChange } from '../change/change.js'
-import type { ChangeSet } from '../set/change-set.js'
 import { WeftError } from '../base/errors.js'
-import { ACTOR_BYTES, type HeaderNotes, type ManifestRef, NO_NOTES } from '../change/header.js'
-import { withEnds } from '../change/header-notes.js'
 import {
   type ActorId,
   type AgentId,
@@ -13,13 +9,17 @@ import {
   checkId,
 } from '../base/ids.js'
 import type { Json, JsonObject } from '../base/json.js'
-import type { EpochsNote } from '../refs/lease-notes.js'
-import { checkPlace } from '../refs/list-marks.js'
-import { checkManifest } from '../change/manifest.js'
 import { NO_NODE, type Node } from '../base/node.js'
 import type { Host } from '../base/ports.js'
+import type { EpochsNote } from '../refs/lease-notes.js'
+import { checkPlace } from '../refs/list-marks.js'
 import { stateRef } from '../refs/ref.js'
+import { type Change, sealChange } from '../change/change.js'
+import { withEnds } from '../change/header-notes.js'
+import { ACTOR_BYTES, type HeaderNotes, type ManifestRef, NO_NOTES } from '../change/header.js'
+import { checkManifest } from '../change/manifest.js'
 import type { SchemaVersion } from '../notes/schemas.js'
+import type { ChangeSet } from '../set/change-set.js'
 import { type Shown, StateDoc } from '../state/state-doc.js'
 
 /** What goes into one change. */

@@ -1,14 +1,14 @@
 import { encodeUtf8, writeHex } from '../base/bytes.js'
-import { type Change, sealChange } from '../change/change.js'
-import type { ChangeSet } from '../set/change-set.js'
 import { hexHash } from '../base/hash.js'
-import { ACTOR_BYTES, type HeaderNotes } from '../change/header.js'
-import { withEnds } from '../change/header-notes.js'
 import type { BranchName } from '../base/ids.js'
 import { canonicalJson, type Json, type JsonObject } from '../base/json.js'
 import type { Node } from '../base/node.js'
 import type { Hash } from '../base/ports.js'
 import { stateRef } from '../refs/ref.js'
+import { type Change, sealChange } from '../change/change.js'
+import { withEnds } from '../change/header-notes.js'
+import { ACTOR_BYTES, type HeaderNotes } from '../change/header.js'
+import type { ChangeSet } from '../set/change-set.js'
 import { StateDoc } from '../state/state-doc.js'
 
 /** Who writes what follows from the model and not from an agent. */

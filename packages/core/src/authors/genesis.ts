@@ -1,10 +1,10 @@
-import type { Change } from '../change/change.js'
-import { ChangeSet } from '../set/change-set.js'
-import { deriveChange } from './derived-change.js'
 import { MAIN_BRANCH } from '../base/ids.js'
 import type { Json, JsonObject } from '../base/json.js'
 import type { Hash } from '../base/ports.js'
+import type { Change } from '../change/change.js'
+import { ChangeSet } from '../set/change-set.js'
 import type { ContextDefinition } from '../definitions/schema.js'
+import { deriveChange } from './derived-change.js'
 
 /** Raise when a release makes other bytes of the same initial state: its genesis is then another actor's. */
 const GENESIS_FORMAT = 1

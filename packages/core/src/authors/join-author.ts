@@ -1,10 +1,10 @@
-import type { Admission } from '../set/admission.js'
-import type { Change } from '../change/change.js'
-import { WEFT_AGENT } from './derived-change.js'
 import type { BranchName } from '../base/ids.js'
 import { LIMITS } from '../base/limits.js'
-import { sealLone } from './lone-change.js'
 import type { Host } from '../base/ports.js'
+import type { Change } from '../change/change.js'
+import type { Admission } from '../set/admission.js'
+import { WEFT_AGENT } from './derived-change.js'
+import { sealLone } from './lone-change.js'
 
 /**
  * The change that has the heads of a branch in its past and does nothing else: a peer puts it into the log before they are

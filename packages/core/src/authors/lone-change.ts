@@ -1,10 +1,10 @@
-import { newActor } from './branch-writer.js'
-import { type Change, sealChange } from '../change/change.js'
-import type { Dag } from '../graph/dag.js'
-import type { HeaderNotes } from '../change/header.js'
 import type { AgentId, BranchName } from '../base/ids.js'
 import type { Node } from '../base/node.js'
 import type { Host } from '../base/ports.js'
+import { type Change, sealChange } from '../change/change.js'
+import type { HeaderNotes } from '../change/header.js'
+import type { Dag } from '../graph/dag.js'
+import { newActor } from './branch-writer.js'
 
 export interface LoneChange {
   readonly branch: BranchName

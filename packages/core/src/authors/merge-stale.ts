@@ -1,11 +1,11 @@
-import type { ChangeSet } from '../set/change-set.js'
 import { type EntryKey, entryKey, indexOfKey, nodeOfKey } from '../base/entry-key.js'
-import { unseen } from '../graph/frontier.js'
 import { changeOfEntry, type EntryId } from '../base/ids.js'
 import type { Node } from '../base/node.js'
+import { unseen } from '../graph/frontier.js'
+import type { View } from '../graph/view.js'
+import type { ChangeSet } from '../set/change-set.js'
 import type { Stale } from '../staleness/stale.js'
 import { Staleness } from '../staleness/staleness.js'
-import type { View } from '../graph/view.js'
 
 /** A merge, and what came together by it, as heads. */
 export interface Merged {

@@ -1,12 +1,12 @@
-import type { Admission } from '../set/admission.js'
 import { fromHex } from '../base/bytes.js'
-import type { Change } from '../change/change.js'
-import type { Filter } from '../refs/filter.js'
 import { type AgentId, type Position, WAKES_BRANCH } from '../base/ids.js'
-import { wakeRef } from '../refs/lease-refs.js'
-import { sealLone } from './lone-change.js'
 import type { Host } from '../base/ports.js'
+import type { Filter } from '../refs/filter.js'
+import { wakeRef } from '../refs/lease-refs.js'
+import type { Change } from '../change/change.js'
 import { wakeNote } from '../notes/wakes.js'
+import type { Admission } from '../set/admission.js'
+import { sealLone } from './lone-change.js'
 
 /** How far a subscription is, as the one says who keeps it: a peer that delivers it by itself. */
 export interface OwnMark {

@@ -1,12 +1,12 @@
-import { badState, checkText, ColumnReader, NOTHING } from './automerge-columns.js'
-import { ACTION } from './automerge-op-names.js'
-import { OP_MAX, readKeyedOps, readStateOps } from './automerge-ops.js'
 import { hexEquals, toHex, writeHex } from '../base/bytes.js'
 import { HASH_BYTES, hexHash } from '../base/hash.js'
 import type { ActorId } from '../base/ids.js'
-import { ACTOR_BYTES } from '../change/header.js'
 import { LIMITS } from '../base/limits.js'
 import type { Hash } from '../base/ports.js'
+import { ACTOR_BYTES } from '../change/header.js'
+import { badState, checkText, ColumnReader, NOTHING } from './automerge-columns.js'
+import { ACTION } from './automerge-op-names.js'
+import { OP_MAX, readKeyedOps, readStateOps } from './automerge-ops.js'
 
 /**
  * An Automerge change, read without Automerge: enough to refuse at a door that must not materialise anything whatever

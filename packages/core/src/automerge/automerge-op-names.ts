@@ -1,6 +1,6 @@
-import { badState, type Column, NOTHING } from './automerge-columns.js'
 import type { WeftError } from '../base/errors.js'
 import { LIMITS } from '../base/limits.js'
+import { badState, type Column, NOTHING } from './automerge-columns.js'
 
 /** What an op does, of what Weft has done. */
 export const ACTION = { makeMap: 0, set: 1, makeList: 2, delete: 3 } as const

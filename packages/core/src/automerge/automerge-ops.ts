@@ -1,3 +1,5 @@
+import { WeftError } from '../base/errors.js'
+import { LIMITS } from '../base/limits.js'
 import {
   badState,
   checkText,
@@ -11,8 +13,6 @@ import {
   readTexts,
 } from './automerge-columns.js'
 import { ACTION, OpNames, type Ops } from './automerge-op-names.js'
-import { WeftError } from '../base/errors.js'
-import { LIMITS } from '../base/limits.js'
 
 /**
  * The ops of a state change, read without Automerge: which ops of other changes they name, and that they are of the few

@@ -1,5 +1,5 @@
-import type { Change } from '../change/change.js'
 import { movesOf, placesIn } from '../refs/ref.js'
+import type { Change } from '../change/change.js'
 
 /** An item of a list by its index, its end or its mark; a map may have such keys too, but for the last. */
 const ITEM = /\/(?:\d+|-|~@[^/]+)(?=\/|$)/

@@ -1,13 +1,13 @@
 import { decodeChange, encodeChange } from '@automerge/automerge'
-import { readStateChunk, type StateChunk } from './automerge-chunk.js'
 import { compareBytes, fromHex, toHex } from '../base/bytes.js'
-import type { Change } from '../change/change.js'
-import { ENGINE_KINDS } from '../refs/engine-kinds.js'
 import { reasonOf, WeftError } from '../base/errors.js'
 import { HASH_BYTES } from '../base/hash.js'
 import { type ChangeId, isChangeId } from '../base/ids.js'
 import { isPlainObject, type Json } from '../base/json.js'
 import type { Hash } from '../base/ports.js'
+import { ENGINE_KINDS } from '../refs/engine-kinds.js'
+import type { Change } from '../change/change.js'
+import { readStateChunk, type StateChunk } from './automerge-chunk.js'
 
 /*
  * What stands in for an erased state change (ERA-1): Automerge's own hash of the change as it was, 32 bytes, then an

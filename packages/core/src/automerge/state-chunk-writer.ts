@@ -1,11 +1,11 @@
-import { CHUNK_CHANGE, HASHED_AT, MAGIC, SUM_AT } from './automerge-chunk.js'
 import { ByteSink } from '../base/byte-sink.js'
 import { toHex } from '../base/bytes.js'
 import { HASH_BYTES } from '../base/hash.js'
-import { ACTOR_BYTES } from '../change/header.js'
 import type { ActorId } from '../base/ids.js'
-import { actorsOf } from './op-ids.js'
 import type { Hash } from '../base/ports.js'
+import { ACTOR_BYTES } from '../change/header.js'
+import { CHUNK_CHANGE, HASHED_AT, MAGIC, SUM_AT } from './automerge-chunk.js'
+import { actorsOf } from './op-ids.js'
 import { type EditOp, forgetColumns, namedBy, writeColumns } from './state-columns.js'
 
 /** What stands before the ops of a change. */

@@ -1,9 +1,9 @@
-import type { ACTION } from './automerge-op-names.js'
-import { COLUMN, type ColumnName, VALUE } from './automerge-ops.js'
-import { writeDeltas, writeFlags, writeRuns } from './automerge-runs.js'
 import { ByteSink } from '../base/byte-sink.js'
 import { encodeUtf8 } from '../base/bytes.js'
 import type { ActorId } from '../base/ids.js'
+import type { ACTION } from './automerge-op-names.js'
+import { COLUMN, type ColumnName, VALUE } from './automerge-ops.js'
+import { writeDeltas, writeFlags, writeRuns } from './automerge-runs.js'
 import { type OpId, opIdOf } from './op-ids.js'
 import { isInt } from './state-diff.js'
 

@@ -1,6 +1,6 @@
-import { ACTION } from './automerge-op-names.js'
 import type { ActorId } from '../base/ids.js'
 import type { JsonObject } from '../base/json.js'
+import { ACTION } from './automerge-op-names.js'
 import { LONG_LIST, type Standing } from './standing.js'
 import { type EditOp, HEAD } from './state-columns.js'
 import { type StateTarget, type Written, writeDifference } from './state-diff.js'

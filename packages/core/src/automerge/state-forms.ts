@@ -1,8 +1,8 @@
-import { readStateChunk, withDeps } from './automerge-chunk.js'
 import { toHex } from '../base/bytes.js'
-import type { Change } from '../change/change.js'
 import { HASH_BYTES } from '../base/hash.js'
 import type { Hash } from '../base/ports.js'
+import type { Change } from '../change/change.js'
+import { readStateChunk, withDeps } from './automerge-chunk.js'
 import { readStandIn } from './stand-in.js'
 
 /** A state change as Automerge gets it. */

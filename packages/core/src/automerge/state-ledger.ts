@@ -1,12 +1,12 @@
+import type { ActorId } from '../base/ids.js'
+import { NO_NODE, type Node } from '../base/node.js'
+import type { Hash } from '../base/ports.js'
+import type { Change } from '../change/change.js'
+import type { Dag } from '../graph/dag.js'
+import type { Pasts } from '../graph/past.js'
 import { readStateChunk, type StateChunk } from './automerge-chunk.js'
 import { badState } from './automerge-columns.js'
 import { otherKind } from './automerge-op-names.js'
-import type { Change } from '../change/change.js'
-import type { Dag } from '../graph/dag.js'
-import type { ActorId } from '../base/ids.js'
-import { NO_NODE, type Node } from '../base/node.js'
-import type { Pasts } from '../graph/past.js'
-import type { Hash } from '../base/ports.js'
 import { readStandIn } from './stand-in.js'
 
 /** A state change that is here: the numbers of its ops, the last being that of all that it depends on if it has none. */

@@ -1,11 +1,11 @@
 import { getBackend, init } from '@automerge/automerge'
-import { readStateChunk, type StateChunk } from './automerge-chunk.js'
-import { badState } from './automerge-columns.js'
-import { tooDeep } from './automerge-op-names.js'
 import { compareBytes } from '../base/bytes.js'
 import { reasonOf } from '../base/errors.js'
 import { LIMITS } from '../base/limits.js'
 import type { Hash } from '../base/ports.js'
+import { readStateChunk, type StateChunk } from './automerge-chunk.js'
+import { badState } from './automerge-columns.js'
+import { tooDeep } from './automerge-op-names.js'
 import type { AutomergeDocument } from './state-diff.js'
 
 /**

@@ -1,5 +1,5 @@
-import type { Node } from './node.js'
 import { NodeBits } from './node-bits.js'
+import type { Node } from './node.js'
 
 interface Held {
   readonly summary: Node

@@ -2,12 +2,12 @@ import { hasBytesAt, toHex } from '../base/bytes.js'
 import { ABSENT, CborReader, CborWriter } from '../base/cbor-cursor.js'
 import { reasonOf, WeftError } from '../base/errors.js'
 import { HASH_BYTES } from '../base/hash.js'
-import { Header, type HeaderFields, type HeaderNotes, writeHeader } from './header.js'
 import type { ChangeId } from '../base/ids.js'
-import { assertJson, type Json, parseJson } from '../base/json.js'
 import { JsonWriter } from '../base/json-writer.js'
+import { assertJson, type Json, parseJson } from '../base/json.js'
 import { LIMITS } from '../base/limits.js'
 import type { Hash, Host } from '../base/ports.js'
+import { Header, type HeaderFields, type HeaderNotes, writeHeader } from './header.js'
 
 export const SALT_BYTES = 16
 /** Three, and of a change whose state was erased four. */

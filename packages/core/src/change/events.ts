@@ -1,6 +1,3 @@
-import type { Change } from './change.js'
-import type { Filter } from '../refs/filter.js'
-import { matchesFilter } from './filter-match.js'
 import {
   type AgentId,
   type BranchName,
@@ -11,7 +8,10 @@ import {
 } from '../base/ids.js'
 import type { Json } from '../base/json.js'
 import { unpackIds } from '../base/packed-ids.js'
+import type { Filter } from '../refs/filter.js'
 import { placesIn } from '../refs/ref.js'
+import type { Change } from './change.js'
+import { matchesFilter } from './filter-match.js'
 
 /** What happened at a position of a context's committed log: one change, as whoever waits for it reads it. */
 export interface ContextEvent {

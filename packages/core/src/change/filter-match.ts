@@ -1,9 +1,9 @@
 import { ABSENT } from '../base/cbor-cursor.js'
 import { isEngineKind } from '../refs/engine-kinds.js'
 import type { Filter } from '../refs/filter.js'
-import type { Header } from './header.js'
 import { isFencedRef } from '../refs/lease-refs.js'
 import { ReadRefs } from '../refs/read-refs.js'
+import type { Header } from './header.js'
 
 /** Whether a change is one that a checked filter lets through. Bookkeeping never is. */
 export function matchesFilter({ refs, kinds, branches }: Filter, header: Header): boolean {

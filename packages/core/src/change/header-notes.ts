@@ -1,10 +1,10 @@
 import { type BranchName, checkId } from '../base/ids.js'
 import { isPlainObject } from '../base/json.js'
-import { checkLeaseNotes, type EpochsNote, type LeaseNote } from '../refs/lease-notes.js'
 import { LIMITS } from '../base/limits.js'
+import { checkIds } from '../base/packed-ids.js'
+import { checkLeaseNotes, type EpochsNote, type LeaseNote } from '../refs/lease-notes.js'
 import { checkEnds } from '../refs/list-ends.js'
 import { checkOverlayNotes, type OverlaysNote, type PublishNote } from '../refs/overlay-notes.js'
-import { checkIds } from '../base/packed-ids.js'
 import { checkWakeNote, type WakeNote } from '../refs/wake-notes.js'
 import { checkWindowRecords, type WindowRecord } from '../messages/window-record.js'
 

@@ -2,14 +2,14 @@ import { decode, encode } from 'cborg'
 import { toHex } from '../base/bytes.js'
 import { ABSENT, type CborReader, type CborWriter } from '../base/cbor-cursor.js'
 import { HASH_BYTES } from '../base/hash.js'
-import { checkNotes, type HeaderNotes } from './header-notes.js'
 import type { ActorId, AgentId, BranchName, ChangeId } from '../base/ids.js'
 import { checkPointer, isPlainObject } from '../base/json.js'
 import { LIMITS } from '../base/limits.js'
-import { checkMoves, checkWritten } from '../refs/list-marks.js'
 import { checkIds, unpackIds } from '../base/packed-ids.js'
 import type { Hash } from '../base/ports.js'
+import { checkMoves, checkWritten } from '../refs/list-marks.js'
 import { STATE_REF } from '../refs/ref.js'
+import { checkNotes, type HeaderNotes } from './header-notes.js'
 
 export const HEADER_VERSION = 1
 export const ACTOR_BYTES = 16

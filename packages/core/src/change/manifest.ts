@@ -1,7 +1,7 @@
 import { WeftError } from '../base/errors.js'
-import type { ManifestRef } from './header.js'
 import { type ChangeId, type EntryId, changeOfEntry, indexOfEntry } from '../base/ids.js'
 import { entryOf } from '../refs/ref.js'
+import type { ManifestRef } from './header.js'
 
 /**
  * Checks that there is every entry that a manifest names.

@@ -1,5 +1,5 @@
-import type { Change } from './change.js'
 import type { ChangeId, Position, TenantId, WorkflowId } from '../base/ids.js'
+import type { Change } from './change.js'
 
 /** A change as it lies in a committed log. The store owns `bytes` it returns; callers must not write into them. */
 export interface LogRecord {

@@ -1,5 +1,4 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import { isEngineKind } from '../refs/engine-kinds.js'
 import { WeftError } from '../base/errors.js'
 import { checkId } from '../base/ids.js'
 import {
@@ -10,6 +9,7 @@ import {
   type Json,
   type JsonObject,
 } from '../base/json.js'
+import { isEngineKind } from '../refs/engine-kinds.js'
 import type { Renderers } from './window-render.js'
 
 export type AnySchema = StandardSchemaV1

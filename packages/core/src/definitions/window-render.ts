@@ -1,7 +1,7 @@
-import type { Entry } from '../set/entry.js'
 import { reasonOf, WeftError } from '../base/errors.js'
 import { assertJson, type Json } from '../base/json.js'
 import { type Rendered, renderValue } from '../messages/window-shapes.js'
+import type { Entry } from '../set/entry.js'
 
 /**
  * How entries of a kind are told to a model: the value as a text, as a message of OpenAI, the AI SDK or Anthropic, or as

@@ -1,8 +1,8 @@
-import type { Dag } from './dag.js'
 import { type BranchName, MAIN_BRANCH } from '../base/ids.js'
 import { IntList } from '../base/int-list.js'
-import type { Node } from '../base/node.js'
 import { NodeMarks } from '../base/node-marks.js'
+import type { Node } from '../base/node.js'
+import type { Dag } from './dag.js'
 
 interface Tip {
   /** By the order in which branches came; `main` is 0. */

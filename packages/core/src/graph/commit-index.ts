@@ -1,9 +1,9 @@
 import { ByteIndex } from '../base/byte-index.js'
 import { fromHex, toHex } from '../base/bytes.js'
-import type { Change } from '../change/change.js'
 import { HASH_BYTES } from '../base/hash.js'
 import { type ChangeId, isChangeId, type Position } from '../base/ids.js'
 import { IntList } from '../base/int-list.js'
+import type { Change } from '../change/change.js'
 
 /** What a replica was told of the committed log: which change has which position, and how far it knows all of them. */
 export class CommitIndex {

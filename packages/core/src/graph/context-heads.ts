@@ -1,9 +1,9 @@
-import type { Change } from '../change/change.js'
-import type { Dag } from './dag.js'
 import { WeftError } from '../base/errors.js'
-import type { Branches } from './branches.js'
 import { type BranchName, checkBranch, isEngineBranch } from '../base/ids.js'
 import { LIMITS } from '../base/limits.js'
+import type { Change } from '../change/change.js'
+import type { Branches } from './branches.js'
+import type { Dag } from './dag.js'
 
 /**
  * That a context may have one head more, if a change adds one: what depends on a head takes its place.

@@ -1,6 +1,6 @@
-import type { Dag } from './dag.js'
 import { IntList } from '../base/int-list.js'
 import { NO_NODE, type Node } from '../base/node.js'
+import type { Dag } from './dag.js'
 
 /**
  * The **cuts** of a growing set of changes: those that had all others in their past when they came. What came before a

@@ -1,6 +1,6 @@
-import type { Change } from '../change/change.js'
 import { WeftError } from '../base/errors.js'
 import type { ChangeId } from '../base/ids.js'
+import type { Change } from '../change/change.js'
 
 // Why a change does not fit into a graph (CHG-2, CHG-3).
 

@@ -1,6 +1,6 @@
-import type { Dag } from './dag.js'
 import type { FlattenOrder } from '../base/flatten-order.js'
 import { NO_NODE, type Node } from '../base/node.js'
+import type { Dag } from './dag.js'
 import type { OrderTree } from './order.js'
 
 /**

@@ -1,5 +1,5 @@
-import type { Dag } from './dag.js'
 import { NO_NODE, type Node } from '../base/node.js'
+import type { Dag } from './dag.js'
 
 /** The nodes of `heads` that are not in the past of another one. */
 export function maximal(dag: Dag, heads: Iterable<Node>): Node[] {

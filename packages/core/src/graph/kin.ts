@@ -1,5 +1,5 @@
-import type { Dag } from './dag.js'
 import type { Node } from '../base/node.js'
+import type { Dag } from './dag.js'
 
 /** So many nodes fit into one pass. */
 export const KIN_MAX = 32

@@ -1,9 +1,9 @@
 import { compareText } from '../base/bytes.js'
-import type { Dag } from './dag.js'
-import type { Header } from '../change/header.js'
 import { type BranchName, MAIN_BRANCH } from '../base/ids.js'
 import { IntTable } from '../base/int-table.js'
 import { NO_NODE, type Node } from '../base/node.js'
+import type { Header } from '../change/header.js'
+import type { Dag } from './dag.js'
 
 /** What is kept of a node. */
 const PARENT = 0

@@ -1,5 +1,5 @@
-import type { Node } from '../base/node.js'
 import { NodeMarks } from '../base/node-marks.js'
+import type { Node } from '../base/node.js'
 
 const FEW_QUESTIONS = 4
 /** So few places to go on from can be looked at for each question. */

@@ -1,7 +1,7 @@
-import type { Branches } from './branches.js'
-import type { Dag } from './dag.js'
 import { IntList } from '../base/int-list.js'
 import { NO_NODE, type Node } from '../base/node.js'
+import type { Branches } from './branches.js'
+import type { Dag } from './dag.js'
 
 /**
  * Whether changes are in the past of others, asked of many at once. A **cut** is a change that had all of its branch in

@@ -1,7 +1,7 @@
-import { Cuts } from './cuts.js'
-import type { Dag } from './dag.js'
 import { IntList } from '../base/int-list.js'
 import { NO_NODE, type Node } from '../base/node.js'
+import { Cuts } from './cuts.js'
+import type { Dag } from './dag.js'
 import { pastOf } from './past-walk.js'
 import type { View } from './view.js'
 

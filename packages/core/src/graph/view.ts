@@ -1,10 +1,10 @@
-import type { Dag } from './dag.js'
-import { flatten } from './flatten.js'
 import type { FlattenOrder } from '../base/flatten-order.js'
 import { IntList } from '../base/int-list.js'
 import type { Node } from '../base/node.js'
-import type { OrderTree } from './order.js'
 import { SortedNodes } from '../base/sorted-nodes.js'
+import type { Dag } from './dag.js'
+import { flatten } from './flatten.js'
+import type { OrderTree } from './order.js'
 
 /** Beyond this many unplaced nodes (and a sixteenth of all) flattening anew is cheaper than placing each. */
 const PLACE_MAX = 64

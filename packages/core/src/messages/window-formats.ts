@@ -1,7 +1,7 @@
-import { type AnthropicWindow, joinTurns, OPENING, toTurns, type Turn } from './format-anthropic.js'
-import { toAiSdk } from './format-ai-sdk.js'
-import { toOpenAi } from './format-openai.js'
 import type { JsonObject } from '../base/json.js'
+import { toAiSdk } from './format-ai-sdk.js'
+import { type AnthropicWindow, joinTurns, OPENING, toTurns, type Turn } from './format-anthropic.js'
+import { toOpenAi } from './format-openai.js'
 import type { Message } from './window-message.js'
 
 /** The forms in which a window can be had: an API's own, or `parts`, which belongs to none. */

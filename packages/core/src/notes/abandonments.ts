@@ -1,7 +1,7 @@
-import type { Branches } from '../graph/branches.js'
-import type { Dag } from '../graph/dag.js'
 import type { BranchName } from '../base/ids.js'
 import type { Node } from '../base/node.js'
+import type { Branches } from '../graph/branches.js'
+import type { Dag } from '../graph/dag.js'
 
 /**
  * Which branches were abandoned: ended without being merged, by changes on a branch of the engine's own that depend on

@@ -1,7 +1,7 @@
-import { decodeChange } from '../change/change.js'
-import { Erasures } from './erasures.js'
 import type { Hash } from '../base/ports.js'
+import { decodeChange } from '../change/change.js'
 import type { LogRecord } from '../change/store.js'
+import { Erasures } from './erasures.js'
 
 /** A log in which nothing is left of what its own changes erase (ERA-1). */
 export interface ErasedLog {

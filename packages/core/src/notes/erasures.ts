@@ -1,12 +1,12 @@
 import { compareBytes } from '../base/bytes.js'
 import { ABSENT } from '../base/cbor-cursor.js'
-import { type Change, withoutContent } from '../change/change.js'
-import type { Dag } from '../graph/dag.js'
 import { WeftError } from '../base/errors.js'
 import { type AgentId, type ChangeId, ERASURES_BRANCH } from '../base/ids.js'
 import type { Node } from '../base/node.js'
 import { unpackIds } from '../base/packed-ids.js'
 import type { Hash } from '../base/ports.js'
+import { type Change, withoutContent } from '../change/change.js'
+import type { Dag } from '../graph/dag.js'
 import { STAND_IN_KIND, standInsOf } from '../automerge/stand-in.js'
 
 /** That content was there and is gone (ERA-1): by which change, whose, when (ms since 1970 UTC, its clock) and why. */

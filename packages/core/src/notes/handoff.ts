@@ -12,8 +12,8 @@ import {
   parseAddress,
 } from '../base/ids.js'
 import { assertJson, canonicalJson, isPlainObject, type Json } from '../base/json.js'
-import { checkOverlayNotes, type OverlaysNote } from '../refs/overlay-notes.js'
 import type { Hash } from '../base/ports.js'
+import { checkOverlayNotes, type OverlaysNote } from '../refs/overlay-notes.js'
 
 export const HANDOFF_VERSION = 1
 

@@ -1,7 +1,7 @@
-import type { Header } from '../change/header.js'
 import type { AgentId } from '../base/ids.js'
-import { ended, heldBy, lost, notWritten } from './lease-errors.js'
 import { branchRef, isFencedRef } from '../refs/lease-refs.js'
+import type { Header } from '../change/header.js'
+import { ended, heldBy, lost, notWritten } from './lease-errors.js'
 
 /** Time-bounded ownership of a ref, as it stands at a peer. */
 export interface Lease {

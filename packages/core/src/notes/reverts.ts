@@ -1,6 +1,6 @@
-import type { Dag } from '../graph/dag.js'
-import { unpackIds } from '../change/header.js'
 import { NO_NODE, type Node } from '../base/node.js'
+import { unpackIds } from '../change/header.js'
+import type { Dag } from '../graph/dag.js'
 import type { View } from '../graph/view.js'
 
 /**

@@ -1,6 +1,6 @@
 import { compareText } from '../base/bytes.js'
-import type { Dag } from '../graph/dag.js'
 import type { Node } from '../base/node.js'
+import type { Dag } from '../graph/dag.js'
 
 export interface SchemaVersion {
   readonly name: string

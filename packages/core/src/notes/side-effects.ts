@@ -1,10 +1,10 @@
 import { compareText } from '../base/bytes.js'
-import type { Dag } from '../graph/dag.js'
-import { EFFECT_KIND } from '../refs/engine-kinds.js'
-import type { Header } from '../change/header.js'
 import { isPlainObject, type Json } from '../base/json.js'
-import { isEffectRef } from '../refs/lease-refs.js'
 import type { Node } from '../base/node.js'
+import { EFFECT_KIND } from '../refs/engine-kinds.js'
+import { isEffectRef } from '../refs/lease-refs.js'
+import type { Header } from '../change/header.js'
+import type { Dag } from '../graph/dag.js'
 
 /** What has come of a side effect (STP-3), as its entry holds it. Whatever it is, it stays so. */
 export type EffectOutcome =

@@ -1,12 +1,12 @@
 import { toHex } from '../base/bytes.js'
-import type { Dag } from '../graph/dag.js'
 import { WeftError } from '../base/errors.js'
-import { checkFilter, type Filter } from '../refs/filter.js'
-import type { Header } from '../change/header.js'
 import type { ChangeId, Position } from '../base/ids.js'
 import { canonicalJson, type Json } from '../base/json.js'
+import { checkFilter, type Filter } from '../refs/filter.js'
 import { subscriptionOf } from '../refs/lease-refs.js'
 import type { WakeNote } from '../refs/wake-notes.js'
+import type { Header } from '../change/header.js'
+import type { Dag } from '../graph/dag.js'
 
 /** A place in the log, and the change that stands there; empty at 0. */
 interface Mark {

@@ -1,7 +1,7 @@
-import type { ChangeSet } from '../set/change-set.js'
 import type { OverlayName } from '../base/ids.js'
 import type { OverlaysNote } from '../refs/overlay-notes.js'
 import type { View } from '../graph/view.js'
+import type { ChangeSet } from '../set/change-set.js'
 
 /**
  * Of each overlay that is in force, the newest version that a change of a view was written under: what a model that is

@@ -1,9 +1,5 @@
-import type { Change } from '../change/change.js'
 import { ABSENT } from '../base/cbor-cursor.js'
-import { ENGINE_KINDS } from '../refs/engine-kinds.js'
 import { WeftError } from '../base/errors.js'
-import { engineOverlay } from './engine-overlays.js'
-import type { Header } from '../change/header.js'
 import {
   isEngineOverlay,
   MAIN_BRANCH,
@@ -13,8 +9,12 @@ import {
   type WorkflowId,
 } from '../base/ids.js'
 import { LIMITS } from '../base/limits.js'
-import { type OlderOverlay, overlayInvalid, overlayStale, overlayVersion } from './overlay-errors.js'
+import { ENGINE_KINDS } from '../refs/engine-kinds.js'
 import type { OverlaysNote, PublishNote } from '../refs/overlay-notes.js'
+import type { Change } from '../change/change.js'
+import type { Header } from '../change/header.js'
+import { engineOverlay } from './engine-overlays.js'
+import { type OlderOverlay, overlayInvalid, overlayStale, overlayVersion } from './overlay-errors.js'
 
 /** The kind of the entry that holds the value of a version. */
 export const OVERLAY_KIND = `${ENGINE_KINDS}overlay`

@@ -1,7 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
+import type { ChangeId } from '../base/ids.js'
 import type { Change } from '../change/change.js'
 import { unpackIds } from '../change/header.js'
-import type { ChangeId } from '../base/ids.js'
 import { defineOverlay } from '../definitions/overlay-schema.js'
 import { validate } from '../definitions/schema.js'
 

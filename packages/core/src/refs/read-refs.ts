@@ -1,6 +1,6 @@
 import { indexIn } from './list-marks.js'
-import { itemsRef, pointerOf, readableRef, sameVersion, type VersionedRef } from './ref.js'
 import { RefIndex } from './ref-index.js'
+import { itemsRef, pointerOf, readableRef, sameVersion, type VersionedRef } from './ref.js'
 
 /** Refs that somebody reads, to be held against many writes: each write is parsed once, and meets what it touches alone. */
 export class ReadRefs {

@@ -1,5 +1,5 @@
-import { checkFilter, type Filter } from './filter.js'
 import { isPlainObject } from '../base/json.js'
+import { checkFilter, type Filter } from './filter.js'
 import type { LeaseNote } from './lease-notes.js'
 import { subscriptionOf } from './lease-refs.js'
 

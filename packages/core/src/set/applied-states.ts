@@ -1,8 +1,8 @@
-import type { Change } from '../change/change.js'
 import { ABSENT } from '../base/cbor-cursor.js'
 import { deepFreeze, type Json } from '../base/json.js'
 import type { Node } from '../base/node.js'
 import type { Hash } from '../base/ports.js'
+import type { Change } from '../change/change.js'
 import { type StateForm, StateForms } from '../automerge/state-forms.js'
 import type { StateLedger } from '../automerge/state-ledger.js'
 

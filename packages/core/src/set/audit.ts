@@ -1,16 +1,16 @@
-import type { ChangeSet } from './change-set.js'
-import type { Entry } from './entry.js'
-import type { Erased } from '../notes/erasures.js'
 import { WeftError } from '../base/errors.js'
-import type { ManifestRef } from '../change/header.js'
 import type { ActorId, AgentId, BranchName, ChangeId } from '../base/ids.js'
 import { checkPointer, isPlainObject } from '../base/json.js'
-import type { LeaseNote } from '../refs/lease-notes.js'
 import type { Node } from '../base/node.js'
 import { unpackIds } from '../base/packed-ids.js'
-import type { View } from '../graph/view.js'
+import type { LeaseNote } from '../refs/lease-notes.js'
 import { type Move, writtenTouches } from '../refs/list-marks.js'
 import { movesOf, placesIn, pointerOf } from '../refs/ref.js'
+import type { ManifestRef } from '../change/header.js'
+import type { View } from '../graph/view.js'
+import type { Erased } from '../notes/erasures.js'
+import type { ChangeSet } from './change-set.js'
+import type { Entry } from './entry.js'
 
 export interface AuditFilter {
   /** Changes that wrote this state pointer, something above it or something below it. */

@@ -1,9 +1,9 @@
-import type { Change } from '../change/change.js'
-import type { ChangeSet } from './change-set.js'
-import type { CommitIndex } from '../graph/commit-index.js'
 import { WeftError } from '../base/errors.js'
 import type { BranchName, Position } from '../base/ids.js'
 import type { Node } from '../base/node.js'
+import type { Change } from '../change/change.js'
+import type { CommitIndex } from '../graph/commit-index.js'
+import type { ChangeSet } from './change-set.js'
 
 /**
  * The heads of a branch in the first `position` changes of the log.

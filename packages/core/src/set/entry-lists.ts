@@ -1,9 +1,9 @@
-import { isEngineKind } from '../refs/engine-kinds.js'
-import type { Entry } from './entry.js'
 import type { FlattenOrder } from '../base/flatten-order.js'
 import type { Node } from '../base/node.js'
-import type { Reverts } from '../notes/reverts.js'
+import { isEngineKind } from '../refs/engine-kinds.js'
 import type { View } from '../graph/view.js'
+import type { Reverts } from '../notes/reverts.js'
+import type { Entry } from './entry.js'
 
 export interface EntriesOptions {
   /** Default `branches`. */

@@ -1,6 +1,6 @@
-import type { Erased } from '../notes/erasures.js'
 import type { ActorId, AgentId, BranchName, ChangeId, EntryId } from '../base/ids.js'
 import type { ManifestRef } from '../change/header.js'
+import type { Erased } from '../notes/erasures.js'
 
 export type Tier = 'durable' | 'scratch'
 

@@ -1,6 +1,6 @@
-import type { ChangeSet } from './change-set.js'
 import type { EntryId } from '../base/ids.js'
 import { entryOf } from '../refs/ref.js'
+import type { ChangeSet } from './change-set.js'
 
 /** So many entries a manifest names. */
 const ENTRIES_READ_MAX = 512

@@ -1,9 +1,9 @@
-import type { Change } from '../change/change.js'
-import type { ChangeSet } from './change-set.js'
 import { WeftError } from '../base/errors.js'
 import type { ChangeId } from '../base/ids.js'
 import { LIMITS } from '../base/limits.js'
 import { NO_NODE } from '../base/node.js'
+import type { Change } from '../change/change.js'
+import type { ChangeSet } from './change-set.js'
 
 export interface IntakeResult {
   /** Changes that are in the set now and were not before, deps first. */

@@ -1,14 +1,14 @@
-import type { Branches } from '../graph/branches.js'
-import type { Dag } from '../graph/dag.js'
 import { WeftError } from '../base/errors.js'
-import { unseen } from '../graph/frontier.js'
-import type { Header } from '../change/header.js'
 import type { BranchName, ChangeId } from '../base/ids.js'
-import type { LogMoves } from '../writes/log-moves.js'
 import type { Node } from '../base/node.js'
-import type { Pasts } from '../graph/past.js'
 import { ReadRefs } from '../refs/read-refs.js'
 import { pointerOf, sayRef, stateRef, type VersionedRef } from '../refs/ref.js'
+import type { Header } from '../change/header.js'
+import type { Branches } from '../graph/branches.js'
+import type { Dag } from '../graph/dag.js'
+import { unseen } from '../graph/frontier.js'
+import type { Pasts } from '../graph/past.js'
+import type { LogMoves } from '../writes/log-moves.js'
 
 /**
  * What must hold of the committed log at the moment at which it takes a change (DUR-6). It belongs to the offer, not to

@@ -1,6 +1,6 @@
-import type { ChangeSet } from '../set/change-set.js'
 import type { BranchName, ChangeId, EntryId } from '../base/ids.js'
 import { NO_NODE, type Node } from '../base/node.js'
+import type { ChangeSet } from '../set/change-set.js'
 import type { BlastRadius } from './stale.js'
 import type { Unit, Units } from './units.js'
 

@@ -1,9 +1,9 @@
-import type { Dag } from '../graph/dag.js'
 import type { Node } from '../base/node.js'
-import type { VersionedRef } from '../refs/ref.js'
 import { entry } from '../refs/ref-index.js'
-import { RefReaders } from './ref-readers.js'
+import type { VersionedRef } from '../refs/ref.js'
+import type { Dag } from '../graph/dag.js'
 import type { RefWrites, StrayWrite } from '../writes/ref-writes.js'
+import { RefReaders } from './ref-readers.js'
 import type { Reader, Units } from './units.js'
 
 /** Who has read an item of a list, by which index. */

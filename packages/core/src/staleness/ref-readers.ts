@@ -1,6 +1,6 @@
 import { indexIn } from '../refs/list-marks.js'
-import { itemsRef, pointerOf, stateRef, touches, type VersionedRef } from '../refs/ref.js'
 import { RefIndex } from '../refs/ref-index.js'
+import { itemsRef, pointerOf, stateRef, touches, type VersionedRef } from '../refs/ref.js'
 import type { Reader } from './units.js'
 
 /** Those that read one version of a ref, one after the other. */

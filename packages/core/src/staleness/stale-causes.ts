@@ -1,13 +1,13 @@
-import type { ChangeSet } from '../set/change-set.js'
-import type { Cuts } from '../graph/cuts.js'
-import type { Node } from '../base/node.js'
-import { entryRef, type VersionedRef } from '../refs/ref.js'
 import { entryId } from '../base/ids.js'
-import { Kin, KIN_MAX } from '../graph/kin.js'
+import type { Node } from '../base/node.js'
 import { entry } from '../refs/ref-index.js'
+import { entryRef, type VersionedRef } from '../refs/ref.js'
+import type { Cuts } from '../graph/cuts.js'
+import { Kin, KIN_MAX } from '../graph/kin.js'
 import type { RefWrites } from '../writes/ref-writes.js'
-import { CAUSES_TOLD_MAX, type Stale, type StaleCause } from './stale.js'
 import type { Write } from '../writes/write.js'
+import type { ChangeSet } from '../set/change-set.js'
+import { CAUSES_TOLD_MAX, type Stale, type StaleCause } from './stale.js'
 
 /** What causes are asked of. */
 export interface Derived {

@@ -1,12 +1,12 @@
-import type { ChangeSet } from '../set/change-set.js'
 import type { EntryId } from '../base/ids.js'
-import { readsByEntry } from '../change/manifest.js'
 import { entryOf } from '../refs/ref.js'
-import type { Stale } from './stale.js'
+import { readsByEntry } from '../change/manifest.js'
+import type { View } from '../graph/view.js'
+import type { ChangeSet } from '../set/change-set.js'
 import type { Compare, Derived, StaleCauses } from './stale-causes.js'
+import type { Stale } from './stale.js'
 import type { SummaryReads } from './summary-reads.js'
 import { SORTED_SHARE, type Unit, type Units } from './units.js'
-import type { View } from '../graph/view.js'
 
 /** What is known of those that are stale, in order. */
 export function describeStale(

@@ -1,8 +1,8 @@
-import type { ChangeSet } from '../set/change-set.js'
 import type { Node } from '../base/node.js'
 import { RangeIndex } from '../base/range-index.js'
-import type { View } from '../graph/view.js'
 import { pastsOf, type ViewPasts } from '../graph/view-pasts.js'
+import type { View } from '../graph/view.js'
+import type { ChangeSet } from '../set/change-set.js'
 
 /**
  * What the summaries of a view were derived from: all of their ranges, which no manifest lists. So a summary is stale

@@ -1,9 +1,9 @@
-import type { ChangeSet } from '../set/change-set.js'
 import { changeOfEntry, type EntryId, entryId, indexOfEntry } from '../base/ids.js'
 import { IntList } from '../base/int-list.js'
-import { NO_NODE, type Node } from '../base/node.js'
 import type { NodeMarks } from '../base/node-marks.js'
+import { NO_NODE, type Node } from '../base/node.js'
 import type { View } from '../graph/view.js'
+import type { ChangeSet } from '../set/change-set.js'
 
 /** An entry, or a whole change that holds none, as a number: from 0, without gaps, in the order of arrival. */
 export type Unit = number

@@ -1,13 +1,13 @@
 import { compareText } from '../base/bytes.js'
-import type { ChangeSet } from '../set/change-set.js'
 import type { ActorId, AgentId, BranchName, ChangeId } from '../base/ids.js'
 import { type Json, jsonEquals, valueAt } from '../base/json.js'
-import { itemIdOf, itemIndex, keysOf, namesItem } from '../refs/list-marks.js'
 import type { Node } from '../base/node.js'
+import { itemIdOf, itemIndex, keysOf, namesItem } from '../refs/list-marks.js'
+import type { View } from '../graph/view.js'
+import type { ChangeSet } from '../set/change-set.js'
 import { openWritesOf, type Writer } from './open-writes.js'
 import { isMarked, readablePlace } from './places.js'
 import type { StateDoc } from './state-doc.js'
-import type { View } from '../graph/view.js'
 
 /**
  * One of the concurrent writes in a conflict, with what its author wrote; `value` is undefined for a deletion. `pointer` is

@@ -1,9 +1,9 @@
 import { encodeUtf8, writeHex } from '../base/bytes.js'
-import type { ChangeSet } from '../set/change-set.js'
-import { findConflicts } from './conflicts.js'
 import { HASH_BYTES, hexHash } from '../base/hash.js'
 import { canonicalJson, type Json } from '../base/json.js'
 import type { Hash } from '../base/ports.js'
+import type { ChangeSet } from '../set/change-set.js'
+import { findConflicts } from './conflicts.js'
 import { StateDoc } from './state-doc.js'
 
 /**

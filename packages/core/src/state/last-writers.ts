@@ -1,14 +1,14 @@
 import { Chains, type Placed } from '../base/chains.js'
-import type { ChangeSet } from '../set/change-set.js'
-import type { Dag } from '../graph/dag.js'
 import type { ChangeId } from '../base/ids.js'
 import { checkPointer } from '../base/json.js'
-import { indexIn, listsAbove, type Move, moveIn } from '../refs/list-marks.js'
 import type { Node } from '../base/node.js'
 import { PointerTree, subtree } from '../base/pointer-tree.js'
+import { indexIn, listsAbove, type Move, moveIn } from '../refs/list-marks.js'
 import { pointerOf } from '../refs/ref.js'
-import type { View } from '../graph/view.js'
+import type { Dag } from '../graph/dag.js'
 import { pastsOf, type ViewPasts } from '../graph/view-pasts.js'
+import type { View } from '../graph/view.js'
+import type { ChangeSet } from '../set/change-set.js'
 
 /**
  * The changes of a view that wrote last at a pointer, above it or below it, or moved what stands there: more than one when

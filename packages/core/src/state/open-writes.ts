@@ -1,9 +1,9 @@
-import type { ChangeSet } from '../set/change-set.js'
 import type { Node } from '../base/node.js'
 import { isBelow, PointerTree, type Spot, subtree } from '../base/pointer-tree.js'
-import { LIST_END, type PastStates, placesOf } from './places.js'
-import type { View } from '../graph/view.js'
 import { pastsOf, type ViewPasts } from '../graph/view-pasts.js'
+import type { View } from '../graph/view.js'
+import type { ChangeSet } from '../set/change-set.js'
+import { LIST_END, type PastStates, placesOf } from './places.js'
 
 export interface Writer {
   readonly place: string

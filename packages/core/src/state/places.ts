@@ -1,9 +1,9 @@
+import { childPointer } from '../base/json.js'
+import type { Node } from '../base/node.js'
+import { itemIdOf, itemIndex, itemKey, keysOf, namesItem } from '../refs/list-marks.js'
+import { placesIn } from '../refs/ref.js'
 import { type StateOp, stateOpsOf } from '../automerge/automerge-chunk.js'
 import type { ChangeSet } from '../set/change-set.js'
-import { childPointer } from '../base/json.js'
-import { itemIdOf, itemIndex, itemKey, keysOf, namesItem } from '../refs/list-marks.js'
-import type { Node } from '../base/node.js'
-import { placesIn } from '../refs/ref.js'
 
 /*
  * A **place** is a pointer in which the items of lists are named by what they are: `/list/~@12@actor/limit` and not

@@ -1,7 +1,7 @@
-import type { Dag } from '../graph/dag.js'
 import type { Node } from '../base/node.js'
-import { OpenWrites, type Settling, type Undo } from './open-writes.js'
+import type { Dag } from '../graph/dag.js'
 import type { ViewPasts } from '../graph/view-pasts.js'
+import { OpenWrites, type Settling, type Undo } from './open-writes.js'
 
 /** What a change wrote, and where it stands in the order of the context. */
 export interface Act {

@@ -3,8 +3,8 @@ import { compareText } from '../base/bytes.js'
 import type { Json } from '../base/json.js'
 import { LIMITS } from '../base/limits.js'
 import { itemIdOf, itemIndex, itemKey, keysOf } from '../refs/list-marks.js'
-import { keyAsPlace, keyOfPlace } from './places.js'
 import type { AutomergeDocument } from '../automerge/state-diff.js'
+import { keyAsPlace, keyOfPlace } from './places.js'
 
 interface Container {
   readonly id: string

@@ -1,14 +1,14 @@
 import { getBackend, init } from '@automerge/automerge'
-import { tooManyOps } from '../automerge/automerge-ops.js'
-import type { ChangeSet } from '../set/change-set.js'
-import type { Dag } from '../graph/dag.js'
 import type { ActorId } from '../base/ids.js'
 import { deepFreeze, frozenCopy, type Json, type JsonObject } from '../base/json.js'
 import { LIMITS } from '../base/limits.js'
 import type { Node } from '../base/node.js'
-import { StateAt, toJson } from './state-at.js'
+import type { Dag } from '../graph/dag.js'
+import { tooManyOps } from '../automerge/automerge-ops.js'
 import { type AutomergeDocument, type Written, writeDifference } from '../automerge/state-diff.js'
 import { type StateEdit, StateEdits, type StateEnd } from '../automerge/state-edits.js'
+import type { ChangeSet } from '../set/change-set.js'
+import { StateAt, toJson } from './state-at.js'
 
 /** What a document shows the state of: all that a view does, or what it did once. */
 export interface Shown {

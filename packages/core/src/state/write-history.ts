@@ -1,9 +1,9 @@
-import type { Dag } from '../graph/dag.js'
 import type { Node } from '../base/node.js'
-import { OpenWrites, type Settling } from './open-writes.js'
 import { PointerTree, subtree } from '../base/pointer-tree.js'
-import { type Act, SeenWrites } from './seen-writes.js'
+import type { Dag } from '../graph/dag.js'
 import type { ViewPasts } from '../graph/view-pasts.js'
+import { OpenWrites, type Settling } from './open-writes.js'
+import { type Act, SeenWrites } from './seen-writes.js'
 
 /** An act that has all before it in its past, and after which nothing disagreed. */
 interface Calm {

@@ -1,7 +1,7 @@
 import { decodeChange } from '@automerge/automerge'
-import type { ChangeSet } from '../set/change-set.js'
 import type { Json } from '../base/json.js'
 import type { Node } from '../base/node.js'
+import type { ChangeSet } from '../set/change-set.js'
 import { readablePlace } from './places.js'
 import { StateDoc } from './state-doc.js'
 

@@ -1,17 +1,17 @@
-import type { Write } from '../authors/branch-writer.js'
-import type { ChangeSet } from '../set/change-set.js'
 import { ABSENT } from '../base/cbor-cursor.js'
-import { derivedFrom } from './derivation.js'
-import { WEFT_AGENT } from '../authors/derived-change.js'
 import { WeftError } from '../base/errors.js'
 import { type ChangeId, changeOfEntry, type EntryId, entryId, indexOfEntry, isChangeId } from '../base/ids.js'
-import { checkNotInForce } from './in-force.js'
 import { LIMITS } from '../base/limits.js'
 import type { Node } from '../base/node.js'
 import type { Hash } from '../base/ports.js'
 import { entryOf, pointersOf } from '../refs/ref.js'
-import type { BlastRadius } from '../staleness/stale.js'
 import { STAND_IN_KIND, standInFor, standInValue } from '../automerge/stand-in.js'
+import type { ChangeSet } from '../set/change-set.js'
+import type { BlastRadius } from '../staleness/stale.js'
+import type { Write } from '../authors/branch-writer.js'
+import { WEFT_AGENT } from '../authors/derived-change.js'
+import { derivedFrom } from './derivation.js'
+import { checkNotInForce } from './in-force.js'
 
 /** What erasing would do, and what it would leave. Lists are in order. */
 export interface ErasePlan {

@@ -1,6 +1,3 @@
-import { BranchWriter, type Write } from '../authors/branch-writer.js'
-import { ChangeSet } from '../set/change-set.js'
-import { WEFT_AGENT } from '../authors/derived-change.js'
 import { WeftError } from '../base/errors.js'
 import { type BranchName, ERASURES_BRANCH, isEngineBranch } from '../base/ids.js'
 import {
@@ -13,7 +10,10 @@ import {
 } from '../base/json.js'
 import { listSteps } from '../base/list-alignment.js'
 import type { Hash } from '../base/ports.js'
+import { ChangeSet } from '../set/change-set.js'
 import { StateDoc } from '../state/state-doc.js'
+import { BranchWriter, type Write } from '../authors/branch-writer.js'
+import { WEFT_AGENT } from '../authors/derived-change.js'
 
 /** What a branch would not show any more. */
 interface Shown {

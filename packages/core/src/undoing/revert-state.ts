@@ -1,4 +1,3 @@
-import type { ChangeSet } from '../set/change-set.js'
 import type { ChangeId } from '../base/ids.js'
 import {
   isJsonArray,
@@ -9,9 +8,10 @@ import {
   valueAt,
 } from '../base/json.js'
 import type { Node } from '../base/node.js'
-import type { StateDoc } from '../state/state-doc.js'
-import type { View } from '../graph/view.js'
 import { placesIn } from '../refs/ref.js'
+import type { View } from '../graph/view.js'
+import type { ChangeSet } from '../set/change-set.js'
+import type { StateDoc } from '../state/state-doc.js'
 
 /** A pointer that a revert writes: what it holds now, and what it will; undefined where there is nothing. */
 export interface RevertedPointer {

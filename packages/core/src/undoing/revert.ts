@@ -1,15 +1,15 @@
-import type { ChangeSet } from '../set/change-set.js'
-import type { CommitIndex } from '../graph/commit-index.js'
 import { WeftError } from '../base/errors.js'
-import { WEFT_AGENT } from '../authors/derived-change.js'
 import { type ActorId, type ChangeId, type EntryId, entryId, type Position } from '../base/ids.js'
 import { LIMITS } from '../base/limits.js'
 import { NO_NODE, type Node } from '../base/node.js'
-import { type KeptPointer, type RevertedPointer, RevertedState, type Turn } from './revert-state.js'
-import { Staleness } from '../staleness/staleness.js'
-import type { StateDoc } from '../state/state-doc.js'
-import type { View } from '../graph/view.js'
 import { pointersOf } from '../refs/ref.js'
+import type { CommitIndex } from '../graph/commit-index.js'
+import type { View } from '../graph/view.js'
+import type { ChangeSet } from '../set/change-set.js'
+import type { StateDoc } from '../state/state-doc.js'
+import { Staleness } from '../staleness/staleness.js'
+import { WEFT_AGENT } from '../authors/derived-change.js'
+import { type KeptPointer, type RevertedPointer, RevertedState, type Turn } from './revert-state.js'
 
 /** What to undo: all that an actor wrote, one change (a step), some, a range of the log, or what a ref led to. */
 export type RevertTarget =

@@ -1,8 +1,7 @@
 import { ABSENT } from '../base/cbor-cursor.js'
-import type { ChangeSet } from '../set/change-set.js'
 import { type Json, jsonEquals, pointersTouch } from '../base/json.js'
 import type { Node } from '../base/node.js'
-import type { Writer } from '../state/open-writes.js'
+import { placesIn, pointersOf } from '../refs/ref.js'
 import {
   keyedIn,
   keyedPointer,
@@ -11,7 +10,8 @@ import {
   lowest,
   pointersAbove,
 } from '../automerge/keyed-pointers.js'
-import { placesIn, pointersOf } from '../refs/ref.js'
+import type { ChangeSet } from '../set/change-set.js'
+import type { Writer } from '../state/open-writes.js'
 import { eachSettling } from '../state/resolutions.js'
 import { type Leaf, leavesOf, WrittenLeaves } from '../state/written-leaves.js'
 

@@ -1,12 +1,12 @@
-import { WeftError } from '../base/errors.js'
 import { type EntryKey, nodeOfKey } from '../base/entry-key.js'
+import { WeftError } from '../base/errors.js'
 import { keepNewest, type Sized } from '../messages/window-cut.js'
 import { type Assembled, FORMATS, type Format } from '../messages/window-formats.js'
-import type { Unit } from './window-index.js'
 import type { Message } from '../messages/window-message.js'
+import { messagesOfBroken, messagesOfUnit } from '../messages/window-unit.js'
+import type { Unit } from './window-index.js'
 import type { TokenCounter } from './window-options.js'
 import type { Placed, WindowPlan } from './window-plan.js'
-import { messagesOfBroken, messagesOfUnit } from '../messages/window-unit.js'
 
 /** At most this share of what pinned entries leave goes to summaries, so that they never crowd out what is new. */
 const SUMMARIES_SHARE_MAX = 1 / 2

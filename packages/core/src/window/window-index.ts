@@ -1,15 +1,15 @@
-import type { ChangeSet } from '../set/change-set.js'
-import type { Node } from '../base/node.js'
-import type { Entry } from '../set/entry.js'
 import { type EntryKey, entryKey, indexOfKey, nodeOfKey } from '../base/entry-key.js'
+import type { Node } from '../base/node.js'
 import { isEngineKind } from '../refs/engine-kinds.js'
 import { toldId, withIds } from '../messages/tool-ids.js'
 import { type ToolEnd, ToolPairs } from '../messages/tool-pairs.js'
-import type { View } from '../graph/view.js'
 import type { Message } from '../messages/window-message.js'
-import type { TokenCounter } from './window-options.js'
-import { type Renderers, renderEntry } from '../definitions/window-render.js'
 import type { Rendered } from '../messages/window-shapes.js'
+import type { View } from '../graph/view.js'
+import type { ChangeSet } from '../set/change-set.js'
+import type { Entry } from '../set/entry.js'
+import { type Renderers, renderEntry } from '../definitions/window-render.js'
+import type { TokenCounter } from './window-options.js'
 
 export interface Lack {
   readonly text: string

@@ -1,11 +1,9 @@
-import { SUMMARY_KIND } from '../refs/engine-kinds.js'
 import { WeftError } from '../base/errors.js'
 import type { FlattenOrder } from '../base/flatten-order.js'
 import { isPlainObject } from '../base/json.js'
 import { LIMITS } from '../base/limits.js'
-import { checkKind, type ContextDefinition } from '../definitions/schema.js'
+import { SUMMARY_KIND } from '../refs/engine-kinds.js'
 import type { WindowFormat } from '../messages/window-formats.js'
-import { type ToldOverlay, versionsOf } from './window-overlays.js'
 import {
   ANY_KIND,
   badOption,
@@ -15,6 +13,8 @@ import {
   type StalePolicy,
   type WindowRecipe,
 } from '../messages/window-recipe.js'
+import { checkKind, type ContextDefinition } from '../definitions/schema.js'
+import { type ToldOverlay, versionsOf } from './window-overlays.js'
 
 /** How many tokens a text is, by some model's measure. `name` is recorded, so that a window can be made again. */
 export interface TokenCounter {

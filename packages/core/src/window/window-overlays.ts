@@ -2,10 +2,10 @@ import { reasonOf, WeftError } from '../base/errors.js'
 import type { OverlayName } from '../base/ids.js'
 import type { Json } from '../base/json.js'
 import type { OverlaysNote } from '../refs/overlay-notes.js'
-import type { OverlayRenderer } from '../definitions/overlay-schema.js'
-import { overlayRef } from '../overlays/overlays.js'
 import { type Message, textPart } from '../messages/window-message.js'
 import { noteOf } from '../messages/window-shapes.js'
+import type { OverlayRenderer } from '../definitions/overlay-schema.js'
+import { overlayRef } from '../overlays/overlays.js'
 
 /** A version of an overlay, for a window to tell. */
 export interface ToldOverlay {

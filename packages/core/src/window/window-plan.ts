@@ -1,9 +1,9 @@
-import { WeftError } from '../base/errors.js'
 import { type EntryKey, entryKey, indexOfKey, nodeOfKey } from '../base/entry-key.js'
+import { WeftError } from '../base/errors.js'
 import type { Node } from '../base/node.js'
+import { policyOf, type StalePolicy, type WindowRecipe } from '../messages/window-recipe.js'
 import type { Staleness } from '../staleness/staleness.js'
 import type { Unit, WindowIndex } from './window-index.js'
-import { policyOf, type StalePolicy, type WindowRecipe } from '../messages/window-recipe.js'
 import { ShownSummaries } from './window-summaries.js'
 
 /** Why an entry is not in a window. */

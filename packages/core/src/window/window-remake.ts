@@ -1,14 +1,14 @@
 import { toHex } from '../base/bytes.js'
-import type { ChangeSet } from '../set/change-set.js'
 import { WeftError } from '../base/errors.js'
 import type { Node } from '../base/node.js'
 import type { Hash } from '../base/ports.js'
+import { WINDOW_FORMAT, type WindowRecord } from '../messages/window-record.js'
+import type { ChangeSet } from '../set/change-set.js'
 import { Staleness } from '../staleness/staleness.js'
+import type { Renderers } from '../definitions/window-render.js'
+import type { TokenCounter } from './window-options.js'
 import type { ToldOverlay } from './window-overlays.js'
 import { type Window, Windows } from './window.js'
-import type { TokenCounter } from './window-options.js'
-import { WINDOW_FORMAT, type WindowRecord } from '../messages/window-record.js'
-import type { Renderers } from '../definitions/window-render.js'
 
 /** What a window is made again with, beside the set. */
 export interface WindowTools {

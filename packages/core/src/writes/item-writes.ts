@@ -1,7 +1,7 @@
 import { type Chain, Chains, countWhile } from '../base/chains.js'
+import type { Node } from '../base/node.js'
 import type { Dag } from '../graph/dag.js'
 import type { Knower, MovedList, OwnSight, Sight } from './moved-list.js'
-import type { Node } from '../base/node.js'
 import type { Write } from './write.js'
 
 /** A write to an item of a list, or a move of its items from one on. */

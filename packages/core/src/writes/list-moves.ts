@@ -1,9 +1,9 @@
 import type { Placed } from '../base/chains.js'
-import type { Dag } from '../graph/dag.js'
-import { indexIn, type Move } from '../refs/list-marks.js'
-import { MovedList } from './moved-list.js'
 import type { Node } from '../base/node.js'
 import { PointerTree, type Spot, subtree } from '../base/pointer-tree.js'
+import { indexIn, type Move } from '../refs/list-marks.js'
+import type { Dag } from '../graph/dag.js'
+import { MovedList } from './moved-list.js'
 
 /** A list whose items have moved, and an item of it that a pointer goes by, or from which on a mark says that they moved. */
 export interface Level {

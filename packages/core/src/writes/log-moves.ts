@@ -1,12 +1,12 @@
+import type { Node } from '../base/node.js'
+import { moveIn } from '../refs/list-marks.js'
+import type { ReadRefs } from '../refs/read-refs.js'
+import { entry } from '../refs/ref-index.js'
+import { pointerOf, type VersionedRef } from '../refs/ref.js'
 import { Cuts } from '../graph/cuts.js'
 import type { Dag } from '../graph/dag.js'
-import { moveIn } from '../refs/list-marks.js'
 import { ListMoves } from './list-moves.js'
 import type { MovedList, Sight } from './moved-list.js'
-import type { Node } from '../base/node.js'
-import type { ReadRefs } from '../refs/read-refs.js'
-import { pointerOf, type VersionedRef } from '../refs/ref.js'
-import { entry } from '../refs/ref-index.js'
 
 /** The moves of items among the writes of a log, whose n-th change is node n. */
 export class LogMoves {

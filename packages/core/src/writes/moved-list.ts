@@ -1,7 +1,7 @@
 import { type Chain, Chains, countWhile, type Placed } from '../base/chains.js'
-import type { Dag } from '../graph/dag.js'
-import type { Move } from '../refs/list-marks.js'
 import type { Node } from '../base/node.js'
+import type { Move } from '../refs/list-marks.js'
+import type { Dag } from '../graph/dag.js'
 import { pastOf } from '../graph/past-walk.js'
 
 /** What somebody has seen: all that came up to a cut, and what else is told of each change. */

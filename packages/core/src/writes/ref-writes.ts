@@ -1,13 +1,13 @@
+import type { Node } from '../base/node.js'
+import { indexIn, keysOf, type Move, moveIn } from '../refs/list-marks.js'
+import { entry } from '../refs/ref-index.js'
+import { pointerOf, sameVersion, stateRef, touches, type VersionedRef } from '../refs/ref.js'
 import type { Cuts } from '../graph/cuts.js'
 import type { Dag } from '../graph/dag.js'
+import { pastOf } from '../graph/past-walk.js'
 import { type ItemWrite, ItemWrites } from './item-writes.js'
-import { indexIn, keysOf, type Move, moveIn } from '../refs/list-marks.js'
 import { ListMoves } from './list-moves.js'
 import type { MovedList } from './moved-list.js'
-import type { Node } from '../base/node.js'
-import { pastOf } from '../graph/past-walk.js'
-import { pointerOf, sameVersion, stateRef, touches, type VersionedRef } from '../refs/ref.js'
-import { entry } from '../refs/ref-index.js'
 import type { Write } from './write.js'
 
 /** Whether a change is in the past of the one that is being taken in. */
