@@ -1,9 +1,9 @@
 import { hash } from 'node:crypto'
 import { parentPort, workerData } from 'node:worker_threads'
 import { hashFromLatin1 } from '@weft/core'
-import type { TrialQuestion } from './state-trial.js'
-import { TrialDocs } from './trial-docs.js'
-import type { FromTrial, TrialBounds } from './trial-thread.js'
+import type { TrialQuestion } from './trials/state-trial.js'
+import { TrialDocs } from './trials/trial-docs.js'
+import type { FromTrial, TrialBounds } from './trials/trial-thread.js'
 
 /* Where state changes are tried: a thread of its own, which may die of them. */
 

@@ -32,34 +32,57 @@ export {
   type Window,
 } from '@weft/core'
 export type { Promotable, Scratch, ScratchAddress } from '@weft/scratch'
-export type { CarriedClaim, Claim } from './claim.js'
-export type { Gate } from './conflict-gate.js'
-export type { Derivation, EntryOf, RecordedEffect } from './branch-reader.js'
-export type { AbandonOptions, AppendOptions, Merge, WriteOptions } from './branch-editor.js'
-export type { Proposed, ProposedAbandonment } from './branch-proposals.js'
-export type { ForkProposalOptions, ProposeOptions, ResolutionProposalOptions } from './branch-proposer.js'
-export type { BranchState, BranchStatus } from './branch-status.js'
-export { Context } from './context.js'
-export type { TokenSource } from './credential.js'
-export type { DecideOptions, Decision } from './decide.js'
-export type { DraftChange } from './draft-change.js'
-export type { Recipe } from './recipe.js'
-export type { EventsOptions } from './event-stream.js'
-export type { ReplicaEvent, ReplicaListener } from './events.js'
-export type { EffectCall, EffectOptions, Resolver } from './effects.js'
-export type { EraseOptions, Erasure } from './erase.js'
-export type { Expectations } from './expectations.js'
-export type { HandoffOptions, Resumed, ResumeOptions } from './handoff.js'
-export type { Lease, LeaseOptions } from './lease.js'
-export type { ReplicaHost } from './node-host.js'
-export type { Published, PublishOptions } from './overlay-publish.js'
-export type { OverlayKey, OverlayValueOf, OverlayVersion } from './overlay-table.js'
-export type { Overlays } from './overlays.js'
-export type { Accepted } from './proposer.js'
-export type { Receipt } from './receipt.js'
-export type { Revert, RevertOptions } from './revert.js'
+
+export type { BranchState, BranchStatus } from './base/branch-status.js'
+export type { TokenSource } from './base/credential.js'
+export type { ReplicaEvent, ReplicaListener } from './base/events.js'
+export type { ReplicaHost } from './base/node-host.js'
+export type { Receipt } from './base/receipt.js'
+export type { Snapshot } from './base/snapshot.js'
+export { o200k } from './base/token-counter.js'
+export type { WaitOptions } from './base/waiting.js'
+
+export type { Expectations } from './sync/expectations.js'
+
+export type { OverlayKey, OverlayValueOf, OverlayVersion } from './overlays/overlay-table.js'
+export type { ShownOverlay } from './overlays/step-overlays.js'
+
+export type { Derivation, EntryOf, RecordedEffect } from './reading/branch-reader.js'
+export type { Gate } from './reading/conflict-gate.js'
+export type { EventsOptions } from './reading/event-stream.js'
+export type { Recipe } from './reading/recipe.js'
+export type { Revert, RevertOptions } from './reading/revert.js'
+export type { StepWindowOptions, WindowOptions } from './reading/windows.js'
+
+export type { Proposed, ProposedAbandonment } from './writing/branch-proposals.js'
+export type { DecideOptions, Decision } from './writing/decide.js'
+export type { DraftChange } from './writing/draft-change.js'
+export type { EraseOptions, Erasure } from './writing/erase.js'
+export type { Accepted } from './writing/proposer.js'
+export type { Summarizer, SummaryRange } from './writing/summarize.js'
+
+export type { HandoffOptions, Resumed, ResumeOptions } from './leases/handoff.js'
+export type { Lease, LeaseOptions } from './leases/lease.js'
+
+export type { CarriedClaim, Claim } from './subscriptions/claim.js'
+export type { SubscribeOptions } from './subscriptions/subscribe.js'
+export type { ClaimOptions, Subscription, SubscriptionStatus } from './subscriptions/subscription.js'
+
+export type { EffectCall, EffectOptions, Resolver } from './steps/effects.js'
+export type { StepOptions, StepResult } from './steps/step-run.js'
+export type { Step } from './steps/step.js'
+
+export type { AbandonOptions, AppendOptions, Merge, WriteOptions } from './handles/branch-editor.js'
+export type {
+  ForkProposalOptions,
+  ProposeOptions,
+  ResolutionProposalOptions,
+} from './handles/branch-proposer.js'
+export { Context } from './handles/context.js'
+export type { Published, PublishOptions } from './handles/overlay-publish.js'
+export type { Overlays } from './handles/overlays.js'
+
 export { checkPeerUrl } from './peer-url.js'
-export { type Revoked, type RevokeOptions, revokeTokens } from './revoke.js'
 export {
   type ConnectOptions,
   connect,
@@ -67,13 +90,4 @@ export {
   type Replica,
   type Unacknowledged,
 } from './replica.js'
-export type { Step } from './step.js'
-export type { ShownOverlay } from './step-overlays.js'
-export type { StepOptions, StepResult } from './step-run.js'
-export type { Snapshot } from './snapshot.js'
-export type { Summarizer, SummaryRange } from './summarize.js'
-export { o200k } from './token-counter.js'
-export type { SubscribeOptions } from './subscribe.js'
-export type { ClaimOptions, Subscription, SubscriptionStatus } from './subscription.js'
-export type { WaitOptions } from './waiting.js'
-export type { StepWindowOptions, WindowOptions } from './windows.js'
+export { type Revoked, type RevokeOptions, revokeTokens } from './revoke.js'

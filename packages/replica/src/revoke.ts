@@ -1,9 +1,9 @@
 import { type AgentId, NOTHING_REVOKED, REVOCATIONS_OVERLAY, type Revocations, WeftError } from '@weft/core'
-import { nodeHost } from './node-host.js'
-import type { Published } from './overlay-publish.js'
-import { isRefusedFor } from './proposer.js'
+import { nodeHost } from './base/node-host.js'
+import type { WaitOptions } from './base/waiting.js'
+import { isRefusedFor } from './writing/proposer.js'
+import type { Published } from './handles/overlay-publish.js'
 import type { Replica } from './replica.js'
-import type { WaitOptions } from './waiting.js'
 
 /** Which tokens of the tenant: one, those of a subject that were issued by now, or all that were. */
 export type Revoked =
