@@ -57,6 +57,8 @@ const FOLDERS_OF: Readonly<Record<string, readonly string[]>> = {
   ],
   replica: ['base', 'sync', 'overlays', 'reading', 'writing', 'leases', 'subscriptions', 'steps', 'handles'],
   peer: ['base', 'tokens', 'turns', 'trials', 'log', 'tenants', 'door', 'http'],
+  'store-level': ['base', 'records', 'encryption', 'files', 'seals', 'writes', 'logs'],
+  cli: ['base', 'settings', 'logs', 'formats', 'cli', 'peers', 'stores', 'replay', 'commands'],
 }
 const PURE = ['core', 'protocol']
 /** Libraries that one package alone may know. */

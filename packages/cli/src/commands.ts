@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { Cli } from './cli.js'
+import type { Cli } from './cli/cli.js'
 
 /** Adds a command to the program. Every file in `commands/` exports one as `register`. */
 export type Register = (program: Command, cli: Cli) => void

@@ -1,14 +1,20 @@
-export { parseDuration } from './duration.js'
-export { EXIT, exitCodeOf } from './failure.js'
-export { type GraphNode, type GraphRow, layoutGraph } from './graph-layout.js'
-export { jsonDifference } from './json-difference.js'
-export { nearest } from './nearest.js'
-export { resolveSettings, type SettingSources } from './resolve-settings.js'
-export { Output, type Sink } from './output.js'
-export { runCommand } from './run-command.js'
-export { SAMPLE_TRACES } from './package-files.js'
+export { parseDuration } from './base/duration.js'
+export { EXIT, exitCodeOf } from './base/failure.js'
+export { nearest } from './base/nearest.js'
+export { Output, type Sink } from './base/output.js'
+export { clip, table } from './base/text.js'
+export { resolveSettings, type SettingSources } from './settings/resolve-settings.js'
+export { type GraphNode, type GraphRow, layoutGraph } from './formats/graph-layout.js'
+export { jsonDifference } from './formats/json-difference.js'
+export {
+  type Offer,
+  planRepair,
+  type Remains,
+  type RepairPlan,
+  soundBeginning,
+} from './stores/repair-plan.js'
 export { readTraces } from './replay/trace-file.js'
 export type { TraceMessage } from './replay/trace-message.js'
 export { fanOutsOf, type FanOut, type Trace } from './replay/traces.js'
-export { clip, table } from './text.js'
-export { type Offer, planRepair, type Remains, type RepairPlan, soundBeginning } from './repair-plan.js'
+export { SAMPLE_TRACES } from './package-files.js'
+export { runCommand } from './run-command.js'

@@ -1,4 +1,4 @@
-import { Output } from './output.js'
+import { Output } from './base/output.js'
 import { runCommand } from './run-command.js'
 
 /** Runs the command line of this process and ends it with the exit code. */

@@ -1,7 +1,7 @@
 import { Command, type CommanderError } from 'commander'
-import type { Cli } from './cli.js'
+import { EXIT_CODES_HELP, usage } from './base/failure.js'
+import type { Cli } from './cli/cli.js'
 import { commandsFor, VERSION_FLAGS } from './commands.js'
-import { EXIT_CODES_HELP, usage } from './failure.js'
 
 const EPILOGUE = `
 Every setting is looked for in the flags, then in the environment (WEFT_*), then in weft.config.json, then it is the

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { CommanderError } from 'commander'
-import { Cli } from './cli.js'
-import { coded, type ExitCode, exitCodeOf } from './failure.js'
-import type { Output } from './output.js'
+import { coded, type ExitCode, exitCodeOf } from './base/failure.js'
+import type { Output } from './base/output.js'
+import { Cli } from './cli/cli.js'
 import { MANIFEST } from './package-files.js'
 import { buildProgram, isAnswer, usageOf } from './program.js'
 

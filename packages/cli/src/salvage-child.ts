@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { salvage, sealOf } from '@weft/store-level'
-import { openingAsItIs } from './encryption.js'
-import { coded } from './failure.js'
-import type { SalvageMessage } from './salvage-process.js'
+import { coded } from './base/failure.js'
+import { openingAsItIs } from './cli/encryption.js'
+import type { SalvageMessage } from './stores/salvage-process.js'
 
 // Nobody would be told of anything any more, and the store would stay locked.
 process.once('disconnect', () => process.exit())

@@ -1,6 +1,6 @@
-import { coded } from './failure.js'
-import { type CheckDepth, checkDirectory } from './store-check.js'
-import type { StoreCheckMessage } from './store-check-process.js'
+import { coded } from './base/failure.js'
+import type { StoreCheckMessage } from './stores/store-check-process.js'
+import { type CheckDepth, checkDirectory } from './stores/store-check.js'
 
 // Nobody would be told of anything any more, and the store would stay locked.
 process.once('disconnect', () => process.exit())

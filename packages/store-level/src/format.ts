@@ -1,8 +1,8 @@
 import { WeftError } from '@weft/core'
-import type { Database } from './database.js'
-import { corruptStore } from './failures.js'
-import type { GroupWriter } from './group-writer.js'
-import { FORMAT_KEY } from './keys.js'
+import type { Database } from './base/database.js'
+import { corruptStore } from './base/failures.js'
+import { FORMAT_KEY } from './base/keys.js'
+import type { GroupWriter } from './writes/group-writer.js'
 
 const FORMAT_VERSION = 2
 const ENCRYPTED = ' encrypted'

@@ -1,14 +1,21 @@
-export { type BorrowedStore, borrowStore, clearBorrowed } from './borrow.js'
-export type { Database } from './database.js'
-export { checkKeys, isEncrypted } from './encryption.js'
-export type { KeyService } from './key-service.js'
-export { addMasterKey, readKeyFile } from './master-key-file.js'
-export { rewrapKeys } from './rewrap.js'
-export { holdsStore, syncDirectory } from './directory.js'
-export { checkFiles, type FileVerdict } from './file-check.js'
+export type { Database } from './base/database.js'
+export { holdsStore, syncDirectory } from './base/directory.js'
+export { checkKeys, isEncrypted } from './encryption/encryption.js'
+export type { KeyService } from './encryption/key-service.js'
+export { addMasterKey, readKeyFile } from './encryption/master-key-file.js'
+export { type BorrowedStore, borrowStore, clearBorrowed } from './files/borrow.js'
+export { checkFiles, type FileVerdict } from './files/file-check.js'
+export type { StoreSeal } from './seals/store-seal.js'
+export { carryOver } from './logs/carry-over.js'
+export {
+  contextKey,
+  isSealedBy,
+  type Salvaged,
+  type SalvagedContext,
+  salvage,
+  sealOf,
+} from './logs/salvage.js'
+export type { OnLoss } from './logs/whole-store.js'
 export { type LevelStoreOptions, openLevelStore, openStoreOn, type StoreOnOptions } from './open.js'
+export { rewrapKeys } from './rewrap.js'
 export { tryStore } from './trial.js'
-export type { OnLoss } from './whole-store.js'
-export { carryOver } from './carry-over.js'
-export { contextKey, isSealedBy, type Salvaged, type SalvagedContext, salvage, sealOf } from './salvage.js'
-export type { StoreSeal } from './store-seal.js'

@@ -1,7 +1,7 @@
-import { KeyFiles } from './key-files.js'
-import type { KeyService } from './key-service.js'
+import { KeyFiles } from './encryption/key-files.js'
+import type { KeyService } from './encryption/key-service.js'
+import { storeKey, unwrapKey } from './encryption/tenant-ciphers.js'
 import { openLevelStore } from './open.js'
-import { storeKey, unwrapKey } from './tenant-ciphers.js'
 
 /**
  * Wraps every data key of a store that nobody has open once more, so that older master keys are not needed any more. The

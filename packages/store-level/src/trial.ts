@@ -1,5 +1,5 @@
-import { compact, levelDatabase } from './database.js'
-import { readFailed } from './failures.js'
+import { compact, levelDatabase } from './base/database.js'
+import { readFailed } from './base/failures.js'
 
 /**
  * Has LevelDB read and write anew everything in a store, as it does by and by while it serves: where damaged blocks make

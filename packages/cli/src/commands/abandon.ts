@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
-import { type Cli, required } from '../cli.js'
-import { usage } from '../failure.js'
-import { withExamples, withJson, withPeer } from '../options.js'
-import { withContext } from '../peer-client.js'
-import { plural } from '../text.js'
+import { usage } from '../base/failure.js'
+import { plural } from '../base/text.js'
+import { withExamples, withJson, withPeer } from '../settings/options.js'
+import { type Cli, required } from '../cli/cli.js'
+import { withContext } from '../peers/peer-client.js'
 
 interface AbandonFlags {
   readonly branch?: readonly string[]

@@ -1,11 +1,11 @@
 import { type AuditFilter, audit } from '@weft/core'
 import type { Command } from 'commander'
-import { formatAudit } from '../causality-format.js'
-import type { Cli } from '../cli.js'
-import { viewOf } from '../context-copy.js'
-import { logJson } from '../log-format.js'
-import { withExamples, withJson, withSource } from '../options.js'
-import { readContext } from '../source.js'
+import { withExamples, withJson, withSource } from '../settings/options.js'
+import { viewOf } from '../logs/context-copy.js'
+import { formatAudit } from '../formats/causality-format.js'
+import { logJson } from '../formats/log-format.js'
+import type { Cli } from '../cli/cli.js'
+import { readContext } from '../peers/source.js'
 
 interface AuditFlags {
   readonly branch?: string

@@ -1,7 +1,7 @@
 import { Argument, type Command } from 'commander'
-import type { Cli } from '../cli.js'
 import { completionScript, SHELLS, type Shell } from '../completion.js'
-import { withExamples } from '../options.js'
+import { withExamples } from '../settings/options.js'
+import type { Cli } from '../cli/cli.js'
 
 export function register(program: Command, cli: Cli): void {
   const command = program

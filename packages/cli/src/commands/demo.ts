@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
-import type { Cli } from '../cli.js'
-import { withExamples, withJson } from '../options.js'
 import { SAMPLE_TRACES } from '../package-files.js'
+import { withExamples, withJson } from '../settings/options.js'
+import type { Cli } from '../cli/cli.js'
 
 interface DemoFlags {
   readonly traces: string

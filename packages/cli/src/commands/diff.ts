@@ -1,10 +1,10 @@
 import { MAIN_BRANCH } from '@weft/core'
 import type { Command } from 'commander'
-import type { Cli } from '../cli.js'
-import { checkBranch, findTarget } from '../context-copy.js'
-import { contextDifference, formatDifference } from '../diff.js'
-import { withExamples, withJson, withSource } from '../options.js'
-import { readContext } from '../source.js'
+import { withExamples, withJson, withSource } from '../settings/options.js'
+import { checkBranch, findTarget } from '../logs/context-copy.js'
+import { contextDifference, formatDifference } from '../formats/diff.js'
+import type { Cli } from '../cli/cli.js'
+import { readContext } from '../peers/source.js'
 
 export function register(program: Command, cli: Cli): void {
   const command = program

@@ -1,6 +1,13 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
-import { type Cli, required } from '../cli.js'
+import { EXIT } from '../base/failure.js'
+import { printable, table } from '../base/text.js'
+import { withExamples, withJson, withPeer, withSettings } from '../settings/options.js'
+import type { Settings } from '../settings/resolve-settings.js'
+import { SETTING_NAMES, SETTINGS } from '../settings/settings.js'
+import { type Cli, required } from '../cli/cli.js'
+import { keyFileOf } from '../cli/encryption.js'
+import { ask } from '../peers/http-client.js'
 import {
   checkAccepted,
   checkData,
@@ -14,14 +21,7 @@ import {
   ok,
   problem,
   skipped,
-} from '../doctor-checks.js'
-import { keyFileOf } from '../encryption.js'
-import { EXIT } from '../failure.js'
-import { ask } from '../http-client.js'
-import { withExamples, withJson, withPeer, withSettings } from '../options.js'
-import type { Settings } from '../resolve-settings.js'
-import { SETTING_NAMES, SETTINGS } from '../settings.js'
-import { printable, table } from '../text.js'
+} from '../stores/doctor-checks.js'
 
 interface InForce {
   readonly name: string

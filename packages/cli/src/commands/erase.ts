@@ -1,11 +1,11 @@
 import { entryId, WeftError } from '@weft/core'
 import type { Command } from 'commander'
-import { type Cli, required } from '../cli.js'
-import { type ContextCopy, findChange } from '../context-copy.js'
-import { formatErasure } from '../erase-format.js'
-import { withExamples, withJson, withPeer } from '../options.js'
-import { withContext } from '../peer-client.js'
-import { copyOf } from '../source.js'
+import { withExamples, withJson, withPeer } from '../settings/options.js'
+import { type ContextCopy, findChange } from '../logs/context-copy.js'
+import { formatErasure } from '../formats/erase-format.js'
+import { type Cli, required } from '../cli/cli.js'
+import { withContext } from '../peers/peer-client.js'
+import { copyOf } from '../peers/source.js'
 
 interface EraseFlags {
   readonly reason?: string

@@ -1,11 +1,11 @@
 import type { Command } from 'commander'
-import type { Cli } from '../cli.js'
-import { exportHeader, exportLines } from '../export-format.js'
-import { usage } from '../failure.js'
-import { withExamples, withJson, withSource } from '../options.js'
-import { readContext } from '../source.js'
-import { plural, shortId } from '../text.js'
-import { writeWhole } from '../aside.js'
+import { usage } from '../base/failure.js'
+import { plural, shortId } from '../base/text.js'
+import { withExamples, withJson, withSource } from '../settings/options.js'
+import { exportHeader, exportLines } from '../formats/export-format.js'
+import { writeWhole } from '../cli/aside.js'
+import type { Cli } from '../cli/cli.js'
+import { readContext } from '../peers/source.js'
 
 export function register(program: Command, cli: Cli): void {
   const command = program

@@ -1,11 +1,11 @@
 import { resolve } from 'node:path'
 import { DEFAULT_GATEWAY_PORT } from '@weft/gateway/parts'
 import type { Command } from 'commander'
-import { type Cli, required } from '../cli.js'
-import { withExamples, withJson, withSettings } from '../options.js'
-import { parsePort } from '../settings.js'
-import { aborted, untilSignal } from '../signals.js'
-import { stderrLogger } from '../stderr-logger.js'
+import { aborted, untilSignal } from '../base/signals.js'
+import { stderrLogger } from '../base/stderr-logger.js'
+import { withExamples, withJson, withSettings } from '../settings/options.js'
+import { parsePort } from '../settings/settings.js'
+import { type Cli, required } from '../cli/cli.js'
 
 export function register(program: Command, cli: Cli): void {
   const command = program

@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
-import type { Cli } from '../cli.js'
-import { formatGraph } from '../graph-format.js'
-import { graphRuns } from '../graph-runs.js'
-import { withExamples, withJson, withSource } from '../options.js'
-import { readContext } from '../source.js'
+import { withExamples, withJson, withSource } from '../settings/options.js'
+import { formatGraph } from '../formats/graph-format.js'
+import { graphRuns } from '../formats/graph-runs.js'
+import type { Cli } from '../cli/cli.js'
+import { readContext } from '../peers/source.js'
 
 export function register(program: Command, cli: Cli): void {
   const command = program

@@ -14,14 +14,14 @@ import {
   WeftError,
 } from '@weft/core'
 import type { Command } from 'commander'
-import { type Cli, required } from '../cli.js'
-import { checkBranch, type ContextCopy, schemaOf, sha256 } from '../context-copy.js'
-import { usage } from '../failure.js'
-import { jsonFlag } from '../json-flag.js'
-import { withExamples, withJson, withSource } from '../options.js'
-import { withContext } from '../peer-client.js'
-import { copyOf, readContext } from '../source.js'
-import { plural } from '../text.js'
+import { usage } from '../base/failure.js'
+import { jsonFlag } from '../base/json-flag.js'
+import { plural } from '../base/text.js'
+import { withExamples, withJson, withSource } from '../settings/options.js'
+import { checkBranch, type ContextCopy, schemaOf, sha256 } from '../logs/context-copy.js'
+import { type Cli, required } from '../cli/cli.js'
+import { withContext } from '../peers/peer-client.js'
+import { copyOf, readContext } from '../peers/source.js'
 
 interface Flags {
   readonly agent?: string

@@ -8,14 +8,14 @@ import {
   WeftError,
 } from '@weft/core'
 import type { Command } from 'commander'
-import { type Cli, required } from '../cli.js'
-import { type ContextCopy, sha256 } from '../context-copy.js'
-import { readExport } from '../export-reader.js'
-import { type OpenContext, withContext } from '../peer-client.js'
-import { withExamples, withJson, withPeer } from '../options.js'
-import type { Settings } from '../resolve-settings.js'
-import { copyOf } from '../source.js'
-import { plural, shortId } from '../text.js'
+import { plural, shortId } from '../base/text.js'
+import { withExamples, withJson, withPeer } from '../settings/options.js'
+import type { Settings } from '../settings/resolve-settings.js'
+import { type ContextCopy, sha256 } from '../logs/context-copy.js'
+import { readExport } from '../formats/export-reader.js'
+import { type Cli, required } from '../cli/cli.js'
+import { type OpenContext, withContext } from '../peers/peer-client.js'
+import { copyOf } from '../peers/source.js'
 
 interface Imported {
   readonly workflow: string

@@ -1,12 +1,12 @@
 import { resolve } from 'node:path'
 import { addMasterKey, rewrapKeys } from '@weft/store-level'
 import type { Command } from 'commander'
-import { type Cli, required } from '../cli.js'
-import { openingWith } from '../encryption.js'
-import { EXIT } from '../failure.js'
-import { verbGroup, withExamples, withJson, withSettings } from '../options.js'
-import { checkHoldsStore } from '../store-check-process.js'
-import { plural } from '../text.js'
+import { EXIT } from '../base/failure.js'
+import { plural } from '../base/text.js'
+import { verbGroup, withExamples, withJson, withSettings } from '../settings/options.js'
+import { type Cli, required } from '../cli/cli.js'
+import { openingWith } from '../cli/encryption.js'
+import { checkHoldsStore } from '../stores/store-check-process.js'
 
 export function register(program: Command, cli: Cli): void {
   const group = verbGroup(

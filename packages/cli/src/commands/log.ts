@@ -1,11 +1,11 @@
 import { type AuditFilter, audit, type FlattenOrder, type View } from '@weft/core'
 import { type Command, Option } from 'commander'
-import type { Cli } from '../cli.js'
-import { checkBranch, type ContextCopy } from '../context-copy.js'
-import { usage } from '../failure.js'
-import { formatLog, type LogRow, logJson } from '../log-format.js'
-import { withExamples, withJson, withSource } from '../options.js'
-import { readContext } from '../source.js'
+import { usage } from '../base/failure.js'
+import { withExamples, withJson, withSource } from '../settings/options.js'
+import { checkBranch, type ContextCopy } from '../logs/context-copy.js'
+import { formatLog, type LogRow, logJson } from '../formats/log-format.js'
+import type { Cli } from '../cli/cli.js'
+import { readContext } from '../peers/source.js'
 
 interface LogFlags {
   readonly branch?: string

@@ -1,12 +1,12 @@
 import { ENFORCEMENTS, type Enforcement, type Position } from '@weft/core'
 import type { OverlayVersion } from '@weft/replica'
 import { type Command, Option } from 'commander'
-import type { Cli } from '../cli.js'
-import { usage } from '../failure.js'
-import { verbGroup, withExamples, withJson, withPeer } from '../options.js'
-import { formatOverlay } from '../overlay-format.js'
-import { readOverlayValue } from '../overlay-value.js'
-import { type OpenReplica, withReplica } from '../peer-client.js'
+import { usage } from '../base/failure.js'
+import { verbGroup, withExamples, withJson, withPeer } from '../settings/options.js'
+import { formatOverlay } from '../formats/overlay-format.js'
+import { readOverlayValue } from '../formats/overlay-value.js'
+import type { Cli } from '../cli/cli.js'
+import { type OpenReplica, withReplica } from '../peers/peer-client.js'
 
 interface PublishFlags {
   readonly enforce: Enforcement

@@ -10,14 +10,14 @@ import {
 } from '@weft/core'
 import { o200k } from '@weft/replica'
 import type { Command } from 'commander'
-import type { Cli } from '../cli.js'
-import { type ContextCopy, findChange, sha256 } from '../context-copy.js'
-import { type Definitions, NO_DEFINITIONS, readDefinitions, renderersOf } from '../definitions.js'
-import { usage } from '../failure.js'
-import { withExamples, withJson, withSource } from '../options.js'
-import { publishedIn } from '../overlay-log.js'
-import { readContext, readOverlays } from '../source.js'
-import { printable } from '../text.js'
+import { usage } from '../base/failure.js'
+import { printable } from '../base/text.js'
+import { withExamples, withJson, withSource } from '../settings/options.js'
+import { type ContextCopy, findChange, sha256 } from '../logs/context-copy.js'
+import { publishedIn } from '../formats/overlay-log.js'
+import type { Cli } from '../cli/cli.js'
+import { type Definitions, NO_DEFINITIONS, readDefinitions, renderersOf } from '../cli/definitions.js'
+import { readContext, readOverlays } from '../peers/source.js'
 
 interface PromptFlags {
   readonly file?: string

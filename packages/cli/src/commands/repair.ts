@@ -1,14 +1,14 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
-import { checkFree, noteLeft } from '../aside.js'
-import { type Cli, required } from '../cli.js'
-import { keyFileOf } from '../encryption.js'
-import { EXIT } from '../failure.js'
-import { withExamples, withJson, withPeer, withSettings } from '../options.js'
-import { type RepairedContext, type RepairReport, repair, WHOLE_STORE } from '../repair.js'
-import { withOffers } from '../repair-offers.js'
-import { checkHoldsStore } from '../store-check-process.js'
-import { plural } from '../text.js'
+import { EXIT } from '../base/failure.js'
+import { plural } from '../base/text.js'
+import { withExamples, withJson, withPeer, withSettings } from '../settings/options.js'
+import { checkFree, noteLeft } from '../cli/aside.js'
+import { type Cli, required } from '../cli/cli.js'
+import { keyFileOf } from '../cli/encryption.js'
+import { withOffers } from '../stores/repair-offers.js'
+import { type RepairedContext, type RepairReport, repair, WHOLE_STORE } from '../stores/repair.js'
+import { checkHoldsStore } from '../stores/store-check-process.js'
 
 interface RepairFlags {
   readonly to: string

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import type { Cli } from '../cli.js'
-import { withExamples, withJson } from '../options.js'
+import { withExamples, withJson } from '../settings/options.js'
+import type { Cli } from '../cli/cli.js'
 import type { ReplayFlags } from '../replay/command.js'
 
 export function register(program: Command, cli: Cli): void {

@@ -1,12 +1,12 @@
 import { resolve } from 'node:path'
 import { holdsStore, openLevelStore } from '@weft/store-level'
 import type { Command } from 'commander'
-import { type Cli, required } from '../cli.js'
-import { keyFileOf, openingWith } from '../encryption.js'
-import { tenantMeant } from '../open-directory.js'
-import { withExamples, withJson, withSettings } from '../options.js'
-import { checkRestore, restore, selectFrom } from '../restore.js'
-import { plural } from '../text.js'
+import { plural } from '../base/text.js'
+import { withExamples, withJson, withSettings } from '../settings/options.js'
+import { type Cli, required } from '../cli/cli.js'
+import { keyFileOf, openingWith } from '../cli/encryption.js'
+import { tenantMeant } from '../stores/open-directory.js'
+import { checkRestore, restore, selectFrom } from '../stores/restore.js'
 
 interface RestoreFlags {
   readonly from: string

@@ -7,16 +7,16 @@ import {
   retentionRuleOf,
 } from '@weft/peer'
 import type { Command } from 'commander'
-import type { Cli } from '../cli.js'
-import { sha256 } from '../context-copy.js'
-import { parseDuration } from '../duration.js'
-import { type DataDirectory, keyFileOf } from '../encryption.js'
-import { usage } from '../failure.js'
-import { ask } from '../http-client.js'
-import { checkThere, directoryMeant, openDirectory, tenantMeant } from '../open-directory.js'
-import { withExamples, withJson, withPeer, withSettings } from '../options.js'
-import { formatRule } from '../retention-format.js'
-import { clip, plural } from '../text.js'
+import { parseDuration } from '../base/duration.js'
+import { usage } from '../base/failure.js'
+import { clip, plural } from '../base/text.js'
+import { withExamples, withJson, withPeer, withSettings } from '../settings/options.js'
+import { sha256 } from '../logs/context-copy.js'
+import { formatRule } from '../formats/retention-format.js'
+import type { Cli } from '../cli/cli.js'
+import { type DataDirectory, keyFileOf } from '../cli/encryption.js'
+import { ask } from '../peers/http-client.js'
+import { checkThere, directoryMeant, openDirectory, tenantMeant } from '../stores/open-directory.js'
 
 interface RetainFlags {
   readonly keep?: string

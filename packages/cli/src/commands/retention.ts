@@ -1,12 +1,12 @@
 import { RETENTION_OVERLAY, type RetentionRule } from '@weft/core'
 import type { OverlayVersion } from '@weft/replica'
 import type { Command } from 'commander'
-import type { Cli } from '../cli.js'
-import { parseDuration } from '../duration.js'
-import { verbGroup, withExamples, withJson, withPeer } from '../options.js'
-import { formatRule } from '../retention-format.js'
-import { withReplica } from '../peer-client.js'
-import { clip, formatTime } from '../text.js'
+import { parseDuration } from '../base/duration.js'
+import { clip, formatTime } from '../base/text.js'
+import { verbGroup, withExamples, withJson, withPeer } from '../settings/options.js'
+import { formatRule } from '../formats/retention-format.js'
+import type { Cli } from '../cli/cli.js'
+import { withReplica } from '../peers/peer-client.js'
 
 const FOR_EVER = 'forever'
 const REASON_CHARS = 80

@@ -1,16 +1,16 @@
 import { resolve } from 'node:path'
 import { type Command, Option } from 'commander'
-import { type Cli, required } from '../cli.js'
-import { parseWait } from '../duration.js'
-import { keyFileOf, openingWith } from '../encryption.js'
-import { withExamples, withJson, withSettings } from '../options.js'
-import { readQuotas } from '../quota-file.js'
-import { untilSignal } from '../signals.js'
-import { tokenKey } from '../signing-key.js'
-import { checkAtStart } from '../start-check.js'
-import { stderrLogger } from '../stderr-logger.js'
-import { CHECKS, type CheckDepth } from '../store-check.js'
-import { readWebhooks } from '../webhook-file.js'
+import { parseWait } from '../base/duration.js'
+import { untilSignal } from '../base/signals.js'
+import { stderrLogger } from '../base/stderr-logger.js'
+import { withExamples, withJson, withSettings } from '../settings/options.js'
+import { tokenKey } from '../settings/signing-key.js'
+import { type Cli, required } from '../cli/cli.js'
+import { keyFileOf, openingWith } from '../cli/encryption.js'
+import { readQuotas } from '../cli/quota-file.js'
+import { readWebhooks } from '../cli/webhook-file.js'
+import { checkAtStart } from '../stores/start-check.js'
+import { CHECKS, type CheckDepth } from '../stores/store-check.js'
 
 interface ServeFlags {
   readonly verify: CheckDepth | 'none'
@@ -54,7 +54,7 @@ export function register(program: Command, cli: Cli): void {
       const store = { directory: data, keyFile }
       // What a peer is made of is loaded while the other process checks.
       const [{ reportDrain, runPeer }] = await Promise.all([
-        import('../peer-run.js'),
+        import('../peers/peer-run.js'),
         verify === 'none' ? undefined : checkAtStart(cli, store, verify, logger, signal),
       ])
       if (signal.aborted) {

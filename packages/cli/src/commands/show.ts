@@ -1,11 +1,11 @@
 import { MAIN_BRANCH, WeftError } from '@weft/core'
 import type { Command } from 'commander'
-import type { Cli } from '../cli.js'
-import { checkBranch, type ContextCopy, findChange, findTarget } from '../context-copy.js'
-import { usage } from '../failure.js'
-import { withExamples, withJson, withSource } from '../options.js'
-import { formatEntry, formatOverview, formatRecord, overviewOf, recordOf } from '../show-format.js'
-import { readContext } from '../source.js'
+import { usage } from '../base/failure.js'
+import { withExamples, withJson, withSource } from '../settings/options.js'
+import { checkBranch, type ContextCopy, findChange, findTarget } from '../logs/context-copy.js'
+import { formatEntry, formatOverview, formatRecord, overviewOf, recordOf } from '../formats/show-format.js'
+import type { Cli } from '../cli/cli.js'
+import { readContext } from '../peers/source.js'
 
 interface ShowFlags {
   readonly at?: string

@@ -1,13 +1,13 @@
 import { checkWorkflow, type ContextEvent, type Filter, type Position } from '@weft/core'
 import { cloudEvent } from '@weft/peer'
 import type { Command } from 'commander'
-import type { Cli } from '../cli.js'
-import { usage } from '../failure.js'
-import { describeChange } from '../log-format.js'
-import { withExamples, withJson, withPeer } from '../options.js'
-import { type OpenContext, withContext } from '../peer-client.js'
-import { noteEmpty } from '../source.js'
-import { clip, shortId } from '../text.js'
+import { usage } from '../base/failure.js'
+import { clip, shortId } from '../base/text.js'
+import { withExamples, withJson, withPeer } from '../settings/options.js'
+import { describeChange } from '../formats/log-format.js'
+import type { Cli } from '../cli/cli.js'
+import { type OpenContext, withContext } from '../peers/peer-client.js'
+import { noteEmpty } from '../peers/source.js'
 
 interface TailFlags {
   readonly from?: string

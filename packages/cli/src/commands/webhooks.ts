@@ -1,11 +1,11 @@
 import { checkId, checkWorkflow } from '@weft/core'
 import type { DeliveryStatus } from '@weft/peer'
 import type { Command } from 'commander'
-import type { Cli } from '../cli.js'
-import { usage } from '../failure.js'
-import { ask } from '../http-client.js'
-import { withExamples, withJson, withPeer } from '../options.js'
-import { printable, table } from '../text.js'
+import { usage } from '../base/failure.js'
+import { printable, table } from '../base/text.js'
+import { withExamples, withJson, withPeer } from '../settings/options.js'
+import type { Cli } from '../cli/cli.js'
+import { ask } from '../peers/http-client.js'
 
 interface WebhooksFlags {
   readonly resume?: string

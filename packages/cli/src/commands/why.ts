@@ -1,10 +1,10 @@
 import { type EntryId, Staleness, type View, WeftError } from '@weft/core'
 import type { Command } from 'commander'
-import { type Cause, formatWhy, type Why } from '../causality-format.js'
-import type { Cli } from '../cli.js'
-import { type ContextCopy, findChange, viewOf } from '../context-copy.js'
-import { withExamples, withJson, withSource } from '../options.js'
-import { readContext } from '../source.js'
+import { withExamples, withJson, withSource } from '../settings/options.js'
+import { type ContextCopy, findChange, viewOf } from '../logs/context-copy.js'
+import { type Cause, formatWhy, type Why } from '../formats/causality-format.js'
+import type { Cli } from '../cli/cli.js'
+import { readContext } from '../peers/source.js'
 
 export function register(program: Command, cli: Cli): void {
   const command = program

@@ -1,5 +1,5 @@
-import type { Cli } from '../cli.js'
-import { EXIT, usage } from '../failure.js'
+import { EXIT, usage } from '../base/failure.js'
+import type { Cli } from '../cli/cli.js'
 import { reportTable } from './report-table.js'
 import { type Progress, type ReplayReport, runReplay } from './run.js'
 import { readTraces } from './trace-file.js'

@@ -1,4 +1,4 @@
-import type { Paint } from '../colour.js'
+import type { Paint } from '../base/colour.js'
 import type { ReplayReport } from './run.js'
 
 interface Check {

@@ -24,7 +24,7 @@ const WITHOUT_DROPS = FAULTS.filter(kind => kind !== 'drop').join()
 export const MUTANTS: readonly Mutant[] = [
   {
     name: 'ack before fsync',
-    file: 'store-level/dist/group-writer.js',
+    file: 'store-level/dist/writes/group-writer.js',
     from: 'sync: true',
     to: 'sync: false',
     laws: ['DUR-1'],
@@ -52,7 +52,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'records under keys without their tenant',
-    file: 'store-level/dist/keys.js',
+    file: 'store-level/dist/base/keys.js',
     from: 'return this.logs.gte + workflow + SEPARATOR + ZEROS',
     to: "return 'all' + SEPARATOR + 'l' + SEPARATOR + workflow + SEPARATOR + ZEROS",
     laws: ['TEN-1', 'TEN-2'],
@@ -158,14 +158,14 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'records that are not held against their ids',
-    file: 'store-level/dist/record-codec.js',
+    file: 'store-level/dist/records/record-codec.js',
     from: 'if (value[i] !== ids[idAt + i])',
     to: 'if (false)',
     laws: ['DUR-4'],
   },
   {
     name: 'head records that are not held against their checksums',
-    file: 'store-level/dist/head-codec.js',
+    file: 'store-level/dist/records/head-codec.js',
     from: 'if (!checksum(key, body).equals(sealOf(value)))',
     to: 'if (false)',
     laws: ['DUR-4'],
@@ -295,21 +295,21 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a drop that leaves records behind',
-    file: 'store-level/dist/drop.js',
+    file: 'store-level/dist/logs/drop.js',
     from: 'db.keys(keys.all)',
     to: 'db.keys(keys.heads)',
     laws: ['TEN-4', 'DUR-5'],
   },
   {
     name: 'a drop that is begun again at every opening',
-    file: 'store-level/dist/drop.js',
+    file: 'store-level/dist/logs/drop.js',
     from: '[dropping, usage].map(',
     to: '[usage].map(',
     laws: ['TEN-4'],
   },
   {
     name: 'a drop that nobody noted before it removed',
-    file: 'store-level/dist/drop.js',
+    file: 'store-level/dist/logs/drop.js',
     from: 'await writer.write(ciphers.behind(tenant, () => mark));',
     to: '',
     laws: ['DUR-1', 'DUR-4', 'TEN-4'],
