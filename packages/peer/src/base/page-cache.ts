@@ -4,8 +4,8 @@ import { LRUCache } from 'lru-cache'
 /** What a record takes beside the bytes of its change, about. */
 const RECORD_BYTES = 256
 
-/** Records that stand one behind the other in a log: one at least. */
-export type Page = readonly LogRecord[]
+/** Records that stand one behind the other in a log, one at least; without what they were verified as. */
+export type Page = readonly (LogRecord & { readonly change?: never })[]
 
 export interface PageOwner {
   /** Others have been used since, and there is no room for this one. */
@@ -52,6 +52,6 @@ export function pageOf(records: readonly LogRecord[]): Page {
 }
 
 /** What a page takes of the memory, about, bytes. */
-export function sizeOf(page: Page): number {
+export function sizeOf(page: readonly LogRecord[]): number {
   return page.reduce((size, { bytes }) => size + bytes.length + RECORD_BYTES, 0)
 }
