@@ -47,21 +47,6 @@ it('runs the snippets of the README', async () => {
   }
 })
 
-it('shows what npm run mistakes prints', async () => {
-  const readme = await readFile(join(ROOT, 'README.md'), 'utf8')
-  const shown = /<!-- test: mistakes -->\n```\n([\s\S]*?)\n```/.exec(readme)![1]!
-  const module = join(ROOT, 'examples/seven-mistakes/dist/main.js')
-  const { stdout } = await run(process.execPath, [module], { cwd: ROOT })
-  const parts = shown.split('\n…\n')
-  expect(parts).toHaveLength(3)
-  let from = 0
-  for (const part of parts) {
-    expect(stdout.slice(from)).toContain(part)
-    from = stdout.indexOf(part, from) + part.length
-  }
-  expect(stdout.slice(from)).toBe('\n')
-})
-
 it('runs the simulation of the README', async () => {
   const directory = await mkdtemp(join(ROOT, 'test', 'snippet-'))
   try {

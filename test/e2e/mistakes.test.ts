@@ -64,8 +64,21 @@ const AllShown = z.strictObject({
   ok: z.literal(true),
 })
 
+/** The README shows the beginning, something in the middle, and the end. */
+async function checkShown(stdout: string): Promise<void> {
+  const readme = await readFile(join(ROOT, 'README.md'), 'utf8')
+  const parts = /<!-- test: mistakes -->\n```\n([\s\S]*?)\n```/.exec(readme)![1]!.split('\n…\n')
+  expect(parts).toHaveLength(3)
+  let from = 0
+  for (const part of parts) {
+    expect(stdout.slice(from)).toContain(part)
+    from = stdout.indexOf(part, from) + part.length
+  }
+  expect(stdout.slice(from)).toBe('\n')
+}
+
 describe('npm run mistakes', () => {
-  it('shows seven mistakes, each corrupted the usual way and not with Weft, and ends with 0', async () => {
+  it('shows seven mistakes, each corrupted the usual way and not with Weft, as the README does, and ends with 0', async () => {
     const { code, stdout, stderr, left } = await start(await scripted())
     expect(stderr).toBe('')
     expect(code).toBe(0)
@@ -78,6 +91,7 @@ describe('npm run mistakes', () => {
     expect(stdout).toMatch(/All 7 corrupt the context without Weft, and none does with it\.\n$/)
     expect(stdout).not.toContain('\x1b')
     expect(left).toEqual([])
+    await checkShown(stdout)
   })
 
   it('says the same as one JSON object, on recorded runs that it is given', async () => {

