@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import {
   circlesIn,
   type Files,
+  filesNamed,
   grep,
   imports,
   libraryOf,
@@ -35,7 +36,7 @@ const FLOOR_OF: Readonly<Record<string, number>> = {
   gateway: 4,
   cli: 5,
 }
-/** The folders of packages that have many files, the lowest first. What lies beside them is for nobody to tell. */
+/** The folders of packages that have many files, the lowest first. What lies beside them has no floor, and is in no circle. */
 const FOLDERS_OF: Readonly<Record<string, readonly string[]>> = {
   core: [
     'base',
@@ -263,6 +264,13 @@ const RULES: Readonly<Record<string, Rule>> = {
         .map(({ where, match }) => `${where} there is no law ${match[1]}`),
     ),
 
+  'what the documents name is there': files =>
+    ['ARCHITECTURE.md', 'CONTRIBUTING.md'].flatMap(document =>
+      filesNamed(document, files.get(document) ?? '')
+        .filter(({ path }) => !files.has(path))
+        .map(({ path, where }) => `${where} names ${path}, which is not there`),
+    ),
+
   'nothing lies at the top that is not known': files =>
     [...files.keys()]
       .filter(path => !path.includes('/') && !AT_THE_TOP.includes(path))
@@ -331,6 +339,12 @@ const PLANTED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'every test runs': { 'test/a.test.ts': "test.only('a', () => {})" },
   'every property goes by the seed that can be set': { 'test/a.test.ts': 'fc.assert(law)' },
   'test titles name laws that exist': { 'test/a.test.ts': `test('[${'ORD'}-9] sorted', () => {})` },
+  'what the documents name is there': {
+    'ARCHITECTURE.md': '| a | `core/src/a/b.ts`, `c.ts` on `d/e.ts`, `route-*.ts`, `gone.ts` |',
+    'packages/core/src/a/b.ts': '',
+    'packages/core/src/a/c.ts': '',
+    'packages/core/src/d/e.ts': '',
+  },
   'nothing lies at the top that is not known': { 'isolate-v8.log': '' },
   'no file depends on one machine or one registry': { 'README.md': `see ${'/home'}/ada/weft` },
 }

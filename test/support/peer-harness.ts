@@ -1,4 +1,4 @@
-import type { LogHead, LogRecord, WorkflowId } from '@weft/core'
+import { type LogHead, type LogRecord, toKept, type WorkflowId } from '@weft/core'
 import { type Peer, type PeerOptions, signToken, startPeer, type TokenRequest } from '@weft/peer'
 import { type ConnectOptions, connect, type Replica } from '@weft/replica'
 import { onTestFinished } from 'vitest'
@@ -84,7 +84,7 @@ export class PeerHarness {
   /** The committed log as it lies on the disk, read and verified anew. */
   async log(workflow: WorkflowId = 'w', tenant = 'acme'): Promise<readonly LogRecord[]> {
     const read = await new MemoryStore(this.disk).tenant(tenant).read(workflow, 1, Number.MAX_SAFE_INTEGER)
-    return read.map(({ position, id, bytes }) => ({ position, id, bytes }))
+    return read.map(toKept)
   }
 
   /** What the disk says of a context. */

@@ -86,6 +86,26 @@ function fileOf(path: string, target: string): string {
   return posix.join(posix.dirname(path), target).replace(/\.js$/, '.ts')
 }
 
+/**
+ * The files of packages that a document names, line by line: one without a folder is in that of the name before it, one with a
+ * folder in the sources of the package before it.
+ */
+export function filesNamed(document: string, text: string): { path: string; where: string }[] {
+  return text.split('\n').flatMap((line, index) => {
+    let sources: string | undefined
+    let folder = ''
+    return [...line.matchAll(/`([\w./-]+\.ts)`/g)].flatMap(([, name]) => {
+      const [, of, rest] = /^(?:packages\/)?([\w-]+)\/src\/(.+)$/.exec(name!) ?? []
+      if (of !== undefined) sources = `packages/${of}/src`
+      if (sources === undefined) return []
+      const within = rest ?? name!
+      if (of !== undefined || within.includes('/')) folder = posix.dirname(within)
+      const path = posix.join(sources, folder, posix.basename(within))
+      return [{ path, where: `${document}:${index + 1}` }]
+    })
+  })
+}
+
 /** Imports in the packages, each with the package that it stands in. */
 export function packageImports(files: Files): (Import & { readonly from: string })[] {
   return imports(files).flatMap(found => {

@@ -61,7 +61,7 @@ export function buildApp(host: Host): OpenAPIHono {
     bearerFormat: 'JWT',
     description: 'A token as `weft token` makes it: tenant, scopes, a pattern of workflows, an expiry',
   })
-  // Made when it is first read: to make it takes longer than all else that a gateway begins with.
+  // Made when it is first read: it takes longer than all else that is made here.
   let document: object | undefined
   app.openapi(DOCUMENT, c => {
     document ??= makeDocument(app)

@@ -5,10 +5,13 @@ import {
   decodeChange,
   EMPTY_LOG,
   extendRunningHash,
+  type KeptRecord,
   type LogHead,
   type LogRecord,
   type TenantStore,
+  toKept,
   WeftError,
+  wholeLog,
 } from '@weft/core'
 import { type ContextCopy, sha256 } from './context-copy.js'
 
@@ -23,6 +26,13 @@ export function copyOfLog(workflow: string, records: Iterable<LogRecord>): Conte
     index.record(position, id)
   }
   return { workflow, set, index }
+}
+
+/** A log in a store, whole. @throws as `wholeLog` */
+export async function readLog(store: TenantStore, workflow: string): Promise<KeptRecord[]> {
+  const records: KeptRecord[] = []
+  for await (const page of wholeLog(store, workflow, sha256)) records.push(...page.map(toKept))
+  return records
 }
 
 /** The changes of a context in the order of its log, up to a position. */

@@ -1,10 +1,8 @@
-import { isWeftError, type LogHead, type LogRecord, reasonOf, type Store, wholeLog } from '@weft/core'
+import { ANY_CONTEXT, isWeftError, type LogHead, type LogRecord, reasonOf, type Store } from '@weft/core'
 import { type ContextList, listContexts } from '@weft/peer/parts'
-import { ANY_CONTEXT } from '@weft/core'
 import { borrowStore, checkKeys, openLevelStore } from '@weft/store-level'
 import type { Settings } from '../settings/resolve-settings.js'
-import { sha256 } from '../logs/context-copy.js'
-import { checkSealed, logOf } from '../logs/logs.js'
+import { checkSealed, logOf, readLog } from '../logs/logs.js'
 import type { LeftOut } from '../formats/backup-format.js'
 import type { Cli } from '../cli/cli.js'
 import { type DataDirectory, openingWith } from '../cli/encryption.js'
@@ -72,11 +70,7 @@ async function* contextsIn(store: Store, only: string | undefined): AsyncGenerat
     const tenant = store.tenant(id)
     const { contexts, damaged } = await listContexts(tenant)
     for (const head of contexts) {
-      yield sourced(id, head, async ({ workflow }) => {
-        const records: LogRecord[] = []
-        for await (const page of wholeLog(tenant, workflow, sha256)) records.push(...page)
-        return records
-      })
+      yield sourced(id, head, ({ workflow }) => readLog(tenant, workflow))
     }
     for (const workflow of damaged) yield { leftOut: { tenant: id, workflow, reason: 'it is damaged' } }
   }

@@ -14,7 +14,7 @@ import {
 } from '@weft/store-level'
 import { usage } from '../base/failure.js'
 import { sha256 } from '../logs/context-copy.js'
-import { appendLog } from '../logs/logs.js'
+import { appendLog, readLog } from '../logs/logs.js'
 import { checkApart, makeDirectoryAside } from '../cli/aside.js'
 import { openingWith } from '../cli/encryption.js'
 import type { OfferSource } from './repair-offers.js'
@@ -170,8 +170,7 @@ class Repair {
       const done = this.#done.get(key)
       if (done?.outcome === 'quarantined' || done?.outcome === 'cut') continue
       const { tenant, workflow } = partsOf(key)
-      const present: LogRecord[] = []
-      for await (const page of wholeLog(store.tenant(tenant), workflow, sha256)) present.push(...page)
+      const present = await readLog(store.tenant(tenant), workflow)
       const plan = planRepair({ head: undefined, records: present }, await this.#offers(key))
       if (plan.wanting !== undefined || plan.records.length === present.length) continue
       await appendLog(store.tenant(tenant), workflow, plan.records, present.length)

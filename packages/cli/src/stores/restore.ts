@@ -1,9 +1,8 @@
 import { join } from 'node:path'
-import { type LogRecord, type Store, type WeftError, wholeLog } from '@weft/core'
+import type { LogRecord, Store, WeftError } from '@weft/core'
 import { usage } from '../base/failure.js'
 import { invalid } from '../base/lines.js'
-import { sha256 } from '../logs/context-copy.js'
-import { appendLog, checkSealed, logOf } from '../logs/logs.js'
+import { appendLog, checkSealed, logOf, readLog } from '../logs/logs.js'
 import { type BackedUp, type BackupManifest, readManifest } from '../formats/backup-format.js'
 import { readExport } from '../formats/export-reader.js'
 import { sha256Of } from './backup.js'
@@ -98,10 +97,8 @@ async function checkNoOthers(store: Store, contexts: readonly BackedUp[]): Promi
   }
 }
 
-async function readBack(store: Store, { tenant, workflow }: BackedUp): Promise<LogRecord[]> {
-  const records: LogRecord[] = []
-  for await (const page of wholeLog(store.tenant(tenant), workflow, sha256)) records.push(...page)
-  return records
+function readBack(store: Store, { tenant, workflow }: BackedUp): Promise<LogRecord[]> {
+  return readLog(store.tenant(tenant), workflow)
 }
 
 function thereAlready(tenant: string, reason: string): WeftError {

@@ -10,10 +10,19 @@ export interface LogRecord {
 
 /**
  * A record as a store reads it. `change` is what its bytes were verified as, so that nobody has to decode them again; it
- * takes about as much memory as they do, so whoever keeps records keeps them without.
+ * takes about as much memory as they do, so whoever keeps records keeps them without (`toKept`).
  */
 export interface VerifiedRecord extends LogRecord {
   readonly change: Change
+}
+
+/** A record as it is kept, or goes to another process. */
+export interface KeptRecord extends LogRecord {
+  readonly change?: never
+}
+
+export function toKept({ position, id, bytes }: LogRecord): KeptRecord {
+  return { position, id, bytes }
 }
 
 /** Where a log ends, as whoever writes it knows. */

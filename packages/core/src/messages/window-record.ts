@@ -17,7 +17,6 @@ export interface WindowRecord extends WindowRecipe {
   readonly digest: Uint8Array
 }
 
-/** What is recorded of a window. */
 interface Recorded {
   readonly recipe: WindowRecipe
   readonly counter: string
@@ -25,6 +24,7 @@ interface Recorded {
   readonly digest: string
 }
 
+/** A window as it is recorded. */
 export function recordOf({ recipe, counter, tokens, digest }: Recorded): WindowRecord {
   return { format: WINDOW_FORMAT, ...recipe, count: counter, tokens, digest: fromHex(digest) }
 }

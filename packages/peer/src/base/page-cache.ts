@@ -1,11 +1,11 @@
-import type { LogRecord } from '@weft/core'
+import type { KeptRecord, LogRecord } from '@weft/core'
 import { LRUCache } from 'lru-cache'
 
 /** What a record takes beside the bytes of its change, about. */
 const RECORD_BYTES = 256
 
-/** Records that stand one behind the other in a log, one at least; without what they were verified as. */
-export type Page = readonly (LogRecord & { readonly change?: never })[]
+/** Records that stand one behind the other in a log: one at least. */
+export type Page = readonly KeptRecord[]
 
 export interface PageOwner {
   /** Others have been used since, and there is no room for this one. */
@@ -46,12 +46,7 @@ export class PageCache {
   }
 }
 
-/** What is kept of records that were read. */
-export function pageOf(records: readonly LogRecord[]): Page {
-  return records.map(({ position, id, bytes }) => ({ position, id, bytes }))
-}
-
-/** What a page takes of the memory, about, bytes. */
-export function sizeOf(page: readonly LogRecord[]): number {
-  return page.reduce((size, { bytes }) => size + bytes.length + RECORD_BYTES, 0)
+/** What records take of the memory when they are kept, about, bytes. */
+export function sizeOf(records: readonly LogRecord[]): number {
+  return records.reduce((size, { bytes }) => size + bytes.length + RECORD_BYTES, 0)
 }

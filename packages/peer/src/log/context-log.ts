@@ -15,13 +15,14 @@ import {
   sealJoin,
   sealMark,
   type TenantStore,
+  toKept,
   type VerifiedRecord,
   type WeftError,
   wholeLog,
 } from '@weft/core'
 import { HeadIds } from '../base/head-ids.js'
 import { isDamage, isKeyless } from '../base/log-errors.js'
-import { type Page, pageOf, sizeOf } from '../base/page-cache.js'
+import { type Page, sizeOf } from '../base/page-cache.js'
 import type { Subscriber } from '../base/subscriber.js'
 import { costOf, SLICE_COST } from '../turns/turns.js'
 import { type Offered, TrialQueue } from '../trials/trial-queue.js'
@@ -97,7 +98,7 @@ export class ContextLog {
     const first: Page[] = []
     let room = host.pages.bytes_max / FIRST_SHARE
     for await (const records of wholeLog(store, workflow, host.hash, PAGE_BYTES)) {
-      if (room > 0) first.push(pageOf(records))
+      if (room > 0) first.push(records.map(toKept))
       room -= sizeOf(records)
       for (let at = 0; at < records.length; at += RECORDS_A_TURN) {
         const some = records.slice(at, at + RECORDS_A_TURN)

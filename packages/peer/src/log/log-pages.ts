@@ -1,5 +1,5 @@
-import type { LogRecord, Position } from '@weft/core'
-import { type Page, type PageCache, type PageOwner, pageOf } from '../base/page-cache.js'
+import { type LogRecord, type Position, toKept } from '@weft/core'
+import type { Page, PageCache, PageOwner } from '../base/page-cache.js'
 import { recordsFrom } from './log-tail.js'
 
 /** @returns records from a position on, as `TenantStore.read`: none where the log has none */
@@ -57,7 +57,7 @@ export class LogPages implements PageOwner {
     underWay.set(from, reading)
     try {
       const page = await reading
-      if (underWay === this.#reading) this.keep(pageOf(page))
+      if (underWay === this.#reading) this.keep(page.map(toKept))
       return page
     } finally {
       underWay.delete(from)

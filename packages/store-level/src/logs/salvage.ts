@@ -1,4 +1,11 @@
-import { isWeftError, type LogHead, type LogRecord, type TenantId, type WorkflowId } from '@weft/core'
+import {
+  isWeftError,
+  type KeptRecord,
+  type LogHead,
+  type TenantId,
+  toKept,
+  type WorkflowId,
+} from '@weft/core'
 import { type Database, levelDatabase } from '../base/database.js'
 import { readFailed } from '../base/failures.js'
 import { DROPPING_KEYS, type KeyRange, SEAL_KEY, TenantKeys } from '../base/keys.js'
@@ -26,7 +33,7 @@ export interface SalvagedContext {
   /** Undefined when it is damaged or gone. */
   readonly head: LogHead | undefined
   /** Those that are sound, each at the position that it was written to; ascending. */
-  readonly records: readonly LogRecord[]
+  readonly records: readonly KeptRecord[]
 }
 
 /** A context that is about to be read, which LevelDB may not survive; then what came of it. */
@@ -173,7 +180,7 @@ async function salvageOne(
   // Without its key nothing of a tenant can be made out.
   if (cipher === undefined) return { tenant: keys.tenant, workflow, head: undefined, records: [] }
   const head = await soundHead(db, keys, cipher, workflow)
-  const records = new Map<number, LogRecord>()
+  const records = new Map<number, KeptRecord>()
   const take = (key: string, value: Uint8Array): void => {
     const record = soundRecord(keys, cipher, key, value)
     if (record) records.set(record.position, record)
@@ -214,10 +221,9 @@ function soundRecord(
   cipher: ValueCipher,
   key: string,
   value: Uint8Array,
-): LogRecord | undefined {
+): KeptRecord | undefined {
   try {
-    const { position, id, bytes } = decodeRecord(keys.positionOf(key), key, cipher.open(key, value))
-    return { position, id, bytes }
+    return toKept(decodeRecord(keys.positionOf(key), key, cipher.open(key, value)))
   } catch {
     return undefined
   }
